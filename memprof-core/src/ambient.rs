@@ -1,0 +1,205 @@
+//! Ambient scopes: a scope for the threads that no scope reaches.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::blind;
+use crate::context::Context;
+use crate::counters::Tally;
+use crate::frame::{Frame, Kind};
+use crate::path::PathId;
+use crate::scopes;
+use crate::sharing::{Shared, add_to};
+use crate::site::Site;
+use crate::slot::Slot;
+use crate::space::Space;
+use crate::state;
+use crate::thread;
+
+/// An ambient scope: it ends when this is dropped. See [`ambient`].
+#[must_use = "an ambient scope ends when it is dropped: bind it to a name"]
+#[derive(Debug)]
+pub struct Ambient {
+    /// 0 if memprof was off.
+    id: u64,
+}
+
+/// An open ambient scope.
+#[derive(Clone)]
+pub(crate) struct Open {
+    id: u64,
+    pub(crate) shared: Arc<Shared>,
+    /// The scope that was innermost where the ambient one was opened: it gets the sum.
+    parent: Option<Arc<Shared>>,
+}
+
+/// How often a thread's part is read again before it is taken as it is.
+const TRIES: u32 = 20_000;
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+/// The ambient scope that threads enter now; 0 for none.
+static CURRENT: AtomicU64 = AtomicU64::new(0);
+static OPEN: Mutex<Vec<Open>> = Mutex::new(Vec::new());
+
+fn open() -> MutexGuard<'static, Vec<Open>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The ambient scopes that are open, outermost first.
+pub(crate) fn all() -> Vec<Open> {
+    open().clone()
+}
+
+/// Opens a scope for every thread that has none open, now or later, until the guard is dropped.
+///
+/// It behaves as a [`Context`] that each of those threads has entered: what they do falls into it, and scopes that
+/// they open stand under it. For threads that a program does not start itself: a framework's runner thread, a pool.
+/// Nested ambient scopes are last in, first out. It stands in the report as an ordinary row, under the scope in which
+/// it was opened, which also gets its sums; opened outside any scope, it adds to nobody else.
+///
+/// A thread with a scope open joins when it has left that scope.
+pub fn ambient(name: &str) -> Ambient {
+    let Some(slot) = scopes::ready() else { return Ambient { id: 0 } };
+    let site = Site::named(name);
+    let context = Context::current();
+    let _blind = blind::enter();
+    let parent = context.shared().filter(|shared| !shared.is_closed()).cloned();
+    let base = parent.as_ref().map_or(PathId::ROOT, |parent| parent.path);
+    let (Some(step), Some(lane)) = (slot.step(base, site), slot.top().tag().lane()) else { return Ambient { id: 0 } };
+    slot.count_call(&step);
+    let shared = Shared::new(lane, step.path, Vec::new(), parent.clone());
+    let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut open = open();
+    open.push(Open { id, shared, parent });
+    CURRENT.store(id, Ordering::Release);
+    drop(open);
+    state::announce();
+    Ambient { id }
+}
+
+impl Drop for Ambient {
+    fn drop(&mut self) {
+        let _blind = blind::enter();
+        let mut open = open();
+        let Some(place) = open.iter().position(|open| open.id == self.id) else { return };
+        let ended = open.remove(place);
+        CURRENT.store(open.last().map_or(0, |open| open.id), Ordering::Release);
+        drop(open);
+        state::announce();
+        ended.end();
+    }
+}
+
+impl Open {
+    fn end(&self) {
+        // Whoever clears the mark counts the thread's part: the thread when it leaves, or this.
+        for slot in Slot::all() {
+            if slot.ambient.compare_exchange(self.id, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                for (space, tally) in slot.ambient_part() {
+                    self.shared.finish(space, &tally, [tally.counters.current_bytes, tally.counters.current_blocks, 0]);
+                }
+            }
+        }
+        self.shared.close();
+        let slot = thread::own().unwrap_or_else(Slot::ended);
+        for (space, added) in self.shared.take() {
+            let tally = self.sum(space, &added);
+            if let Some(parent) = &self.parent {
+                parent.add(space, &tally);
+            }
+            if let Some(row) = slot.ledger(space).and_then(|ledger| ledger.row_of(self.shared.path)) {
+                let ticket = slot.sequence.open();
+                row.add(&tally, 0);
+                row.raise(&tally);
+                slot.sequence.close(ticket);
+            }
+        }
+        slot.count_left(self.shared.path);
+    }
+
+    fn sum(&self, space: Space, added: &Tally) -> Tally {
+        let mut tally = *added;
+        let (bytes, blocks) = self.shared.peak(space);
+        tally.counters.peak_bytes = bytes.max(added.counters.current_bytes);
+        tally.counters.peak_blocks = blocks.max(added.counters.current_blocks);
+        tally
+    }
+
+    /// What it recorded so far, as if it ended now.
+    pub(crate) fn so_far(&self) -> Vec<(Space, Tally)> {
+        let mut sums: Vec<(Space, Tally)> = Vec::new();
+        let parts =
+            Slot::all().filter(|slot| slot.ambient.load(Ordering::Acquire) == self.id).flat_map(Slot::ambient_part);
+        let waiting = Space::all().filter_map(|space| Some((space, self.shared.pending(space)?)));
+        for (space, tally) in waiting.chain(parts) {
+            add_to(&mut sums, space, &tally);
+        }
+        sums.iter().map(|(space, added)| (*space, self.sum(*space, added))).collect()
+    }
+}
+
+impl Slot {
+    /// Takes note of a change of the state: this thread is on, and the next event like it takes the short path.
+    pub(crate) fn take_note(&'static self, state: u32) {
+        self.net.renew();
+        if self.follow_ambient() {
+            self.state.set(u64::from(state));
+        }
+    }
+
+    /// Enters or leaves ambient scopes; `false` if that has to wait until this thread has no scope open.
+    fn follow_ambient(&'static self) -> bool {
+        let current = CURRENT.load(Ordering::Acquire);
+        let entered = self.top().below().is_some()
+            && self.first().is_some_and(|first| first.kind() == Kind::Context && first.hidden_calls.is(&self.base));
+        if entered && self.ambient.load(Ordering::Acquire) == current && current != 0 {
+            return true;
+        }
+        if !entered && current == 0 {
+            return true;
+        }
+        if self.top().depth() > u64::from(entered) {
+            return false;
+        }
+        let _blind = blind::enter();
+        if entered {
+            self.leave_top();
+        }
+        let shared = open().last().map(|open| (open.id, open.shared.clone()));
+        if let Some((id, shared)) = shared
+            && self.enter_context(&shared).is_some()
+        {
+            // What tells it from a context that a guard leaves.
+            self.top().hidden_calls.set(Some(&self.base));
+            self.ambient.store(id, Ordering::Release);
+        }
+        true
+    }
+
+    /// The frame on the base.
+    fn first(&'static self) -> Option<&'static Frame> {
+        self.base.above()
+    }
+
+    /// Whether what was recorded under the context of `frame` is still to be counted: an ambient scope that ended
+    /// has counted it already.
+    pub(crate) fn may_finish(&'static self, frame: &'static Frame) -> bool {
+        if !frame.hidden_calls.is(&self.base) {
+            return true;
+        }
+        frame.hidden_calls.set(None);
+        self.ambient.swap(0, Ordering::AcqRel) != 0
+    }
+
+    /// What this thread recorded under the ambient scope that it entered; asked by another thread.
+    fn ambient_part(&'static self) -> Vec<(Space, Tally)> {
+        let Some(frame) = self.first() else { return Vec::new() };
+        let mut words = Vec::new();
+        let parts = self.ledgers(frame.marks.get()).map(|(space, ledger)| {
+            // The last copy is taken as it is if the thread could not be read whole.
+            self.sequence.read(TRIES, |words| ledger.tally_of(frame, None).copy_to(words), &mut words);
+            (space, Tally::of_words(&words))
+        });
+        parts.collect()
+    }
+}

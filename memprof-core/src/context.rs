@@ -1,0 +1,166 @@
+//! `Context`: a scope that other threads and tasks may work for.
+
+use core::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::blind;
+use crate::frame::{Frame, Kind, NODE_OPEN, SHARES, SITE_OPEN};
+use crate::lane::Lane;
+use crate::path::PathId;
+use crate::scopes::{self, Opened};
+use crate::sharing::Shared;
+use crate::slot::Slot;
+use crate::space::Space;
+
+/// The innermost open scope of the thread or task that captured it, for others to work under.
+///
+/// Clone it, send it to another thread or task and [`enter`](Self::enter) it there. While it is entered, what happens
+/// goes to the scopes entered under it, or directly to the captured scope, and to nothing that the thread had open
+/// before. Totals and values reach the captured scope exactly, when the guards are dropped; its peak is the peak of
+/// the sum over the capturing lane and all threads under the context, to within 64 KiB a thread on the host and
+/// exactly in every other space.
+///
+/// A context that outlives its scope still gives the path, and adds to nobody. So does one that was captured outside
+/// any scope. One that was captured while memprof was off does nothing.
+///
+/// ```
+/// # use memprof_core as memprof;
+/// let scope = memprof::Scope::enter(memprof::Site::named("parent"));
+/// let context = memprof::Context::current();
+/// std::thread::scope(|threads| {
+///     threads.spawn(|| context.run(|| vec![0_u8; 1000].len()));
+/// });
+/// drop(scope);
+/// ```
+#[derive(Clone, Default)]
+pub struct Context {
+    shared: Option<Arc<Shared>>,
+}
+
+impl core::fmt::Debug for Context {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Context")
+            .field("open", &self.shared.as_ref().is_some_and(|shared| !shared.is_closed()))
+            .finish()
+    }
+}
+
+/// Keeps a [`Context`] entered until it is dropped, on the thread that entered it.
+#[must_use = "the context is left when this is dropped: bind it to a name"]
+pub struct ContextGuard {
+    opened: Option<Opened>,
+    _on_this_thread: PhantomData<*const ()>,
+}
+
+impl Context {
+    /// Captures the innermost open scope. Costs about 200 ns the first time in a scope, some 20 ns after that.
+    pub fn current() -> Self {
+        let Some(slot) = scopes::ready() else { return Self::default() };
+        let _blind = blind::enter();
+        Self { shared: capture(slot) }
+    }
+
+    /// Works under the captured scope until the guard is dropped.
+    pub fn enter(&self) -> ContextGuard {
+        let opened = self.shared.as_ref().and_then(|shared| {
+            let slot = scopes::ready()?;
+            let _blind = blind::enter();
+            slot.enter_context(shared)
+        });
+        ContextGuard { opened, _on_this_thread: PhantomData }
+    }
+
+    /// Runs `work` under the captured scope.
+    pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _guard = self.enter();
+        work()
+    }
+
+    pub(crate) fn shared(&self) -> Option<&Arc<Shared>> {
+        self.shared.as_ref()
+    }
+}
+
+impl core::fmt::Debug for ContextGuard {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("ContextGuard").field("entered", &self.opened.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for ContextGuard {
+    fn drop(&mut self) {
+        if let Some(opened) = self.opened.take() {
+            opened.leave();
+        }
+    }
+}
+
+/// The shared part of the innermost open scope, made now if it has none. The thread is hidden from the recorder.
+fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
+    slot.settle();
+    let frame = slot.top();
+    if let Some(shared) = frame.shared() {
+        return Some(shared);
+    }
+    let lane = frame.tag().lane()?;
+    if frame.kind() == Kind::Base {
+        let nobody = Shared::new(lane, PathId::ROOT, Vec::new(), None);
+        nobody.close();
+        return Some(nobody);
+    }
+    if let Some(future) = future_of(frame)
+        && let Some(shared) = future.activation.accounts().shared.clone()
+    {
+        scopes::share(slot, frame, shared.clone());
+        return Some(shared);
+    }
+    let parent = if frame.kind() == Kind::Poll { None } else { slot.sharing.get().and_then(Frame::shared) };
+    let shared = Shared::new(lane, frame.path(), extra_sites(frame), parent);
+    if let Some(future) = future_of(frame) {
+        future.activation.accounts().shared = Some(shared.clone());
+    }
+    scopes::share(slot, frame, shared.clone());
+    for (space, ledger) in slot.ledgers(frame.marks.get()) {
+        let own = ledger.tally_of(frame, None).counters;
+        shared.publish_own(space, own.current_bytes, own.current_blocks);
+        if space == Space::HOST {
+            frame.published.bytes.set(own.current_bytes.cast_unsigned());
+            frame.published.blocks.set(own.current_blocks.cast_unsigned());
+        }
+    }
+    Some(shared)
+}
+
+fn future_of(frame: &'static Frame) -> Option<&'static Lane> {
+    if frame.kind() == Kind::Poll { frame.future.get() } else { None }
+}
+
+/// The sites open in the chain of `top` that are not in its path.
+fn extra_sites(top: &'static Frame) -> Vec<u32> {
+    let path = top.path().sites();
+    let mut extra = Vec::new();
+    for frame in core::iter::successors(Some(top), |frame| frame.below()) {
+        match frame.kind() {
+            Kind::Base => break,
+            Kind::Context => {
+                extra.extend(
+                    frame
+                        .shared()
+                        .iter()
+                        .filter(|shared| !shared.is_closed())
+                        .flat_map(|shared| shared.extra_sites().to_vec()),
+                );
+                break;
+            }
+            Kind::Scope | Kind::Poll => {
+                let site = frame.path().site();
+                // Only the outermost activation of a site matters, and most of those are in the path.
+                if !frame.has(NODE_OPEN | SITE_OPEN) && !path.contains(&site) {
+                    extra.push(site);
+                }
+            }
+        }
+    }
+    debug_assert!(extra.is_empty() || !top.has(SHARES), "a frame is captured once");
+    extra
+}

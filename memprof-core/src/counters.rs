@@ -1,0 +1,101 @@
+//! The counters of one activation, and the formulas of the contract as plain functions.
+
+/// Bytes and blocks of one space in one scope: what it holds now beyond what it held at entry, the most it held,
+/// and all it ever allocated, children included.
+///
+/// Signed: a scope that frees memory older than itself goes below zero. `peak` never does; it is growth above the
+/// scope's entry, the headroom that the code needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Bytes allocated less bytes freed.
+    pub current_bytes: i64,
+    /// Blocks allocated less blocks freed.
+    pub current_blocks: i64,
+    /// The greatest `current_bytes` so far, at least 0.
+    pub peak_bytes: i64,
+    /// The greatest `current_blocks` so far, at least 0; not necessarily at the same moment as `peak_bytes`.
+    pub peak_blocks: i64,
+    /// Bytes allocated.
+    pub total_bytes: i64,
+    /// Blocks allocated.
+    pub total_blocks: i64,
+}
+
+/// [`Counters`] with what only records show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) counters: Counters,
+    pub(crate) reallocs: u64,
+    pub(crate) failed: u64,
+    pub(crate) largest: u64,
+}
+
+impl Tally {
+    /// Adds a child that ends: `p.peak = max(p.peak, p.value + s.peak); p.value += s.value; p.total += s.total`.
+    pub(crate) fn fold(&mut self, child: &Self) {
+        let (parent, ended) = (&mut self.counters, &child.counters);
+        parent.peak_bytes = parent.peak_bytes.max(parent.current_bytes + ended.peak_bytes);
+        parent.peak_blocks = parent.peak_blocks.max(parent.current_blocks + ended.peak_blocks);
+        parent.current_bytes += ended.current_bytes;
+        parent.current_blocks += ended.current_blocks;
+        parent.total_bytes += ended.total_bytes;
+        parent.total_blocks += ended.total_blocks;
+        self.reallocs += child.reallocs;
+        self.failed += child.failed;
+        self.largest = self.largest.max(child.largest);
+    }
+
+    /// The tally as words, to compare copies of it; [`of_words`](Self::of_words) turns them back.
+    pub(crate) fn copy_to(&self, words: &mut Vec<u64>) {
+        let Counters { current_bytes, current_blocks, peak_bytes, peak_blocks, total_bytes, total_blocks } =
+            self.counters;
+        words.extend(
+            [current_bytes, current_blocks, peak_bytes, peak_blocks, total_bytes, total_blocks].map(i64::cast_unsigned),
+        );
+        words.extend([self.reallocs, self.failed, self.largest]);
+    }
+
+    pub(crate) fn of_words(words: &[u64]) -> Self {
+        let signed = |place: usize| words[place].cast_signed();
+        let counters = Counters {
+            current_bytes: signed(0),
+            current_blocks: signed(1),
+            peak_bytes: signed(2),
+            peak_blocks: signed(3),
+            total_bytes: signed(4),
+            total_blocks: signed(5),
+        };
+        Self { counters, reallocs: words[6], failed: words[7], largest: words[8] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counters, Tally};
+
+    fn tally(current: i64, peak: i64, total: i64) -> Tally {
+        let counters = Counters {
+            current_bytes: current,
+            current_blocks: current / 10,
+            peak_bytes: peak,
+            peak_blocks: peak / 10,
+            total_bytes: total,
+            total_blocks: total / 10,
+        };
+        Tally { counters, reallocs: 1, failed: 0, largest: total.unsigned_abs() }
+    }
+
+    #[test]
+    fn a_childs_peak_stands_on_what_its_parent_held() {
+        for (parent, child, sum) in [
+            (tally(100, 100, 100), tally(0, 50, 50), tally(100, 150, 150)),
+            (tally(10, 200, 300), tally(20, 50, 70), tally(30, 200, 370)),
+            (tally(0, 0, 0), tally(-10, 0, 0), tally(-10, 0, 0)),
+        ] {
+            let mut folded = parent;
+            folded.fold(&child);
+            assert_eq!(folded.counters, sum.counters);
+            assert_eq!(folded.reallocs, 2);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Events: what an allocation, a free or a reallocation changes.
+//!
+//! [`host`] is the path that every `malloc` takes, about 30 instructions in the common case: the thread took note of
+//! the state, and its top frame saw an event before. [`record`] does the same for any other space, where an event
+//! costs a microsecond anyway. Both end in the same changes of the ledger, in [`Slot::count_alloc`] and
+//! [`Slot::count_free`].
+
+use crate::frame::Tag;
+use crate::ledger::Ledger;
+use crate::path::PathId;
+use crate::slot::Slot;
+use crate::space::Space;
+
+pub(crate) mod host;
+pub(crate) mod record;
+
+impl Slot {
+    /// Makes the top frame ready for an event in `ledger`.
+    #[inline(always)]
+    fn prepare(&'static self, space: Space, ledger: &'static Ledger) -> Option<()> {
+        if ledger.touched.is(self.top()) { Some(()) } else { self.touch(space, ledger) }
+    }
+
+    /// Counts a block allocated by the top frame, which is prepared.
+    #[inline(always)]
+    fn count_alloc(&'static self, ledger: &'static Ledger, bytes: u64) {
+        let ticket = self.sequence.open();
+        ledger.alloc_bytes.add(bytes);
+        ledger.alloc_blocks.add(1);
+        if let Some(row) = ledger.row.get() {
+            row.alloc_bytes.add(bytes);
+            row.alloc_blocks.add(1);
+        }
+        self.outstanding.add(1);
+        self.sequence.close(ticket);
+        if ledger.level_bytes() > ledger.peak_bytes.signed() || ledger.level_blocks() > ledger.peak_blocks.signed() {
+            self.raise(ledger);
+        }
+        if bytes > ledger.largest.get() {
+            ledger.largest.set(bytes);
+        }
+    }
+
+    /// Raises the watermarks, with the hand-overs that wait taken off first.
+    #[inline]
+    fn raise(&'static self, ledger: &'static Ledger) {
+        if self.has_pending() {
+            self.settle();
+        }
+        ledger.raise();
+    }
+
+    /// Counts a block of this lane that the top frame, which is prepared, freed.
+    #[inline(always)]
+    fn count_free(&'static self, ledger: &'static Ledger, bytes: u64) {
+        ledger.freed_bytes.add(bytes);
+        ledger.freed_blocks.add(1);
+        self.outstanding.sub(1);
+    }
+
+    /// Lowers what `path` owns. Between `open` and `close`.
+    #[inline(always)]
+    fn disown(&'static self, ledger: &'static Ledger, path: PathId, bytes: u64) {
+        let Some(row) = ledger.row_of(path) else { return };
+        row.freed_bytes.add(bytes);
+        row.freed_blocks.add(1);
+    }
+
+    /// Counts the free of a block whose home is not the current lane as its tag has it: the home ended and left it
+    /// to the current lane, or it is handed over. `true`: charged here, so the top frame has to be prepared.
+    #[cold]
+    fn free_elsewhere(&'static self, space: Space, ledger: &'static Ledger, tag: Tag, bytes: u64) {
+        let Some(home) = tag.lane() else { return };
+        let heir = home.heir();
+        if !heir.is_some_and(|heir| self.lane.is(heir)) {
+            return home.hand_over(space, bytes);
+        }
+        if self.prepare(space, ledger).is_none() {
+            return;
+        }
+        let ticket = self.sequence.open();
+        ledger.freed_bytes.add(bytes);
+        ledger.freed_blocks.add(1);
+        self.sequence.close(ticket);
+        home.add_outstanding(-1);
+    }
+
+    /// Counts a reallocation by the top frame, which is prepared; the block was freed elsewhere first if its home is
+    /// not the current lane (`at_home` is false).
+    fn count_realloc(&'static self, ledger: &'static Ledger, owner: PathId, at_home: bool, from: u64, to: u64) {
+        let top = self.top();
+        let ticket = self.sequence.open();
+        ledger.reallocs.add(1);
+        let Some(row) = ledger.row.get() else { return self.sequence.close(ticket) };
+        let grown = if at_home { to.saturating_sub(from) } else { to };
+        ledger.alloc_bytes.add(grown);
+        row.alloc_bytes.add(grown);
+        if at_home {
+            ledger.freed_bytes.add(from.saturating_sub(to));
+        } else {
+            ledger.alloc_blocks.add(1);
+            row.alloc_blocks.add(1);
+            self.outstanding.add(1);
+        }
+        if at_home {
+            // Live bytes move from the owner to the current path: `from` less there, `to` more here, of which
+            // `grown` are counted already.
+            if let Some(old) = ledger.row_of(owner) {
+                old.freed_bytes.add(from);
+                old.freed_blocks.add(1);
+            }
+            row.freed_bytes.sub(to - grown);
+            row.freed_blocks.sub(1);
+        }
+        debug_assert!(top.path() == self.top().path(), "a reallocation leaves no scope");
+        self.sequence.close(ticket);
+        self.raise(ledger);
+        ledger.largest.raise(to);
+    }
+
+    /// Counts a failure of the upstream.
+    fn count_failure(&'static self, ledger: &'static Ledger) {
+        let ticket = self.sequence.open();
+        ledger.failed.add(1);
+        self.sequence.close(ticket);
+    }
+}
+
+/// The record that ended threads share: no scope, no lane of its own thread, and several writers.
+impl Slot {
+    fn count_alloc_shared(&'static self, ledger: &'static Ledger, bytes: u64) -> Option<()> {
+        let row = ledger.row_of(PathId::ROOT)?;
+        self.sequence.open_shared();
+        row.alloc_bytes.add_shared(bytes);
+        row.alloc_blocks.add_shared(1);
+        self.sequence.close_shared();
+        Some(())
+    }
+
+    fn count_free_shared(&'static self, space: Space, ledger: &'static Ledger, tag: Tag, bytes: u64) {
+        if let Some(row) = ledger.row_of(tag.path()) {
+            self.sequence.open_shared();
+            row.freed_bytes.add_shared(bytes);
+            row.freed_blocks.add_shared(1);
+            self.sequence.close_shared();
+        }
+        if let Some(home) = tag.lane() {
+            home.hand_over(space, bytes);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Events of any other allocator: an arena, `mmap`, a C library, a device.
+//!
+//! Such a block has no room for a tag of ours, so its size, owner and home stand in a table under its space and
+//! address. What the table and the space's mark say is exact at every moment.
+
+use std::sync::LazyLock;
+
+use dashmap::DashMap;
+
+use crate::blind;
+use crate::frame::Tag;
+use crate::mark;
+use crate::path::PathId;
+use crate::scopes;
+use crate::slot::Slot;
+use crate::space::Space;
+use crate::state;
+use crate::thread::{self, Place};
+
+/// A live block of a space other than `host`.
+struct Block {
+    bytes: u64,
+    tag: Tag,
+}
+
+static BLOCKS: LazyLock<DashMap<(Space, u64), Block>> = LazyLock::new(DashMap::new);
+
+/// Records that a block was allocated: call it after the allocator succeeded.
+///
+/// For any allocator but the global one: an arena, `mmap`, a C library, a device. Thread-safe, never panics, never
+/// fails the caller; costs some 200 ns while memprof measures, and a load and a branch while it does not. Any number
+/// is an address, 0 too. If a block is known to be live at that address, its free was missed: it is freed first,
+/// and counted in `missed_frees`. Events of [`Space::HOST`] come from [`Alloc`](crate::Alloc); one that is recorded
+/// here stands beside those.
+///
+/// ```
+/// # use memprof_core as memprof;
+/// let arena = memprof::Space::named("arena");
+/// memprof::record_alloc(arena, 0x1000, 4096);
+/// memprof::record_free(arena, 0x1000);
+/// ```
+pub fn record_alloc(space: Space, address: u64, bytes: u64) {
+    if !state::is_on(state::load()) {
+        return;
+    }
+    let Some(spot) = Spot::of(space) else { return };
+    let _blind = blind::enter();
+    let block = Block { bytes: bytes.min(i64::MAX as u64), tag: spot.tag() };
+    let bytes = block.bytes;
+    if let Some(missed) = BLOCKS.remove(&(space, address)) {
+        mark::of(space).missed_frees += 1;
+        spot.freed(space, address, &missed.1);
+    }
+    mark::of(space).allocated(block.tag.path(), bytes);
+    spot.allocated(space, address, bytes);
+    if let Some(raced) = BLOCKS.insert((space, address), block) {
+        // Another thread recorded the same address at the same moment.
+        mark::of(space).missed_frees += 1;
+        spot.freed(space, address, &raced);
+    }
+}
+
+/// Records that a block is being freed: call it before the allocator takes it back, so that no other thread can get
+/// the address first.
+///
+/// An unknown address is counted in `unknown_frees` while memprof measures, and otherwise ignored. A known block
+/// lowers what its space and its owner hold also while memprof is off; no scope sees it then.
+pub fn record_free(space: Space, address: u64) {
+    let on = state::is_on(state::load());
+    if !on && LazyLock::get(&BLOCKS).is_none() {
+        return;
+    }
+    let spot = if on { Spot::of(space) } else { None };
+    let _blind = blind::enter();
+    match (BLOCKS.remove(&(space, address)), spot) {
+        (Some((_, block)), Some(spot)) => spot.freed(space, address, &block),
+        (Some((_, block)), None) => {
+            mark::of(space).freed(block.tag.path(), block.bytes);
+            if let Some(home) = block.tag.lane() {
+                home.add_outstanding(-1);
+            }
+        }
+        (None, Some(_)) => mark::of(space).unknown_frees += 1,
+        (None, None) => {}
+    }
+}
+
+/// Records that an allocation of `bytes` failed: it is counted in `failed`, and changes nothing else.
+pub fn record_alloc_failure(space: Space, bytes: u64) {
+    let _ = bytes;
+    if !state::is_on(state::load()) {
+        return;
+    }
+    let Some(spot) = Spot::of(space) else { return };
+    let _blind = blind::enter();
+    mark::of(space).failed += 1;
+    if let Spot::Slot(slot) = spot
+        && let Some(ledger) = slot.ledger(space)
+        && slot.prepare(space, ledger).is_some()
+    {
+        slot.count_failure(ledger);
+    }
+}
+
+/// Where an event of this thread is counted.
+#[derive(Clone, Copy)]
+enum Spot {
+    Slot(&'static Slot),
+    Ended(&'static Slot),
+}
+
+impl Spot {
+    fn of(space: Space) -> Option<Self> {
+        if let Some(slot) = scopes::ready() {
+            return slot.ledger(space).map(|_| Self::Slot(slot));
+        }
+        let ended = state::is_on(state::load()) && matches!(thread::place(), Place::Ended);
+        ended.then(|| Self::Ended(Slot::ended()))
+    }
+
+    fn tag(self) -> Tag {
+        match self {
+            Self::Slot(slot) => slot.top().tag(),
+            Self::Ended(slot) => slot.shared_lane().map_or(Tag::UNKNOWN, |lane| Tag::new(lane, PathId::ROOT)),
+        }
+    }
+
+    fn allocated(self, space: Space, address: u64, bytes: u64) {
+        match self {
+            Self::Slot(slot) => {
+                let Some(ledger) = slot.ledger(space) else { return };
+                if slot.prepare(space, ledger).is_none() {
+                    return;
+                }
+                slot.count_alloc(ledger, bytes);
+                ledger.latest.set(address);
+                slot.latest_spaces.set(slot.latest_spaces.get() | space.bit());
+                slot.publish_event(space, bytes.cast_signed(), 1);
+            }
+            Self::Ended(slot) => {
+                if let (Some(ledger), Some(lane)) = (slot.ledger(space), slot.shared_lane()) {
+                    let _ = slot.count_alloc_shared(ledger, bytes);
+                    lane.add_outstanding(1);
+                }
+            }
+        }
+    }
+
+    fn freed(self, space: Space, address: u64, block: &Block) {
+        mark::of(space).freed(block.tag.path(), block.bytes);
+        let slot = match self {
+            Self::Slot(slot) => slot,
+            Self::Ended(_) => {
+                if let Some(home) = block.tag.lane() {
+                    home.hand_over(space, block.bytes);
+                }
+                return;
+            }
+        };
+        let Some(ledger) = slot.ledger(space) else { return };
+        if slot.prepare(space, ledger).is_none() {
+            return;
+        }
+        if !block.tag.same_lane(slot.top().tag()) {
+            return slot.free_elsewhere(space, ledger, block.tag, block.bytes);
+        }
+        let ticket = slot.sequence.open();
+        slot.count_free(ledger, block.bytes);
+        slot.sequence.close(ticket);
+        slot.publish_event(space, -block.bytes.cast_signed(), -1);
+        if slot.latest_spaces.get() & space.bit() != 0 && ledger.latest.get() == address {
+            slot.latest_spaces.set(slot.latest_spaces.get() & !space.bit());
+            if let Some(row) = ledger.row_of(block.tag.path()) {
+                row.temporary.add(1);
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The report that comes by itself, when the process exits and every so often before.
+
+use core::panic::AssertUnwindSafe;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::time::Duration;
+use std::panic::catch_unwind;
+use std::sync::{Mutex, TryLockError};
+use std::time::Instant;
+
+use crate::blind;
+use crate::collect;
+use crate::output::{self, Output};
+use crate::platform;
+use crate::report;
+use crate::start::settings;
+
+/// The process that read the environment; a forked child is another one.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+/// Held while the output is written; then, whether the last report was written.
+static WRITING: Mutex<bool> = Mutex::new(false);
+static WRITER_STARTED: AtomicBool = AtomicBool::new(false);
+
+/// How long the last report waits for one that is being written.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Has the report written when the process exits.
+pub(crate) fn arrange() {
+    PROCESS.store(std::process::id(), Ordering::Relaxed);
+    platform::at_exit(at_exit);
+}
+
+extern "C" fn at_exit() {
+    let _blind = blind::enter();
+    // A report that fails must not take the program's exit status with it.
+    let _ = catch_unwind(AssertUnwindSafe(last_report));
+}
+
+fn last_report() {
+    let forked = PROCESS.load(Ordering::Relaxed) != std::process::id();
+    let settings = settings();
+    match &settings.output {
+        Some(output) => {
+            let begun = Instant::now();
+            let writing = loop {
+                match WRITING.try_lock() {
+                    Ok(guard) => break Some(guard),
+                    Err(TryLockError::Poisoned(poisoned)) => break Some(poisoned.into_inner()),
+                    // In a forked child nobody is left to unlock it.
+                    Err(TryLockError::WouldBlock) if forked || begun.elapsed() > PATIENCE => break None,
+                    Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+                }
+            };
+            let written = write(output, forked);
+            if let Some(mut last) = writing {
+                *last = true;
+            }
+            if let Err(problem) = written {
+                platform::print_line(&problem);
+                platform::print(&report::text(&collect::snapshot(), &settings.report));
+            }
+        }
+        None if forked => {}
+        None => platform::print(&report::text(&collect::snapshot(), &settings.report)),
+    }
+}
+
+fn write(output: &Output, forked: bool) -> Result<(), String> {
+    let snapshot = collect::snapshot();
+    let path = output.path(std::process::id(), forked);
+    let text = report::render(&snapshot, &settings().report, output.format())
+        .map_err(|error| format!("memprof: cannot render the report: {error}; it follows here"))?;
+    output::write(&path, &text)
+}
+
+/// Starts the thread that writes the report every so often, if the environment asks for one. Called from the first
+/// scope on: before that there is nothing to report, and threads cannot be started from an allocation.
+pub(crate) fn start_writer() {
+    let settings = settings();
+    let (Some(interval), Some(output)) = (settings.interval, &settings.output) else { return };
+    if !settings.enabled || WRITER_STARTED.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let started = std::thread::Builder::new().name("memprof".to_owned()).spawn(move || {
+        let _blind = blind::enter();
+        loop {
+            std::thread::sleep(interval);
+            let Ok(last) = WRITING.lock() else { return };
+            if *last {
+                return;
+            }
+            if let Err(problem) = write(output, false) {
+                // The report goes to stderr at exit; every interval would drown the program's own lines.
+                platform::print_line(&problem.replace("; it follows here", "; the report at exit goes to stderr"));
+                return;
+            }
+        }
+    });
+    if let Err(error) = started {
+        platform::print_line(&format!("memprof: cannot start the thread for MEMPROF_INTERVAL: {error}"));
+    }
+}

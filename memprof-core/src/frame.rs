@@ -1,0 +1,220 @@
+//! Frames: the open scopes of a thread, as a list that only its thread changes.
+
+use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
+
+use crate::lane::Lane;
+use crate::path::PathId;
+use crate::sharing::Shared;
+use crate::slot::{CallRow, SiteRow};
+use crate::system::{Blank, Counter, StaticRef, leak};
+
+/// Bits of a tag that hold the path; the lane's index stands above them.
+const PATH_BITS: u32 = 20;
+const PATH_MASK: u64 = (1 << PATH_BITS) - 1;
+const _: () = assert!(PATH_MASK + 1 == crate::path::MOST_PATHS as u64);
+
+/// What is written in front of a block: the path that owns it and the lane that is its home. 0 is an unknown block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag(pub(crate) u64);
+
+impl Tag {
+    pub(crate) const UNKNOWN: Self = Self(0);
+
+    pub(crate) fn new(lane: &Lane, path: PathId) -> Self {
+        Self(u64::from(lane.index()) << PATH_BITS | u64::from(path.bits()))
+    }
+
+    #[inline(always)]
+    pub(crate) fn path(self) -> PathId {
+        PathId::from_bits((self.0 & PATH_MASK) as u32)
+    }
+
+    #[inline(always)]
+    pub(crate) fn with_path(self, path: PathId) -> Self {
+        Self(self.0 & !PATH_MASK | u64::from(path.bits()))
+    }
+
+    /// Whether both blocks have the same home.
+    #[inline(always)]
+    pub(crate) fn same_lane(self, other: Self) -> bool {
+        (self.0 ^ other.0) >> PATH_BITS == 0
+    }
+
+    pub(crate) fn lane(self) -> Option<&'static Lane> {
+        Lane::of_index((self.0 >> PATH_BITS) as u32)
+    }
+}
+
+/// What a frame stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The base record of the thread: never popped.
+    Base,
+    /// A scope that a guard leaves.
+    Scope,
+    /// A poll of a tracked future.
+    Poll,
+    /// An entered `Context`, or an ambient scope.
+    Context,
+}
+
+// The upper half of `Frame::marks`; the lower half is the set of spaces that the frame has an entry for.
+/// Another activation of the same node is open further down.
+pub(crate) const NODE_OPEN: u64 = 1 << 32;
+/// Another activation of the same site is open in the chain that this one folds into.
+pub(crate) const SITE_OPEN: u64 = 1 << 33;
+/// Somewhere below is a frame of [`Kind::Context`].
+pub(crate) const UNDER_CONTEXT: u64 = 1 << 34;
+/// `shared` is set: the frame was captured as a `Context`, or is one.
+pub(crate) const SHARES: u64 = 1 << 35;
+const KIND_SHIFT: u32 = 36;
+
+/// One open scope. A frame that is not open keeps its place in the list for the next scope of that depth.
+pub(crate) struct Frame {
+    /// The frame above, made when first needed; then fixed.
+    next: StaticRef<Frame>,
+    /// The frame below; fixed. Null for the base.
+    prev: StaticRef<Frame>,
+    /// Unlike that of any other activation of this slot; 0 while nothing is open here.
+    pub(crate) serial: Counter,
+    pub(crate) tag: Counter,
+    pub(crate) marks: Counter,
+    pub(crate) calls: StaticRef<CallRow>,
+    pub(crate) site_row: StaticRef<SiteRow>,
+    /// Frames under a `Context` only: what `calls.outer` and `site_row.outer` were before, hidden by the context.
+    pub(crate) hidden_calls: StaticRef<Frame>,
+    pub(crate) hidden_site: StaticRef<Frame>,
+    depth: Counter,
+    /// Frames that begin a segment, where the lane changes, only: what the segment below had out.
+    pub(crate) outstanding_below: Counter,
+    pub(crate) segment_below: StaticRef<Frame>,
+    pub(crate) lane_below: StaticRef<Lane>,
+    /// The innermost frame further down that shares, while this one does.
+    pub(crate) sharing_below: StaticRef<Frame>,
+    /// What was added to `shared` for this frame's own thread.
+    pub(crate) published: Published,
+    shared: Mutex<Option<Arc<Shared>>>,
+    /// The future that a poll belongs to: its counters stand in the lane that it took at its first poll.
+    pub(crate) future: StaticRef<Lane>,
+}
+
+/// How much of a frame's own level its [`Shared`] knows of, for `host`.
+pub(crate) struct Published {
+    pub(crate) bytes: Counter,
+    pub(crate) blocks: Counter,
+    pub(crate) most_bytes: Counter,
+}
+
+impl Blank for Frame {
+    const BLANK: Self = Self {
+        next: StaticRef::null(),
+        prev: StaticRef::null(),
+        serial: Counter::new(0),
+        tag: Counter::new(0),
+        marks: Counter::new(0),
+        calls: StaticRef::null(),
+        site_row: StaticRef::null(),
+        hidden_calls: StaticRef::null(),
+        hidden_site: StaticRef::null(),
+        depth: Counter::new(0),
+        outstanding_below: Counter::new(0),
+        segment_below: StaticRef::null(),
+        lane_below: StaticRef::null(),
+        sharing_below: StaticRef::null(),
+        published: Published { bytes: Counter::new(0), blocks: Counter::new(0), most_bytes: Counter::new(0) },
+        shared: Mutex::new(None),
+        future: StaticRef::null(),
+    };
+}
+
+/// Frames that are made at once when the list is at its end.
+const CHUNK: usize = 32;
+
+impl Frame {
+    #[inline(always)]
+    pub(crate) fn above(&self) -> Option<&'static Self> {
+        self.next.get()
+    }
+
+    #[inline(always)]
+    pub(crate) fn below(&self) -> Option<&'static Self> {
+        self.prev.get()
+    }
+
+    /// The frame above, made now if there is none.
+    #[cold]
+    pub(crate) fn grow(&'static self) -> Option<&'static Self> {
+        if let Some(above) = self.above() {
+            return Some(above);
+        }
+        let chunk: &'static [Self; CHUNK] = leak([const { Self::BLANK }; CHUNK])?;
+        let mut below = self;
+        for frame in chunk {
+            frame.prev.set(Some(below));
+            frame.depth.set(below.depth.get() + 1);
+            below.next.set(Some(frame));
+            below = frame;
+        }
+        self.above()
+    }
+
+    #[inline(always)]
+    pub(crate) fn tag(&self) -> Tag {
+        Tag(self.tag.get())
+    }
+
+    #[inline(always)]
+    pub(crate) fn path(&self) -> PathId {
+        self.tag().path()
+    }
+
+    /// 0 for the base.
+    pub(crate) fn depth(&self) -> u64 {
+        self.depth.get()
+    }
+
+    pub(crate) fn has(&self, mark: u64) -> bool {
+        self.marks.get() & mark != 0
+    }
+
+    pub(crate) fn mark(&self, mark: u64) {
+        self.marks.set(self.marks.get() | mark);
+    }
+
+    pub(crate) fn unmark(&self, mark: u64) {
+        self.marks.set(self.marks.get() & !mark);
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match self.marks.get() >> KIND_SHIFT & 3 {
+            0 => Kind::Scope,
+            1 => Kind::Poll,
+            2 => Kind::Context,
+            _ => Kind::Base,
+        }
+    }
+
+    /// The marks of a frame that is entered as `kind`, with these marks of its own.
+    pub(crate) fn marks_of(kind: Kind, marks: u64) -> u64 {
+        let number: u64 = match kind {
+            Kind::Scope => 0,
+            Kind::Poll => 1,
+            Kind::Context => 2,
+            Kind::Base => 3,
+        };
+        marks | number << KIND_SHIFT
+    }
+
+    pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
+        if !self.has(SHARES) {
+            return None;
+        }
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_shared(&self, shared: Option<Arc<Shared>>) {
+        let before = core::mem::replace(&mut *self.shared.lock().unwrap_or_else(PoisonError::into_inner), shared);
+        drop(before);
+    }
+}

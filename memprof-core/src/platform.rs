@@ -1,0 +1,110 @@
+//! What the recorder needs of the system beyond memory: the environment and stderr without the standard library's
+//! locks, and a call at the end of the process.
+
+#![expect(unsafe_code, reason = "calls of the C library")]
+
+use core::ffi::{CStr, c_char};
+use std::ffi::{CString, OsString};
+
+#[cfg(unix)]
+use std::os::unix::ffi::OsStringExt;
+
+#[cfg(unix)]
+unsafe extern "C" {
+    static environ: *const *const c_char;
+}
+
+/// The value of an environment variable.
+#[cfg(unix)]
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    let name = CString::new(name).ok()?;
+    Some(OsString::from_vec(raw_variable(&name)?.to_bytes().to_vec()))
+}
+
+/// What `ask` says to the value of an environment variable; `false` if it is unset or not UTF-8. Does not allocate.
+pub(crate) fn with_variable(name: &CStr, ask: impl FnOnce(&str) -> bool) -> bool {
+    raw_variable(name).and_then(|value| value.to_str().ok()).is_some_and(ask)
+}
+
+fn raw_variable(name: &CStr) -> Option<&'static CStr> {
+    // SAFETY: a string that ends in 0.
+    let value = unsafe { libc::getenv(name.as_ptr()) };
+    if value.is_null() {
+        return None;
+    }
+    // SAFETY: `getenv` gives null or a string that ends in 0. It lives as long as nobody changes the variable: it is
+    // read at the start, and not kept.
+    Some(unsafe { CStr::from_ptr(value) })
+}
+
+#[cfg(not(unix))]
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// The names of all environment variables.
+#[cfg(unix)]
+pub(crate) fn variable_names() -> Vec<OsString> {
+    let mut names = Vec::new();
+    // SAFETY: the C library's variable; null or an array that ends in a null pointer.
+    let mut entry = unsafe { environ };
+    while !entry.is_null() {
+        // SAFETY: not past the null pointer that ends the array.
+        let text = unsafe { *entry };
+        if text.is_null() {
+            break;
+        }
+        // SAFETY: each entry is a string that ends in 0.
+        let text = unsafe { CStr::from_ptr(text) };
+        let name = text.to_bytes().split(|byte| *byte == b'=').next().unwrap_or_default();
+        names.push(OsString::from_vec(name.to_vec()));
+        // SAFETY: the entry was not the last one.
+        entry = unsafe { entry.add(1) };
+    }
+    names
+}
+
+#[cfg(not(unix))]
+pub(crate) fn variable_names() -> Vec<OsString> {
+    std::env::vars_os().map(|(name, _)| name).collect()
+}
+
+/// Writes `text` to stderr, as far as it takes it.
+pub(crate) fn print(text: &str) {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        // SAFETY: the bytes of `rest`.
+        let written = unsafe { libc::write(2, rest.as_ptr().cast(), rest.len().try_into().unwrap_or(0)) };
+        let Ok(written) = usize::try_from(written) else {
+            if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted {
+                continue;
+            }
+            return;
+        };
+        if written == 0 {
+            return;
+        }
+        rest = rest.get(written..).unwrap_or_default();
+    }
+}
+
+/// Writes one line to stderr.
+pub(crate) fn print_line(line: &str) {
+    print(&format!("{line}\n"));
+}
+
+/// Has `call` called when `main` returns or `exit` is called.
+pub(crate) fn at_exit(call: extern "C" fn()) {
+    // SAFETY: a function that takes nothing, gives nothing and does not unwind.
+    let refused = unsafe { libc::atexit(call) };
+    if refused != 0 {
+        print_line("memprof: the system takes no further calls at exit, so there will be no report");
+    }
+}
+
+/// Has the three called around each fork: before, and after in the parent and in the child.
+#[cfg(unix)]
+pub(crate) fn around_fork(before: extern "C" fn(), parent: extern "C" fn(), child: extern "C" fn()) {
+    // SAFETY: functions that take nothing, give nothing and do not unwind.
+    let _refused_when_out_of_memory = unsafe { libc::pthread_atfork(Some(before), Some(parent), Some(child)) };
+}

@@ -1,0 +1,143 @@
+//! What a report for people says, whatever its format.
+
+use super::{
+    Options,
+    cells::{one_line, thousands},
+};
+use crate::{
+    record::{Cell, Field, Record},
+    snapshot::{HostState, Snapshot, SpaceData},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// The first line.
+pub(super) const TITLE: &str = "Memory Profiling";
+
+/// The columns if none are asked for.
+pub(super) const DEFAULT_COLUMNS: &[Field] = &[Field::Ncalls, Field::MemoryPeak, Field::MemoryTotal, Field::Name];
+
+const OFF: &str = "memprof is off: run with MEMPROF=1 or call memprof::enable()";
+const NO_ALLOCATOR: &str = "measuring, but no allocator reports: \
+     add #[global_allocator] static ALLOC: memprof::Alloc = memprof::Alloc::system();";
+const NO_SCOPE: &str = "measuring, but no scope was entered: add #[memprof::track] to a function";
+const UNTAGGED: &str =
+    "host was not measured: the process started without MEMPROF=1, and its allocator is not Alloc::system().always()";
+
+/// The one line of a report that has nothing to show, or `None` where there is something.
+pub(super) fn nothing_to_show(snapshot: &Snapshot) -> Option<&'static str> {
+    let state = snapshot.state();
+    if snapshot.data().iter().any(|space| !space.records.is_empty()) {
+        return None;
+    }
+    if !state.enabled {
+        return Some(OFF);
+    }
+    if state.scopes_entered {
+        return None;
+    }
+    let unheard = state.host == HostState::NoAllocator && snapshot.spaces().next().is_none();
+    Some(if unheard { NO_ALLOCATOR } else { NO_SCOPE })
+}
+
+/// The lines at the end of a report: the snapshot's notes, then why the host's numbers are missing.
+pub(super) fn last_lines(snapshot: &Snapshot) -> Vec<String> {
+    let mut lines: Vec<String> = snapshot.notes().map(one_line).collect();
+    if nothing_to_show(snapshot).is_some() {
+        return lines;
+    }
+    match snapshot.state().host {
+        HostState::NoAllocator if snapshot.spaces().next().is_none() => {
+            lines.push(NO_ALLOCATOR.to_owned());
+        }
+        HostState::Untagged => lines.push(UNTAGGED.to_owned()),
+        HostState::Measured | HostState::NoAllocator => {}
+    }
+    lines
+}
+
+/// The table of one space: which rows it has.
+///
+/// Where one space has events, or none, a table holds every record; where several have, only those that say
+/// something of its space. At most `options.rows` are kept.
+#[derive(Debug)]
+pub(super) struct Sheet<'a> {
+    pub(super) space: &'a SpaceData,
+    pub(super) rows: Vec<&'a Record>,
+    left_out: usize,
+}
+
+impl Sheet<'_> {
+    /// The sheets of a report: one for each space that has events; the host's where none has.
+    pub(super) fn all<'a>(snapshot: &'a Snapshot, options: &Options) -> Vec<Sheet<'a>> {
+        let spaces = shown_spaces(snapshot);
+        let with_zeros = spaces.len() == 1;
+        spaces.into_iter().map(|space| Sheet::new(space, options, with_zeros)).collect()
+    }
+
+    fn new<'a>(space: &'a SpaceData, options: &Options, with_zeros: bool) -> Sheet<'a> {
+        let mut rows = ordered(space, options.order);
+        rows.retain(|record| with_zeros || !is_zero(record));
+        let most = options.rows.unwrap_or(usize::MAX);
+        let left_out = rows.len().saturating_sub(most);
+        rows.truncate(most);
+        Sheet { space, rows, left_out }
+    }
+
+    /// The line that says how many rows are left out, if any are.
+    pub(super) fn left_out(&self) -> Option<String> {
+        let count = self.left_out;
+        (count > 0)
+            .then(|| format!("{} left out (MEMPROF_ROWS={})", counted(count as u64, "more row"), self.rows.len()))
+    }
+
+    /// `host: peak 32 bytes, total 32 bytes, live 0 bytes; outside any scope: total 0 bytes`.
+    pub(super) fn space_line(&self) -> String {
+        let totals = &self.space.totals;
+        let mut line = format!(
+            "{}: peak {} bytes, total {} bytes, live {} bytes; outside any scope: total {} bytes",
+            one_line(&self.space.name),
+            thousands(totals.peak),
+            thousands(totals.total),
+            thousands(totals.live),
+            thousands(totals.no_scope_total),
+        );
+        for (count, what) in [(totals.unknown_frees, "unknown free"), (totals.missed_frees, "missed free")] {
+            if count > 0 {
+                line.push_str("; ");
+                line.push_str(&counted(count, what));
+            }
+        }
+        line
+    }
+}
+
+/// The spaces that have events; the first, which is the host, where none has.
+pub(super) fn shown_spaces(snapshot: &Snapshot) -> Vec<&SpaceData> {
+    let spaces: Vec<&SpaceData> = snapshot.data().iter().filter(|space| space.has_events).collect();
+    if spaces.is_empty() { snapshot.data().iter().take(1).collect() } else { spaces }
+}
+
+/// The records of `space`, ordered by `order`: amounts descending, all else ascending. Ties keep the
+/// snapshot's order.
+pub(super) fn ordered(space: &SpaceData, order: Field) -> Vec<&Record> {
+    let mut records: Vec<&Record> = space.records.iter().collect();
+    records.sort_by(|a, b| order.cell(a).rank(&order.cell(b)));
+    records
+}
+
+/// Whether nothing happened in the record's space while it was open: every amount but its calls is zero.
+fn is_zero(record: &Record) -> bool {
+    let mut fields = Field::ALL.iter().filter(|field| **field != Field::Ncalls);
+    fields.all(|field| match field.cell(record) {
+        Cell::Amount(amount) => amount == 0,
+        Cell::Line(_) | Cell::Text(_) => true,
+    })
+}
+
+/// `1 unknown free`, `2 unknown frees`.
+fn counted(count: u64, what: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {what}{ending}", thousands(count))
+}

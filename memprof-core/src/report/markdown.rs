@@ -1,0 +1,87 @@
+//! Markdown: the default report as one table, for an issue or a pull request.
+
+use super::{
+    Options,
+    cells::{cell, one_line},
+    content::{DEFAULT_COLUMNS, Sheet, TITLE, last_lines, nothing_to_show},
+};
+use crate::{
+    record::{Cell, Field, Record},
+    snapshot::Snapshot,
+};
+
+/// The report as Markdown, ending with one newline: a heading, the table with the space in its first column,
+/// and a list of what the text report says below its tables.
+pub(super) fn markdown(snapshot: &Snapshot, options: &Options) -> String {
+    let mut blocks = vec![format!("# {TITLE}")];
+    let mut lines = Vec::new();
+    if let Some(line) = nothing_to_show(snapshot) {
+        blocks.push(code(line));
+    } else {
+        let sheets = Sheet::all(snapshot, options);
+        blocks.push(format!("Ordered by: {}", code(options.order.title())));
+        blocks.push(table(&sheets, options.columns.as_deref().unwrap_or(DEFAULT_COLUMNS)));
+        for sheet in &sheets {
+            let space = one_line(&sheet.space.name);
+            lines.extend(sheet.left_out().map(|left_out| format!("{space}: {left_out}")));
+            lines.push(sheet.space_line());
+        }
+    }
+    lines.extend(last_lines(snapshot));
+    if !lines.is_empty() {
+        let items: Vec<String> = lines.iter().map(|line| format!("- {}", code(line))).collect();
+        blocks.push(items.join("\n"));
+    }
+    blocks.join("\n\n") + "\n"
+}
+
+fn table(sheets: &[Sheet<'_>], columns: &[Field]) -> String {
+    let mut lines = vec![
+        row("space".to_owned(), columns.iter().map(|field| field.title().to_owned())),
+        row(":---".to_owned(), columns.iter().map(|field| rule(*field).to_owned())),
+    ];
+    for sheet in sheets {
+        for record in &sheet.rows {
+            lines.push(row(
+                table_cell(Cell::Text(&sheet.space.name)),
+                columns.iter().map(|field| table_cell(field.cell(record))),
+            ));
+        }
+    }
+    lines.join("\n")
+}
+
+fn row(space: String, cells: impl Iterator<Item = String>) -> String {
+    let cells: Vec<String> = std::iter::once(space).chain(cells).collect();
+    format!("| {} |", cells.join(" | "))
+}
+
+/// The mark below a column's title: numbers stand right, texts left.
+fn rule(field: Field) -> &'static str {
+    match field.cell(&Record::default()) {
+        Cell::Text(_) => ":---",
+        Cell::Amount(_) | Cell::Line(_) => "---:",
+    }
+}
+
+/// Texts as code, so that `<T as Trait>` is not taken for HTML nor `_` for emphasis; in a table, `|` needs an
+/// escape there too, and then so does the backslash.
+fn table_cell(value: Cell<'_>) -> String {
+    let text = cell(value);
+    match value {
+        Cell::Text(_) if text.contains('|') => code(&text.replace('\\', r"\\").replace('|', r"\|")),
+        Cell::Text(_) => code(&text),
+        Cell::Amount(_) | Cell::Line(_) => text,
+    }
+}
+
+/// `text` as a code span, whatever backticks it has: fenced by one more than its longest run of them.
+fn code(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let space = if longest > 0 { " " } else { "" };
+    format!("{fence}{space}{text}{space}{fence}")
+}

@@ -1,0 +1,77 @@
+//! The default report: plain text, one table per space.
+//!
+//! Blocks of lines with one blank line between them: the title, the legends, the order; then for each space
+//! its heading (where there are several), its table and its line; then the lines that stand last. Columns are
+//! right-aligned to their title or their widest cell and one space apart, the last one is left-aligned, and no
+//! line ends with a space.
+
+use tabled::{
+    builder::Builder,
+    settings::{Alignment, Padding, Style, object::Columns},
+};
+
+use super::{
+    Options,
+    cells::{cell, one_line},
+    content::{DEFAULT_COLUMNS, Sheet, TITLE, last_lines, nothing_to_show},
+};
+use crate::{record::Field, snapshot::Snapshot};
+
+#[cfg(test)]
+mod tests;
+
+/// The report as text, ending with one newline.
+pub(crate) fn text(snapshot: &Snapshot, options: &Options) -> String {
+    let mut blocks = vec![format!("{TITLE}\n{}", "=".repeat(TITLE.len()))];
+    match nothing_to_show(snapshot) {
+        Some(line) => blocks.push(line.to_owned()),
+        None => blocks.extend(tables(snapshot, options)),
+    }
+    let last_lines = last_lines(snapshot);
+    if !last_lines.is_empty() {
+        blocks.push(last_lines.join("\n"));
+    }
+    blocks.join("\n\n") + "\n"
+}
+
+/// The blocks between the title and the last lines.
+fn tables(snapshot: &Snapshot, options: &Options) -> Vec<String> {
+    let columns = options.columns.as_deref().unwrap_or(DEFAULT_COLUMNS);
+    let mut blocks = Vec::new();
+    blocks.extend(legends(columns));
+    blocks.push(format!("Ordered by: {}", options.order.title()));
+
+    let sheets = Sheet::all(snapshot, options);
+    let several = sheets.len() > 1;
+    for sheet in &sheets {
+        if several {
+            blocks.push(format!("Space: {}", one_line(&sheet.space.name)));
+        }
+        let mut lines = table(sheet, columns);
+        lines.extend(sheet.left_out());
+        blocks.push(lines.join("\n"));
+        blocks.push(sheet.space_line());
+    }
+    blocks
+}
+
+/// A line for each column but the name, which its title explains; `None` if there is no other.
+fn legends(columns: &[Field]) -> Option<String> {
+    let explained = columns.iter().filter(|field| **field != Field::Name);
+    let width = explained.clone().map(|field| field.name().len()).max()?;
+    let lines = explained.map(|field| format!("\n{:width$} - {}", field.name(), field.meaning()));
+    Some("Legends:".to_owned() + &lines.collect::<String>())
+}
+
+/// The lines of a table, its titles first.
+fn table(sheet: &Sheet<'_>, columns: &[Field]) -> Vec<String> {
+    let mut builder = Builder::with_capacity(sheet.rows.len() + 1, columns.len());
+    builder.push_record(columns.iter().map(|field| field.title()));
+    for record in &sheet.rows {
+        builder.push_record(columns.iter().map(|field| cell(field.cell(record))));
+    }
+    let mut table = builder.build();
+    table.with(Style::blank()).with(Padding::zero()).with(Alignment::right());
+    table.modify(Columns::last(), Alignment::left());
+    table.to_string().lines().map(|line| line.trim_end().to_owned()).collect()
+}

@@ -1,0 +1,303 @@
+//! What a scope and the threads that work for it under a [`Context`](crate::Context) have in common.
+//!
+//! A thread that entered the context counts in its own slot. Two things reach the captured scope: what the thread
+//! added, whole, when it drops the guard ([`Shared::finish`]); and its level, in steps, so that the captured scope's
+//! peak is the peak of the sum ([`Shared::publish`]). The scope takes in what was added when it is left
+//! ([`Shared::take`]). Once it has been left, [`close`](Shared::close)d, nothing is added to it or to its ancestors.
+
+use core::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::counters::{Counters, Tally};
+use crate::frame::{Frame, Kind, Published};
+use crate::lane::Lane;
+use crate::mark::STEP;
+use crate::path::PathId;
+use crate::slot::Slot;
+use crate::space::{MOST_SPACES, Space};
+
+/// A captured scope.
+pub(crate) struct Shared {
+    /// Where the scope was open: home of what is allocated under the context. Held.
+    pub(crate) lane: &'static Lane,
+    pub(crate) path: PathId,
+    /// Sites open in the chain that are not in `path`, which happens once a recursion led back to a node further up.
+    extra_sites: Vec<u32>,
+    parent: Option<Arc<Shared>>,
+    closed: AtomicBool,
+    host: Level,
+    others: OnceLock<Box<[Level; MOST_SPACES]>>,
+    added: Mutex<Vec<(Space, Tally)>>,
+}
+
+/// The sum over the capturing lane and all threads under the context, and the most that it came to.
+struct Level {
+    bytes: AtomicI64,
+    blocks: AtomicI64,
+    peak_bytes: AtomicI64,
+    peak_blocks: AtomicI64,
+}
+
+impl Level {
+    const ZERO: Self = Self {
+        bytes: AtomicI64::new(0),
+        blocks: AtomicI64::new(0),
+        peak_bytes: AtomicI64::new(0),
+        peak_blocks: AtomicI64::new(0),
+    };
+
+    fn add(&self, bytes: i64, blocks: i64) {
+        let level = self.bytes.fetch_add(bytes, Ordering::AcqRel) + bytes;
+        self.peak_bytes.fetch_max(level, Ordering::AcqRel);
+        let level = self.blocks.fetch_add(blocks, Ordering::AcqRel) + blocks;
+        self.peak_blocks.fetch_max(level, Ordering::AcqRel);
+    }
+
+    /// The peak is at least this much above the present level.
+    fn raise_above(&self, bytes: i64, blocks: i64) {
+        self.peak_bytes.fetch_max(self.bytes.load(Ordering::Acquire) + bytes, Ordering::AcqRel);
+        self.peak_blocks.fetch_max(self.blocks.load(Ordering::Acquire) + blocks, Ordering::AcqRel);
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        lane: &'static Lane,
+        path: PathId,
+        extra_sites: Vec<u32>,
+        parent: Option<Arc<Self>>,
+    ) -> Arc<Self> {
+        lane.hold();
+        Arc::new(Self {
+            lane,
+            path,
+            extra_sites,
+            parent,
+            closed: AtomicBool::new(false),
+            host: Level::ZERO,
+            others: OnceLock::new(),
+            added: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Whether a site is open in the chain that events under the context fold into.
+    pub(crate) fn has_open(&self, site: u32) -> bool {
+        !self.is_closed() && (self.path.contains(site) || self.extra_sites.contains(&site))
+    }
+
+    pub(crate) fn extra_sites(&self) -> &[u32] {
+        &self.extra_sites
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// The scope is being left: from now on nothing is added.
+    pub(crate) fn close(&self) {
+        let _added = self.added();
+        self.closed.store(true, Ordering::Release);
+    }
+
+    fn added(&self) -> MutexGuard<'_, Vec<(Space, Tally)>> {
+        self.added.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn level(&self, space: Space) -> &Level {
+        if space == Space::HOST {
+            &self.host
+        } else {
+            &self.others.get_or_init(|| Box::new([const { Level::ZERO }; MOST_SPACES]))[space.index()]
+        }
+    }
+
+    /// Itself and its ancestors, as far as they are open.
+    fn open_chain(&self) -> impl Iterator<Item = &Self> {
+        core::iter::successors(Some(self), |shared| shared.parent.as_deref()).take_while(|shared| !shared.is_closed())
+    }
+
+    /// A change of the level of one thread under the context.
+    pub(crate) fn publish(&self, space: Space, bytes: i64, blocks: i64) {
+        self.open_chain().for_each(|shared| shared.level(space).add(bytes, blocks));
+    }
+
+    /// A change of the level of the captured scope's own lane; its ancestors there publish their own.
+    pub(crate) fn publish_own(&self, space: Space, bytes: i64, blocks: i64) {
+        self.level(space).add(bytes, blocks);
+    }
+
+    /// What a thread added between entering the context and dropping the guard, of which it had published
+    /// `published` (bytes, blocks, and the most bytes).
+    pub(crate) fn finish(&self, space: Space, tally: &Tally, published: [i64; 3]) {
+        let counters = &tally.counters;
+        let mut added = self.added();
+        if self.is_closed() {
+            drop(added);
+            // The level of the ancestors, which were open when it was published, no longer holds it.
+            let ancestors = core::iter::successors(self.parent.as_deref(), |shared| shared.parent.as_deref());
+            ancestors
+                .take_while(|shared| !shared.is_closed())
+                .for_each(|shared| shared.level(space).add(-published[0], -published[1]));
+            return;
+        }
+        // What was reached beyond the steps published: less than a step.
+        let beyond_bytes = (counters.peak_bytes - published[2]).max(0);
+        let beyond_blocks = (counters.peak_blocks - published[1]).max(0);
+        self.open_chain().for_each(|shared| {
+            let level = shared.level(space);
+            let (first_bytes, first_blocks) =
+                if published[2] == 0 { (beyond_bytes, beyond_blocks) } else { (beyond_bytes.min(STEP), 0) };
+            level.raise_above(first_bytes, first_blocks);
+            level.add(counters.current_bytes - published[0], counters.current_blocks - published[1]);
+        });
+        add_to(&mut added, space, tally);
+    }
+
+    /// Adds what an ambient scope opened in this one recorded; its level was published all along.
+    pub(crate) fn add(&self, space: Space, tally: &Tally) {
+        let mut added = self.added();
+        if !self.is_closed() {
+            add_to(&mut added, space, tally);
+        }
+    }
+
+    /// Takes what was added since the last call.
+    pub(crate) fn take(&self) -> Vec<(Space, Tally)> {
+        core::mem::take(&mut *self.added())
+    }
+
+    /// What was added since the last [`take`](Self::take).
+    pub(crate) fn pending(&self, space: Space) -> Option<Tally> {
+        self.added().iter().find(|(known, _)| *known == space).map(|(_, tally)| *tally)
+    }
+
+    /// The most that the sum came to, above the scope's entry.
+    pub(crate) fn peak(&self, space: Space) -> (i64, i64) {
+        let level = self.level(space);
+        (level.peak_bytes.load(Ordering::Acquire), level.peak_blocks.load(Ordering::Acquire))
+    }
+
+    /// Adds what happened under the context, and is not taken yet, to what the scope's own lane recorded.
+    pub(crate) fn complete(&self, space: Space, own: &Tally) -> Tally {
+        let mut sum = *own;
+        if let Some(added) = self.pending(space) {
+            let mut without_peak = added;
+            without_peak.counters.peak_bytes = 0;
+            without_peak.counters.peak_blocks = 0;
+            sum.fold(&without_peak);
+        }
+        let (bytes, blocks) = self.peak(space);
+        sum.counters.peak_bytes = sum.counters.peak_bytes.max(bytes).max(sum.counters.current_bytes);
+        sum.counters.peak_blocks = sum.counters.peak_blocks.max(blocks).max(sum.counters.current_blocks);
+        sum
+    }
+}
+
+/// Folds `tally` into the sum of its space.
+pub(crate) fn add_to(sums: &mut Vec<(Space, Tally)>, space: Space, tally: &Tally) {
+    match sums.iter_mut().find(|(known, _)| *known == space) {
+        Some((_, sum)) => sum.fold(tally),
+        None => sums.push((space, *tally)),
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.lane.release();
+    }
+}
+
+impl Published {
+    fn read(&self) -> [i64; 3] {
+        [self.bytes.signed(), self.blocks.signed(), self.most_bytes.signed()]
+    }
+}
+
+impl Slot {
+    /// Publishes the levels of the frames of this thread that share, where they changed by `step` bytes or more, in
+    /// `host`.
+    #[cold]
+    pub(crate) fn publish_shared(&'static self, step: i64) {
+        let mut context = None;
+        let mut sharing = self.sharing.get();
+        while let Some(frame) = sharing {
+            let tally = self.host.tally_of(frame, context);
+            let (bytes, blocks) = (tally.counters.current_bytes, tally.counters.current_blocks);
+            let ahead = bytes - frame.published.bytes.signed();
+            if ahead.abs() >= step
+                && let Some(shared) = frame.shared()
+            {
+                let more_blocks = blocks - frame.published.blocks.signed();
+                if frame.kind() == Kind::Context {
+                    shared.publish(Space::HOST, ahead, more_blocks);
+                } else {
+                    shared.publish_own(Space::HOST, ahead, more_blocks);
+                }
+                frame.published.bytes.set(bytes.cast_unsigned());
+                frame.published.blocks.set(blocks.cast_unsigned());
+                if bytes > frame.published.most_bytes.signed() {
+                    frame.published.most_bytes.set(bytes.cast_unsigned());
+                }
+            }
+            if frame.kind() == Kind::Context {
+                context = Some(frame);
+            }
+            sharing = frame.sharing_below.get();
+        }
+    }
+
+    /// Publishes one event of a space other than `host`: there, every one.
+    pub(crate) fn publish_event(&'static self, space: Space, bytes: i64, blocks: i64) {
+        let mut sharing = self.sharing.get();
+        while let Some(frame) = sharing {
+            let Some(shared) = frame.shared() else { return };
+            if frame.kind() == Kind::Context {
+                shared.publish(space, bytes, blocks);
+                // What is further down does not see it.
+                return;
+            }
+            shared.publish_own(space, bytes, blocks);
+            sharing = frame.sharing_below.get();
+        }
+    }
+
+    /// Takes in what was added under the contexts captured at the top frame.
+    pub(crate) fn absorb(&'static self, frame: &'static Frame, shared: &Shared) {
+        for (space, added) in shared.take() {
+            let Some(ledger) = self.ledger(space) else { continue };
+            if !ledger.touched.is(frame) && self.touch(space, ledger).is_none() {
+                continue;
+            }
+            let own = ledger.tally();
+            let (peak_bytes, peak_blocks) = shared.peak(space);
+            let counters = Counters {
+                peak_bytes: peak_bytes - own.counters.current_bytes,
+                peak_blocks: peak_blocks - own.counters.current_blocks,
+                ..added.counters
+            };
+            let ticket = self.sequence.open();
+            ledger.absorb(&Tally { counters, ..added });
+            self.sequence.close(ticket);
+            if space == Space::HOST {
+                // The level had it already.
+                frame.published.bytes.add(counters.current_bytes.cast_unsigned());
+                frame.published.blocks.add(counters.current_blocks.cast_unsigned());
+            }
+        }
+    }
+
+    /// Publishes and takes in everything at the end of the contexts of `frame`, a kind that is no `Context`.
+    pub(crate) fn finish_context(&'static self, frame: &'static Frame, spaces: u64) {
+        let Some(shared) = frame.shared() else { return };
+        for (space, ledger) in self.ledgers(spaces) {
+            let tally = ledger.tally();
+            let published = if space == Space::HOST {
+                frame.published.read()
+            } else {
+                let c = tally.counters;
+                [c.current_bytes, c.current_blocks, c.peak_bytes]
+            };
+            shared.finish(space, &tally, published);
+        }
+    }
+}

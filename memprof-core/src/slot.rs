@@ -1,0 +1,329 @@
+//! Slots: the record of one thread.
+//!
+//! A thread takes a slot from the pool at its first event and gives it back when it ends; the next thread goes on
+//! with the same rows, which only ever add up, so nothing is merged at a thread's end and memory is bounded by the
+//! greatest number of threads alive at once. Everything here is written by one thread, with plain loads and stores
+//! between [`Sequence::open`] and [`Sequence::close`], and may be read by a snapshot at any time.
+//!
+//! # Segments
+//!
+//! The open scopes of a thread are one list of frames, the base record at the bottom. A frame that changes the
+//! current lane begins a *segment*: the base, a poll of a task, an entered `Context`. Hand-overs to a lane are
+//! charged to the innermost frame of its segment; that of a `Context` belongs to a lane that runs elsewhere, and is
+//! charged there.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use crate::frame::{Frame, Kind, SHARES, Tag};
+use crate::lane::Lane;
+use crate::ledger::Ledger;
+use crate::mark::HostNet;
+use crate::path::{PATH_CHUNKS, PathId};
+use crate::space::{MOST_SPACES, Space};
+use crate::state::STALE;
+use crate::system::{Blank, Counter, Sequence, StaticRef, Table, leak};
+
+/// The activations of one path on one thread.
+#[repr(align(32))]
+pub(crate) struct CallRow {
+    /// Activations entered here, and those left here. A future may be left on another thread than it was entered.
+    pub(crate) calls: Counter,
+    pub(crate) ended: Counter,
+    /// The outermost open frame of this path that is not hidden by a `Context`.
+    pub(crate) outer: StaticRef<Frame>,
+    /// The last epoch in which a scope of this path was left here.
+    pub(crate) left_epoch: Counter,
+}
+
+impl Blank for CallRow {
+    const BLANK: Self =
+        Self { calls: Counter::new(0), ended: Counter::new(0), outer: StaticRef::null(), left_epoch: Counter::new(0) };
+}
+
+/// The activations of one site on one thread, whatever the path.
+pub(crate) struct SiteRow {
+    /// The outermost open frame of this site that is not hidden by a `Context`.
+    pub(crate) outer: StaticRef<Frame>,
+}
+
+impl Blank for SiteRow {
+    const BLANK: Self = Self { outer: StaticRef::null() };
+}
+
+/// Entries of a slot's cache of paths. The most used ones fit into the first-level cache.
+const CACHE: usize = 128;
+
+/// Where entering a site at a path leads to.
+pub(crate) struct CacheEntry {
+    /// Path and site; no site has the number 0, so a blank entry matches nothing.
+    pub(crate) key: Counter,
+    pub(crate) path: Counter,
+    pub(crate) calls: StaticRef<CallRow>,
+    pub(crate) site_row: StaticRef<SiteRow>,
+}
+
+impl Blank for CacheEntry {
+    const BLANK: Self =
+        Self { key: Counter::new(0), path: Counter::new(0), calls: StaticRef::null(), site_row: StaticRef::null() };
+}
+
+/// See the [module](self).
+#[repr(align(128))]
+pub(crate) struct Slot {
+    pub(crate) sequence: Sequence,
+    /// The word of [`state`](crate::state) that this thread took note of.
+    pub(crate) state: Counter,
+    pub(crate) top: StaticRef<Frame>,
+    /// The lane of the top segment.
+    pub(crate) lane: StaticRef<Lane>,
+    /// Blocks of that lane that this thread allocated, less those it freed, since the segment began.
+    pub(crate) outstanding: Counter,
+    /// The frame that begins the top segment.
+    pub(crate) segment: StaticRef<Frame>,
+    /// The innermost frame that shares with other threads.
+    pub(crate) sharing: StaticRef<Frame>,
+    pub(crate) net: HostNet,
+    /// The spaces other than `host` whose ledger's `latest` address is that of a block.
+    pub(crate) latest_spaces: Counter,
+    pub(crate) host: Ledger,
+    others: [StaticRef<Ledger>; MOST_SPACES],
+    pub(crate) cache: [CacheEntry; CACHE],
+    pub(crate) calls: Table<CallRow, PATH_CHUNKS>,
+    pub(crate) sites: Table<SiteRow, PATH_CHUNKS>,
+    pub(crate) base: Frame,
+    /// The ambient scope whose context is the frame above the base, until it was counted; 0 for none.
+    pub(crate) ambient: AtomicU64,
+    taken: AtomicBool,
+    /// Set while the thread is inside the recorder's cold paths; see [`fork`](crate::fork).
+    pub(crate) inside: AtomicU32,
+}
+
+impl Blank for Slot {
+    const BLANK: Self = Self {
+        sequence: Sequence::new(),
+        state: Counter::new(STALE as u64),
+        top: StaticRef::null(),
+        lane: StaticRef::null(),
+        outstanding: Counter::new(0),
+        segment: StaticRef::null(),
+        sharing: StaticRef::null(),
+        net: HostNet::BLANK,
+        latest_spaces: Counter::new(0),
+        host: Ledger::BLANK,
+        others: [const { StaticRef::null() }; MOST_SPACES],
+        cache: [const { CacheEntry::BLANK }; CACHE],
+        calls: Table::new(),
+        sites: Table::new(),
+        base: Frame::BLANK,
+        ambient: AtomicU64::new(0),
+        taken: AtomicBool::new(false),
+        inside: AtomicU32::new(0),
+    };
+}
+
+/// Threads that are recorded one by one at the same time; the events of any further one are kept together.
+const MOST_THREADS: usize = 1 << 16;
+
+static SLOTS: Table<StaticRef<Slot>, { MOST_THREADS / 64 }> = Table::new();
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+impl Slot {
+    /// A slot that no thread has, with a lane and zeroed counters; rows are those of the threads before.
+    #[cold]
+    pub(crate) fn take() -> Option<&'static Self> {
+        let free = Self::all()
+            .find(|slot| slot.taken.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok());
+        let slot = free.or_else(Self::make)?;
+        let begun = slot.begin();
+        if begun.is_none() {
+            slot.taken.store(false, Ordering::Release);
+        }
+        begun.map(|()| slot)
+    }
+
+    fn make() -> Option<&'static Self> {
+        let index = MADE
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |made| {
+                ((made as usize) < MOST_THREADS).then_some(made + 1)
+            })
+            .ok()?;
+        let slot = leak(Self::BLANK)?;
+        slot.taken.store(true, Ordering::Relaxed);
+        SLOTS.make(index as usize)?.set(Some(slot));
+        Some(slot)
+    }
+
+    fn begin(&'static self) -> Option<()> {
+        let lane = Lane::take()?;
+        let ticket = self.sequence.open();
+        self.lane.set(Some(lane));
+        self.outstanding.set(0);
+        self.base.tag.set(Tag::new(lane, PathId::ROOT).0);
+        self.base.marks.set(Frame::marks_of(Kind::Base, Space::HOST.bit()));
+        self.top.set(Some(&self.base));
+        self.segment.set(Some(&self.base));
+        self.sharing.set(None);
+        let mut begun = self.host.begin(&self.base);
+        for (index, ledger) in self.others.iter().enumerate() {
+            if let Some(ledger) = ledger.get() {
+                begun = begun.and_then(|()| ledger.begin(&self.base));
+                self.base.mark(Space::of_index(index).bit());
+            }
+        }
+        self.latest_spaces.set(0);
+        self.state.set(u64::from(STALE));
+        self.sequence.close(ticket);
+        begun
+    }
+
+    /// Gives the slot back to the pool: the thread has left all its scopes and ends.
+    pub(crate) fn give_back(&'static self) {
+        self.state.set(u64::from(STALE));
+        self.net.publish();
+        if let Some(lane) = self.lane.get() {
+            lane.end(None, self.outstanding.signed());
+        }
+        self.taken.store(false, Ordering::Release);
+    }
+
+    /// Every slot ever made.
+    pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
+        SLOTS.iter(MADE.load(Ordering::Acquire) as usize).filter_map(|(_, slot)| slot.get())
+    }
+
+    #[inline(always)]
+    pub(crate) fn top(&'static self) -> &'static Frame {
+        self.top.get().unwrap_or(&self.base)
+    }
+
+    /// The ledger of a space, if this thread had an event there.
+    #[inline]
+    pub(crate) fn known_ledger(&'static self, space: Space) -> Option<&'static Ledger> {
+        if space == Space::HOST { Some(&self.host) } else { self.others[space.index()].get() }
+    }
+
+    /// The ledger of a space, made now if it is not there.
+    pub(crate) fn ledger(&'static self, space: Space) -> Option<&'static Ledger> {
+        if let Some(known) = self.known_ledger(space) {
+            return Some(known);
+        }
+        let ledger = leak(Ledger::BLANK)?;
+        ledger.begin(&self.base)?;
+        self.base.mark(space.bit());
+        self.others[space.index()].set(Some(ledger));
+        Some(ledger)
+    }
+
+    /// The record that the events of ended threads share. No scope is opened there, and it is written with
+    /// [`Counter::add_shared`].
+    pub(crate) fn ended() -> &'static Self {
+        static ENDED: Slot = Slot::BLANK;
+        &ENDED
+    }
+
+    /// The lane of the record that ended threads share. It never ends.
+    pub(crate) fn shared_lane(&'static self) -> Option<&'static Lane> {
+        if self.lane.get().is_none() && !self.taken.swap(true, Ordering::AcqRel) {
+            self.lane.set(Lane::take());
+        }
+        self.lane.get()
+    }
+
+    /// The ledgers of a set of spaces.
+    pub(crate) fn ledgers(&'static self, set: u64) -> impl Iterator<Item = (Space, &'static Ledger)> {
+        (0..MOST_SPACES).filter(move |index| set >> index & 1 != 0).filter_map(|index| {
+            let space = Space::of_index(index);
+            Some((space, self.known_ledger(space)?))
+        })
+    }
+
+    /// Makes `ledger` ready for an event of the top frame.
+    #[cold]
+    pub(crate) fn touch(&'static self, space: Space, ledger: &'static Ledger) -> Option<()> {
+        let ticket = self.sequence.open();
+        let touched = ledger.touch(self.top(), space.bit());
+        self.sequence.close(ticket);
+        touched
+    }
+
+    /// Charges the hand-overs that wait for the lanes that run on this thread, each to the innermost frame of its
+    /// lane's segment.
+    #[cold]
+    pub(crate) fn settle(&'static self) {
+        let mut innermost = self.top();
+        let mut segment = self.segment.get();
+        let mut lane = self.lane.get();
+        let mut outstanding = &self.outstanding;
+        while let (Some(frame), Some(of)) = (segment, lane) {
+            if frame.kind() != Kind::Context && of.has_pending() {
+                of.take_pending(|space, hand_over| {
+                    outstanding.sub(hand_over.blocks);
+                    let Some(ledger) = self.ledger(space) else { return };
+                    let ticket = self.sequence.open();
+                    ledger.charge(innermost, space.bit(), hand_over);
+                    self.sequence.close(ticket);
+                });
+            }
+            innermost = frame.below().unwrap_or(&self.base);
+            outstanding = &frame.outstanding_below;
+            lane = frame.lane_below.get();
+            segment = frame.segment_below.get();
+        }
+    }
+
+    /// Whether a hand-over waits for any lane that runs on this thread.
+    #[inline]
+    pub(crate) fn has_pending(&'static self) -> bool {
+        if self.segment.is(&self.base) {
+            return self.lane.get().is_some_and(Lane::has_pending);
+        }
+        let mut lane = self.lane.get();
+        let mut segment = self.segment.get();
+        while let (Some(frame), Some(of)) = (segment, lane) {
+            if frame.kind() != Kind::Context && of.has_pending() {
+                return true;
+            }
+            lane = frame.lane_below.get();
+            segment = frame.segment_below.get();
+        }
+        false
+    }
+
+    /// Begins a segment at `frame`, the new top.
+    pub(crate) fn begin_segment(&'static self, frame: &'static Frame, lane: &'static Lane) {
+        frame.segment_below.set(self.segment.get());
+        frame.lane_below.set(self.lane.get());
+        frame.outstanding_below.set(self.outstanding.get());
+        self.segment.set(Some(frame));
+        self.lane.set(Some(lane));
+        self.outstanding.set(0);
+    }
+
+    /// Ends the segment that `frame` began, and gives what its lane has out more than before.
+    pub(crate) fn end_segment(&'static self, frame: &'static Frame) -> i64 {
+        let outstanding = self.outstanding.signed();
+        self.segment.set(frame.segment_below.get());
+        self.lane.set(frame.lane_below.get());
+        self.outstanding.set(frame.outstanding_below.get());
+        outstanding
+    }
+
+    /// Notes that `frame`, the top, shares its level with other threads.
+    pub(crate) fn begin_sharing(&'static self, frame: &'static Frame) {
+        frame.sharing_below.set(self.sharing.get());
+        frame.published.bytes.set(0);
+        frame.published.blocks.set(0);
+        frame.published.most_bytes.set(0);
+        frame.mark(SHARES);
+        self.sharing.set(Some(frame));
+        self.net.watch_all();
+    }
+
+    pub(crate) fn end_sharing(&'static self, frame: &'static Frame) {
+        debug_assert!(self.sharing.is(frame), "frames that share end innermost first");
+        frame.unmark(SHARES);
+        frame.set_shared(None);
+        self.sharing.set(frame.sharing_below.get());
+        self.net.unwatch();
+    }
+}

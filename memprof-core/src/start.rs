@@ -1,0 +1,82 @@
+//! The start: what the environment asks for, read once, at the first event of the process.
+//!
+//! That event may be an allocation before `main`, so nothing here uses the standard library's locks on the
+//! environment or on stderr.
+
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::OnceLock;
+
+use crate::blind;
+use crate::platform;
+use crate::settings::{self, Settings, unknown_variables};
+use crate::state;
+
+static TAGS: AtomicU8 = AtomicU8::new(UNDECIDED);
+const UNDECIDED: u8 = 0;
+const WITHOUT: u8 = 1;
+const WITH: u8 = 2;
+
+static BEGUN: AtomicBool = AtomicBool::new(false);
+static SETTINGS: OnceLock<Settings> = OnceLock::new();
+
+/// Whether host blocks carry a tag in this process, of allocators that do not always write one.
+#[inline(always)]
+pub(crate) fn tags() -> bool {
+    match TAGS.load(Ordering::Relaxed) {
+        WITH => true,
+        WITHOUT => false,
+        _ => decide_tags(),
+    }
+}
+
+/// Asked by the first allocation, so this must not allocate.
+#[cold]
+fn decide_tags() -> bool {
+    let with =
+        cfg!(feature = "runtime") && platform::with_variable(c"MEMPROF", |value| settings::switch(value) == Some(true));
+    TAGS.store(if with { WITH } else { WITHOUT }, Ordering::Relaxed);
+    with
+}
+
+/// What is known of the tags: `None` if no allocator asked.
+pub(crate) fn tags_decided() -> Option<bool> {
+    match TAGS.load(Ordering::Relaxed) {
+        UNDECIDED => None,
+        decided => Some(decided == WITH),
+    }
+}
+
+/// The settings; read now if they have not been.
+pub(crate) fn settings() -> &'static Settings {
+    start();
+    loop {
+        if let Some(settings) = SETTINGS.get() {
+            return settings;
+        }
+        // Another thread is reading them.
+        std::thread::yield_now();
+    }
+}
+
+/// Reads the environment and decides whether to measure; once.
+#[cold]
+pub(crate) fn start() {
+    if BEGUN.swap(true, Ordering::AcqRel) {
+        while SETTINGS.get().is_none() {
+            std::thread::yield_now();
+        }
+        return;
+    }
+    let _blind = blind::enter();
+    let (settings, problems) =
+        if cfg!(feature = "runtime") { Settings::read(platform::variable) } else { (Settings::default(), Vec::new()) };
+    for problem in problems.into_iter().chain(unknown_variables(platform::variable_names())) {
+        platform::print_line(&problem);
+    }
+    let enabled = settings.enabled;
+    let _ = SETTINGS.set(settings);
+    state::decide(enabled);
+    if enabled {
+        crate::exit::arrange();
+    }
+}

@@ -1,0 +1,51 @@
+//! On, off, and the report on demand.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crate::blind;
+use crate::collect;
+use crate::platform;
+use crate::start;
+use crate::state;
+
+/// Measures from now on, on every thread.
+///
+/// Scopes that were entered before record nothing; blocks that were allocated before stay unknown. If the process has
+/// memprof's allocator but started without tags, `host` cannot be measured: one line on stderr says so.
+pub fn enable() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !cfg!(feature = "runtime") {
+        return;
+    }
+    let _blind = blind::enter();
+    state::switch(true);
+    if start::tags_decided() == Some(false) && !SAID.swap(true, Ordering::Relaxed) {
+        platform::print_line(
+            "memprof: host is not measured: the process started without MEMPROF=1, and its allocator is not Alloc::system().always()",
+        );
+    }
+}
+
+/// Stops measuring, on every thread.
+///
+/// Scopes that are open are still left and recorded, with what they saw until now. Blocks that are known stay known:
+/// freeing one still lowers what its owner and its space hold.
+pub fn disable() {
+    let _blind = blind::enter();
+    state::switch(false);
+}
+
+/// Whether memprof measures: by `MEMPROF=1`, or since the last [`enable`].
+pub fn is_enabled() -> bool {
+    state::is_on(state::decided())
+}
+
+/// Prints the report of a [`snapshot`](crate::snapshot) to stdout.
+#[expect(clippy::print_stdout, reason = "that is what it is for")]
+pub fn print_memory_report() {
+    let text = {
+        let _blind = blind::enter();
+        collect::snapshot().to_string()
+    };
+    print!("{text}");
+}

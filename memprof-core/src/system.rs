@@ -1,0 +1,306 @@
+//! The recorder's own memory.
+//!
+//! Everything that the recorder keeps comes straight from the [`System`] allocator, is never freed and never
+//! moves: tables grow with sites, paths and threads, never with events, and a `&'static` into them may be read by
+//! a snapshot at any time. This module holds the only raw pointers of those tables; what it hands out is safe.
+//! When the system has no memory left it says `None`, and the caller records less instead of failing.
+
+#![expect(unsafe_code, reason = "raw memory from the system, handed out as &'static")]
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+use std::alloc::System;
+
+/// A pointer that is null or leads to a `T` that lives forever.
+pub(crate) struct StaticRef<T: 'static>(AtomicPtr<T>);
+
+impl<T: Sync> StaticRef<T> {
+    pub(crate) const fn null() -> Self {
+        Self(AtomicPtr::new(core::ptr::null_mut()))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Option<&'static T> {
+        // SAFETY: only `set` and `install` write here, and both take a `&'static T`.
+        unsafe { self.0.load(Ordering::Acquire).as_ref() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(&self, value: Option<&'static T>) {
+        let pointer = value.map_or(core::ptr::null_mut(), |value| core::ptr::from_ref(value).cast_mut());
+        self.0.store(pointer, Ordering::Release);
+    }
+
+    /// Whether this leads to that very `T`.
+    #[inline(always)]
+    pub(crate) fn is(&self, value: &'static T) -> bool {
+        core::ptr::eq(self.0.load(Ordering::Relaxed), value)
+    }
+
+    /// The value that stands here, put there by whoever came first.
+    fn install(&self, make: impl FnOnce() -> Option<&'static T>) -> Option<&'static T> {
+        if let Some(present) = self.get() {
+            return Some(present);
+        }
+        let made = make()?;
+        let pointer = core::ptr::from_ref(made).cast_mut();
+        match self.0.compare_exchange(core::ptr::null_mut(), pointer, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Some(made),
+            Err(_) => self.get(),
+        }
+    }
+}
+
+/// Puts `value` into memory of its own that is never freed.
+pub(crate) fn leak<T: Sync>(value: T) -> Option<&'static T> {
+    let layout = Layout::new::<T>();
+    assert!(layout.size() > 0, "a leaked value has a size");
+    // SAFETY: the layout has a size.
+    let memory = unsafe { System.alloc(layout) }.cast::<T>();
+    if memory.is_null() {
+        return None;
+    }
+    // SAFETY: the memory is fresh, large and aligned enough for a `T`.
+    unsafe { memory.write(value) };
+    // SAFETY: it was just written and nobody frees it.
+    Some(unsafe { &*memory })
+}
+
+/// A value of a table entry that nothing was recorded in yet.
+pub(crate) trait Blank: Sync + Sized + 'static {
+    const BLANK: Self;
+}
+
+impl<T: Sync> Blank for StaticRef<T> {
+    const BLANK: Self = Self::null();
+}
+
+/// Entries in one chunk of a [`Table`].
+const CHUNK: usize = 64;
+
+/// An array of up to `64 * CHUNKS` entries, made in chunks when first asked for. Entries never move.
+pub(crate) struct Table<T: Blank, const CHUNKS: usize> {
+    directory: StaticRef<[StaticRef<[T; CHUNK]>; CHUNKS]>,
+}
+
+impl<T: Blank, const CHUNKS: usize> Table<T, CHUNKS> {
+    pub(crate) const fn new() -> Self {
+        Self { directory: StaticRef::null() }
+    }
+
+    /// The entry, if its chunk is there.
+    #[inline(always)]
+    pub(crate) fn get(&self, index: usize) -> Option<&'static T> {
+        let chunk = self.directory.get()?.get(index / CHUNK)?.get()?;
+        Some(&chunk[index % CHUNK])
+    }
+
+    /// The entry, made now if its chunk is not there.
+    #[cold]
+    pub(crate) fn make(&self, index: usize) -> Option<&'static T> {
+        let directory = self.directory.install(zeroed_directory)?;
+        let chunk = directory.get(index / CHUNK)?.install(|| leak([const { T::BLANK }; CHUNK]))?;
+        Some(&chunk[index % CHUNK])
+    }
+
+    /// Every entry whose chunk is there, with its index, below `end`.
+    pub(crate) fn iter(&self, end: usize) -> impl Iterator<Item = (usize, &'static T)> + use<'_, T, CHUNKS> {
+        let directory = self.directory.get().map_or(&[][..], |directory| &directory[..]);
+        let chunks = directory.iter().take(end.div_ceil(CHUNK)).enumerate();
+        chunks.filter_map(|(number, chunk)| Some((number, chunk.get()?))).flat_map(move |(number, chunk)| {
+            chunk
+                .iter()
+                .enumerate()
+                .map(move |(place, entry)| (number * CHUNK + place, entry))
+                .take_while(move |(index, _)| *index < end)
+        })
+    }
+}
+
+/// A directory of null pointers. It is asked for as zeroed memory, so that its untouched pages cost nothing.
+fn zeroed_directory<T: Blank, const CHUNKS: usize>() -> Option<&'static [StaticRef<[T; CHUNK]>; CHUNKS]> {
+    const { assert!(CHUNKS > 0) };
+    let layout = Layout::new::<[StaticRef<[T; CHUNK]>; CHUNKS]>();
+    // SAFETY: the layout has a size, since CHUNKS is not 0.
+    let memory = unsafe { System.alloc_zeroed(layout) }.cast::<[StaticRef<[T; CHUNK]>; CHUNKS]>();
+    // SAFETY: null, or zeroed memory of the right layout that nobody frees; a null `AtomicPtr` is all zero bits.
+    unsafe { memory.as_ref() }
+}
+
+/// A 64-bit number that one thread writes, without locked instructions, and any thread may read.
+///
+/// Differences are taken with wrapping arithmetic, so it serves for signed numbers too.
+#[derive(Debug)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) const fn new(value: u64) -> Self {
+        Self(AtomicU64::new(value))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    pub(crate) fn signed(&self) -> i64 {
+        self.get().cast_signed()
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// Adds `value` and gives the sum.
+    #[inline(always)]
+    pub(crate) fn add(&self, value: u64) -> u64 {
+        let sum = self.get().wrapping_add(value);
+        self.set(sum);
+        sum
+    }
+
+    #[inline(always)]
+    pub(crate) fn sub(&self, value: u64) -> u64 {
+        self.add(value.wrapping_neg())
+    }
+
+    /// Keeps the greater of what stands here and `value`, both unsigned.
+    #[inline(always)]
+    pub(crate) fn raise(&self, value: u64) {
+        if value > self.get() {
+            self.set(value);
+        }
+    }
+
+    /// Adds from any thread: for the one slot that several threads write.
+    pub(crate) fn add_shared(&self, value: u64) -> u64 {
+        self.0.fetch_add(value, Ordering::Relaxed).wrapping_add(value)
+    }
+}
+
+/// What lets a reader take a consistent copy of numbers that their owner keeps changing, without ever making the
+/// owner wait.
+///
+/// The owner brackets each change with [`open`](Self::open) and [`close`](Self::close): `begin` is ahead of `end`
+/// exactly while a change is under way. A reader copies the numbers, sees `begin == end`, and copies them again:
+/// if both copies are equal they are what stood there when nothing was under way. Why that holds on any machine:
+/// the release fence after `begin` orders it before the change's stores, so a reader that saw one of those stores
+/// and then an acquire fence also sees `begin`; and the acquire load of `end` brings in all stores of the changes
+/// counted in it. The counters only grow, so equal copies mean that nothing changed in between. One writer and
+/// plain loads and stores: there is no interleaving for loom to search that this argument does not cover.
+#[derive(Debug)]
+pub(crate) struct Sequence {
+    begin: AtomicU64,
+    end: AtomicU64,
+}
+
+impl Sequence {
+    pub(crate) const fn new() -> Self {
+        Self { begin: AtomicU64::new(0), end: AtomicU64::new(0) }
+    }
+
+    /// Begins a change; the result goes to [`close`](Self::close) and is never given twice.
+    #[inline(always)]
+    pub(crate) fn open(&self) -> u64 {
+        let ticket = self.end.load(Ordering::Relaxed) + 1;
+        self.begin.store(ticket, Ordering::Relaxed);
+        fence(Ordering::Release);
+        ticket
+    }
+
+    #[inline(always)]
+    pub(crate) fn close(&self, ticket: u64) {
+        self.end.store(ticket, Ordering::Release);
+    }
+
+    /// [`open`](Self::open) for a record that several threads change at once.
+    pub(crate) fn open_shared(&self) {
+        self.begin.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::Release);
+    }
+
+    /// [`close`](Self::close) for a record that several threads change at once.
+    pub(crate) fn close_shared(&self) {
+        self.end.fetch_add(1, Ordering::Release);
+    }
+
+    /// Whether no change was under way just now.
+    pub(crate) fn is_quiet(&self) -> bool {
+        fence(Ordering::Acquire);
+        let end = self.end.load(Ordering::Acquire);
+        self.begin.load(Ordering::Acquire) == end
+    }
+
+    /// Copies with `copy` until two copies agree around a moment without a change under way, at most `tries`
+    /// times. The last copy is left behind; the result says whether it can be trusted.
+    pub(crate) fn read(&self, tries: u32, mut copy: impl FnMut(&mut Vec<u64>), words: &mut Vec<u64>) -> bool {
+        let mut again = Vec::with_capacity(words.capacity());
+        for attempt in 0..tries {
+            words.clear();
+            copy(words);
+            if self.is_quiet() {
+                again.clear();
+                copy(&mut again);
+                if *words == again {
+                    return true;
+                }
+            }
+            if attempt % 64 == 63 {
+                std::thread::yield_now();
+            } else {
+                core::hint::spin_loop();
+            }
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Blank, Counter, Sequence, Table};
+
+    impl Blank for Counter {
+        const BLANK: Self = Counter::new(0);
+    }
+
+    #[test]
+    fn table_entries_stay_where_they_are() {
+        static TABLE: Table<Counter, 4> = Table::new();
+        assert!(TABLE.get(70).is_none());
+        let entry = TABLE.make(70).expect("memory");
+        entry.set(7);
+        assert_eq!(TABLE.get(70).expect("made").get(), 7);
+        assert!(TABLE.make(256).is_none(), "four chunks of 64 hold no entry 256");
+        let entries: Vec<_> = TABLE.iter(71).map(|(index, entry)| (index, entry.get())).collect();
+        assert_eq!(entries, [(64, 0), (65, 0), (66, 0), (67, 0), (68, 0), (69, 0), (70, 7)]);
+    }
+
+    #[test]
+    fn a_change_under_way_is_never_read() {
+        let sequence = Sequence::new();
+        let mut words = Vec::new();
+        let ticket = sequence.open();
+        assert!(!sequence.read(3, |words| words.push(1), &mut words));
+        sequence.close(ticket);
+        assert!(sequence.read(3, |words| words.push(1), &mut words));
+        assert_eq!(words, [1]);
+    }
+
+    #[test]
+    fn a_number_that_changes_between_the_copies_is_read_again() {
+        let sequence = Sequence::new();
+        let mut calls = 0_u64;
+        let mut words = Vec::new();
+        assert!(sequence.read(
+            9,
+            |words| {
+                calls += 1;
+                words.push(calls.min(2))
+            },
+            &mut words
+        ));
+        assert_eq!((words[0], calls), (2, 4), "1 then 2 disagree, 2 then 2 agree");
+    }
+}

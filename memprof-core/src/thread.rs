@@ -1,0 +1,99 @@
+//! Which slot this thread writes to.
+//!
+//! One `const` thread-local pointer without a destructor: reading it costs an instruction, and it can be read while
+//! the thread's other thread-locals are being destroyed. It is null before the first event, while the recorder works
+//! ([`hide`]), and for good after the thread gave its slot back.
+
+use core::cell::Cell;
+
+use crate::scopes;
+use crate::slot::Slot;
+
+thread_local! {
+    /// The slot that events go to without further ado.
+    static CURRENT: Cell<Option<&'static Slot>> = const { Cell::new(None) };
+    /// The slot that the thread has, hidden or not.
+    static OWN: Cell<Option<&'static Slot>> = const { Cell::new(None) };
+    static HIDDEN: Cell<u32> = const { Cell::new(0) };
+    static ENDED: Cell<bool> = const { Cell::new(false) };
+    /// Gives the slot back when the thread ends.
+    static LEASE: Lease = const { Lease };
+}
+
+struct Lease;
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        ENDED.set(true);
+        let Some(slot) = OWN.get() else { return };
+        CURRENT.set(Some(slot));
+        scopes::leave_all(slot);
+        CURRENT.set(None);
+        OWN.set(None);
+        slot.give_back();
+    }
+}
+
+/// Where an event of this thread goes.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    Slot(&'static Slot),
+    /// Nowhere: the recorder is at work.
+    Hidden,
+    /// To the record that ended threads share.
+    Ended,
+}
+
+/// The slot, if the thread has one and is not hidden.
+#[inline(always)]
+pub(crate) fn current() -> Option<&'static Slot> {
+    CURRENT.get()
+}
+
+/// Where an event of this thread goes; takes a slot if the thread has none yet.
+#[cold]
+pub(crate) fn place() -> Place {
+    if HIDDEN.get() > 0 {
+        return Place::Hidden;
+    }
+    if let Some(slot) = CURRENT.get() {
+        return Place::Slot(slot);
+    }
+    if ENDED.get() {
+        return Place::Ended;
+    }
+    // Registering the destructor may allocate, and so may making the slot.
+    let hidden = hide();
+    let taken = if LEASE.try_with(|_| ()).is_ok() { Slot::take() } else { None };
+    OWN.set(taken);
+    unhide(&hidden);
+    taken.map_or(Place::Ended, Place::Slot)
+}
+
+/// Whether the recorder is at work on this thread.
+pub(crate) fn is_hidden() -> bool {
+    HIDDEN.get() > 0
+}
+
+/// What [`unhide`] wants back, so that the two come in pairs.
+pub(crate) struct Hidden(());
+
+/// Hides this thread from the recorder. Calls nest.
+pub(crate) fn hide() -> Hidden {
+    HIDDEN.set(HIDDEN.get() + 1);
+    CURRENT.set(None);
+    Hidden(())
+}
+
+pub(crate) fn unhide(_: &Hidden) {
+    let left = HIDDEN.get() - 1;
+    HIDDEN.set(left);
+    if left == 0 {
+        CURRENT.set(OWN.get());
+    }
+}
+
+/// The slot of this thread, also while it is hidden.
+pub(crate) fn own() -> Option<&'static Slot> {
+    OWN.get()
+}

@@ -1,0 +1,131 @@
+//! What `#[track]` can stand on, parsed only as far as the attribute has to know it.
+//!
+//! Attributes, visibility and signature are parsed; a body stays the user's tokens. So syntax that syn does not know cannot break it, and
+//! what the compiler later says about a body it says about the text that the user typed.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, TokenStreamExt as _};
+use syn::parse::{Parse, ParseStream};
+use syn::token::Brace;
+use syn::{Attribute, Error, Path, Result, Signature, Token, Visibility, braced};
+
+use crate::implblock::ImplBlock;
+
+/// The annotated item.
+pub(crate) enum Item {
+    Function(Box<Function>),
+    Impl(ImplBlock),
+}
+
+impl Parse for Item {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        if Function::peek(input) {
+            input.parse().map(|function| Self::Function(Box::new(function)))
+        } else if ImplBlock::peek(input) {
+            input.parse().map(Self::Impl)
+        } else {
+            input.call(Attribute::parse_outer)?;
+            input.parse::<Visibility>()?;
+            let message = "`#[track]` measures functions: put it on a function, a method or an `impl` block";
+            let first = input.parse::<TokenTree>()?;
+            input.parse::<TokenStream>()?;
+            Err(Error::new(first.span(), message))
+        }
+    }
+}
+
+/// A function, method or trait method, with or without a body.
+pub(crate) struct Function {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) defaultness: Option<Token![default]>,
+    pub(crate) sig: Signature,
+    pub(crate) body: Option<Body>,
+    /// Left out of a tracked `impl` block by `#[track(skip)]`.
+    pub(crate) skipped: bool,
+    semi: Option<Token![;]>,
+}
+
+/// The braces of a function and what is in them.
+pub(crate) struct Body {
+    pub(crate) brace: Brace,
+    /// `#![..]` at the very start: they speak about the function.
+    pub(crate) inner_attrs: Vec<Attribute>,
+    pub(crate) tokens: TokenStream,
+}
+
+impl Function {
+    /// Whether a function comes next, whatever its body looks like.
+    pub(crate) fn peek(input: ParseStream<'_>) -> bool {
+        let ahead = input.fork();
+        ahead.call(Attribute::parse_outer).is_ok() && Self::parse_head(&ahead).is_ok()
+    }
+
+    /// Why there is nothing to measure in this function, said at the token that is the reason.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        if let Some(constness) = &self.sig.constness {
+            return Some(Error::new(
+                constness.span,
+                "`#[track]` cannot measure a `const fn`: it may run in the compiler",
+            ));
+        }
+        if let Some(naked) = self.attrs.iter().find(|attr| is_naked(attr)) {
+            return Some(Error::new_spanned(
+                naked,
+                "`#[track]` cannot measure a naked function: there is no place for its own code",
+            ));
+        }
+        if self.body.is_none() {
+            return Some(Error::new(
+                self.sig.ident.span(),
+                "`#[track]` needs a body to measure, and this function has none here",
+            ));
+        }
+        None
+    }
+
+    fn parse_head(input: ParseStream<'_>) -> Result<(Visibility, Option<Token![default]>, Signature)> {
+        Ok((input.parse()?, input.parse()?, input.parse()?))
+    }
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let (vis, defaultness, sig) = Self::parse_head(input)?;
+        let semi: Option<Token![;]> = input.parse()?;
+        let body = if semi.is_none() { Some(input.parse()?) } else { None };
+        Ok(Self { attrs, vis, defaultness, sig, body, skipped: false, semi })
+    }
+}
+
+impl Parse for Body {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let content;
+        let brace = braced!(content in input);
+        let inner_attrs = content.call(Attribute::parse_inner)?;
+        Ok(Self { brace, inner_attrs, tokens: content.parse()? })
+    }
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.append_all(&self.attrs);
+        self.vis.to_tokens(tokens);
+        self.defaultness.to_tokens(tokens);
+        self.sig.to_tokens(tokens);
+        if let Some(body) = &self.body {
+            body.brace.surround(tokens, |tokens| {
+                tokens.append_all(&body.inner_attrs);
+                body.tokens.to_tokens(tokens);
+            });
+        }
+        self.semi.to_tokens(tokens);
+    }
+}
+
+/// `#[naked]` or `#[unsafe(naked)]`.
+fn is_naked(attr: &Attribute) -> bool {
+    attr.path().is_ident("naked")
+        || attr.path().is_ident("unsafe") && attr.parse_args::<Path>().is_ok_and(|path| path.is_ident("naked"))
+}

@@ -1,0 +1,166 @@
+//! The attribute of memprof: [`macro@track`].
+//!
+//! It changes nothing but the measurement. What a function may do, how it borrows, in which order it drops, which warnings and errors the
+//! compiler gives and where it points: all of that stays as it is without the attribute.
+//!
+//! This crate depends on no other crate of memprof. It only names what `::memprof::__private` has to offer.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `args` | the arguments, and what is said about wrong ones |
+//! | `item` | a function, its body left as tokens |
+//! | `implblock` | a whole `impl` block |
+//! | `expand` | the measured function |
+//! | `captures` | the order in which an `async fn` drops its arguments |
+//! | `returned` | the type that the `async` block of an `async fn` is told |
+//! | `tail` | functions that end in a future |
+
+mod args;
+mod captures;
+mod expand;
+mod implblock;
+mod item;
+mod returned;
+mod tail;
+#[cfg(test)]
+mod tests;
+
+use proc_macro2::TokenStream;
+use quote::ToTokens as _;
+use syn::{Error, Result};
+
+use crate::args::Args;
+use crate::item::Item;
+
+/// Measures a function, or every function of an `impl` block: it becomes a row of the report, with its calls, its peak and its total.
+///
+/// It goes on a `fn`, an `async fn`, a method, a trait's default method, a function in a trait `impl`, or a whole `impl` block.
+///
+/// ```ignore
+/// #[memprof::track]
+/// fn load(path: &str) -> std::io::Result<Vec<u8>> {
+///     std::fs::read(path)
+/// }
+///
+/// #[memprof::track]
+/// impl DataFrame {
+///     pub fn new() -> Self { /* measured as `DataFrame::new` */ }
+///     pub async fn fetch(&self) { /* measured while it is polled, and while it is dropped */ }
+///     #[memprof::track(name = "join")]
+///     fn join_inner(&self) { /* measured as `join` */ }
+///     #[memprof::track(skip)]
+///     fn len(&self) -> usize { /* not measured */ }
+/// }
+/// ```
+///
+/// # Arguments
+///
+/// * `name = ".."`: the name in the report, instead of `Type::method`, `<Type as Trait>::method` or `function`. Not on an `impl` block.
+/// * `crate = path`: where memprof is found, if not at `::memprof`: a renamed dependency or a re-export. On an `impl` block it holds for
+///   all functions in it.
+/// * `skip`: on a function of a tracked `impl` block only; leaves it out.
+///
+/// # On an `impl` block
+///
+/// `const fn`, naked functions and functions without a body are left out silently. A function's own `#[track(..)]` wins over the block's.
+/// Both it and `#[track(skip)]` are known by the last segment of the attribute's path; an attribute imported under another name, or one
+/// in a `cfg_attr`, is not seen. Functions that a macro call in the block will make are not seen either.
+///
+/// # Futures
+///
+/// An `async fn` is one activation, entered whenever it is polled and once more to drop it. It stays `Send` if it was, and grows by at most
+/// 32 bytes. A function that is not `async` but ends in `async { .. }` or `Box::pin(async { .. })` is measured in that block; that is
+/// what async-trait makes of a method, so the attribute can stand on the method, or on the `impl` above or below `#[async_trait]`. If
+/// statements come before that block, they run when the function is called, and are an activation of their own.
+///
+/// # What it does not see
+///
+/// * Arguments taken by value are dropped after the scope has ended, because they belong to the call and not to the body: so a free of theirs
+///   is charged to the scope around it. In an `async fn` that holds only for arguments that the body does not mention; they are dropped
+///   after the others.
+/// * In an `async fn` an argument counts as used where its name stands in the body, even as another variable of that name.
+/// * Before edition 2024 the temporaries of a body's last expression are dropped after the scope has ended.
+/// * A future that the function did not write as its last expression (`ready`, `poll_fn`, `.boxed()`, an early `return`) is not
+///   followed: only the making of it is measured.
+/// * `#[track_caller]` works as without the attribute on a `fn`; on an `async fn` it is unstable, and nothing is promised.
+/// * In a function that a `macro_rules!` macro writes, the line is that of the macro's outermost call, as `line!()` has it.
+///
+/// # Errors
+///
+/// A `const fn`, a naked function, a function without a body, anything but a function or an `impl` block, and a wrong argument are each one
+/// compile error at the token at fault. The item itself stays, so that no second error follows from the first.
+///
+/// # When it is off
+///
+/// Without the feature `runtime` the item is left as it is, token for token. Arguments and places are still checked; only whether
+/// memprof is where `crate = path` says is not.
+#[proc_macro_attribute]
+pub fn track(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let mode = if cfg!(feature = "runtime") { Mode::Measure } else { Mode::Check };
+    expand_attribute(args.into(), item.into(), mode).into()
+}
+
+/// What becomes of an item that is right.
+#[derive(Clone, Copy)]
+enum Mode {
+    /// It is measured.
+    Measure,
+    /// It stays as it is.
+    Check,
+}
+
+fn expand_attribute(args: TokenStream, tokens: TokenStream, mode: Mode) -> TokenStream {
+    let args = syn::parse2::<Args>(args);
+    match syn::parse2::<Item>(tokens.clone()) {
+        Ok(item) => match expand_item(item, args, mode) {
+            Ok(expanded) => expanded.unwrap_or(tokens),
+            Err(mistake) => mistake.report(tokens),
+        },
+        // One mistake at a time: the arguments come first in the text.
+        Err(error) => Mistake::from(args.err().unwrap_or(error)).report(tokens),
+    }
+}
+
+/// `None` for the item as it is.
+fn expand_item(item: Item, args: Result<Args>, mode: Mode) -> core::result::Result<Option<TokenStream>, Mistake> {
+    match item {
+        Item::Function(function) => {
+            let args = args.and_then(Args::on_function)?;
+            match (function.refusal(), mode) {
+                (Some(error), _) => Err(error.into()),
+                (None, Mode::Measure) => Ok(Some(expand::measured(&function, &args))),
+                (None, Mode::Check) => Ok(None),
+            }
+        }
+        Item::Impl(mut block) => {
+            let args = args.and_then(Args::on_impl);
+            block.settle(args.as_ref().ok().and_then(Args::krate));
+            match (args, mode) {
+                (Err(error), _) => Err(Mistake { error, item: Some(block.to_token_stream()) }),
+                (Ok(args), Mode::Measure) => Ok(Some(block.measured(&args))),
+                (Ok(_), Mode::Check) => Ok(Some(block.to_token_stream())),
+            }
+        }
+    }
+}
+
+/// An error, and the item if it is not to stay as it was written.
+struct Mistake {
+    error: Error,
+    item: Option<TokenStream>,
+}
+
+impl Mistake {
+    /// The error in front of the item. Without the item, every use of it would be an error too.
+    fn report(self, written: TokenStream) -> TokenStream {
+        let mut tokens = self.error.into_compile_error();
+        tokens.extend(self.item.unwrap_or(written));
+        tokens
+    }
+}
+
+impl From<Error> for Mistake {
+    fn from(error: Error) -> Self {
+        Self { error, item: None }
+    }
+}

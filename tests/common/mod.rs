@@ -1,0 +1,109 @@
+//! What the test files share.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use memprof::{Counters, PathRecord, Record, Scope, Snapshot, Space};
+
+/// Switching, resetting and the process-wide numbers belong to the whole process: one test at a time.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    memprof::enable();
+    memprof::reset();
+    guard
+}
+
+/// `current_bytes current_blocks peak_bytes peak_blocks total_bytes total_blocks`, the order of RMM.
+pub(crate) fn six(counters: Counters) -> [i64; 6] {
+    [
+        counters.current_bytes,
+        counters.current_blocks,
+        counters.peak_bytes,
+        counters.peak_blocks,
+        counters.total_bytes,
+        counters.total_blocks,
+    ]
+}
+
+/// The flat row of a site, by its name or its function's.
+pub(crate) fn row(snapshot: &Snapshot, space: Space, name: &str) -> Record {
+    let rows = find_rows(snapshot, space, name);
+    let names = || snapshot.records(space).into_iter().map(|row| row.name).take(50).collect::<Vec<_>>();
+    assert_eq!(rows.len(), 1, "one row is called {name:?}; these are there: {:?}", names());
+    rows.into_iter().next().expect("one row")
+}
+
+pub(crate) fn find_rows(snapshot: &Snapshot, space: Space, name: &str) -> Vec<Record> {
+    snapshot.records(space).into_iter().filter(|row| row.name == name || row.function == name).collect()
+}
+
+/// The row of a path of the call tree, given by names from the outermost on.
+pub(crate) fn path(snapshot: &Snapshot, space: Space, names: &[&str]) -> Option<PathRecord> {
+    let mut tree = snapshot.tree(space);
+    let mut above = None;
+    let mut at = None;
+    for name in names {
+        at = Some(tree.iter().position(|row| row.parent == above && (row.name == *name || row.function == *name))?);
+        above = at;
+    }
+    at.map(|at| tree.swap_remove(at))
+}
+
+/// Calls, peak and total: the columns of the default report.
+pub(crate) fn columns(row: &Record) -> (u64, u64, u64) {
+    (row.ncalls, row.memory_peak, row.memory_total)
+}
+
+type Job = Box<dyn FnOnce(&mut Vec<Scope>) + Send>;
+
+/// A thread that does one thing at a time, when it is told to, and keeps a stack of open scopes.
+pub(crate) struct Worker {
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    pub(crate) fn start() -> Worker {
+        let (jobs, receiver) = channel::<Job>();
+        let thread = std::thread::spawn(move || {
+            let mut scopes = Vec::new();
+            for job in receiver {
+                job(&mut scopes);
+            }
+            while scopes.pop().is_some() {}
+        });
+        Worker { jobs: Some(jobs), thread: Some(thread) }
+    }
+
+    /// Runs `work` there and waits for what it returns.
+    pub(crate) fn run<R: Send + 'static>(&self, work: impl FnOnce(&mut Vec<Scope>) -> R + Send + 'static) -> R {
+        let (answer, result) = channel();
+        let job = Box::new(move |scopes: &mut Vec<Scope>| answer.send(work(scopes)).expect("somebody waits"));
+        self.jobs.as_ref().expect("it runs").send(job).expect("the worker lives");
+        result.recv().expect("the worker did not panic")
+    }
+
+    /// Ends the thread, its thread-local destructors included.
+    pub(crate) fn end(mut self) {
+        self.join();
+    }
+
+    fn join(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the worker did not panic");
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}

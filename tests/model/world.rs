@@ -1,0 +1,831 @@
+//! A brute-force model of what the numbers mean, written to be obviously right and in no hurry.
+//!
+//! Blocks live in a map, activations in one vector that only grows, and nothing is folded: what a scope
+//! holds is summed over its children each time it is asked for, and after every single event each open
+//! activation compares that sum with the highest it has seen. So `peak` is by definition "the most that
+//! this scope and everything under it held at once, above its entry", and the formulas of the contract
+//! must come out at the same numbers.
+
+use std::collections::BTreeMap;
+
+/// Number of spaces that the model knows.
+pub(crate) const SPACES: usize = 3;
+
+pub(crate) type Thread = usize;
+pub(crate) type Lane = usize;
+pub(crate) type Node = usize;
+pub(crate) type Space = usize;
+pub(crate) type Address = u64;
+/// The sites of a path, outermost first; each stands once.
+pub(crate) type Path = Vec<usize>;
+
+/// What one activation counted in one space.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Numbers {
+    pub(crate) value: i64,
+    pub(crate) total: i64,
+    pub(crate) blocks_value: i64,
+    pub(crate) blocks_total: i64,
+    pub(crate) failed: u64,
+    pub(crate) reallocs: u64,
+    pub(crate) largest: u64,
+}
+
+impl Numbers {
+    fn add(&mut self, other: Numbers) {
+        self.value += other.value;
+        self.total += other.total;
+        self.blocks_value += other.blocks_value;
+        self.blocks_total += other.blocks_total;
+        self.failed += other.failed;
+        self.reallocs += other.reallocs;
+        self.largest = self.largest.max(other.largest);
+    }
+}
+
+/// What `counters()` of an open scope must say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) current_bytes: i64,
+    pub(crate) current_blocks: i64,
+    pub(crate) peak_bytes: i64,
+    pub(crate) peak_blocks: i64,
+    pub(crate) total_bytes: i64,
+    pub(crate) total_blocks: i64,
+}
+
+/// What a report row must say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) ncalls: u64,
+    pub(crate) memory_peak: u64,
+    pub(crate) memory_total: u64,
+    pub(crate) blocks_total: u64,
+    pub(crate) reallocs: u64,
+    pub(crate) failed: u64,
+    pub(crate) largest: u64,
+    pub(crate) self_total: u64,
+    pub(crate) self_blocks: u64,
+    pub(crate) live: i64,
+    pub(crate) live_blocks: i64,
+    pub(crate) at_peak: u64,
+    pub(crate) at_peak_blocks: u64,
+    pub(crate) temporary: u64,
+    /// Something was added under a `Context`: `memory_peak` holds to within the bound of the contract.
+    pub(crate) approximate: bool,
+    /// A `Context` is entered now: what reaches the captured scope is not promised yet.
+    pub(crate) in_motion: bool,
+}
+
+/// What the process-wide numbers of a space must say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) live: i64,
+    pub(crate) live_blocks: i64,
+    pub(crate) peak: u64,
+    pub(crate) peak_blocks: u64,
+    pub(crate) total: u64,
+    pub(crate) blocks_total: u64,
+    pub(crate) failed: u64,
+    pub(crate) unknown_frees: u64,
+    pub(crate) missed_frees: u64,
+    pub(crate) no_scope_live: i64,
+    pub(crate) no_scope_total: u64,
+    pub(crate) no_scope_at_peak: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    pub(crate) bytes: u64,
+    pub(crate) home: Lane,
+    pub(crate) owner: Path,
+    pub(crate) allocated_by: Thread,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The bottom of a thread.
+    Base,
+    Scope,
+    /// A tracked future; its numbers are those of its polls.
+    Future,
+    /// One poll (or the drop) of that future: a scope nested in what the polling thread has open.
+    Poll(Node),
+}
+
+#[derive(Clone, Debug)]
+struct Activation {
+    kind: Kind,
+    path: Path,
+    /// What it folds into; nothing under a `Context` that adds to nobody.
+    parent: Option<Node>,
+    own: [Numbers; SPACES],
+    peak: [i64; SPACES],
+    peak_blocks: [i64; SPACES],
+    ended: bool,
+    /// Ended before the last `reset()`.
+    forgotten: bool,
+    approximate: bool,
+}
+
+/// Where a thread is: what the innermost of thread, poll and entered `Context` makes the current lane.
+#[derive(Clone, Debug)]
+struct Place {
+    lane: Lane,
+    /// What stands under the scopes of this place: a base record, a poll, or a captured scope.
+    bottom: Option<Node>,
+    bottom_path: Path,
+    scopes: Vec<Node>,
+    is_context: bool,
+    is_task: bool,
+}
+
+#[derive(Clone, Debug)]
+struct LaneState {
+    ended: bool,
+    /// Whom its blocks go to when it has ended; a thread leaves them to nobody.
+    heir: Option<Lane>,
+    /// The future that this lane belongs to; none for a thread.
+    task: Option<Node>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    lane: Lane,
+    scope: Option<Node>,
+    path: Path,
+}
+
+#[derive(Clone, Debug)]
+struct FutureState {
+    node: Option<Node>,
+    lane: Option<Lane>,
+    /// Hand-overs that came while it was suspended, one entry per event.
+    waiting: [Vec<Numbers>; SPACES],
+}
+
+#[derive(Clone, Debug, Default)]
+struct SelfNumbers {
+    total: u64,
+    blocks: u64,
+    temporary: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct SpaceState {
+    blocks: BTreeMap<Address, Block>,
+    totals: Totals,
+    /// Bytes and blocks by owner at the high-water mark.
+    picture: BTreeMap<Path, (u64, u64)>,
+    selfs: BTreeMap<Path, SelfNumbers>,
+    /// The block that each thread allocated last, if nothing else came after it.
+    last: BTreeMap<Thread, Address>,
+    /// A block of zero bytes was freed at the mark: which of the two pictures stands is not promised.
+    mark_is_ambiguous: bool,
+}
+
+/// The whole world: threads, lanes, activations, blocks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct World {
+    off: bool,
+    nodes: Vec<Activation>,
+    lanes: Vec<LaneState>,
+    threads: BTreeMap<Thread, Vec<Place>>,
+    futures: BTreeMap<usize, FutureState>,
+    spaces: [SpaceState; SPACES],
+    /// Totals of what was added to nobody.
+    nobody: [i64; SPACES],
+    temporary_is_open: bool,
+}
+
+impl World {
+    pub(crate) fn new() -> World {
+        World::default()
+    }
+
+    // ---- threads
+
+    pub(crate) fn start_thread(&mut self, thread: Thread) {
+        let lane = self.lanes.len();
+        self.lanes.push(LaneState { ended: false, heir: None, task: None });
+        let base = self.open(Kind::Base, Path::new(), None);
+        let place = Place {
+            lane,
+            bottom: Some(base),
+            bottom_path: Path::new(),
+            scopes: Vec::new(),
+            is_context: false,
+            is_task: false,
+        };
+        self.threads.insert(thread, vec![place]);
+    }
+
+    pub(crate) fn end_thread(&mut self, thread: Thread) {
+        let places = self.threads.remove(&thread).expect("the thread runs");
+        assert_eq!(places.len(), 1, "a thread ends outside contexts and polls");
+        assert!(places[0].scopes.is_empty(), "a thread ends outside scopes");
+        self.lanes[places[0].lane].ended = true;
+        // Its base record stays in the list: the conservation law adds up all of them.
+    }
+
+    // ---- scopes
+
+    pub(crate) fn enter(&mut self, thread: Thread, site: usize) -> Option<Node> {
+        if self.off {
+            return None;
+        }
+        let path = extend(&self.path(thread), site);
+        let parent = self.innermost(thread);
+        let node = self.open(Kind::Scope, path, parent);
+        self.place_mut(thread).scopes.push(node);
+        Some(node)
+    }
+
+    /// Leaves a scope; what was entered inside it and not left ends first. Nothing happens when it has
+    /// ended already.
+    pub(crate) fn leave(&mut self, thread: Thread, node: Node) {
+        let place = self.place_mut(thread);
+        let Some(at) = place.scopes.iter().position(|open| *open == node) else { return };
+        let mut ending = place.scopes.split_off(at);
+        ending.reverse();
+        for node in ending {
+            self.end_activation(node);
+        }
+    }
+
+    /// The open scopes of the place where the thread is, outermost first.
+    pub(crate) fn open_scopes(&self, thread: Thread) -> Vec<Node> {
+        self.place(thread).scopes.clone()
+    }
+
+    // ---- contexts
+
+    pub(crate) fn capture(&self, thread: Thread) -> Context {
+        let place = self.place(thread);
+        let scope = self.innermost(thread).filter(|node| self.nodes[*node].kind != Kind::Base);
+        Context { lane: place.lane, scope, path: self.path(thread) }
+    }
+
+    pub(crate) fn enter_context(&mut self, thread: Thread, context: &Context) {
+        let open = context.scope.filter(|node| !self.nodes[*node].ended);
+        for node in self.chain(open) {
+            self.nodes[node].approximate = true;
+        }
+        let place = Place {
+            lane: context.lane,
+            bottom: open,
+            bottom_path: context.path.clone(),
+            scopes: Vec::new(),
+            is_context: true,
+            is_task: false,
+        };
+        self.threads.get_mut(&thread).expect("the thread runs").push(place);
+    }
+
+    pub(crate) fn leave_context(&mut self, thread: Thread) {
+        assert!(self.place(thread).is_context);
+        self.end_scopes_here(thread);
+        self.threads.get_mut(&thread).expect("the thread runs").pop();
+    }
+
+    pub(crate) fn is_in_context(&self, thread: Thread) -> bool {
+        self.place(thread).is_context
+    }
+
+    /// Whether a `Context` is entered on any place of this thread.
+    pub(crate) fn is_under_context(&self, thread: Thread) -> bool {
+        self.threads[&thread].iter().any(|place| place.is_context)
+    }
+
+    /// Whether the thread may enter this context in a program whose numbers the contract fixes.
+    pub(crate) fn may_enter_context(&self, thread: Thread, context: &Context) -> bool {
+        let lane_is_here = self.threads[&thread].iter().any(|place| place.lane == context.lane);
+        !lane_is_here && !self.lanes[context.lane].ended
+    }
+
+    /// Whether an entered `Context` still adds to this node (which must then not end).
+    pub(crate) fn is_in_motion(&self, node: Node) -> bool {
+        self.threads.values().flatten().any(|place| place.is_context && self.chain(place.bottom).contains(&node))
+    }
+
+    // ---- futures
+
+    pub(crate) fn new_future(&mut self, future: usize) {
+        self.futures.insert(future, FutureState { node: None, lane: None, waiting: Default::default() });
+    }
+
+    pub(crate) fn is_started(&self, future: usize) -> bool {
+        self.futures[&future].node.is_some()
+    }
+
+    /// The lane that a started task would leave its blocks to if it ended now.
+    pub(crate) fn heir(&self, future: usize) -> Option<Lane> {
+        self.futures[&future].lane.and_then(|lane| self.lanes[lane].heir)
+    }
+
+    pub(crate) fn current_lane(&self, thread: Thread) -> Lane {
+        self.place(thread).lane
+    }
+
+    pub(crate) fn is_polling(&self, thread: Thread) -> bool {
+        self.place(thread).is_task
+    }
+
+    pub(crate) fn begin_poll(&mut self, thread: Thread, future: usize, site: usize) {
+        assert!(!self.off, "the model does not say what a poll while off is");
+        if self.futures[&future].node.is_none() {
+            let path = extend(&self.path(thread), site);
+            let node = self.open(Kind::Future, path, None);
+            let lane = if self.place(thread).is_task {
+                None
+            } else {
+                self.lanes.push(LaneState { ended: false, heir: None, task: Some(node) });
+                Some(self.lanes.len() - 1)
+            };
+            let state = self.futures.get_mut(&future).expect("known future");
+            state.node = Some(node);
+            state.lane = lane;
+        }
+        self.begin_turn(thread, future);
+        let merged_into = self.threads[&thread].iter().rev().nth(1).map(|place| place.lane);
+        if let Some(lane) = self.futures[&future].lane {
+            self.lanes[lane].heir = merged_into;
+        }
+    }
+
+    /// A poll, or the drop, of a started future.
+    fn begin_turn(&mut self, thread: Thread, future: usize) {
+        let state = self.futures[&future].clone();
+        let node = state.node.expect("started");
+        let path = self.nodes[node].path.clone();
+        let poll = self.open(Kind::Poll(node), path.clone(), self.innermost(thread));
+        for space in 0..SPACES {
+            for event in &state.waiting[space] {
+                self.nodes[poll].own[space].add(*event);
+            }
+        }
+        self.futures.get_mut(&future).expect("known future").waiting = Default::default();
+        let lane = state.lane.unwrap_or(self.place(thread).lane);
+        let place =
+            Place { lane, bottom: Some(poll), bottom_path: path, scopes: Vec::new(), is_context: false, is_task: true };
+        self.threads.get_mut(&thread).expect("the thread runs").push(place);
+    }
+
+    pub(crate) fn end_poll(&mut self, thread: Thread) {
+        self.end_scopes_here(thread);
+        let place = self.threads.get_mut(&thread).expect("the thread runs").pop().expect("a poll");
+        assert!(place.is_task);
+        self.end_activation(place.bottom.expect("a poll"));
+    }
+
+    pub(crate) fn begin_drop(&mut self, thread: Thread, future: usize) {
+        if self.is_started(future) {
+            self.begin_turn(thread, future);
+        }
+    }
+
+    pub(crate) fn end_drop(&mut self, thread: Thread, future: usize) {
+        let state = self.futures[&future].clone();
+        if let Some(node) = state.node {
+            self.end_poll(thread);
+            self.end_activation(node);
+            if let Some(lane) = state.lane {
+                self.lanes[lane].ended = true;
+            }
+        }
+        self.futures.remove(&future);
+    }
+
+    // ---- switching
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.off
+    }
+
+    pub(crate) fn set_off(&mut self, off: bool) {
+        self.off = off;
+    }
+
+    pub(crate) fn reset(&mut self) {
+        for node in &mut self.nodes {
+            node.forgotten |= node.ended;
+        }
+        for space in &mut self.spaces {
+            space.totals = Totals::default();
+            space.selfs.clear();
+            space.mark_is_ambiguous = false;
+        }
+        for space in 0..SPACES {
+            self.mark(space);
+        }
+    }
+
+    // ---- events
+
+    pub(crate) fn block(&self, space: Space, address: Address) -> Option<&Block> {
+        self.spaces[space].blocks.get(&address)
+    }
+
+    pub(crate) fn addresses(&self, space: Space) -> Vec<Address> {
+        self.spaces[space].blocks.keys().copied().collect()
+    }
+
+    pub(crate) fn alloc(&mut self, thread: Thread, space: Space, address: Address, bytes: u64) {
+        if self.off {
+            return;
+        }
+        if self.spaces[space].blocks.contains_key(&address) {
+            self.temporary_is_open |= self.spaces[space].last.get(&thread) == Some(&address);
+            self.free(thread, space, address);
+            self.spaces[space].totals.missed_frees += 1;
+        }
+        let owner = self.path(thread);
+        let block = Block { bytes, home: self.place(thread).lane, owner: owner.clone(), allocated_by: thread };
+        let state = &mut self.spaces[space];
+        state.blocks.insert(address, block);
+        state.last.insert(thread, address);
+        let size = signed(bytes);
+        let event = Numbers {
+            value: size,
+            total: size,
+            blocks_value: 1,
+            blocks_total: 1,
+            largest: bytes,
+            ..Numbers::default()
+        };
+        self.count_self(space, &owner, bytes, 1);
+        self.charge(self.innermost(thread), space, event);
+        self.mark(space);
+    }
+
+    pub(crate) fn free(&mut self, thread: Thread, space: Space, address: Address) {
+        let state = &mut self.spaces[space];
+        let Some(block) = state.blocks.remove(&address) else {
+            if !self.off {
+                state.totals.unknown_frees += 1;
+            }
+            return;
+        };
+        if state.last.get(&thread) == Some(&address) && block.allocated_by == thread {
+            state.last.remove(&thread);
+            state.selfs.entry(block.owner.clone()).or_default().temporary += 1;
+        }
+        if block.bytes == 0 && self.live(space).0 == signed(self.spaces[space].totals.peak) {
+            self.spaces[space].mark_is_ambiguous = true;
+        }
+        if !self.off {
+            self.charge_free(thread, space, &block);
+        }
+    }
+
+    fn charge_free(&mut self, thread: Thread, space: Space, block: &Block) {
+        let event = Numbers { value: -signed(block.bytes), blocks_value: -1, ..Numbers::default() };
+        let Some(home) = self.heir_of(block.home) else { return };
+        if Some(home) == self.heir_of(self.place(thread).lane) {
+            self.charge(self.innermost(thread), space, event);
+            return;
+        }
+        // A hand-over.
+        if let Some(open) = self.innermost_of_lane(home) {
+            self.charge(Some(open), space, event);
+        } else {
+            let task = self.lanes[home].task;
+            let state = self.futures.values_mut().find(|future| future.node == task).expect("a suspended task");
+            state.waiting[space].push(event);
+            self.raise_peaks();
+        }
+    }
+
+    pub(crate) fn realloc(&mut self, thread: Thread, space: Space, address: Address, to: Address, bytes: u64) {
+        let Some(block) = self.spaces[space].blocks.remove(&address) else {
+            self.alloc(thread, space, to, bytes);
+            return;
+        };
+        if self.off {
+            // Unknown from now on, and no longer the owner's.
+            return;
+        }
+        let owner = self.path(thread);
+        let here = self.place(thread).lane;
+        let at_home = self.heir_of(block.home).is_some() && self.heir_of(block.home) == self.heir_of(here);
+        let new = Block { bytes, home: here, owner: owner.clone(), allocated_by: thread };
+        self.spaces[space].blocks.insert(to, new);
+        let mut event = Numbers { reallocs: 1, largest: bytes, ..Numbers::default() };
+        if at_home {
+            let growth = signed(bytes) - signed(block.bytes);
+            event.value = growth;
+            event.total = growth.max(0);
+            self.count_self(space, &owner, bytes.saturating_sub(block.bytes), 0);
+        } else {
+            self.charge_free(thread, space, &block);
+            event.value = signed(bytes);
+            event.total = signed(bytes);
+            event.blocks_value = 1;
+            event.blocks_total = 1;
+            self.count_self(space, &owner, bytes, 1);
+        }
+        self.charge(self.innermost(thread), space, event);
+        self.mark(space);
+    }
+
+    pub(crate) fn fail(&mut self, thread: Thread, space: Space) {
+        if self.off {
+            return;
+        }
+        self.spaces[space].totals.failed += 1;
+        self.charge(self.innermost(thread), space, Numbers { failed: 1, ..Numbers::default() });
+    }
+
+    fn count_self(&mut self, space: Space, owner: &Path, bytes: u64, blocks: u64) {
+        let state = &mut self.spaces[space];
+        state.totals.total += bytes;
+        state.totals.blocks_total += blocks;
+        let selfs = state.selfs.entry(owner.clone()).or_default();
+        selfs.total += bytes;
+        selfs.blocks += blocks;
+    }
+
+    fn charge(&mut self, node: Option<Node>, space: Space, event: Numbers) {
+        match node {
+            Some(node) => self.nodes[node].own[space].add(event),
+            None => self.nobody[space] += event.total,
+        }
+        self.raise_peaks();
+    }
+
+    /// Every open activation looks at what it and everything under it holds at this moment.
+    fn raise_peaks(&mut self) {
+        for space in 0..SPACES {
+            let sums = self.sums(space);
+            for (activation, now) in self.nodes.iter_mut().zip(sums).filter(|(activation, _)| !activation.ended) {
+                activation.peak[space] = activation.peak[space].max(now.value);
+                activation.peak_blocks[space] = activation.peak_blocks[space].max(now.blocks_value);
+            }
+        }
+    }
+
+    /// The space's high-water mark; of two equal marks, the later.
+    fn mark(&mut self, space: Space) {
+        let (bytes, blocks) = self.live(space);
+        let by_owner = self.live_by_owner(space);
+        let state = &mut self.spaces[space];
+        state.totals.peak_blocks = state.totals.peak_blocks.max(unsigned(blocks));
+        if unsigned(bytes) >= state.totals.peak {
+            state.totals.peak = unsigned(bytes);
+            state.picture = by_owner;
+            state.mark_is_ambiguous = false;
+        }
+    }
+
+    // ---- what must be read
+
+    /// What each node holds: its own events and those of everything that ever ran inside it. A node
+    /// stands behind what it folds into, so one walk from the end adds up everything.
+    fn sums(&self, space: Space) -> Vec<Numbers> {
+        let mut sums: Vec<Numbers> = self.nodes.iter().map(|activation| activation.own[space]).collect();
+        for future in self.futures.values() {
+            for event in future.node.iter().flat_map(|_| &future.waiting[space]) {
+                sums[future.node.expect("started")].add(*event);
+            }
+        }
+        for node in (0..self.nodes.len()).rev() {
+            let sum = sums[node];
+            if let Some(parent) = self.nodes[node].parent {
+                sums[parent].add(sum);
+            }
+            if let Kind::Poll(future) = self.nodes[node].kind {
+                sums[future].add(sum);
+            }
+        }
+        sums
+    }
+
+    pub(crate) fn counters(&self, node: Node, space: Space) -> Reading {
+        let now = self.sums(space)[node];
+        Reading {
+            current_bytes: now.value,
+            current_blocks: now.blocks_value,
+            peak_bytes: self.nodes[node].peak[space],
+            peak_blocks: self.nodes[node].peak_blocks[space],
+            total_bytes: now.total,
+            total_blocks: now.blocks_total,
+        }
+    }
+
+    pub(crate) fn is_approximate(&self, node: Node) -> bool {
+        self.nodes[node].approximate
+    }
+
+    /// The base record of a thread.
+    pub(crate) fn base(&self, thread: Thread) -> Node {
+        self.threads[&thread][0].bottom.expect("a base record")
+    }
+
+    pub(crate) fn totals(&self, space: Space) -> Totals {
+        let mut totals = self.spaces[space].totals;
+        (totals.live, totals.live_blocks) = self.live(space);
+        totals.no_scope_live = self.live_by_owner(space).get(&Path::new()).map_or(0, |live| signed(live.0));
+        totals.no_scope_total = self.spaces[space].selfs.get(&Path::new()).map_or(0, |selfs| selfs.total);
+        totals.no_scope_at_peak = self.spaces[space].picture.get(&Path::new()).map_or(0, |picture| picture.0);
+        totals
+    }
+
+    /// A block was freed by allocating on its address: whether it was temporary is not promised.
+    pub(crate) fn temporary_is_open(&self) -> bool {
+        self.temporary_is_open
+    }
+
+    pub(crate) fn mark_is_ambiguous(&self, space: Space) -> bool {
+        self.spaces[space].mark_is_ambiguous
+    }
+
+    /// Totals over all base records, and what was added to nobody.
+    pub(crate) fn sum_of_bases(&self, space: Space) -> (i64, i64) {
+        let sums = self.sums(space);
+        let mut bases = 0;
+        let mut nobody = self.nobody[space];
+        for (activation, sum) in self.nodes.iter().zip(sums) {
+            match activation.kind {
+                Kind::Base => bases += sum.total,
+                Kind::Scope | Kind::Poll(_) if activation.parent.is_none() => nobody += sum.total,
+                Kind::Scope | Kind::Poll(_) | Kind::Future => {}
+            }
+        }
+        (bases, nobody)
+    }
+
+    /// One row per path.
+    pub(crate) fn tree(&self, space: Space) -> BTreeMap<Path, Row> {
+        self.rows(space, |path| Some(path.clone()))
+    }
+
+    /// One row per site.
+    pub(crate) fn flat(&self, space: Space) -> BTreeMap<usize, Row> {
+        self.rows(space, |path| path.last().copied())
+    }
+
+    /// Rows keyed by `key` of the path. The key also says what recursion is: an activation adds nothing
+    /// to its row while another one with the same key is open in the chain that it folds into.
+    fn rows<K: Ord>(&self, space: Space, key: impl Fn(&Path) -> Option<K>) -> BTreeMap<K, Row> {
+        let mut rows: BTreeMap<K, Row> = BTreeMap::new();
+        let sums = self.sums(space);
+        for (node, activation) in self.nodes.iter().enumerate() {
+            let is_call = matches!(activation.kind, Kind::Scope | Kind::Future);
+            let Some(key_here) = key(&activation.path).filter(|_| is_call && !activation.forgotten) else { continue };
+            let row = rows.entry(key_here).or_default();
+            row.ncalls += 1;
+            row.memory_peak = row.memory_peak.max(unsigned(activation.peak[space]));
+            row.approximate |= activation.approximate;
+            row.in_motion |= self.is_in_motion(node);
+            row.largest = row.largest.max(sums[node].largest);
+            let turns: Vec<Node> = match activation.kind {
+                Kind::Future => {
+                    (0..self.nodes.len()).filter(|poll| self.nodes[*poll].kind == Kind::Poll(node)).collect()
+                }
+                Kind::Scope | Kind::Base | Kind::Poll(_) => vec![node],
+            };
+            for turn in turns {
+                let around = self.chain(self.nodes[turn].parent);
+                let recursive = around.iter().any(|open| key(&self.nodes[*open].path) == key(&activation.path));
+                if !recursive {
+                    let numbers = sums[turn];
+                    row.memory_total += unsigned(numbers.total);
+                    row.blocks_total += unsigned(numbers.blocks_total);
+                    row.reallocs += numbers.reallocs;
+                    row.failed += numbers.failed;
+                }
+            }
+        }
+        for (path, selfs) in &self.spaces[space].selfs {
+            if let Some(key) = key(path).filter(|_| !path.is_empty()) {
+                let row = rows.entry(key).or_default();
+                row.self_total += selfs.total;
+                row.self_blocks += selfs.blocks;
+                row.temporary += selfs.temporary;
+            }
+        }
+        for (path, (bytes, blocks)) in &self.spaces[space].picture {
+            if let Some(key) = key(path).filter(|_| !path.is_empty()) {
+                let row = rows.entry(key).or_default();
+                row.at_peak += bytes;
+                row.at_peak_blocks += blocks;
+            }
+        }
+        for (path, (bytes, blocks)) in self.live_by_owner(space) {
+            if let Some(key) = key(&path).filter(|_| !path.is_empty()) {
+                let row = rows.entry(key).or_default();
+                row.live += signed(bytes);
+                row.live_blocks += signed(blocks);
+            }
+        }
+        rows
+    }
+
+    // ---- helpers
+
+    fn live(&self, space: Space) -> (i64, i64) {
+        let blocks = &self.spaces[space].blocks;
+        (blocks.values().map(|block| signed(block.bytes)).sum(), signed(blocks.len() as u64))
+    }
+
+    fn live_by_owner(&self, space: Space) -> BTreeMap<Path, (u64, u64)> {
+        let mut owners: BTreeMap<Path, (u64, u64)> = BTreeMap::new();
+        for block in self.spaces[space].blocks.values() {
+            let owner = owners.entry(block.owner.clone()).or_default();
+            owner.0 += block.bytes;
+            owner.1 += 1;
+        }
+        owners
+    }
+
+    fn open(&mut self, kind: Kind, path: Path, parent: Option<Node>) -> Node {
+        self.nodes.push(Activation {
+            kind,
+            path,
+            parent,
+            own: Default::default(),
+            peak: [0; SPACES],
+            peak_blocks: [0; SPACES],
+            ended: false,
+            forgotten: false,
+            approximate: false,
+        });
+        self.nodes.len() - 1
+    }
+
+    fn end_activation(&mut self, node: Node) {
+        assert!(!self.nodes[node].ended);
+        self.nodes[node].ended = true;
+    }
+
+    fn end_scopes_here(&mut self, thread: Thread) {
+        if let Some(outermost) = self.place(thread).scopes.first().copied() {
+            self.leave(thread, outermost);
+        }
+    }
+
+    fn place(&self, thread: Thread) -> &Place {
+        self.threads[&thread].last().expect("a place")
+    }
+
+    fn place_mut(&mut self, thread: Thread) -> &mut Place {
+        self.threads.get_mut(&thread).expect("the thread runs").last_mut().expect("a place")
+    }
+
+    /// The innermost open scope of the place where the thread is.
+    fn innermost(&self, thread: Thread) -> Option<Node> {
+        let place = self.place(thread);
+        place.scopes.last().copied().or(place.bottom)
+    }
+
+    fn path(&self, thread: Thread) -> Path {
+        let place = self.place(thread);
+        place.scopes.last().map_or_else(|| place.bottom_path.clone(), |node| self.nodes[*node].path.clone())
+    }
+
+    /// The lane itself, or whoever has its blocks now.
+    fn heir_of(&self, lane: Lane) -> Option<Lane> {
+        if !self.lanes[lane].ended {
+            return Some(lane);
+        }
+        self.heir_of(self.lanes[lane].heir?)
+    }
+
+    /// The innermost open scope of a lane: of its thread, or of the poll that runs; none for a
+    /// suspended task.
+    fn innermost_of_lane(&self, lane: Lane) -> Option<Node> {
+        let places = self.threads.values().flatten();
+        let place = places.filter(|place| place.lane == lane && !place.is_context).next_back()?;
+        place.scopes.last().copied().or(place.bottom)
+    }
+
+    /// This node and everything that it folds into, innermost first, futures beside their polls.
+    fn chain(&self, from: Option<Node>) -> Vec<Node> {
+        let mut chain = Vec::new();
+        let mut next = from;
+        while let Some(node) = next {
+            chain.push(node);
+            if let Kind::Poll(future) = self.nodes[node].kind {
+                chain.push(future);
+            }
+            next = self.nodes[node].parent;
+        }
+        chain
+    }
+}
+
+/// Entering a site again leads back to its node.
+fn extend(path: &Path, site: usize) -> Path {
+    match path.iter().position(|there| *there == site) {
+        Some(at) => path[..=at].to_vec(),
+        None => path.iter().copied().chain([site]).collect(),
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).expect("fits")
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).expect("not negative")
+}

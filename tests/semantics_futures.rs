@@ -1,0 +1,504 @@
+//! Tracked futures, polled by hand: what one activation counts over its polls, threads and its end.
+
+mod common;
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context as Wakers, Poll, Waker};
+
+use common::{Worker, alone, columns, find_rows, path, row, six};
+use memprof::{Context, Scope, Site, Space, TrackExt as _};
+
+fn arena() -> Space {
+    Space::named("arena")
+}
+
+fn site(name: &str) -> &'static Site {
+    Site::named(name)
+}
+
+fn rows_of(name: &str) -> memprof::Record {
+    row(&memprof::snapshot(), arena(), name)
+}
+
+fn alloc(address: u64, bytes: u64) {
+    memprof::record_alloc(arena(), address, bytes);
+}
+
+fn free(address: u64) {
+    memprof::record_free(arena(), address);
+}
+
+/// Pending once, ready the next time.
+fn pause() -> impl Future<Output = ()> + Send {
+    let mut was_polled = false;
+    poll_fn(move |_| if std::mem::replace(&mut was_polled, true) { Poll::Ready(()) } else { Poll::Pending })
+}
+
+fn poll<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+    future.as_mut().poll(&mut Wakers::from_waker(Waker::noop()))
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Wakers::from_waker(Waker::noop())) {
+            return output;
+        }
+    }
+}
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Frees what it names when it is dropped.
+struct FreeOnDrop(u64);
+
+impl Drop for FreeOnDrop {
+    fn drop(&mut self) {
+        free(self.0);
+    }
+}
+
+#[test]
+fn a_future_is_one_call_however_often_it_is_polled_and_goes_on_where_it_stopped() {
+    let _alone = alone();
+    let body = async {
+        alloc(1, 100);
+        pause().await;
+        alloc(2, 50);
+        free(1);
+        pause().await;
+        alloc(3, 70);
+        free(2);
+        free(3);
+    };
+    let mut future = Box::pin(body.track(site("three polls")));
+    assert!(find_rows(&memprof::snapshot(), arena(), "three polls").is_empty());
+    assert!(poll(&mut future).is_pending());
+    assert_eq!(columns(&rows_of("three polls")), (1, 100, 100));
+    assert!(poll(&mut future).is_pending());
+    assert_eq!(columns(&rows_of("three polls")), (1, 150, 150));
+    assert!(poll(&mut future).is_ready());
+    drop(future);
+    // 50 held, 70 more: 120 is below the 150 of the second poll.
+    let row = rows_of("three polls");
+    assert_eq!(columns(&row), (1, 150, 220));
+    assert_eq!((row.blocks_total, row.live, row.self_total), (3, 0, 220));
+}
+
+#[test]
+fn each_poll_folds_into_what_is_open_where_it_runs() {
+    let _alone = alone();
+    let body = async {
+        alloc(1, 100);
+        pause().await;
+        alloc(2, 50);
+        free(1);
+        pause().await;
+        free(2);
+    };
+    let mut future = Box::pin(body.track(site("folds")));
+    let first = Scope::enter(site("folds first"));
+    alloc(9, 1);
+    assert!(poll(&mut future).is_pending());
+    assert_eq!(six(first.counters(arena())), [101, 2, 101, 2, 101, 2]);
+    drop(first);
+    let second = Scope::enter(site("folds second"));
+    assert!(poll(&mut future).is_pending());
+    assert_eq!(six(second.counters(arena())), [-50, 0, 50, 1, 50, 1]);
+    assert!(poll(&mut future).is_ready());
+    assert_eq!(six(second.finish().counters(arena())), [-100, -1, 50, 1, 50, 1]);
+    drop(future);
+    assert_eq!(columns(&rows_of("folds")), (1, 150, 150));
+    free(9);
+}
+
+#[test]
+fn a_future_that_migrates_is_one_call_and_its_path_is_that_of_its_first_poll() {
+    let _alone = alone();
+    let (one, two) = (Worker::start(), Worker::start());
+    let body = async {
+        alloc(1, 100);
+        pause().await;
+        alloc(2, 10);
+        pause().await;
+        free(1);
+        free(2);
+    };
+    let mut task: Task = Box::pin(body.track(site("migrating")));
+    task = one.run(move |scopes| {
+        scopes.push(Scope::enter(site("migrating first")));
+        assert!(poll(&mut task).is_pending());
+        task
+    });
+    task = two.run(move |scopes| {
+        scopes.push(Scope::enter(site("migrating second")));
+        assert!(poll(&mut task).is_pending());
+        task
+    });
+    let left = one.run(move |scopes| {
+        assert!(poll(&mut task).is_ready());
+        drop(task);
+        six(scopes.pop().expect("open").finish().counters(arena()))
+    });
+    assert_eq!(left, [-10, -1, 100, 1, 100, 1]);
+    let kept = two.run(|scopes| six(scopes.pop().expect("open").finish().counters(arena())));
+    assert_eq!(kept, [10, 1, 10, 1, 10, 1]);
+    assert_eq!(columns(&rows_of("migrating")), (1, 110, 110));
+    let snapshot = memprof::snapshot();
+    assert!(path(&snapshot, arena(), &["migrating first", "migrating"]).is_some());
+    assert!(path(&snapshot, arena(), &["migrating second", "migrating"]).is_none());
+}
+
+#[test]
+fn a_future_that_is_never_polled_is_no_call() {
+    let _alone = alone();
+    let held = FreeOnDrop(1);
+    alloc(1, 10);
+    let future = async move {
+        let _held = held;
+        pause().await;
+    }
+    .track(site("never polled"));
+    let around = Scope::enter(site("around never polled"));
+    drop(future);
+    // Not inside a scope of its own: there is none.
+    assert_eq!(six(around.counters(arena())), [-10, -1, 0, 0, 0, 0]);
+    assert!(find_rows(&memprof::snapshot(), arena(), "never polled").is_empty());
+}
+
+#[test]
+fn a_cancelled_future_is_dropped_inside_its_scope() {
+    let _alone = alone();
+    let body = async {
+        alloc(1, 10);
+        let _held = FreeOnDrop(1);
+        alloc(2, 5);
+        let _inner = memprof::scope!("cancelled inner", async {
+            alloc(3, 7);
+            let _held = FreeOnDrop(3);
+            pause().await;
+            pause().await;
+        })
+        .await;
+    };
+    let mut future = Box::pin(body.track(site("cancelled")));
+    let around = Scope::enter(site("around cancelled"));
+    assert!(poll(&mut future).is_pending());
+    assert_eq!(columns(&rows_of("cancelled inner")), (1, 7, 7), "suspended, and counted");
+    drop(future);
+    assert_eq!(six(around.counters(arena())), [5, 1, 22, 3, 22, 3]);
+    drop(around);
+    let row = rows_of("cancelled");
+    assert_eq!((columns(&row), row.live, row.live_blocks), ((1, 22, 22), 5, 1));
+    assert_eq!(columns(&rows_of("cancelled inner")), (1, 7, 7));
+    assert_eq!(columns(&rows_of("around cancelled")), (1, 22, 22));
+    free(2);
+}
+
+#[test]
+fn a_free_in_a_poll_of_another_lanes_block_is_a_hand_over() {
+    let _alone = alone();
+    let around = Scope::enter(site("around foreign"));
+    alloc(1, 100);
+    let body = async {
+        free(1);
+        alloc(2, 10);
+        pause().await;
+    };
+    let mut future = Box::pin(body.track(site("frees foreign")));
+    assert!(poll(&mut future).is_pending());
+    // The thread's own scope saw the free, the future did not; the poll stands on what was left.
+    assert_eq!(six(around.counters(arena())), [10, 1, 100, 1, 110, 2]);
+    assert_eq!(columns(&rows_of("frees foreign")), (1, 10, 10));
+    assert!(poll(&mut future).is_ready());
+    drop(future);
+    drop(around);
+    free(2);
+}
+
+#[test]
+fn a_hand_over_to_a_scope_with_a_poll_above_it_keeps_the_peak_that_was_reached() {
+    let _alone = alone();
+    let around = Scope::enter(site("kept peak"));
+    alloc(1, 100);
+    let body = async {
+        alloc(2, 60);
+        free(2);
+        // A hand-over to the thread's own scope, on which this poll stands.
+        free(1);
+        alloc(3, 30);
+    };
+    block_on(body.track(site("kept peak inner")));
+    assert_eq!(six(around.finish().counters(arena())), [30, 1, 160, 2, 190, 3]);
+    assert_eq!(columns(&rows_of("kept peak inner")), (1, 60, 90));
+    free(3);
+}
+
+#[test]
+fn a_hand_over_to_a_suspended_task_reaches_whoever_polls_it_next() {
+    let _alone = alone();
+    let body = async {
+        alloc(1, 100);
+        pause().await;
+        alloc(2, 30);
+        pause().await;
+    };
+    let mut future = Box::pin(body.track(site("suspended")));
+    let first = Scope::enter(site("suspended first"));
+    assert!(poll(&mut future).is_pending());
+    // The thread that polled it is not its lane: a hand-over, though it is the allocating thread.
+    free(1);
+    assert_eq!(six(first.finish().counters(arena())), [100, 1, 100, 1, 100, 1]);
+    assert_eq!(rows_of("suspended").live, 0);
+    let second = Scope::enter(site("suspended second"));
+    assert!(poll(&mut future).is_pending());
+    assert_eq!(six(second.finish().counters(arena())), [-70, 0, 0, 0, 30, 1]);
+    let row = rows_of("suspended");
+    assert_eq!((columns(&row), row.live), ((1, 100, 130), 30));
+    drop(future);
+    free(2);
+}
+
+#[test]
+fn a_task_that_has_ended_leaves_its_blocks_to_the_lane_that_its_last_poll_merged_into() {
+    let _alone = alone();
+    let (one, two) = (Worker::start(), Worker::start());
+    let body = async {
+        alloc(1, 100);
+        alloc(2, 10);
+        pause().await;
+    };
+    let mut task: Task = Box::pin(body.track(site("leaves blocks")));
+    task = one.run(move |_| {
+        assert!(poll(&mut task).is_pending());
+        task
+    });
+    two.run(move |scopes| {
+        scopes.push(Scope::enter(site("inherits")));
+        assert!(poll(&mut task).is_ready());
+        drop(task);
+        // Now its own.
+        free(1);
+        assert_eq!(six(memprof::counters(arena())), [-100, -1, 0, 0, 0, 0]);
+    });
+    one.run(|scopes| {
+        scopes.push(Scope::enter(site("does not inherit")));
+        free(2);
+        assert_eq!(six(memprof::counters(arena())), [0; 6]);
+    });
+    assert_eq!(two.run(|_| six(memprof::counters(arena()))), [-110, -2, 0, 0, 0, 0]);
+    assert_eq!(rows_of("leaves blocks").live, 0);
+}
+
+#[test]
+fn futures_inside_a_future_are_scopes_of_one_lane() {
+    let _alone = alone();
+    let body = async {
+        let inner = async {
+            alloc(1, 100);
+            pause().await;
+            alloc(2, 10);
+        }
+        .track(site("inside inner"));
+        inner.await;
+        // Allocated in the inner future, on the same lane: no hand-over.
+        let scope = Scope::enter(site("inside frees"));
+        free(1);
+        assert_eq!(six(scope.counters(arena())), [-100, -1, 0, 0, 0, 0]);
+        drop(scope);
+        free(2);
+    };
+    let around = Scope::enter(site("inside around"));
+    block_on(body.track(site("inside outer")));
+    assert_eq!(six(around.finish().counters(arena())), [0, 0, 110, 2, 110, 2]);
+    assert_eq!(columns(&rows_of("inside inner")), (1, 110, 110));
+    assert_eq!(columns(&rows_of("inside outer")), (1, 110, 110));
+    let names = ["inside around", "inside outer", "inside inner"];
+    assert!(path(&memprof::snapshot(), arena(), &names).is_some());
+}
+
+#[test]
+fn joined_futures_each_keep_their_own_numbers() {
+    let _alone = alone();
+    let part = |address: u64, bytes: u64, name: &'static str| {
+        async move {
+            alloc(address, bytes);
+            pause().await;
+            free(address);
+        }
+        .track(site(name))
+    };
+    let body = async {
+        tokio::join!(part(1, 100, "join one"), part(2, 10, "join two"));
+    };
+    block_on(body.track(site("join outer")));
+    assert_eq!(columns(&rows_of("join one")), (1, 100, 100));
+    assert_eq!(columns(&rows_of("join two")), (1, 10, 10));
+    assert_eq!(columns(&rows_of("join outer")), (1, 110, 110));
+}
+
+#[test]
+fn a_guard_held_across_an_await_ends_with_the_poll() {
+    let _alone = alone();
+    let body = async {
+        let _held = Scope::enter(site("held across"));
+        alloc(1, 10);
+        pause().await;
+        alloc(2, 100);
+    };
+    let mut future = Box::pin(body.track(site("holds across")));
+    let around = Scope::enter(site("around held"));
+    assert!(poll(&mut future).is_pending());
+    alloc(3, 1);
+    assert_eq!(six(memprof::counters(arena())), [11, 2, 11, 2, 11, 2], "what is open is the scope around");
+    assert!(poll(&mut future).is_ready());
+    drop(future);
+    assert_eq!(six(around.finish().counters(arena())), [111, 3, 111, 3, 111, 3]);
+    assert_eq!(columns(&rows_of("held across")), (1, 10, 10));
+    assert_eq!(columns(&rows_of("holds across")), (1, 110, 110));
+    (1..=3).for_each(free);
+}
+
+#[test]
+fn thousands_of_panicking_polls_on_one_thread_leave_nothing_open() {
+    const POLLS: u64 = 5000;
+    let _alone = alone();
+    let space = Space::named("panicking polls");
+    let before = six(memprof::counters(space));
+    for _ in 0..POLLS {
+        let body = async {
+            memprof::record_alloc(space, 1, 10);
+            let _forgotten = std::mem::ManuallyDrop::new(Scope::enter(site("panicking inner")));
+            memprof::record_free(space, 1);
+            std::panic::resume_unwind(Box::new(()));
+        };
+        let mut future = Box::pin(body.track(site("panicking poll")));
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _: Poll<()> = poll(&mut future);
+        }));
+        assert!(outcome.is_err());
+    }
+    let scope = Scope::enter(site("after panics"));
+    memprof::record_alloc(space, 1, 3);
+    assert_eq!(six(scope.finish().counters(space)), [3, 1, 3, 1, 3, 1]);
+    let snapshot = memprof::snapshot();
+    assert_eq!(columns(&row(&snapshot, space, "panicking poll")), (POLLS, 10, 10 * POLLS));
+    assert_eq!(columns(&row(&snapshot, space, "panicking inner")), (POLLS, 0, 0));
+    assert!(path(&snapshot, space, &["after panics"]).is_some(), "under nothing that panicked");
+    let after = six(memprof::counters(space));
+    assert_eq!([after[0], after[4]], [before[0] + 3, before[4] + i64::try_from(10 * POLLS).expect("small") + 3]);
+    memprof::record_free(space, 1);
+}
+
+#[test]
+fn a_future_in_a_context_adds_to_the_captured_scope_and_not_to_where_it_is_polled() {
+    let _alone = alone();
+    let parent = Scope::enter(site("future context parent"));
+    let body = async {
+        alloc(1, 100);
+        pause().await;
+        alloc(2, 10);
+    };
+    let task = body.track(site("future in context")).in_context(Context::current());
+    std::thread::spawn(move || {
+        let own = Scope::enter(site("future context elsewhere"));
+        block_on(task);
+        assert_eq!(six(own.counters(arena())), [0; 6]);
+    })
+    .join()
+    .expect("no panic");
+    let parent = six(parent.finish().counters(arena()));
+    assert_eq!([parent[0], parent[1], parent[4], parent[5]], [110, 2, 110, 2]);
+    assert_eq!(columns(&rows_of("future in context")), (1, 110, 110));
+    let names = ["future context parent", "future in context"];
+    assert!(path(&memprof::snapshot(), arena(), &names).is_some());
+    free(1);
+    free(2);
+}
+
+#[test]
+fn one_site_in_tasks_that_interleave_is_not_recursion() {
+    let _alone = alone();
+    let task = |address: u64| -> Task {
+        Box::pin(
+            async move {
+                alloc(address, 10);
+                pause().await;
+                alloc(address + 10, 100);
+            }
+            .track(site("interleaved")),
+        )
+    };
+    let (mut one, mut two) = (task(1), task(2));
+    assert!(poll(&mut one).is_pending());
+    assert!(poll(&mut two).is_pending());
+    assert!(poll(&mut one).is_ready());
+    assert!(poll(&mut two).is_ready());
+    drop((one, two));
+    assert_eq!(columns(&rows_of("interleaved")), (2, 110, 220));
+    [1, 2, 11, 12].into_iter().for_each(free);
+}
+
+#[test]
+fn async_recursion_is_counted_once() {
+    #[memprof::track]
+    async fn descend(depth: u64) {
+        alloc(depth, 10);
+        pause().await;
+        if depth > 0 {
+            Box::pin(descend(depth - 1)).await;
+        }
+        free(depth);
+    }
+    let _alone = alone();
+    block_on(descend(4));
+    assert_eq!(columns(&rows_of("descend")), (5, 50, 50));
+}
+
+#[test]
+fn tracked_async_functions_and_methods_measure_their_body() {
+    struct Service;
+
+    #[memprof::track]
+    impl Service {
+        async fn call(&self, address: u64) -> u64 {
+            alloc(address, 10);
+            pause().await;
+            free(address);
+            address
+        }
+
+        fn boxed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+            Box::pin(async move {
+                alloc(70, 7);
+                pause().await;
+                free(70);
+            })
+        }
+    }
+
+    #[async_trait::async_trait]
+    trait Load {
+        async fn load(&self) -> u64;
+    }
+
+    #[async_trait::async_trait]
+    impl Load for Service {
+        #[memprof::track]
+        async fn load(&self) -> u64 {
+            alloc(80, 8);
+            pause().await;
+            free(80);
+            8
+        }
+    }
+
+    let _alone = alone();
+    assert_eq!(block_on(Service.call(5)), 5);
+    block_on(Service.boxed());
+    assert_eq!(block_on(Service.load()), 8);
+    assert_eq!(columns(&rows_of("Service::call")), (1, 10, 10));
+    assert_eq!(columns(&rows_of("Service::boxed")).2, 7);
+    assert_eq!(columns(&rows_of("<Service as Load>::load")), (1, 8, 8));
+}

@@ -1,0 +1,6 @@
+#[memprof::track(name = "a", name = "b")]
+fn f() {}
+
+fn main() {
+    f();
+}

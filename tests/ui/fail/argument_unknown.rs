@@ -1,0 +1,6 @@
+#[memprof::track(size = 3)]
+fn f() {}
+
+fn main() {
+    f();
+}

@@ -1,0 +1,6 @@
+#[memprof::track(name = "a" crate = memprof)]
+fn f() {}
+
+fn main() {
+    f();
+}

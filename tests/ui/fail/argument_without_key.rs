@@ -1,0 +1,6 @@
+#[memprof::track("load")]
+fn f() {}
+
+fn main() {
+    f();
+}

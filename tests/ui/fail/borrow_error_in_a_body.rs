@@ -1,0 +1,9 @@
+#[memprof::track]
+fn f() -> &'static str {
+    let text = String::new();
+    &text
+}
+
+fn main() {
+    f();
+}

@@ -1,0 +1,6 @@
+#[memprof::track(crate = "memprof")]
+fn f() {}
+
+fn main() {
+    f();
+}

@@ -1,0 +1,6 @@
+#![deny(dead_code)]
+
+#[memprof::track]
+fn f() {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+#![deny(unused_variables)]
+
+#[memprof::track]
+fn f(n: u8) {}
+
+fn main() {
+    f(1);
+}

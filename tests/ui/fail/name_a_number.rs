@@ -1,0 +1,6 @@
+#[memprof::track(name = 3)]
+fn f() {}
+
+fn main() {
+    f();
+}

@@ -1,0 +1,6 @@
+#[memprof::track(name = concat!("a", "b"))]
+fn f() {}
+
+fn main() {
+    f();
+}

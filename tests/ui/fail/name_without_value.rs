@@ -1,0 +1,6 @@
+#[memprof::track(crate = memprof, name)]
+fn f() {}
+
+fn main() {
+    f();
+}

@@ -1,0 +1,7 @@
+#[memprof::track]
+#[derive(Clone)]
+pub struct S;
+
+fn main() {
+    let _ = S.clone();
+}

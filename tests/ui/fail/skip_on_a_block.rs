@@ -1,0 +1,11 @@
+struct T;
+
+#[memprof::track(skip)]
+impl T {
+    #[memprof::track(skip)]
+    fn f(&self) {}
+}
+
+fn main() {
+    T.f();
+}
