@@ -458,7 +458,7 @@ fn async_recursion_is_counted_once() {
 
 #[test]
 fn tracked_async_functions_and_methods_measure_their_body() {
-    struct Service;
+    struct Service(u64);
 
     #[memprof::track]
     impl Service {
@@ -470,10 +470,11 @@ fn tracked_async_functions_and_methods_measure_their_body() {
         }
 
         fn boxed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+            let address = self.0;
             Box::pin(async move {
-                alloc(70, 7);
+                alloc(address, 7);
                 pause().await;
-                free(70);
+                free(address);
             })
         }
     }
@@ -495,9 +496,9 @@ fn tracked_async_functions_and_methods_measure_their_body() {
     }
 
     let _alone = alone();
-    assert_eq!(block_on(Service.call(5)), 5);
-    block_on(Service.boxed());
-    assert_eq!(block_on(Service.load()), 8);
+    assert_eq!(block_on(Service(70).call(5)), 5);
+    block_on(Service(70).boxed());
+    assert_eq!(block_on(Service(70).load()), 8);
     assert_eq!(columns(&rows_of("Service::call")), (1, 10, 10));
     assert_eq!(columns(&rows_of("Service::boxed")).2, 7);
     assert_eq!(columns(&rows_of("<Service as Load>::load")), (1, 8, 8));

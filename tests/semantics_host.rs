@@ -174,11 +174,7 @@ fn a_growing_vector_totals_what_it_holds_and_not_what_it_held() {
     let mut vector: Vec<u8> = Vec::with_capacity(64);
     for _ in 0..4 {
         vector.reserve_exact(vector.capacity() * 2);
-        // SAFETY: within the capacity, and every byte is written first.
-        unsafe {
-            vector.as_mut_ptr().write_bytes(7, vector.capacity());
-            vector.set_len(vector.capacity());
-        }
+        vector.resize(vector.capacity(), 7);
     }
     let held = i64::try_from(vector.capacity()).expect("small");
     assert!(vector.iter().all(|byte| *byte == 7));

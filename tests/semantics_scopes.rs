@@ -257,7 +257,7 @@ fn a_late_guard_does_not_leave_the_scope_that_took_its_depth() {
 fn a_forgotten_guard_ends_with_the_scope_around_it() {
     let _alone = alone();
     let outer = Scope::enter(site("forgotten outer"));
-    std::mem::forget(Scope::enter(site("forgotten inner")));
+    let _forgotten = std::mem::ManuallyDrop::new(Scope::enter(site("forgotten inner")));
     memprof::record_alloc(arena(), 1, 3);
     assert_eq!(columns(&rows_of("forgotten inner")), (1, 3, 3));
     drop(outer);
@@ -572,12 +572,13 @@ fn the_same_name_is_the_same_site_and_two_functions_called_new_are_two() {
     memprof::record_free(space, 2);
 }
 
+#[memprof::track]
+fn measured() -> u32 {
+    line!() - 1
+}
+
 #[test]
 fn a_tracked_row_names_file_line_and_function() {
-    #[memprof::track]
-    fn measured() -> u32 {
-        line!() - 1
-    }
     let _alone = alone();
     let line = measured();
     let row = rows_of("measured");

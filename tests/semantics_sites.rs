@@ -27,7 +27,7 @@ fn a_hundred_thousand_sites_are_recorded_and_those_past_the_limit_as_other() {
     assert_eq!(rows.iter().map(|row| row.memory_total).sum::<u64>(), total);
     assert_eq!(snapshot.totals(space).total, total);
     let own = rows.iter().filter(|row| row.name.starts_with("site ")).count();
-    assert!(own <= LIMIT && own >= LIMIT - 16, "{own} names of their own");
+    assert!((LIMIT - 16..=LIMIT).contains(&own), "{own} names of their own");
     let other = rows.iter().find(|row| row.name == "other").expect("the row of all other names");
     assert_eq!(other.ncalls, (NAMES - own) as u64);
     assert_eq!(columns(&row(&snapshot, space, "site 7")), (1, 8, 8));

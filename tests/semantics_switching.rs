@@ -157,7 +157,9 @@ fn a_host_block_from_while_off_is_unknown_until_it_is_reallocated_while_on() {
     let _alone = alone();
     memprof::disable();
     // SAFETY: not zero bytes.
-    let (freed, resized) = unsafe { (alloc(layout(100)), alloc(layout(200))) };
+    let freed = unsafe { alloc(layout(100)) };
+    // SAFETY: not zero bytes.
+    let resized = unsafe { alloc(layout(200)) };
     memprof::enable();
     let scope = Scope::enter(site("host from while off"));
     // SAFETY: this block and layout.

@@ -2,7 +2,7 @@
 //!
 //! Each thread keeps its own tally of what it did, in plain integers. Where nothing is switched, the rows must
 //! say exactly what the tallies say. Where measuring is switched on and off at random, what can be known is
-//! known exactly: when every block has been freed, nobody holds a byte. Runs under AddressSanitizer as well.
+//! known exactly: when every block has been freed, nobody holds a byte. Runs under `AddressSanitizer` as well.
 #![expect(unsafe_code, reason = "blocks of exact sizes come from the allocator itself")]
 
 mod common;
@@ -378,10 +378,10 @@ fn nothing_is_live_when_all_is_freed_whatever_was_switched_and_the_next_run_is_e
             memprof::enable();
         }
         round += 1;
-        if round % 7 == 0 {
+        if round.is_multiple_of(7) {
             drop(memprof::snapshot());
         }
-        if round % 31 == 0 {
+        if round.is_multiple_of(31) {
             memprof::reset();
         }
         // Some of the workers' time passes between two switches.

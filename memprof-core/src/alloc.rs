@@ -71,14 +71,19 @@ const TAG: usize = size_of::<Tag>();
 /// Where a block of this alignment begins in what upstream gives: behind the tag, still aligned.
 #[inline(always)]
 fn offset(align: usize) -> usize {
-    if align > TAG { align } else { TAG }
+    align.max(TAG)
 }
 
 /// The layout to ask upstream for; `None` if that would be larger than any block may be.
 #[inline(always)]
 fn padded(layout: Layout) -> Option<Layout> {
-    let size = layout.size().checked_add(offset(layout.align()))?;
-    Layout::from_size_align(size, layout.align().max(TAG)).ok()
+    let align = layout.align().max(TAG);
+    // The offset is the alignment, and so may the rounding up be that a valid layout leaves room for.
+    if layout.size() > (isize::MAX as usize).saturating_sub(2 * align) {
+        return None;
+    }
+    // SAFETY: `align` is a power of two, and the size rounded up to it is at most `isize::MAX`.
+    Some(unsafe { Layout::from_size_align_unchecked(layout.size() + align, align) })
 }
 
 /// The tag's place in front of a block.

@@ -151,7 +151,7 @@ impl Slot {
     fn follow_ambient(&'static self) -> bool {
         let current = CURRENT.load(Ordering::Acquire);
         let entered = self.top().below().is_some()
-            && self.first().is_some_and(|first| first.kind() == Kind::Context && first.hidden_calls.is(&self.base));
+            && self.first().is_some_and(|first| first.kind() == Kind::Context && first.hidden.is(&self.base));
         if entered && self.ambient.load(Ordering::Acquire) == current && current != 0 {
             return true;
         }
@@ -170,7 +170,7 @@ impl Slot {
             && self.enter_context(&shared).is_some()
         {
             // What tells it from a context that a guard leaves.
-            self.top().hidden_calls.set(Some(&self.base));
+            self.top().hidden.set(Some(&self.base));
             self.ambient.store(id, Ordering::Release);
         }
         true
@@ -184,10 +184,10 @@ impl Slot {
     /// Whether what was recorded under the context of `frame` is still to be counted: an ambient scope that ended
     /// has counted it already.
     pub(crate) fn may_finish(&'static self, frame: &'static Frame) -> bool {
-        if !frame.hidden_calls.is(&self.base) {
+        if !frame.hidden.is(&self.base) {
             return true;
         }
-        frame.hidden_calls.set(None);
+        frame.hidden.set(None);
         self.ambient.swap(0, Ordering::AcqRel) != 0
     }
 

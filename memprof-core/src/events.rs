@@ -27,10 +27,9 @@ impl Slot {
         let ticket = self.sequence.open();
         ledger.alloc_bytes.add(bytes);
         ledger.alloc_blocks.add(1);
-        if let Some(row) = ledger.row.get() {
-            row.alloc_bytes.add(bytes);
-            row.alloc_blocks.add(1);
-        }
+        let row = ledger.row.get();
+        row.alloc_bytes.add(bytes);
+        row.alloc_blocks.add(1);
         self.outstanding.add(1);
         self.sequence.close(ticket);
         if ledger.level_bytes() > ledger.peak_bytes.signed() || ledger.level_blocks() > ledger.peak_blocks.signed() {
@@ -42,7 +41,8 @@ impl Slot {
     }
 
     /// Raises the watermarks, with the hand-overs that wait taken off first.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     fn raise(&'static self, ledger: &'static Ledger) {
         if self.has_pending() {
             self.settle();
@@ -91,7 +91,7 @@ impl Slot {
         let top = self.top();
         let ticket = self.sequence.open();
         ledger.reallocs.add(1);
-        let Some(row) = ledger.row.get() else { return self.sequence.close(ticket) };
+        let row = ledger.row.get();
         let grown = if at_home { to.saturating_sub(from) } else { to };
         ledger.alloc_bytes.add(grown);
         row.alloc_bytes.add(grown);

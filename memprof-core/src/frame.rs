@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::lane::Lane;
 use crate::path::PathId;
 use crate::sharing::Shared;
-use crate::slot::{CallRow, SiteRow};
+use crate::slot::CallRow;
 use crate::system::{Blank, Counter, StaticRef, leak};
 
 /// Bits of a tag that hold the path; the lane's index stands above them.
@@ -69,6 +69,7 @@ pub(crate) const UNDER_CONTEXT: u64 = 1 << 34;
 /// `shared` is set: the frame was captured as a `Context`, or is one.
 pub(crate) const SHARES: u64 = 1 << 35;
 const KIND_SHIFT: u32 = 36;
+const BASE: u64 = 3;
 
 /// One open scope. A frame that is not open keeps its place in the list for the next scope of that depth.
 pub(crate) struct Frame {
@@ -81,10 +82,9 @@ pub(crate) struct Frame {
     pub(crate) tag: Counter,
     pub(crate) marks: Counter,
     pub(crate) calls: StaticRef<CallRow>,
-    pub(crate) site_row: StaticRef<SiteRow>,
-    /// Frames under a `Context` only: what `calls.outer` and `site_row.outer` were before, hidden by the context.
-    pub(crate) hidden_calls: StaticRef<Frame>,
-    pub(crate) hidden_site: StaticRef<Frame>,
+    /// Frames under a `Context` only: the outermost frame of the site before, hidden by the context. The frame of an
+    /// ambient scope's context, which no guard leaves, has the base here.
+    pub(crate) hidden: StaticRef<Frame>,
     depth: Counter,
     /// Frames that begin a segment, where the lane changes, only: what the segment below had out.
     pub(crate) outstanding_below: Counter,
@@ -107,25 +107,34 @@ pub(crate) struct Published {
 }
 
 impl Blank for Frame {
-    const BLANK: Self = Self {
-        next: StaticRef::null(),
-        prev: StaticRef::null(),
-        serial: Counter::new(0),
-        tag: Counter::new(0),
-        marks: Counter::new(0),
-        calls: StaticRef::null(),
-        site_row: StaticRef::null(),
-        hidden_calls: StaticRef::null(),
-        hidden_site: StaticRef::null(),
-        depth: Counter::new(0),
-        outstanding_below: Counter::new(0),
-        segment_below: StaticRef::null(),
-        lane_below: StaticRef::null(),
-        sharing_below: StaticRef::null(),
-        published: Published { bytes: Counter::new(0), blocks: Counter::new(0), most_bytes: Counter::new(0) },
-        shared: Mutex::new(None),
-        future: StaticRef::null(),
-    };
+    const BLANK: Self = Self::of(0);
+}
+
+impl Frame {
+    /// The base record of a thread.
+    pub(crate) const fn base() -> Self {
+        Self::of(BASE << KIND_SHIFT)
+    }
+
+    const fn of(marks: u64) -> Self {
+        Self {
+            next: StaticRef::null(),
+            prev: StaticRef::null(),
+            serial: Counter::new(0),
+            tag: Counter::new(0),
+            marks: Counter::new(marks),
+            calls: StaticRef::null(),
+            hidden: StaticRef::null(),
+            depth: Counter::new(0),
+            outstanding_below: Counter::new(0),
+            segment_below: StaticRef::null(),
+            lane_below: StaticRef::null(),
+            sharing_below: StaticRef::null(),
+            published: Published { bytes: Counter::new(0), blocks: Counter::new(0), most_bytes: Counter::new(0) },
+            shared: Mutex::new(None),
+            future: StaticRef::null(),
+        }
+    }
 }
 
 /// Frames that are made at once when the list is at its end.
@@ -201,7 +210,7 @@ impl Frame {
             Kind::Scope => 0,
             Kind::Poll => 1,
             Kind::Context => 2,
-            Kind::Base => 3,
+            Kind::Base => BASE,
         };
         marks | number << KIND_SHIFT
     }

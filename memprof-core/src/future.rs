@@ -113,7 +113,7 @@ fn begin(slot: &'static Slot, site: &'static Site) -> Option<(&'static Lane, boo
 
 /// Notes the lane that this poll merges into, and keeps it from becoming somebody else's.
 fn note_parent(slot: &'static Slot, lane: &'static Lane) {
-    let Some(parent) = slot.lane.get() else { return };
+    let parent = slot.lane.get();
     if !lane.activation.parent.is(parent) {
         parent.hold();
         if let Some(before) = lane.activation.parent.get() {

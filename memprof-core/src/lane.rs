@@ -196,10 +196,10 @@ impl Lane {
         Some(lane)
     }
 
-    /// Whether hand-overs wait to be charged.
+    /// Whether hand-overs wait to be charged, on a lane that runs (that of a `Context` may have ended: then `true`).
     #[inline(always)]
     pub(crate) fn has_pending(&self) -> bool {
-        self.pending.load(Ordering::Relaxed) & !ENDED != 0
+        self.pending.load(Ordering::Relaxed) != 0
     }
 
     /// Takes the hand-overs that wait, for the owner to charge.

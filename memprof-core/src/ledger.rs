@@ -17,7 +17,7 @@ use crate::frame::{Frame, NODE_OPEN, SITE_OPEN};
 use crate::lane::HandOver;
 use crate::path::{PATH_CHUNKS, PathId};
 use crate::state;
-use crate::system::{Blank, Counter, Sequence, StaticRef, Table, leak};
+use crate::system::{Blank, Counter, Known, Sequence, StaticRef, Table, leak};
 
 /// What one thread recorded for one path in one space. The sums only grow: a reset is a subtraction by the reader.
 /// The two maxima belong to the epoch that stands beside them.
@@ -38,6 +38,9 @@ pub(crate) struct Row {
     pub(crate) largest: Counter,
     pub(crate) epoch: Counter,
 }
+
+/// Where a path is counted for which the system had no memory: nowhere that is read.
+static NO_ROW: Row = Row::BLANK;
 
 /// Inclusive sums of ended activations.
 pub(crate) struct Sums {
@@ -194,7 +197,7 @@ pub(crate) struct Ledger {
     /// The frame of the top entry: the one that events may go to without further ado.
     pub(crate) touched: StaticRef<Frame>,
     /// The row of that frame's path.
-    pub(crate) row: StaticRef<Row>,
+    pub(crate) row: Known<Row>,
     pub(crate) alloc_bytes: Counter,
     pub(crate) alloc_blocks: Counter,
     pub(crate) freed_bytes: Counter,
@@ -216,7 +219,7 @@ pub(crate) struct Ledger {
 impl Blank for Ledger {
     const BLANK: Self = Self {
         touched: StaticRef::null(),
-        row: StaticRef::null(),
+        row: Known::new(&NO_ROW),
         alloc_bytes: Counter::new(0),
         alloc_blocks: Counter::new(0),
         freed_bytes: Counter::new(0),
@@ -256,7 +259,7 @@ impl Ledger {
         self.base.frame.set(Some(base));
         self.base.row.set(Some(row));
         self.entry.set(Some(&self.base));
-        self.row.set(Some(row));
+        self.row.set(row);
         self.touched.set(Some(base));
         Some(())
     }
@@ -312,7 +315,7 @@ impl Ledger {
         self.peak_blocks.set(self.level_blocks().cast_unsigned());
         self.largest.set(0);
         self.entry.set(Some(entry));
-        self.row.set(Some(row));
+        self.row.set(row);
         self.touched.set(Some(frame));
         frame.mark(bit);
         Some(())
@@ -392,9 +395,9 @@ impl Ledger {
         let entry = self.top();
         if !parent.has(bit) {
             // The parent saw nothing before the child did: the child's entry is what its own would have been.
-            let row = self.row_of(parent.path());
+            let row = self.row_of(parent.path()).unwrap_or(&NO_ROW);
             entry.frame.set(Some(parent));
-            entry.row.set(row);
+            entry.row.set(Some(row));
             self.row.set(row);
             self.touched.set(Some(parent));
             parent.mark(bit);
@@ -428,7 +431,7 @@ impl Ledger {
     fn pop(&'static self, entry: &'static Entry) {
         let below = entry.below.get().unwrap_or(&self.base);
         self.entry.set(Some(below));
-        self.row.set(below.row.get());
+        self.row.set(below.row.get().unwrap_or(&NO_ROW));
         self.touched.set(below.frame.get());
     }
 

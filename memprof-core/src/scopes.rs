@@ -15,7 +15,6 @@ use crate::site::Site;
 use crate::slot::{CacheEntry, CallRow, SiteRow, Slot};
 use crate::space::Space;
 use crate::state;
-use crate::system::StaticRef;
 use crate::thread::{self, Place};
 
 /// Names a frame for as long as it is open: it is left only by what entered it, on the thread that entered it.
@@ -154,14 +153,12 @@ pub(crate) fn enter(site: &'static Site) -> Option<Opened> {
     let path = top.path();
     let key = key(path, site.id());
     let cached = slot.cached(key);
-    let (Some(frame), Some(calls), Some(site_row)) = (top.above(), cached.calls.get(), cached.site_row.get()) else {
-        return enter_slowly(site);
-    };
+    let (Some(frame), Some(calls)) = (top.above(), cached.calls.get()) else { return enter_slowly(site) };
+    let Some(site_row) = calls.site.get() else { return enter_slowly(site) };
     let plain = cached.key.get() == key
         && top.marks.get() & UNDER_CONTEXT == 0
-        && calls.outer.get().is_none()
         && site_row.outer.get().is_none()
-        && !slot.lane.get().is_some_and(Lane::has_pending);
+        && !slot.lane.get().has_pending();
     if !plain {
         return enter_slowly(site);
     }
@@ -225,7 +222,7 @@ impl Slot {
                 site: id,
                 path: PathId::from_bits(cached.path.get() as u32),
                 calls: cached.calls.get()?,
-                site_row: cached.site_row.get()?,
+                site_row: cached.calls.get()?.site.get()?,
             });
         }
         let _blind = blind::enter();
@@ -238,7 +235,6 @@ impl Slot {
         cached.key.set(0);
         cached.path.set(u64::from(step.path.bits()));
         cached.calls.set(Some(step.calls));
-        cached.site_row.set(Some(step.site_row));
         cached.key.set(key);
         Some(step)
     }
@@ -248,6 +244,7 @@ impl Slot {
         let site = path.site();
         let calls = self.calls.get(path.index()).or_else(|| self.calls.make(path.index()))?;
         let site_row = self.sites.get(site as usize).or_else(|| self.sites.make(site as usize))?;
+        calls.site.set(Some(site_row));
         Some(Step { site, path, calls, site_row })
     }
 
@@ -262,18 +259,16 @@ impl Slot {
     fn marks_for(&'static self, top: &'static Frame, step: &Step) -> u64 {
         let under_context = top.marks.get() & UNDER_CONTEXT;
         let context = if under_context == 0 { None } else { self.innermost_context(top) };
-        let visible = |outer: &StaticRef<Frame>| {
-            outer.get().is_some_and(|outer| context.is_none_or(|context| outer.depth() > context.depth()))
+        let lowest = context.map_or(0, |context| context.depth() + 1);
+        let outer = step.site_row.outer.get().filter(|outer| outer.depth() >= lowest);
+        let (node_open, site_open) = match (outer, context.and_then(Frame::shared)) {
+            // The outermost activation of a site mostly is of the same node as those inside it.
+            (Some(outer), _) => (outer.path() == step.path || is_open_above(top, outer, step.path), true),
+            (None, Some(shared)) if shared.has_open(step.site) => {
+                (shared.path.enter_known(step.site) == Some(step.path), true)
+            }
+            (None, _) => (false, false),
         };
-        let captured = || context.and_then(Frame::shared).is_some_and(|shared| shared.has_open(step.site));
-        let (node_visible, site_visible) = (visible(&step.calls.outer), visible(&step.site_row.outer));
-        let site_open = site_visible || captured();
-        let node_open = node_visible
-            || (site_open
-                && !site_visible
-                && context
-                    .and_then(Frame::shared)
-                    .is_some_and(|shared| shared.path.enter_known(step.site) == Some(step.path)));
         under_context | if node_open { NODE_OPEN } else { 0 } | if site_open { SITE_OPEN } else { 0 }
     }
 
@@ -312,20 +307,13 @@ impl Slot {
         frame.tag.set(tag.0);
         frame.marks.set(marks);
         frame.calls.set(Some(calls));
-        frame.site_row.set(Some(site_row));
-        if marks & NODE_OPEN == 0 {
-            if marks & UNDER_CONTEXT != 0 {
-                frame.hidden_calls.set(calls.outer.get());
-            }
-            calls.outer.set(Some(frame));
-        }
         if marks & SITE_OPEN == 0 {
             if marks & UNDER_CONTEXT != 0 {
-                frame.hidden_site.set(site_row.outer.get());
+                frame.hidden.set(site_row.outer.get());
             }
             site_row.outer.set(Some(frame));
         }
-        self.top.set(Some(frame));
+        self.top.set(frame);
     }
 
     /// Begins a poll (or the drop) of a tracked future at its own path, on what is open here. `task`: the lane to
@@ -357,8 +345,8 @@ impl Slot {
         frame.tag.set(Tag::new(shared.lane, shared.path).0);
         frame.marks.set(Frame::marks_of(Kind::Context, UNDER_CONTEXT));
         frame.calls.set(None);
-        frame.site_row.set(None);
-        self.top.set(Some(frame));
+        frame.hidden.set(None);
+        self.top.set(frame);
         self.begin_segment(frame, shared.lane);
         self.sequence.close(serial);
         frame.set_shared(Some(shared.clone()));
@@ -394,10 +382,9 @@ impl Slot {
         let marks = frame.marks.get();
         for (space, ledger) in self.ledgers(marks) {
             let tally = ledger.tally();
-            if let Some(row) = ledger.row.get() {
-                row.add(&tally, marks);
-                row.raise(&tally);
-            }
+            let row = ledger.row.get();
+            row.add(&tally, marks);
+            row.raise(&tally);
             ledger.merge(below, space.bit());
         }
         if let Some(calls) = calls {
@@ -427,10 +414,9 @@ impl Slot {
             for (space, ledger) in self.ledgers(marks) {
                 let poll = ledger.tally();
                 let sum = accounts.fold(space, &poll, marks);
-                if let Some(row) = ledger.row.get() {
-                    row.add(&poll, marks);
-                    row.raise(&sum);
-                }
+                let row = ledger.row.get();
+                row.add(&poll, marks);
+                row.raise(&sum);
                 ledger.merge(below, space.bit());
             }
             self.sequence.close(ticket);
@@ -461,23 +447,25 @@ impl Slot {
         self.close(frame, below);
         let outstanding = self.end_segment(frame);
         self.sequence.close(ticket);
-        if let Some(lane) = lane {
-            lane.add_outstanding(outstanding);
-        }
+        lane.add_outstanding(outstanding);
     }
 
     /// Takes `frame` off the top.
     fn close(&'static self, frame: &'static Frame, below: &'static Frame) {
         let under_context = frame.has(UNDER_CONTEXT);
-        if let Some(calls) = frame.calls.get().filter(|calls| calls.outer.is(frame)) {
-            calls.outer.set(if under_context { frame.hidden_calls.get() } else { None });
-        }
-        if let Some(row) = frame.site_row.get().filter(|row| row.outer.is(frame)) {
-            row.outer.set(if under_context { frame.hidden_site.get() } else { None });
+        let site_row = frame.calls.get().and_then(|calls| calls.site.get());
+        if let Some(row) = site_row.filter(|row| row.outer.is(frame)) {
+            row.outer.set(if under_context { frame.hidden.get() } else { None });
         }
         frame.serial.set(0);
-        self.top.set(Some(below));
+        self.top.set(below);
     }
+}
+
+/// Whether a scope of `path` is open from `top` down to `lowest`.
+fn is_open_above(top: &'static Frame, lowest: &'static Frame, path: PathId) -> bool {
+    let open = core::iter::successors(Some(top), |frame| frame.below());
+    open.take_while(|frame| frame.depth() >= lowest.depth()).any(|frame| frame.path() == path)
 }
 
 impl CallRow {
@@ -511,23 +499,20 @@ impl Opened {
     pub(crate) fn leave(self) {
         let frame = self.frame;
         let Some(slot) = thread::current() else { return self.leave_slowly() };
-        let below = frame.below().unwrap_or(&slot.base);
-        let (Some(calls), Some(site_row)) = (frame.calls.get(), frame.site_row.get()) else {
-            return self.leave_slowly();
-        };
+        let (Some(below), Some(calls)) = (frame.below(), frame.calls.get()) else { return self.leave_slowly() };
+        let Some(site_row) = calls.site.get() else { return self.leave_slowly() };
         let plain = slot.top.is(frame)
             && frame.serial.get() == self.serial
             && frame.marks.get() == 0
             && calls.left_epoch.get() == u64::from(state::epoch())
-            && !slot.lane.get().is_some_and(Lane::has_pending);
+            && !slot.lane.get().has_pending();
         if !plain {
             return self.leave_slowly();
         }
         let ticket = slot.sequence.open();
         calls.ended.add(1);
-        calls.outer.set(None);
         site_row.outer.set(None);
-        slot.top.set(Some(below));
+        slot.top.set(below);
         slot.sequence.close(ticket);
     }
 

@@ -21,7 +21,7 @@ use crate::mark::HostNet;
 use crate::path::{PATH_CHUNKS, PathId};
 use crate::space::{MOST_SPACES, Space};
 use crate::state::STALE;
-use crate::system::{Blank, Counter, Sequence, StaticRef, Table, leak};
+use crate::system::{Blank, Counter, Known, Sequence, StaticRef, Table, leak};
 
 /// The activations of one path on one thread.
 #[repr(align(32))]
@@ -29,15 +29,15 @@ pub(crate) struct CallRow {
     /// Activations entered here, and those left here. A future may be left on another thread than it was entered.
     pub(crate) calls: Counter,
     pub(crate) ended: Counter,
-    /// The outermost open frame of this path that is not hidden by a `Context`.
-    pub(crate) outer: StaticRef<Frame>,
+    /// The row of the path's site.
+    pub(crate) site: StaticRef<SiteRow>,
     /// The last epoch in which a scope of this path was left here.
     pub(crate) left_epoch: Counter,
 }
 
 impl Blank for CallRow {
     const BLANK: Self =
-        Self { calls: Counter::new(0), ended: Counter::new(0), outer: StaticRef::null(), left_epoch: Counter::new(0) };
+        Self { calls: Counter::new(0), ended: Counter::new(0), site: StaticRef::null(), left_epoch: Counter::new(0) };
 }
 
 /// The activations of one site on one thread, whatever the path.
@@ -50,6 +50,10 @@ impl Blank for SiteRow {
     const BLANK: Self = Self { outer: StaticRef::null() };
 }
 
+/// What a slot that no thread has taken yet leads to.
+static NO_FRAME: Frame = Frame::base();
+static NO_LANE: Lane = Lane::BLANK;
+
 /// Entries of a slot's cache of paths. The most used ones fit into the first-level cache.
 const CACHE: usize = 128;
 
@@ -59,12 +63,10 @@ pub(crate) struct CacheEntry {
     pub(crate) key: Counter,
     pub(crate) path: Counter,
     pub(crate) calls: StaticRef<CallRow>,
-    pub(crate) site_row: StaticRef<SiteRow>,
 }
 
 impl Blank for CacheEntry {
-    const BLANK: Self =
-        Self { key: Counter::new(0), path: Counter::new(0), calls: StaticRef::null(), site_row: StaticRef::null() };
+    const BLANK: Self = Self { key: Counter::new(0), path: Counter::new(0), calls: StaticRef::null() };
 }
 
 /// See the [module](self).
@@ -73,9 +75,9 @@ pub(crate) struct Slot {
     pub(crate) sequence: Sequence,
     /// The word of [`state`](crate::state) that this thread took note of.
     pub(crate) state: Counter,
-    pub(crate) top: StaticRef<Frame>,
+    pub(crate) top: Known<Frame>,
     /// The lane of the top segment.
-    pub(crate) lane: StaticRef<Lane>,
+    pub(crate) lane: Known<Lane>,
     /// Blocks of that lane that this thread allocated, less those it freed, since the segment began.
     pub(crate) outstanding: Counter,
     /// The frame that begins the top segment.
@@ -102,8 +104,8 @@ impl Blank for Slot {
     const BLANK: Self = Self {
         sequence: Sequence::new(),
         state: Counter::new(STALE as u64),
-        top: StaticRef::null(),
-        lane: StaticRef::null(),
+        top: Known::new(&NO_FRAME),
+        lane: Known::new(&NO_LANE),
         outstanding: Counter::new(0),
         segment: StaticRef::null(),
         sharing: StaticRef::null(),
@@ -156,11 +158,11 @@ impl Slot {
     fn begin(&'static self) -> Option<()> {
         let lane = Lane::take()?;
         let ticket = self.sequence.open();
-        self.lane.set(Some(lane));
+        self.lane.set(lane);
         self.outstanding.set(0);
         self.base.tag.set(Tag::new(lane, PathId::ROOT).0);
         self.base.marks.set(Frame::marks_of(Kind::Base, Space::HOST.bit()));
-        self.top.set(Some(&self.base));
+        self.top.set(&self.base);
         self.segment.set(Some(&self.base));
         self.sharing.set(None);
         let mut begun = self.host.begin(&self.base);
@@ -180,9 +182,9 @@ impl Slot {
     pub(crate) fn give_back(&'static self) {
         self.state.set(u64::from(STALE));
         self.net.publish();
-        if let Some(lane) = self.lane.get() {
-            lane.end(None, self.outstanding.signed());
-        }
+        self.lane.get().end(None, self.outstanding.signed());
+        self.lane.set(&NO_LANE);
+        self.top.set(&NO_FRAME);
         self.taken.store(false, Ordering::Release);
     }
 
@@ -193,7 +195,7 @@ impl Slot {
 
     #[inline(always)]
     pub(crate) fn top(&'static self) -> &'static Frame {
-        self.top.get().unwrap_or(&self.base)
+        self.top.get()
     }
 
     /// The ledger of a space, if this thread had an event there.
@@ -223,10 +225,10 @@ impl Slot {
 
     /// The lane of the record that ended threads share. It never ends.
     pub(crate) fn shared_lane(&'static self) -> Option<&'static Lane> {
-        if self.lane.get().is_none() && !self.taken.swap(true, Ordering::AcqRel) {
-            self.lane.set(Lane::take());
+        if self.lane.is(&NO_LANE) && !self.taken.swap(true, Ordering::AcqRel) {
+            self.lane.set(Lane::take()?);
         }
-        self.lane.get()
+        Some(self.lane.get()).filter(|lane| !core::ptr::eq(*lane, &raw const NO_LANE))
     }
 
     /// The ledgers of a set of spaces.
@@ -252,7 +254,7 @@ impl Slot {
     pub(crate) fn settle(&'static self) {
         let mut innermost = self.top();
         let mut segment = self.segment.get();
-        let mut lane = self.lane.get();
+        let mut lane = Some(self.lane.get());
         let mut outstanding = &self.outstanding;
         while let (Some(frame), Some(of)) = (segment, lane) {
             if frame.kind() != Kind::Context && of.has_pending() {
@@ -275,9 +277,9 @@ impl Slot {
     #[inline]
     pub(crate) fn has_pending(&'static self) -> bool {
         if self.segment.is(&self.base) {
-            return self.lane.get().is_some_and(Lane::has_pending);
+            return self.lane.get().has_pending();
         }
-        let mut lane = self.lane.get();
+        let mut lane = Some(self.lane.get());
         let mut segment = self.segment.get();
         while let (Some(frame), Some(of)) = (segment, lane) {
             if frame.kind() != Kind::Context && of.has_pending() {
@@ -292,10 +294,10 @@ impl Slot {
     /// Begins a segment at `frame`, the new top.
     pub(crate) fn begin_segment(&'static self, frame: &'static Frame, lane: &'static Lane) {
         frame.segment_below.set(self.segment.get());
-        frame.lane_below.set(self.lane.get());
+        frame.lane_below.set(Some(self.lane.get()));
         frame.outstanding_below.set(self.outstanding.get());
         self.segment.set(Some(frame));
-        self.lane.set(Some(lane));
+        self.lane.set(lane);
         self.outstanding.set(0);
     }
 
@@ -303,7 +305,7 @@ impl Slot {
     pub(crate) fn end_segment(&'static self, frame: &'static Frame) -> i64 {
         let outstanding = self.outstanding.signed();
         self.segment.set(frame.segment_below.get());
-        self.lane.set(frame.lane_below.get());
+        self.lane.set(frame.lane_below.get().unwrap_or(&NO_LANE));
         self.outstanding.set(frame.outstanding_below.get());
         outstanding
     }

@@ -51,6 +51,32 @@ impl<T: Sync> StaticRef<T> {
     }
 }
 
+/// A pointer that always leads to a `T` that lives forever: what a [`StaticRef`] is once it was set.
+pub(crate) struct Known<T: 'static>(AtomicPtr<T>);
+
+impl<T: Sync> Known<T> {
+    pub(crate) const fn new(value: &'static T) -> Self {
+        Self(AtomicPtr::new(core::ptr::from_ref(value).cast_mut()))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> &'static T {
+        // SAFETY: only `new` and `set` write here, and both take a `&'static T`.
+        unsafe { &*self.0.load(Ordering::Acquire) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(&self, value: &'static T) {
+        self.0.store(core::ptr::from_ref(value).cast_mut(), Ordering::Release);
+    }
+
+    /// Whether this leads to that very `T`.
+    #[inline(always)]
+    pub(crate) fn is(&self, value: &'static T) -> bool {
+        core::ptr::eq(self.0.load(Ordering::Relaxed), value)
+    }
+}
+
 /// Puts `value` into memory of its own that is never freed.
 pub(crate) fn leak<T: Sync>(value: T) -> Option<&'static T> {
     let layout = Layout::new::<T>();

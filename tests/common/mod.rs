@@ -37,7 +37,12 @@ pub(crate) fn row(snapshot: &Snapshot, space: Space, name: &str) -> Record {
 }
 
 pub(crate) fn find_rows(snapshot: &Snapshot, space: Space, name: &str) -> Vec<Record> {
-    snapshot.records(space).into_iter().filter(|row| row.name == name || row.function == name).collect()
+    snapshot.records(space).into_iter().filter(|row| is_called(&row.name, &row.function, name)).collect()
+}
+
+/// By the whole name, or by the last segments of the function's: the tests' functions stand inside others.
+fn is_called(name: &str, function: &str, wanted: &str) -> bool {
+    name == wanted || function == wanted || function.strip_suffix(wanted).is_some_and(|rest| rest.ends_with("::"))
 }
 
 /// The row of a path of the call tree, given by names from the outermost on.
@@ -46,7 +51,7 @@ pub(crate) fn path(snapshot: &Snapshot, space: Space, names: &[&str]) -> Option<
     let mut above = None;
     let mut at = None;
     for name in names {
-        at = Some(tree.iter().position(|row| row.parent == above && (row.name == *name || row.function == *name))?);
+        at = Some(tree.iter().position(|row| row.parent == above && is_called(&row.name, &row.function, name))?);
         above = at;
     }
     at.map(|at| tree.swap_remove(at))

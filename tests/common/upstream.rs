@@ -27,7 +27,9 @@ fn every_alignment_and_every_way_to_allocate_works() {
         let layout = Layout::from_size_align(40, 1 << power).expect("a layout");
         let grown = Layout::from_size_align(9000, 1 << power).expect("a layout");
         // SAFETY: not zero bytes.
-        let (plain, zeroed) = unsafe { (alloc(layout), alloc_zeroed(layout)) };
+        let plain = unsafe { alloc(layout) };
+        // SAFETY: not zero bytes.
+        let zeroed = unsafe { alloc_zeroed(layout) };
         assert_eq!((plain.addr() % layout.align(), zeroed.addr() % layout.align()), (0, 0));
         // SAFETY: 40 bytes each.
         unsafe { plain.write_bytes(5, 40) };
@@ -39,11 +41,10 @@ fn every_alignment_and_every_way_to_allocate_works() {
         // SAFETY: the first 40 of 9000 bytes were written.
         assert!(unsafe { std::slice::from_raw_parts(plain, 40) }.iter().all(|byte| *byte == 5));
         assert_eq!(six(scope.counters(Space::HOST)), [9040, 2, 9040, 2, 9040, 2]);
-        // SAFETY: these blocks, with the layouts that they have now.
-        unsafe {
-            dealloc(plain, grown);
-            dealloc(zeroed, layout);
-        }
+        // SAFETY: this block, with the layout that it has now.
+        unsafe { dealloc(plain, grown) };
+        // SAFETY: this block and layout.
+        unsafe { dealloc(zeroed, layout) };
         assert_eq!(six(scope.finish().counters(Space::HOST)), [0, 0, 9040, 2, 9040, 2]);
     }
 }

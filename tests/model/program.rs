@@ -215,6 +215,7 @@ impl Runner {
         self.stage.ask(thread, command)
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm a step")]
     fn step(&mut self, thread: usize, step: Step) {
         let name = self.names[thread];
         match step {

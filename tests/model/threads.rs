@@ -6,6 +6,7 @@
 use std::alloc::Layout;
 use std::cell::Cell;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::{Condvar, Mutex};
 use std::task::{Context as Wakers, Poll, Waker};
@@ -226,7 +227,8 @@ impl Stage {
                 }
                 Command::EndPending => {
                     for guard in &mut guards[..depth] {
-                        std::mem::forget(guard.take());
+                        // Never dropped: the poll ends what they entered.
+                        let _: ManuallyDrop<Option<Scope>> = ManuallyDrop::new(guard.take());
                     }
                     return command;
                 }

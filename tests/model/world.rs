@@ -253,11 +253,6 @@ impl World {
         }
     }
 
-    /// The open scopes of the place where the thread is, outermost first.
-    pub(crate) fn open_scopes(&self, thread: Thread) -> Vec<Node> {
-        self.place(thread).scopes.clone()
-    }
-
     // ---- contexts
 
     pub(crate) fn capture(&self, thread: Thread) -> Context {
@@ -288,15 +283,6 @@ impl World {
         self.threads.get_mut(&thread).expect("the thread runs").pop();
     }
 
-    pub(crate) fn is_in_context(&self, thread: Thread) -> bool {
-        self.place(thread).is_context
-    }
-
-    /// Whether a `Context` is entered on any place of this thread.
-    pub(crate) fn is_under_context(&self, thread: Thread) -> bool {
-        self.threads[&thread].iter().any(|place| place.is_context)
-    }
-
     /// Whether the thread may enter this context in a program whose numbers the contract fixes.
     pub(crate) fn may_enter_context(&self, thread: Thread, context: &Context) -> bool {
         let lane_is_here = self.threads[&thread].iter().any(|place| place.lane == context.lane);
@@ -325,10 +311,6 @@ impl World {
 
     pub(crate) fn current_lane(&self, thread: Thread) -> Lane {
         self.place(thread).lane
-    }
-
-    pub(crate) fn is_polling(&self, thread: Thread) -> bool {
-        self.place(thread).is_task
     }
 
     pub(crate) fn begin_poll(&mut self, thread: Thread, future: usize, site: usize) {
@@ -467,6 +449,8 @@ impl World {
             return;
         };
         if state.last.get(&thread) == Some(&address) && block.allocated_by == thread {
+            self.temporary_is_open |= self.heir_of(block.home) != self.heir_of(self.place(thread).lane);
+            let state = &mut self.spaces[space];
             state.last.remove(&thread);
             state.selfs.entry(block.owner.clone()).or_default().temporary += 1;
         }
@@ -630,7 +614,8 @@ impl World {
         totals
     }
 
-    /// A block was freed by allocating on its address: whether it was temporary is not promised.
+    /// A block was freed by allocating on its address, or by its own thread on another lane: whether it was
+    /// temporary is not promised.
     pub(crate) fn temporary_is_open(&self) -> bool {
         self.temporary_is_open
     }
@@ -794,8 +779,8 @@ impl World {
     /// The innermost open scope of a lane: of its thread, or of the poll that runs; none for a
     /// suspended task.
     fn innermost_of_lane(&self, lane: Lane) -> Option<Node> {
-        let places = self.threads.values().flatten();
-        let place = places.filter(|place| place.lane == lane && !place.is_context).next_back()?;
+        let mut places = self.threads.values().flatten();
+        let place = places.rfind(|place| place.lane == lane && !place.is_context)?;
         place.scopes.last().copied().or(place.bottom)
     }
 

@@ -139,7 +139,7 @@ fn copy(slot: &'static Slot, ledger: &'static Ledger, words: &mut Vec<u64>, fram
         words.push(open.frame.get().map_or(0, Frame::depth));
         entry = open.below.get();
     }
-    let mut frame = slot.top.get();
+    let mut frame = Some(slot.top.get());
     while let Some(open) = frame {
         let path = open.path();
         let kind = match open.kind() {

@@ -3,7 +3,6 @@
 //! Nothing in here allocates through the global allocator, locks, formats or panics.
 
 use crate::frame::Tag;
-use crate::ledger::Ledger;
 use crate::mark;
 use crate::path::PathId;
 use crate::scopes;
@@ -193,39 +192,29 @@ impl Slot {
         let ledger = &self.host;
         let top = self.top().tag();
         let ticket = self.sequence.open();
-        if tag == top
-            && let Some(row) = ledger.row.get()
-        {
+        // Mostly a scope frees what it allocated itself.
+        let row = if tag == top { Some(ledger.row.get()) } else { ledger.row_of(tag.path()) };
+        let at_home = tag.same_lane(top);
+        if let Some(row) = row {
             row.freed_bytes.add(bytes);
             row.freed_blocks.add(1);
-        } else {
-            self.disown(ledger, tag.path(), bytes);
+            if ledger.latest.get() == address {
+                ledger.latest.set(NO_ADDRESS);
+                // Elsewhere it is a stranger's block at an address that this thread's own block had.
+                row.temporary.add(u64::from(at_home));
+            }
         }
-        let at_home = tag.same_lane(top);
         if at_home {
             self.count_free(ledger, bytes);
-        }
-        self.sequence.close(ticket);
-        if !at_home {
+            self.sequence.close(ticket);
+        } else {
+            self.sequence.close(ticket);
             self.free_elsewhere(Space::HOST, ledger, tag, bytes);
-        }
-        if ledger.latest.get() == address {
-            self.count_temporary(ledger, tag, at_home);
         }
         let net = self.net.bytes.sub(bytes).cast_signed();
         self.net.blocks.sub(1);
         if net < self.net.watch_low.signed() {
             self.look();
-        }
-    }
-
-    /// The thread frees what it allocated last.
-    #[inline(always)]
-    fn count_temporary(&'static self, ledger: &'static Ledger, tag: Tag, at_home: bool) {
-        ledger.latest.set(NO_ADDRESS);
-        // Elsewhere it is a stranger's block at an address that this thread's own block had.
-        if at_home && let Some(row) = ledger.row_of(tag.path()) {
-            row.temporary.add(1);
         }
     }
 
