@@ -311,7 +311,7 @@ fn rows_order_and_columns_are_the_ones_asked_for() {
     let settings = [
         ("MEMPROF", "1"),
         ("MEMPROF_ORDER", "ncalls"),
-        ("MEMPROF_COLUMNS", "ncalls,blocks_total"),
+        ("MEMPROF_COLUMNS", "ncalls,blocks_total,name"),
         ("MEMPROF_ROWS", "2"),
     ];
     let text = error_text(&run("three rows", &settings));

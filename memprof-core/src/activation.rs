@@ -3,6 +3,7 @@
 //! They stand in the lane that the future took at its first poll; a future inside another one uses no more of that
 //! lane than this.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::counters::Tally;
@@ -20,6 +21,7 @@ pub(crate) struct Activation {
     pub(crate) outstanding: Counter,
     /// The lane that the latest poll merged into, held.
     pub(crate) parent: StaticRef<Lane>,
+    captured: AtomicBool,
     accounts: Mutex<Accounts>,
 }
 
@@ -44,11 +46,31 @@ impl Blank for Activation {
         tag: Counter::new(0),
         outstanding: Counter::new(0),
         parent: StaticRef::null(),
+        captured: AtomicBool::new(false),
         accounts: Mutex::new(Accounts { spaces: Vec::new(), shared: None }),
     };
 }
 
 impl Activation {
+    /// Whether a `Context` was captured directly in this future.
+    #[inline]
+    pub(crate) fn is_captured(&self) -> bool {
+        self.captured.load(Ordering::Relaxed)
+    }
+
+    /// Notes the shared part of this future, until [`clear`](Self::clear).
+    pub(crate) fn capture(&self, shared: Arc<Shared>) {
+        self.accounts().shared = Some(shared);
+        self.captured.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes everything out, for the next future.
+    pub(crate) fn clear(&self) -> Accounts {
+        self.tag.set(0);
+        self.captured.store(false, Ordering::Relaxed);
+        core::mem::take(&mut *self.accounts())
+    }
+
     pub(crate) fn accounts(&self) -> MutexGuard<'_, Accounts> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -165,7 +165,10 @@ impl Slot {
         if entered {
             self.leave_top();
         }
-        let shared = open().last().map(|open| (open.id, open.shared.clone()));
+        // This may be an allocation, which never waits: if somebody is at it, the next event tries again.
+        let Ok(open) = OPEN.try_lock() else { return false };
+        let shared = open.last().map(|open| (open.id, open.shared.clone()));
+        drop(open);
         if let Some((id, shared)) = shared
             && self.enter_context(&shared).is_some()
         {

@@ -8,10 +8,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
+use crate::activation::Account;
 use crate::ambient;
 use crate::blind;
 use crate::events::host;
+use crate::frame::Tag;
 use crate::lane::Lane;
+use crate::ledger::Ledger;
 use crate::mark;
 use crate::path::PathId;
 use crate::record::{PathRecord, Record, Totals};
@@ -108,16 +111,10 @@ pub fn reset() {
         base.spaces.insert(space.index(), sums);
     }
     // Futures that are open have added their polls to the rows already; those belong to what is recorded later.
-    for lane in Lane::all() {
-        let tag = crate::frame::Tag(lane.activation.tag.get());
-        if tag == crate::frame::Tag::UNKNOWN {
-            continue;
-        }
-        for (space, account) in &lane.activation.accounts().spaces {
-            let sums = base.spaces.entry(space.index()).or_default().entry(tag.path().index()).or_default();
-            sums.take_back(&account.counted, &account.inner);
-        }
-    }
+    open_futures(|path, space, account| {
+        let sums = base.spaces.entry(space.index()).or_default().entry(path.index()).or_default();
+        sums.take_back(&account.counted, &account.inner);
+    });
     base.host_failures = host::failures();
     drop(base);
     state::next_epoch();
@@ -127,6 +124,17 @@ pub fn reset() {
     mark::of(Space::HOST).reset();
     let (bytes, blocks) = host_live();
     mark::reset_host(bytes, blocks);
+}
+
+/// Gives what each open future recorded in its polls so far to `see`, by space.
+fn open_futures(mut see: impl FnMut(PathId, Space, &Account)) {
+    for lane in Lane::all() {
+        let accounts = lane.activation.accounts();
+        let tag = Tag(lane.activation.tag.get());
+        if tag != Tag::UNKNOWN {
+            accounts.spaces.iter().for_each(|(space, account)| see(tag.path(), *space, account));
+        }
+    }
 }
 
 /// Live bytes and blocks of the host.
@@ -166,7 +174,9 @@ fn read_space(space: Space, calls: &[u64], base: &Base, unread: &mut usize) -> S
         }
     }
     for slot in slots() {
-        let Some(ledger) = slot.known_ledger(space) else { continue };
+        // A space may have been touched only by others, under a context captured on this thread.
+        let untouched = slot.sharing.get().map(|_| Ledger::untouched());
+        let Some(ledger) = slot.known_ledger(space).or(untouched) else { continue };
         let open = OpenScopes::read(slot, space, ledger);
         *unread += usize::from(!open.whole);
         for (path, row) in ledger.rows.iter(paths) {
@@ -181,7 +191,10 @@ fn read_space(space: Space, calls: &[u64], base: &Base, unread: &mut usize) -> S
         }
         // Paths that have no row on this thread, but were added to under a context.
         for (path, read) in open.rows.iter().filter(|(path, _)| ledger.rows.get(**path).is_none()) {
-            sums[*path].add(read);
+            // A path that was made after this snapshot began is none of its.
+            if let Some(sums) = sums.get_mut(*path) {
+                sums.add(read);
+            }
         }
     }
     for ambient in ambient::all() {
@@ -189,6 +202,14 @@ fn read_space(space: Space, calls: &[u64], base: &Base, unread: &mut usize) -> S
             debug_assert!(*of == space, "filtered");
             sums[ambient.shared.path.index()].add_open(tally, 0);
         }
+    }
+    if state::epoch() > 1 {
+        // A future that was suspended at the reset raises its row again at its next poll; until then, it is asked.
+        open_futures(|path, of, account| {
+            if let Some(sums) = sums.get_mut(path.index()).filter(|_| of == space) {
+                sums.raise_to(&account.tally);
+            }
+        });
     }
     if let Some(base) = base.spaces.get(&space.index()) {
         for (path, base) in base {

@@ -117,7 +117,7 @@ fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
     let parent = if frame.kind() == Kind::Poll { None } else { slot.sharing.get().and_then(Frame::shared) };
     let shared = Shared::new(lane, frame.path(), extra_sites(frame), parent);
     if let Some(future) = future_of(frame) {
-        future.activation.accounts().shared = Some(shared.clone());
+        future.activation.capture(shared.clone());
     }
     scopes::share(slot, frame, shared.clone());
     for (space, ledger) in slot.ledgers(frame.marks.get()) {

@@ -85,6 +85,18 @@ impl Slot {
         home.add_outstanding(-1);
     }
 
+    /// Makes the current lane the home of a block, if the block's home ended and left it to this lane.
+    #[cold]
+    fn adopt(&'static self, tag: Tag) -> bool {
+        let Some(home) = tag.lane() else { return false };
+        if !home.heir().is_some_and(|heir| self.lane.is(heir)) {
+            return false;
+        }
+        self.outstanding.add(1);
+        home.add_outstanding(-1);
+        true
+    }
+
     /// Counts a reallocation by the top frame, which is prepared; the block was freed elsewhere first if its home is
     /// not the current lane (`at_home` is false).
     fn count_realloc(&'static self, ledger: &'static Ledger, owner: PathId, at_home: bool, from: u64, to: u64) {

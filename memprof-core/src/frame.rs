@@ -59,16 +59,18 @@ pub(crate) enum Kind {
     Context,
 }
 
-// The upper half of `Frame::marks`; the lower half is the set of spaces that the frame has an entry for.
+/// The part of `Frame::marks` that is the set of spaces that the frame has an entry for.
+pub(crate) const SPACES: u64 = (1 << 40) - 1;
+const _: () = assert!(crate::space::MOST_SPACES <= 40);
 /// Another activation of the same node is open further down.
-pub(crate) const NODE_OPEN: u64 = 1 << 32;
+pub(crate) const NODE_OPEN: u64 = 1 << 40;
 /// Another activation of the same site is open in the chain that this one folds into.
-pub(crate) const SITE_OPEN: u64 = 1 << 33;
+pub(crate) const SITE_OPEN: u64 = 1 << 41;
 /// Somewhere below is a frame of [`Kind::Context`].
-pub(crate) const UNDER_CONTEXT: u64 = 1 << 34;
+pub(crate) const UNDER_CONTEXT: u64 = 1 << 42;
 /// `shared` is set: the frame was captured as a `Context`, or is one.
-pub(crate) const SHARES: u64 = 1 << 35;
-const KIND_SHIFT: u32 = 36;
+pub(crate) const SHARES: u64 = 1 << 43;
+const KIND_SHIFT: u32 = 44;
 const BASE: u64 = 3;
 
 /// One open scope. A frame that is not open keeps its place in the list for the next scope of that depth.

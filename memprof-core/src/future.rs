@@ -7,6 +7,7 @@ use core::mem::ManuallyDrop;
 use core::pin::Pin;
 use core::task::{Context as TaskContext, Poll};
 
+use crate::activation::Accounts;
 use crate::context::Context;
 use crate::frame::{Kind, Tag};
 use crate::lane::Lane;
@@ -132,14 +133,14 @@ fn end(lane: &'static Lane) {
     slot.count_left(tag.path());
     let accounts = {
         let _blind = crate::blind::enter();
-        let accounts = core::mem::take(&mut *activation.accounts());
+        let accounts = activation.clear();
         if let Some(shared) = &accounts.shared {
             shared.close();
         }
         accounts
     };
+    slot.raise_rows(tag.path(), &accounts);
     drop(accounts);
-    activation.tag.set(0);
     let parent = activation.parent.get();
     activation.parent.set(None);
     lane.end(parent.filter(|_| task), if task { activation.outstanding.signed() } else { 0 });
@@ -215,6 +216,17 @@ impl<F> Drop for InContext<F> {
 }
 
 impl Slot {
+    /// Raises the rows of a path to what a future recorded: its last poll may have been in an epoch before this.
+    fn raise_rows(&'static self, path: PathId, accounts: &Accounts) {
+        for (space, account) in &accounts.spaces {
+            if let Some(row) = self.ledger(*space).and_then(|ledger| ledger.row_of(path)) {
+                let ticket = self.sequence.open();
+                row.raise(&account.tally);
+                self.sequence.close(ticket);
+            }
+        }
+    }
+
     /// Counts the call of an activation that is entered later, poll by poll.
     pub(crate) fn count_call(&'static self, step: &scopes::Step) {
         let ticket = self.sequence.open();

@@ -13,7 +13,7 @@
 //! ```
 
 use crate::counters::{Counters, Tally};
-use crate::frame::{Frame, NODE_OPEN, SITE_OPEN};
+use crate::frame::{Frame, Kind, NODE_OPEN, SITE_OPEN, Tag};
 use crate::lane::HandOver;
 use crate::path::{PATH_CHUNKS, PathId};
 use crate::state;
@@ -206,9 +206,10 @@ pub(crate) struct Ledger {
     pub(crate) peak_bytes: Counter,
     pub(crate) peak_blocks: Counter,
     pub(crate) largest: Counter,
-    /// The address of this thread's latest allocation here, while its block lives; 1 otherwise (no block's address
-    /// in `host`, and device events compare the block itself).
+    /// The address and the tag of this thread's latest allocation here. The tag is that of an unknown block, which no
+    /// recorded block has, once the block was freed.
     pub(crate) latest: Counter,
+    pub(crate) latest_tag: Counter,
     pub(crate) reallocs: Counter,
     pub(crate) failed: Counter,
     pub(crate) entry: StaticRef<Entry>,
@@ -228,6 +229,7 @@ impl Blank for Ledger {
         peak_blocks: Counter::new(0),
         largest: Counter::new(0),
         latest: Counter::new(0),
+        latest_tag: Counter::new(0),
         reallocs: Counter::new(0),
         failed: Counter::new(0),
         entry: StaticRef::null(),
@@ -240,6 +242,12 @@ impl Blank for Ledger {
 const ENTRY_CHUNK: usize = 32;
 
 impl Ledger {
+    /// What a thread without any event in a space has there.
+    pub(crate) fn untouched() -> &'static Self {
+        static UNTOUCHED: Ledger = Ledger::BLANK;
+        &UNTOUCHED
+    }
+
     /// Begins anew for a thread that takes the slot: rows stay, the thread's own counters are zero.
     pub(crate) fn begin(&'static self, base: &'static Frame) -> Option<()> {
         let sums = [
@@ -251,6 +259,7 @@ impl Ledger {
             &self.peak_blocks,
             &self.largest,
             &self.latest,
+            &self.latest_tag,
             &self.reallocs,
             &self.failed,
         ];
@@ -282,6 +291,24 @@ impl Ledger {
 
     pub(crate) fn top(&'static self) -> &'static Entry {
         self.entry.get().unwrap_or(&self.base)
+    }
+
+    /// Notes the thread's latest allocation.
+    #[inline(always)]
+    pub(crate) fn note_latest(&self, address: u64, tag: Tag) {
+        self.latest.set(address);
+        self.latest_tag.set(tag.0);
+    }
+
+    /// Whether a block that is freed is the thread's latest allocation; then it is that no longer. The tag tells it
+    /// from a block of another thread that came to the same address later.
+    #[inline(always)]
+    pub(crate) fn was_latest(&self, address: u64, tag: Tag) -> bool {
+        let was = self.latest.get() == address && self.latest_tag.get() == tag.0;
+        if was {
+            self.latest_tag.set(Tag::UNKNOWN.0);
+        }
+        was
     }
 
     /// Raises the watermarks to the level.
@@ -452,8 +479,14 @@ impl Ledger {
             entry.freed_bytes.add(hand_over.bytes);
             entry.freed_blocks.add(hand_over.blocks);
             let below = entry.below.get()?;
-            bytes = bytes.max(entry.saved_bytes.signed());
-            blocks = blocks.max(entry.saved_blocks.signed());
+            let is_hidden = entry.frame.get().is_some_and(|above| above.kind() == Kind::Context);
+            if is_hidden {
+                // What is under a context is not seen from here.
+                (bytes, blocks) = (entry.saved_bytes.signed(), entry.saved_blocks.signed());
+            } else {
+                bytes = bytes.max(entry.saved_bytes.signed());
+                blocks = blocks.max(entry.saved_blocks.signed());
+            }
             // The watermark saved here is that of the frame below: of `frame` itself, or of one above it.
             let (kept_bytes, kept_blocks) = if below.frame.is(frame) {
                 (bytes, blocks)

@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 
 use crate::blind;
 use crate::counters::{Counters, Tally};
-use crate::frame::{Frame, Kind, NODE_OPEN, SHARES, SITE_OPEN, Tag, UNDER_CONTEXT};
+use crate::frame::{Frame, Kind, NODE_OPEN, SHARES, SITE_OPEN, SPACES, Tag, UNDER_CONTEXT};
 use crate::lane::Lane;
 use crate::path::PathId;
 use crate::site::Site;
@@ -118,24 +118,33 @@ pub fn counters(space: Space) -> Counters {
 pub(crate) fn read(slot: &'static Slot, frame: &'static Frame, space: Space) -> Tally {
     let _blind = blind::enter();
     slot.settle();
-    let Some(ledger) = slot.known_ledger(space) else { return Tally::default() };
-    // Frames of this chain: those above, up to where a context hides what follows.
+    // A space may have been touched only by others, under a context captured here.
+    let known = if slot.sharing.get().is_some() { slot.ledger(space) } else { slot.known_ledger(space) };
+    let Some(ledger) = known else { return Tally::default() };
+    // Those of this chain, from the top down to `frame`, that others work for; a context hides what is above it.
     let mut context = None;
-    let mut shares = Vec::new();
-    let mut above = Some(slot.top());
-    while let Some(open) = above {
-        if open.kind() == Kind::Context && open.depth() > frame.depth() {
-            context = Some(open);
-            shares.clear();
-        } else if open.kind() != Kind::Context {
-            shares.extend(open.shared());
-        }
+    let mut shares: Vec<&'static Frame> = Vec::new();
+    for open in core::iter::successors(Some(slot.top()), |open| open.below()) {
         if core::ptr::eq(open, frame) {
             break;
         }
-        above = open.below();
+        if open.kind() == Kind::Context {
+            context = Some(open);
+            shares.clear();
+        } else if open.has(SHARES) {
+            shares.push(open);
+        }
     }
-    shares.iter().fold(ledger.tally_of(frame, context), |tally, shared| shared.complete(space, &tally))
+    shares.push(frame);
+    let mut tallies: Vec<Tally> = shares.iter().map(|open| ledger.tally_of(open, context)).collect();
+    for (place, open) in shares.iter().enumerate() {
+        let Some(shared) = open.shared().filter(|_| open.kind() != Kind::Context) else { continue };
+        let before = tallies[place];
+        let after = shared.complete(space, &before);
+        tallies[place] = after;
+        tallies[place + 1..].iter_mut().for_each(|below| below.correct(&before, &after));
+    }
+    tallies.last().copied().unwrap_or_default()
 }
 
 /// Enters a plain scope, if memprof measures and this thread can be recorded.
@@ -334,6 +343,13 @@ impl Slot {
         if task && future.has_pending() {
             self.settle();
         }
+        if future.activation.is_captured() {
+            let _blind = blind::enter();
+            let shared = future.activation.accounts().shared.clone();
+            if let Some(shared) = shared {
+                share(self, frame, shared);
+            }
+        }
         Some(Opened { frame, serial })
     }
 
@@ -406,7 +422,7 @@ impl Slot {
         let marks = frame.marks.get();
         let future = frame.future.get();
         if let Some(future) = future
-            && marks & u64::from(u32::MAX) != 0
+            && marks & SPACES != 0
         {
             let _blind = blind::enter();
             let mut accounts = future.activation.accounts();

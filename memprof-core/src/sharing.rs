@@ -246,10 +246,14 @@ impl Slot {
         }
     }
 
-    /// Publishes one event of a space other than `host`: there, every one.
-    pub(crate) fn publish_event(&'static self, space: Space, bytes: i64, blocks: i64) {
+    /// Publishes one event of a space other than `host`, charged to `charged`: there, every one.
+    pub(crate) fn publish_event(&'static self, charged: &'static Frame, space: Space, bytes: i64, blocks: i64) {
         let mut sharing = self.sharing.get();
         while let Some(frame) = sharing {
+            if frame.depth() > charged.depth() {
+                sharing = frame.sharing_below.get();
+                continue;
+            }
             let Some(shared) = frame.shared() else { return };
             if frame.kind() == Kind::Context {
                 shared.publish(space, bytes, blocks);

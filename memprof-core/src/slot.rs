@@ -85,8 +85,6 @@ pub(crate) struct Slot {
     /// The innermost frame that shares with other threads.
     pub(crate) sharing: StaticRef<Frame>,
     pub(crate) net: HostNet,
-    /// The spaces other than `host` whose ledger's `latest` address is that of a block.
-    pub(crate) latest_spaces: Counter,
     pub(crate) host: Ledger,
     others: [StaticRef<Ledger>; MOST_SPACES],
     pub(crate) cache: [CacheEntry; CACHE],
@@ -110,7 +108,6 @@ impl Blank for Slot {
         segment: StaticRef::null(),
         sharing: StaticRef::null(),
         net: HostNet::BLANK,
-        latest_spaces: Counter::new(0),
         host: Ledger::BLANK,
         others: [const { StaticRef::null() }; MOST_SPACES],
         cache: [const { CacheEntry::BLANK }; CACHE],
@@ -172,7 +169,6 @@ impl Slot {
                 self.base.mark(Space::of_index(index).bit());
             }
         }
-        self.latest_spaces.set(0);
         self.state.set(u64::from(STALE));
         self.sequence.close(ticket);
         begun
@@ -264,6 +260,14 @@ impl Slot {
                     let ticket = self.sequence.open();
                     ledger.charge(innermost, space.bit(), hand_over);
                     self.sequence.close(ticket);
+                    if space != Space::HOST && self.sharing.get().is_some() {
+                        self.publish_event(
+                            innermost,
+                            space,
+                            -hand_over.bytes.cast_signed(),
+                            -hand_over.blocks.cast_signed(),
+                        );
+                    }
                 });
             }
             innermost = frame.below().unwrap_or(&self.base);

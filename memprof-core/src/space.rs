@@ -5,8 +5,10 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use crate::blind;
 
-/// Spaces that one process records, `host` and the shared last one, `other`, included.
-pub(crate) const MOST_SPACES: usize = 32;
+/// Spaces that one process records under their own names.
+const MOST_NAMED: usize = 32;
+/// Those, and the one that all further names share.
+pub(crate) const MOST_SPACES: usize = MOST_NAMED + 1;
 
 /// Where a block of memory lives: the host's heap, pinned or managed memory, a CUDA device, or anything that a
 /// program names.
@@ -29,7 +31,7 @@ impl Space {
     pub const PINNED: Self = Self(1);
     /// Memory that the CUDA driver moves between host and devices (unified).
     pub const MANAGED: Self = Self(2);
-    const OTHER: Self = Self(MOST_SPACES as u8 - 1);
+    const OTHER: Self = Self(MOST_NAMED as u8);
 
     /// The memory of the CUDA device with this ordinal, `cuda:N`.
     ///
@@ -48,10 +50,10 @@ impl Space {
         if let Some(known) = names.iter().position(|known| *known == name) {
             return Self::of_index(known);
         }
-        if names.len() + 1 == MOST_SPACES && name != "other" {
-            names.push("other");
-        }
-        if names.len() >= MOST_SPACES {
+        if names.len() >= MOST_NAMED {
+            if names.len() == MOST_NAMED {
+                names.push("other");
+            }
             return Self::OTHER;
         }
         names.push(Box::leak(name.into()));

@@ -51,7 +51,11 @@ pub(crate) enum Command {
     /// The future that is being polled says `Pending`; its open guards are forgotten, not dropped.
     EndPending,
     EndReady,
-    DropFuture(usize),
+    /// An unfinished future asks what to do while it is dropped; a finished one does not.
+    DropFuture {
+        at: usize,
+        is_finished: bool,
+    },
     EndDrop,
     Quit,
 }
@@ -220,9 +224,11 @@ impl Stage {
                     let _: Poll<()> = future.as_mut().poll(&mut Wakers::from_waker(Waker::noop()));
                     *self.futures[at].lock().expect("lock-step") = Some(future);
                 }
-                Command::DropFuture(at) => {
+                Command::DropFuture { at, is_finished } => {
                     let future = self.futures[at].lock().expect("lock-step").take();
-                    baton.answer(Answer::Done);
+                    if !is_finished {
+                        baton.answer(Answer::Done);
+                    }
                     drop(future);
                 }
                 Command::EndPending => {

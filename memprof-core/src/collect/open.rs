@@ -67,7 +67,7 @@ impl OpenScopes {
 
     /// Adds the frames, from the top down.
     fn add(&mut self, space: Space, frames: Vec<Open>, sums: &[u64], entries: &[u64]) {
-        let frames = complete(space, tallies(frames, sums, entries));
+        let frames = complete(space, tallies(frames, sums, entries, space.bit()));
         for frame in &frames {
             let Some(row) = self.rows.get_mut(&frame.path) else { continue };
             match frame.kind {
@@ -159,7 +159,7 @@ fn copy(slot: &'static Slot, ledger: &'static Ledger, words: &mut Vec<u64>, fram
 }
 
 /// Works out what each frame recorded, from the copy of the ledger and its entries, both from the top down.
-fn tallies(mut frames: Vec<Open>, sums: &[u64], entries: &[u64]) -> Vec<Open> {
+fn tallies(mut frames: Vec<Open>, sums: &[u64], entries: &[u64], bit: u64) -> Vec<Open> {
     let top = frames.len() - 1;
     let mut now: Vec<u64> = sums[..SUMS].to_vec();
     let (mut bytes, mut blocks, mut largest) = (sums[SUMS].cast_signed(), sums[SUMS + 1].cast_signed(), sums[SUMS + 2]);
@@ -185,16 +185,16 @@ fn tallies(mut frames: Vec<Open>, sums: &[u64], entries: &[u64]) -> Vec<Open> {
             largest = largest.max(entry[SUMS + 2]);
         }
     }
-    inherit(&mut frames);
+    inherit(&mut frames, bit);
     frames
 }
 
 /// Gives a frame without an entry what the next one above recorded: it saw nothing of its own.
-fn inherit(frames: &mut [Open]) {
+fn inherit(frames: &mut [Open], bit: u64) {
     for place in 1..frames.len() {
         let above = &frames[place - 1];
-        let untouched = frames[place].tally == Tally::default() && frames[place].marks & u64::from(u32::MAX) == 0;
-        if untouched && above.kind != Kind::Context && frames[place].kind != Kind::Base {
+        let untouched = frames[place].marks & bit == 0;
+        if untouched && above.kind != Kind::Context {
             frames[place].tally = above.tally;
         }
     }
@@ -228,16 +228,7 @@ fn complete(space: Space, mut frames: Vec<Open>) -> Vec<Open> {
             if parent.kind == Kind::Context {
                 break;
             }
-            let tally = &mut parent.tally;
-            let counters = &mut tally.counters;
-            let beneath = counters.current_bytes - before.counters.current_bytes;
-            counters.peak_bytes = counters.peak_bytes.max(beneath + after.counters.peak_bytes);
-            counters.current_bytes += after.counters.current_bytes - before.counters.current_bytes;
-            counters.total_bytes += after.counters.total_bytes - before.counters.total_bytes;
-            counters.total_blocks += after.counters.total_blocks - before.counters.total_blocks;
-            tally.reallocs += after.reallocs - before.reallocs;
-            tally.failed += after.failed - before.failed;
-            tally.largest = tally.largest.max(after.largest);
+            parent.tally.correct(&before, &after);
         }
     }
     frames

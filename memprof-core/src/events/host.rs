@@ -11,9 +11,6 @@ use crate::space::Space;
 use crate::state;
 use crate::thread::{self, Place};
 
-/// What stands for "no block" in [`Ledger::latest`]: no allocation has this address.
-const NO_ADDRESS: u64 = 1;
-
 /// Host failures of all threads: rare enough for one word.
 static FAILURES: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(0);
 
@@ -149,7 +146,7 @@ pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     }
     let ledger = &slot.host;
     let top = slot.top().tag();
-    let at_home = tag.same_lane(top);
+    let at_home = tag.same_lane(top) || slot.adopt(tag);
     if !at_home {
         let ticket = slot.sequence.open();
         slot.disown(ledger, tag.path(), from);
@@ -157,7 +154,7 @@ pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
         slot.free_elsewhere(Space::HOST, ledger, tag, from);
     }
     slot.count_realloc(ledger, tag.path(), at_home, from, to);
-    ledger.latest.set(address);
+    ledger.note_latest(address, top);
     slot.net.bytes.add(to.wrapping_sub(from));
     slot.look_if_due();
     top
@@ -178,13 +175,14 @@ impl Slot {
     fn host_allocated(&'static self, address: u64, bytes: u64) -> Tag {
         let ledger = &self.host;
         self.count_alloc(ledger, bytes);
-        ledger.latest.set(address);
+        let tag = self.top().tag();
+        ledger.note_latest(address, tag);
         let net = self.net.bytes.add(bytes).cast_signed();
         let blocks = self.net.blocks.add(1).cast_signed();
         if net > self.net.watch_high.signed() || blocks > self.net.watch_blocks.signed() {
             self.look();
         }
-        self.top().tag()
+        tag
     }
 
     #[inline(always)]
@@ -198,10 +196,8 @@ impl Slot {
         if let Some(row) = row {
             row.freed_bytes.add(bytes);
             row.freed_blocks.add(1);
-            if ledger.latest.get() == address {
-                ledger.latest.set(NO_ADDRESS);
-                // Elsewhere it is a stranger's block at an address that this thread's own block had.
-                row.temporary.add(u64::from(at_home));
+            if ledger.was_latest(address, tag) {
+                row.temporary.add(1);
             }
         }
         if at_home {

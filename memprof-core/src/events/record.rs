@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use dashmap::DashMap;
 
 use crate::blind;
+use crate::events::host;
 use crate::frame::Tag;
 use crate::mark;
 use crate::path::PathId;
@@ -43,6 +44,9 @@ pub fn record_alloc(space: Space, address: u64, bytes: u64) {
     if !state::is_on(state::load()) {
         return;
     }
+    if space == Space::HOST {
+        return record_host_alloc(address, bytes);
+    }
     let Some(spot) = Spot::of(space) else { return };
     let _blind = blind::enter();
     let block = Block { bytes: bytes.min(i64::MAX as u64), tag: spot.tag() };
@@ -70,6 +74,9 @@ pub fn record_free(space: Space, address: u64) {
     if !on && LazyLock::get(&BLOCKS).is_none() {
         return;
     }
+    if space == Space::HOST {
+        return record_host_free(address, on);
+    }
     let spot = if on { Spot::of(space) } else { None };
     let _blind = blind::enter();
     match (BLOCKS.remove(&(space, address)), spot) {
@@ -91,6 +98,9 @@ pub fn record_alloc_failure(space: Space, bytes: u64) {
     if !state::is_on(state::load()) {
         return;
     }
+    if space == Space::HOST {
+        return host::failed();
+    }
     let Some(spot) = Spot::of(space) else { return };
     let _blind = blind::enter();
     mark::of(space).failed += 1;
@@ -100,6 +110,46 @@ pub fn record_alloc_failure(space: Space, bytes: u64) {
     {
         slot.count_failure(ledger);
     }
+}
+
+impl Slot {
+    /// Publishes an event of the top frame, after the hand-overs that came before it.
+    fn publish(&'static self, space: Space, bytes: i64, blocks: i64) {
+        if self.sharing.get().is_none() {
+            return;
+        }
+        if self.has_pending() {
+            self.settle();
+        }
+        self.publish_event(self.top(), space, bytes, blocks);
+    }
+}
+
+/// A host block of another allocator stands in the table, and is counted as the global allocator's blocks are.
+fn record_host_alloc(address: u64, bytes: u64) {
+    let bytes = bytes.min(i64::MAX as u64);
+    let missed = hidden(|| BLOCKS.remove(&(Space::HOST, address)));
+    if let Some((_, missed)) = missed {
+        hidden(|| mark::of(Space::HOST).missed_frees += 1);
+        host::freed(address, missed.bytes, missed.tag);
+    }
+    let tag = host::allocated(address, bytes);
+    if tag != Tag::UNKNOWN {
+        hidden(|| BLOCKS.insert((Space::HOST, address), Block { bytes, tag }));
+    }
+}
+
+fn record_host_free(address: u64, on: bool) {
+    match hidden(|| BLOCKS.remove(&(Space::HOST, address))) {
+        Some((_, block)) => host::freed(address, block.bytes, block.tag),
+        None if on => hidden(|| mark::of(Space::HOST).unknown_frees += 1),
+        None => {}
+    }
+}
+
+fn hidden<R>(work: impl FnOnce() -> R) -> R {
+    let _blind = blind::enter();
+    work()
 }
 
 /// Where an event of this thread is counted.
@@ -133,9 +183,8 @@ impl Spot {
                     return;
                 }
                 slot.count_alloc(ledger, bytes);
-                ledger.latest.set(address);
-                slot.latest_spaces.set(slot.latest_spaces.get() | space.bit());
-                slot.publish_event(space, bytes.cast_signed(), 1);
+                ledger.note_latest(address, slot.top().tag());
+                slot.publish(space, bytes.cast_signed(), 1);
             }
             Self::Ended(slot) => {
                 if let (Some(ledger), Some(lane)) = (slot.ledger(space), slot.shared_lane()) {
@@ -161,18 +210,17 @@ impl Spot {
         if slot.prepare(space, ledger).is_none() {
             return;
         }
+        if ledger.was_latest(address, block.tag)
+            && let Some(row) = ledger.row_of(block.tag.path())
+        {
+            row.temporary.add(1);
+        }
         if !block.tag.same_lane(slot.top().tag()) {
             return slot.free_elsewhere(space, ledger, block.tag, block.bytes);
         }
         let ticket = slot.sequence.open();
         slot.count_free(ledger, block.bytes);
         slot.sequence.close(ticket);
-        slot.publish_event(space, -block.bytes.cast_signed(), -1);
-        if slot.latest_spaces.get() & space.bit() != 0 && ledger.latest.get() == address {
-            slot.latest_spaces.set(slot.latest_spaces.get() & !space.bit());
-            if let Some(row) = ledger.row_of(block.tag.path()) {
-                row.temporary.add(1);
-            }
-        }
+        slot.publish(space, -block.bytes.cast_signed(), -1);
     }
 }
