@@ -180,13 +180,12 @@ fn read_space(space: Space, calls: &[u64], base: &Base, unread: &mut usize) -> S
         let open = OpenScopes::read(slot, space, ledger);
         *unread += usize::from(!open.whole);
         for (path, row) in ledger.rows.iter(paths) {
-            match open.rows.get(&path) {
-                Some(read) => sums[path].add(read),
-                None => {
-                    let (read, whole) = sums::read_row(&slot.sequence, row);
-                    *unread += usize::from(!whole);
-                    sums[path].add(&read);
-                }
+            if let Some(read) = open.rows.get(&path) {
+                sums[path].add(read);
+            } else {
+                let (read, whole) = sums::read_row(&slot.sequence, row);
+                *unread += usize::from(!whole);
+                sums[path].add(&read);
             }
         }
         // Paths that have no row on this thread, but were added to under a context.

@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::blind;
-use crate::frame::{Frame, Kind, NODE_OPEN, SHARES, SITE_OPEN};
+use crate::frame::{Frame, Kind};
 use crate::lane::Lane;
 use crate::path::PathId;
 use crate::scopes::{self, Opened};
@@ -115,7 +115,7 @@ fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
         return Some(shared);
     }
     let parent = if frame.kind() == Kind::Poll { None } else { slot.sharing.get().and_then(Frame::shared) };
-    let shared = Shared::new(lane, frame.path(), extra_sites(frame), parent);
+    let shared = Shared::new(lane, frame.path(), extra_nodes(frame), parent);
     if let Some(future) = future_of(frame) {
         future.activation.capture(shared.clone());
     }
@@ -135,32 +135,28 @@ fn future_of(frame: &'static Frame) -> Option<&'static Lane> {
     if frame.kind() == Kind::Poll { frame.future.get() } else { None }
 }
 
-/// The sites open in the chain of `top` that are not in its path.
-fn extra_sites(top: &'static Frame) -> Vec<u32> {
-    let path = top.path().sites();
+/// The nodes open in the chain of `top` that its path does not pass through: a recursion led back from them.
+fn extra_nodes(top: &'static Frame) -> Vec<PathId> {
     let mut extra = Vec::new();
+    // Without recursion each frame's node is the parent of the one above.
+    let mut expected = top.path();
     for frame in core::iter::successors(Some(top), |frame| frame.below()) {
         match frame.kind() {
             Kind::Base => break,
             Kind::Context => {
-                extra.extend(
-                    frame
-                        .shared()
-                        .iter()
-                        .filter(|shared| !shared.is_closed())
-                        .flat_map(|shared| shared.extra_sites().to_vec()),
-                );
+                let shared = frame.shared().filter(|shared| !shared.is_closed());
+                extra.extend(shared.iter().flat_map(|shared| shared.extra_nodes()));
                 break;
             }
             Kind::Scope | Kind::Poll => {
-                let site = frame.path().site();
-                // Only the outermost activation of a site matters, and most of those are in the path.
-                if !frame.has(NODE_OPEN | SITE_OPEN) && !path.contains(&site) {
-                    extra.push(site);
+                let node = frame.path();
+                if node == expected {
+                    expected = node.parent();
+                } else if !top.path().passes(node) && !extra.contains(&node) {
+                    extra.push(node);
                 }
             }
         }
     }
-    debug_assert!(extra.is_empty() || !top.has(SHARES), "a frame is captured once");
     extra
 }

@@ -58,12 +58,13 @@ impl Slot {
         self.outstanding.sub(1);
     }
 
-    /// Lowers what `path` owns. Between `open` and `close`.
-    #[inline(always)]
+    /// Lowers what `path` owns.
     fn disown(&'static self, ledger: &'static Ledger, path: PathId, bytes: u64) {
         let Some(row) = ledger.row_of(path) else { return };
+        let ticket = self.sequence.open();
         row.freed_bytes.add(bytes);
         row.freed_blocks.add(1);
+        self.sequence.close(ticket);
     }
 
     /// Counts the free of a block whose home is not the current lane as its tag has it: the home ended and left it

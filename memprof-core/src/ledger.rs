@@ -51,6 +51,7 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
+    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
     const BLANK: Self =
         Self { bytes: Counter::new(0), blocks: Counter::new(0), reallocs: Counter::new(0), failed: Counter::new(0) };
 
@@ -189,6 +190,13 @@ impl Entry {
             &self.saved_largest,
         ]
     }
+}
+
+/// Whether a context was entered between the frames of two entries, so that the lower does not see the upper.
+fn is_hidden(upper: &Entry, lower: &Entry) -> bool {
+    let lowest = lower.frame.get().map_or(0, Frame::depth);
+    let between = core::iter::successors(upper.frame.get(), |frame| frame.below());
+    between.take_while(|frame| frame.depth() > lowest).any(|frame| frame.kind() == Kind::Context)
 }
 
 /// See the [module](self). All of it is written by the thread that owns the slot.
@@ -479,8 +487,7 @@ impl Ledger {
             entry.freed_bytes.add(hand_over.bytes);
             entry.freed_blocks.add(hand_over.blocks);
             let below = entry.below.get()?;
-            let is_hidden = entry.frame.get().is_some_and(|above| above.kind() == Kind::Context);
-            if is_hidden {
+            if is_hidden(entry, below) {
                 // What is under a context is not seen from here.
                 (bytes, blocks) = (entry.saved_bytes.signed(), entry.saved_blocks.signed());
             } else {

@@ -97,9 +97,9 @@ impl PathId {
         None
     }
 
-    /// The node that entering `site` leads back to, if the site is open in this path.
-    pub(crate) fn enter_known(self, site: u32) -> Option<Self> {
-        self.ancestor_of(site)
+    /// Whether `node` is this path or one of its ancestors.
+    pub(crate) fn passes(self, node: Self) -> bool {
+        self.ancestor_of(node.site()) == Some(node)
     }
 
     /// Whether `site` is one of this path's sites.
@@ -125,18 +125,6 @@ impl PathId {
     pub(crate) fn limit_reached() -> bool {
         FULL.load(Ordering::Relaxed)
     }
-
-    /// The sites from the outermost to the innermost.
-    pub(crate) fn sites(self) -> Vec<u32> {
-        let mut sites = Vec::new();
-        let mut path = self;
-        while path != Self::ROOT {
-            sites.push(path.site());
-            path = path.parent();
-        }
-        sites.reverse();
-        sites
-    }
 }
 
 #[cfg(test)]
@@ -150,7 +138,7 @@ mod tests {
         assert_ne!(f, g);
         assert_eq!(g.enter(900_001), f);
         assert_eq!(f.enter(900_002), g);
-        assert_eq!(g.sites(), [900_001, 900_002]);
+        assert_eq!((f.site(), g.site()), (900_001, 900_002));
         assert_eq!((g.parent(), f.parent()), (f, PathId::ROOT));
         assert!(g.contains(900_001) && !f.contains(900_002));
     }

@@ -74,7 +74,7 @@ pub(crate) fn print(text: &str) {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
         // SAFETY: the bytes of `rest`.
-        let written = unsafe { libc::write(2, rest.as_ptr().cast(), rest.len().try_into().unwrap_or(0)) };
+        let written = unsafe { libc::write(2, rest.as_ptr().cast(), rest.len()) };
         let Ok(written) = usize::try_from(written) else {
             if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted {
                 continue;

@@ -260,29 +260,23 @@ impl Slot {
     /// Enters a plain scope on `top`.
     pub(crate) fn enter_scope(&'static self, top: &'static Frame, step: &Step) -> Option<Opened> {
         let frame = top.grow()?;
-        let marks = self.marks_for(top, step);
+        let marks = Self::marks_for(top, step);
         Some(self.push(frame, top.tag().with_path(step.path), marks, step.calls, step.site_row))
     }
 
     /// The marks of a scope entered on `top`: what it inherits, and whether it is inside another one of its kind.
-    fn marks_for(&'static self, top: &'static Frame, step: &Step) -> u64 {
+    fn marks_for(top: &'static Frame, step: &Step) -> u64 {
         let under_context = top.marks.get() & UNDER_CONTEXT;
-        let context = if under_context == 0 { None } else { self.innermost_context(top) };
+        let context = if under_context == 0 { None } else { innermost_context(top) };
         let lowest = context.map_or(0, |context| context.depth() + 1);
         let outer = step.site_row.outer.get().filter(|outer| outer.depth() >= lowest);
         let (node_open, site_open) = match (outer, context.and_then(Frame::shared)) {
             // The outermost activation of a site mostly is of the same node as those inside it.
             (Some(outer), _) => (outer.path() == step.path || is_open_above(top, outer, step.path), true),
-            (None, Some(shared)) if shared.has_open(step.site) => {
-                (shared.path.enter_known(step.site) == Some(step.path), true)
-            }
+            (None, Some(shared)) if shared.has_open(step.site) => (shared.has_open_node(step.path), true),
             (None, _) => (false, false),
         };
         under_context | if node_open { NODE_OPEN } else { 0 } | if site_open { SITE_OPEN } else { 0 }
-    }
-
-    fn innermost_context(&'static self, top: &'static Frame) -> Option<&'static Frame> {
-        core::iter::successors(Some(top), |frame| frame.below()).find(|frame| frame.kind() == Kind::Context)
     }
 
     /// Puts `frame` on top as an activation, and counts the call.
@@ -331,7 +325,7 @@ impl Slot {
         let top = self.top();
         let frame = top.grow()?;
         let step = self.step_to(tag.path())?;
-        let marks = Frame::marks_of(Kind::Poll, self.marks_for(top, &step));
+        let marks = Frame::marks_of(Kind::Poll, Self::marks_for(top, &step));
         let tag = if task { tag } else { top.tag().with_path(tag.path()) };
         let serial = self.sequence.open();
         frame.future.set(Some(future));
@@ -476,6 +470,10 @@ impl Slot {
         frame.serial.set(0);
         self.top.set(below);
     }
+}
+
+fn innermost_context(top: &'static Frame) -> Option<&'static Frame> {
+    core::iter::successors(Some(top), |frame| frame.below()).find(|frame| frame.kind() == Kind::Context)
 }
 
 /// Whether a scope of `path` is open from `top` down to `lowest`.

@@ -8,6 +8,7 @@
 use core::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::blind;
 use crate::counters::{Counters, Tally};
 use crate::frame::{Frame, Kind, Published};
 use crate::lane::Lane;
@@ -21,8 +22,8 @@ pub(crate) struct Shared {
     /// Where the scope was open: home of what is allocated under the context. Held.
     pub(crate) lane: &'static Lane,
     pub(crate) path: PathId,
-    /// Sites open in the chain that are not in `path`, which happens once a recursion led back to a node further up.
-    extra_sites: Vec<u32>,
+    /// Nodes open in the chain that `path` does not pass through, once a recursion led back to a node further up.
+    extra_nodes: Vec<PathId>,
     parent: Option<Arc<Shared>>,
     closed: AtomicBool,
     host: Level,
@@ -39,6 +40,7 @@ struct Level {
 }
 
 impl Level {
+    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
     const ZERO: Self = Self {
         bytes: AtomicI64::new(0),
         blocks: AtomicI64::new(0),
@@ -64,14 +66,14 @@ impl Shared {
     pub(crate) fn new(
         lane: &'static Lane,
         path: PathId,
-        extra_sites: Vec<u32>,
+        extra_nodes: Vec<PathId>,
         parent: Option<Arc<Self>>,
     ) -> Arc<Self> {
         lane.hold();
         Arc::new(Self {
             lane,
             path,
-            extra_sites,
+            extra_nodes,
             parent,
             closed: AtomicBool::new(false),
             host: Level::ZERO,
@@ -82,11 +84,16 @@ impl Shared {
 
     /// Whether a site is open in the chain that events under the context fold into.
     pub(crate) fn has_open(&self, site: u32) -> bool {
-        !self.is_closed() && (self.path.contains(site) || self.extra_sites.contains(&site))
+        !self.is_closed() && (self.path.contains(site) || self.extra_nodes.iter().any(|node| node.site() == site))
     }
 
-    pub(crate) fn extra_sites(&self) -> &[u32] {
-        &self.extra_sites
+    /// Whether this very node is.
+    pub(crate) fn has_open_node(&self, node: PathId) -> bool {
+        !self.is_closed() && (self.path.passes(node) || self.extra_nodes.contains(&node))
+    }
+
+    pub(crate) fn extra_nodes(&self) -> Vec<PathId> {
+        self.extra_nodes.clone()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -218,6 +225,7 @@ impl Slot {
     /// `host`.
     #[cold]
     pub(crate) fn publish_shared(&'static self, step: i64) {
+        let _blind = blind::enter();
         let mut context = None;
         let mut sharing = self.sharing.get();
         while let Some(frame) = sharing {

@@ -104,7 +104,7 @@ impl Site {
         let id = NEXT_SITE
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| (next < MOST_SITES).then_some(next + 1));
         let Ok(id) = id else {
-            return if core::ptr::eq(self, &OTHER) { None } else { OTHER.register() };
+            return if core::ptr::eq(self, &raw const OTHER) { None } else { OTHER.register() };
         };
         let entry = SITES.make(id as usize)?;
         match self.id.compare_exchange(0, id, Ordering::Relaxed, Ordering::Relaxed) {

@@ -14,6 +14,8 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use crate::blind;
+use crate::fork::Inside;
 use crate::frame::{Frame, Kind, SHARES, Tag};
 use crate::lane::Lane;
 use crate::ledger::Ledger;
@@ -94,8 +96,8 @@ pub(crate) struct Slot {
     /// The ambient scope whose context is the frame above the base, until it was counted; 0 for none.
     pub(crate) ambient: AtomicU64,
     taken: AtomicBool,
-    /// Set while the thread is inside the recorder's cold paths; see [`fork`](crate::fork).
-    pub(crate) inside: AtomicU32,
+    /// Set while the thread is hidden; see [`fork`](crate::fork).
+    pub(crate) inside: Inside,
 }
 
 impl Blank for Slot {
@@ -116,7 +118,7 @@ impl Blank for Slot {
         base: Frame::BLANK,
         ambient: AtomicU64::new(0),
         taken: AtomicBool::new(false),
-        inside: AtomicU32::new(0),
+        inside: Inside::new(),
     };
 }
 
@@ -248,6 +250,7 @@ impl Slot {
     /// lane's segment.
     #[cold]
     pub(crate) fn settle(&'static self) {
+        let _blind = blind::enter();
         let mut innermost = self.top();
         let mut segment = self.segment.get();
         let mut lane = Some(self.lane.get());

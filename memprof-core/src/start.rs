@@ -75,6 +75,7 @@ pub(crate) fn start() {
     }
     let enabled = settings.enabled;
     let _ = SETTINGS.set(settings);
+    crate::fork::arrange();
     state::decide(enabled);
     if enabled {
         crate::exit::arrange();

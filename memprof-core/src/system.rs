@@ -323,7 +323,7 @@ mod tests {
             9,
             |words| {
                 calls += 1;
-                words.push(calls.min(2))
+                words.push(calls.min(2));
             },
             &mut words
         ));

@@ -6,6 +6,7 @@
 
 use core::cell::Cell;
 
+use crate::fork::{self, Inside};
 use crate::scopes;
 use crate::slot::Slot;
 
@@ -76,19 +77,23 @@ pub(crate) fn is_hidden() -> bool {
 }
 
 /// What [`unhide`] wants back, so that the two come in pairs.
-pub(crate) struct Hidden(());
+pub(crate) struct Hidden {
+    /// Set by the outermost of nested calls.
+    gate: Option<&'static Inside>,
+}
 
 /// Hides this thread from the recorder. Calls nest.
 pub(crate) fn hide() -> Hidden {
-    HIDDEN.set(HIDDEN.get() + 1);
+    let depth = HIDDEN.get();
+    HIDDEN.set(depth + 1);
     CURRENT.set(None);
-    Hidden(())
+    Hidden { gate: (depth == 0).then(|| fork::pass_in(OWN.get())) }
 }
 
-pub(crate) fn unhide(_: &Hidden) {
-    let left = HIDDEN.get() - 1;
-    HIDDEN.set(left);
-    if left == 0 {
+pub(crate) fn unhide(hidden: &Hidden) {
+    HIDDEN.set(HIDDEN.get() - 1);
+    if let Some(inside) = hidden.gate {
+        fork::pass_out(inside);
         CURRENT.set(OWN.get());
     }
 }

@@ -163,18 +163,13 @@ fn tallies(mut frames: Vec<Open>, sums: &[u64], entries: &[u64], bit: u64) -> Ve
     let top = frames.len() - 1;
     let mut now: Vec<u64> = sums[..SUMS].to_vec();
     let (mut bytes, mut blocks, mut largest) = (sums[SUMS].cast_signed(), sums[SUMS + 1].cast_signed(), sums[SUMS + 2]);
-    let mut place = 0;
-    for entry in entries.chunks(ENTRY_WORDS) {
-        let depth = usize::try_from(entry[SUMS + 3]).unwrap_or(0);
-        let tally = difference(&now, entry, bytes, blocks, largest);
-        let is_context = frames.get(top - depth.min(top)).is_some_and(|frame| frame.kind == Kind::Context);
-        // Frames above, down to this one, that saw an event only through children.
-        while place <= top - depth.min(top) {
-            if place == top - depth.min(top) {
-                frames[place].tally = tally;
-            }
-            place += 1;
-        }
+    let depth_of = |entry: &[u64]| usize::try_from(entry[SUMS + 3]).unwrap_or(0).min(top);
+    let mut rest = entries.chunks(ENTRY_WORDS).peekable();
+    while let Some(entry) = rest.next() {
+        let place = top - depth_of(entry);
+        frames[place].tally = difference(&now, entry, bytes, blocks, largest);
+        let below = rest.peek().map_or(top, |below| top - depth_of(below));
+        let is_context = frames[place..below].iter().any(|frame| frame.kind == Kind::Context);
         if is_context {
             // What is further down sees nothing of this.
             now = entry[..SUMS].to_vec();

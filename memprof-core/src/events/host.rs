@@ -73,7 +73,7 @@ pub(crate) fn freed(address: u64, bytes: u64, tag: Tag) {
         Some(slot)
             if state::is_on(state) && slot.state.get() == u64::from(state) && slot.host.touched.is(slot.top()) =>
         {
-            slot.host_freed(address, bytes, tag)
+            slot.host_freed(address, bytes, tag);
         }
         _ => freed_slowly(address, bytes, tag),
     }
@@ -102,25 +102,20 @@ fn freed_slowly(address: u64, bytes: u64, tag: Tag) {
 /// The free of a known block while memprof is off, or by the recorder itself: no scope sees it.
 #[cold]
 fn freed_unseen(bytes: u64, tag: Tag) {
-    match thread::own() {
-        Some(slot) => {
-            let ticket = slot.sequence.open();
-            slot.disown(&slot.host, tag.path(), bytes);
-            slot.sequence.close(ticket);
-            slot.net.bytes.sub(bytes);
-            slot.net.blocks.sub(1);
-            slot.net.publish();
+    if let Some(slot) = thread::own() {
+        slot.disown(&slot.host, tag.path(), bytes);
+        slot.net.bytes.sub(bytes);
+        slot.net.blocks.sub(1);
+        slot.net.publish();
+    } else {
+        let slot = Slot::ended();
+        if let Some(row) = slot.host.row_of(tag.path()) {
+            slot.sequence.open_shared();
+            row.freed_bytes.add_shared(bytes);
+            row.freed_blocks.add_shared(1);
+            slot.sequence.close_shared();
         }
-        None => {
-            let slot = Slot::ended();
-            if let Some(row) = slot.host.row_of(tag.path()) {
-                slot.sequence.open_shared();
-                row.freed_bytes.add_shared(bytes);
-                row.freed_blocks.add_shared(1);
-                slot.sequence.close_shared();
-            }
-            slot.net.add_shared(-bytes.cast_signed(), -1);
-        }
+        slot.net.add_shared(-bytes.cast_signed(), -1);
     }
     if let Some(home) = tag.lane() {
         home.add_outstanding(-1);
@@ -148,9 +143,7 @@ pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     let top = slot.top().tag();
     let at_home = tag.same_lane(top) || slot.adopt(tag);
     if !at_home {
-        let ticket = slot.sequence.open();
         slot.disown(ledger, tag.path(), from);
-        slot.sequence.close(ticket);
         slot.free_elsewhere(Space::HOST, ledger, tag, from);
     }
     slot.count_realloc(ledger, tag.path(), at_home, from, to);

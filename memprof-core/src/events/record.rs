@@ -22,6 +22,8 @@ use crate::thread::{self, Place};
 struct Block {
     bytes: u64,
     tag: Tag,
+    /// The thread that allocated it, by its slot; `None` for one that had ended.
+    by: Option<&'static Slot>,
 }
 
 static BLOCKS: LazyLock<DashMap<(Space, u64), Block>> = LazyLock::new(DashMap::new);
@@ -49,7 +51,7 @@ pub fn record_alloc(space: Space, address: u64, bytes: u64) {
     }
     let Some(spot) = Spot::of(space) else { return };
     let _blind = blind::enter();
-    let block = Block { bytes: bytes.min(i64::MAX as u64), tag: spot.tag() };
+    let block = Block { bytes: bytes.min(i64::MAX as u64), tag: spot.tag(), by: spot.slot() };
     let bytes = block.bytes;
     if let Some(missed) = BLOCKS.remove(&(space, address)) {
         mark::of(space).missed_frees += 1;
@@ -135,7 +137,7 @@ fn record_host_alloc(address: u64, bytes: u64) {
     }
     let tag = host::allocated(address, bytes);
     if tag != Tag::UNKNOWN {
-        hidden(|| BLOCKS.insert((Space::HOST, address), Block { bytes, tag }));
+        hidden(|| BLOCKS.insert((Space::HOST, address), Block { bytes, tag, by: None }));
     }
 }
 
@@ -166,6 +168,13 @@ impl Spot {
         }
         let ended = state::is_on(state::load()) && matches!(thread::place(), Place::Ended);
         ended.then(|| Self::Ended(Slot::ended()))
+    }
+
+    fn slot(self) -> Option<&'static Slot> {
+        match self {
+            Self::Slot(slot) => Some(slot),
+            Self::Ended(_) => None,
+        }
     }
 
     fn tag(self) -> Tag {
@@ -210,7 +219,8 @@ impl Spot {
         if slot.prepare(space, ledger).is_none() {
             return;
         }
-        if ledger.was_latest(address, block.tag)
+        if block.by.is_some_and(|by| core::ptr::eq(by, slot))
+            && ledger.was_latest(address, block.tag)
             && let Some(row) = ledger.row_of(block.tag.path())
         {
             row.temporary.add(1);
