@@ -229,12 +229,11 @@ fn read_space(space: Space, calls: &[u64], base: &Base, unread: &mut usize) -> S
 }
 
 /// The host's totals are sums over the paths, so the two agree by construction.
-fn host_totals(sums: &mut [PathSums], base: &Base) -> (Totals, bool) {
+fn host_totals(sums: &mut Vec<PathSums>, base: &Base) -> (Totals, bool) {
     mark::see_picture(|path, bytes, blocks| {
-        if let Some(sums) = sums.get_mut(path.index()) {
-            sums.at_peak = bytes;
-            sums.at_peak_blocks = blocks;
-        }
+        let sums = grown(sums, path);
+        sums.at_peak = bytes;
+        sums.at_peak_blocks = blocks;
     });
     let used: Vec<&Slot> = slots().filter(|slot| slot.net.used()).collect();
     let add = |of: fn(&PathSums) -> i64| sums.iter().map(of).sum::<i64>();
@@ -270,15 +269,14 @@ fn host_totals(sums: &mut [PathSums], base: &Base) -> (Totals, bool) {
 }
 
 /// The totals of any other space are those of its mark, and so is what each path owns.
-fn marked_totals(space: Space, sums: &mut [PathSums]) -> (Totals, bool) {
+fn marked_totals(space: Space, sums: &mut Vec<PathSums>) -> (Totals, bool) {
     let mark = mark::of(space);
     sums.iter_mut().for_each(PathSums::forget_owned);
     mark.see_owners(|path, [live, live_blocks, at_peak, at_peak_blocks]| {
-        if let Some(sums) = sums.get_mut(path.index()) {
-            sums.own(live, live_blocks);
-            sums.at_peak = at_peak;
-            sums.at_peak_blocks = at_peak_blocks;
-        }
+        let sums = grown(sums, path);
+        sums.own(live, live_blocks);
+        sums.at_peak = at_peak;
+        sums.at_peak_blocks = at_peak_blocks;
     });
     let root = sums.first().copied().unwrap_or_default();
     let totals = Totals {
@@ -299,6 +297,19 @@ fn marked_totals(space: Space, sums: &mut [PathSums]) -> (Totals, bool) {
     (totals, mark.has_events())
 }
 
+/// The sums of a path, which may have been made after the snapshot began: what is owned adds up all the same.
+fn grown(sums: &mut Vec<PathSums>, path: PathId) -> &mut PathSums {
+    if sums.len() <= path.index() {
+        sums.resize(path.index() + 1, PathSums::default());
+    }
+    &mut sums[path.index()]
+}
+
+/// Calls of a path, none if it was made after the snapshot began.
+fn calls_of(calls: &[u64], path: usize) -> u64 {
+    calls.get(path).copied().unwrap_or(0)
+}
+
 fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
@@ -306,8 +317,9 @@ fn unsigned(value: i64) -> u64 {
 /// One record a site, in the order in which ties are shown.
 fn flat_records(sums: &[PathSums], calls: &[u64]) -> Vec<Record> {
     let mut sites: BTreeMap<u32, (u64, PathSums)> = BTreeMap::new();
-    for (path, (sums, calls)) in sums.iter().zip(calls).enumerate().skip(1) {
-        if sums.is_shown(*calls) {
+    for (path, sums) in sums.iter().enumerate().skip(1) {
+        let calls = calls_of(calls, path);
+        if sums.is_shown(calls) {
             let (all_calls, all) = sites.entry(PathId::of_index(path).site()).or_default();
             *all_calls += calls;
             all.merge_flat(sums);
@@ -321,7 +333,8 @@ fn flat_records(sums: &[PathSums], calls: &[u64]) -> Vec<Record> {
 
 /// One record a path, parents first.
 fn tree(sums: &[PathSums], calls: &[u64]) -> Vec<PathRecord> {
-    let mut shown: Vec<bool> = sums.iter().zip(calls).map(|(sums, calls)| sums.is_shown(*calls)).collect();
+    let mut shown: Vec<bool> =
+        sums.iter().enumerate().map(|(path, sums)| sums.is_shown(calls_of(calls, path))).collect();
     // A path has a greater number than its parent.
     for path in (1..shown.len()).rev() {
         if shown[path] {
@@ -334,7 +347,7 @@ fn tree(sums: &[PathSums], calls: &[u64]) -> Vec<PathRecord> {
         let id = PathId::of_index(path);
         let Some(site) = Site::of_id(id.site()) else { continue };
         places[path] = Some(records.len());
-        records.push(PathRecord::new(sums[path].record(site, calls[path]), places[id.parent().index()]));
+        records.push(PathRecord::new(sums[path].record(site, calls_of(calls, path)), places[id.parent().index()]));
     }
     records
 }
