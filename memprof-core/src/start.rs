@@ -17,6 +17,8 @@ const WITHOUT: u8 = 1;
 const WITH: u8 = 2;
 
 static BEGUN: AtomicBool = AtomicBool::new(false);
+/// Set when everything is decided: an `enable` before that would be undone.
+static DONE: AtomicBool = AtomicBool::new(false);
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
 
 /// Whether host blocks carry a tag in this process, of allocators that do not always write one.
@@ -62,7 +64,7 @@ pub(crate) fn settings() -> &'static Settings {
 #[cold]
 pub(crate) fn start() {
     if BEGUN.swap(true, Ordering::AcqRel) {
-        while SETTINGS.get().is_none() {
+        while !DONE.load(Ordering::Acquire) {
             std::thread::yield_now();
         }
         return;
@@ -80,4 +82,5 @@ pub(crate) fn start() {
     if enabled {
         crate::exit::arrange();
     }
+    DONE.store(true, Ordering::Release);
 }
