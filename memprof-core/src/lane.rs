@@ -16,8 +16,7 @@
 //!
 //! The [`ENDED`] bit is set by the swap that takes the last pending hand-overs, after `forward` was set. A thread
 //! that hands over adds first and looks at what stood there: if the bit was set, its addition reached nobody, and it
-//! follows `forward` instead. The bit and the counts are one word, so there is no state between; see
-//! `tests::a_hand_over_is_folded_or_refused` for all interleavings of the two steps.
+//! follows `forward` instead. The bit and the counts are one word, so there is no state between.
 
 use core::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
