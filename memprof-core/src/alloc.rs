@@ -79,7 +79,7 @@ fn offset(align: usize) -> usize {
 fn padded(layout: Layout) -> Option<Layout> {
     let align = layout.align().max(TAG);
     // The offset is the alignment, and so may the rounding up be that a valid layout leaves room for.
-    if layout.size() > (isize::MAX as usize).saturating_sub(2 * align) {
+    if layout.size() >= (isize::MAX as usize).saturating_sub(align.saturating_mul(2)) {
         return None;
     }
     // SAFETY: `align` is a power of two, and the size rounded up to it is at most `isize::MAX`.

@@ -68,7 +68,7 @@ impl Slot {
     }
 
     /// Counts the free of a block whose home is not the current lane as its tag has it: the home ended and left it
-    /// to the current lane, or it is handed over. `true`: charged here, so the top frame has to be prepared.
+    /// to the current lane, or it is handed over.
     #[cold]
     fn free_elsewhere(&'static self, space: Space, ledger: &'static Ledger, tag: Tag, bytes: u64) {
         let Some(home) = tag.lane() else { return };
@@ -101,7 +101,6 @@ impl Slot {
     /// Counts a reallocation by the top frame, which is prepared; the block was freed elsewhere first if its home is
     /// not the current lane (`at_home` is false).
     fn count_realloc(&'static self, ledger: &'static Ledger, owner: PathId, at_home: bool, from: u64, to: u64) {
-        let top = self.top();
         let ticket = self.sequence.open();
         ledger.reallocs.add(1);
         let row = ledger.row.get();
@@ -125,7 +124,6 @@ impl Slot {
             row.freed_bytes.sub(to - grown);
             row.freed_blocks.sub(1);
         }
-        debug_assert!(top.path() == self.top().path(), "a reallocation leaves no scope");
         self.sequence.close(ticket);
         self.raise(ledger);
         ledger.largest.raise(to);

@@ -4,7 +4,7 @@
 //! own net bytes ([`HostNet`]) and publishes them in steps of [`STEP`]; who owned what at the mark is summed over the
 //! threads' columns at most once per rise of the mark by 1/256 ([`picture`]).
 
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::path::{PATH_CHUNKS, PathId};
@@ -179,7 +179,6 @@ static PICTURE: Table<Owned, PATH_CHUNKS> = Table::new();
 static PICTURE_BUSY: AtomicBool = AtomicBool::new(false);
 /// The level above which the next picture is due.
 static NEXT_PICTURE: AtomicI64 = AtomicI64::new(0);
-static PICTURES: AtomicU64 = AtomicU64::new(0);
 
 /// Rows for which a picture costs no more than some microseconds; past that, pictures come less often.
 const CHEAP_ROWS: i64 = 4096;
@@ -215,7 +214,6 @@ pub(crate) fn picture() -> bool {
     }
     let rise = (level / 256).max(if rows > CHEAP_ROWS { rows * BYTES_PER_ROW } else { 0 });
     NEXT_PICTURE.store(level.saturating_add(rise), Ordering::Relaxed);
-    PICTURES.fetch_add(1, Ordering::Relaxed);
     PICTURE_BUSY.store(false, Ordering::Release);
     true
 }
