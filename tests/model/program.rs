@@ -483,7 +483,7 @@ impl Runner {
             self.world.end_poll(self.names[thread]);
             self.come_out(thread);
             // Finished and dropped, with nothing between the two.
-            self.ask(thread, Command::DropFuture { at, is_finished: true });
+            self.ask(thread, Command::DropFuture(at));
             self.world.begin_drop(self.names[thread], at);
             self.world.end_drop(self.names[thread], at);
             self.futures[at] = None;
@@ -527,7 +527,7 @@ impl Runner {
                 return;
             }
         }
-        self.ask(thread, Command::DropFuture { at, is_finished: false });
+        self.ask(thread, Command::DropFuture(at));
         self.world.begin_drop(self.names[thread], at);
         self.go_inside(thread, Inside::Drop(at));
     }

@@ -52,10 +52,7 @@ pub(crate) enum Command {
     EndPending,
     EndReady,
     /// An unfinished future asks what to do while it is dropped; a finished one does not.
-    DropFuture {
-        at: usize,
-        is_finished: bool,
-    },
+    DropFuture(usize),
     EndDrop,
     Quit,
 }
@@ -175,6 +172,13 @@ impl Stage {
         self.batons[thread].answer(if is_fine { Answer::Done } else { Answer::Died });
     }
 
+    /// [`serve`](Self::serve) from inside a future: its poll or its drop has begun, which is the answer to what
+    /// began it.
+    fn serve_inside(&'static self) -> Command {
+        self.batons[THREAD.get()].answer(Answer::Done);
+        self.serve()
+    }
+
     /// Obeys commands until one ends this poll, context or drop, and returns that one unanswered.
     fn serve(&'static self) -> Command {
         let baton = &self.batons[THREAD.get()];
@@ -220,15 +224,11 @@ impl Stage {
                 }
                 Command::Poll(at) => {
                     let mut future = self.futures[at].lock().expect("lock-step").take().expect("a future");
-                    baton.answer(Answer::Done);
                     let _: Poll<()> = future.as_mut().poll(&mut Wakers::from_waker(Waker::noop()));
                     *self.futures[at].lock().expect("lock-step") = Some(future);
                 }
-                Command::DropFuture { at, is_finished } => {
+                Command::DropFuture(at) => {
                     let future = self.futures[at].lock().expect("lock-step").take();
-                    if !is_finished {
-                        baton.answer(Answer::Done);
-                    }
                     drop(future);
                 }
                 Command::EndPending => {
@@ -288,7 +288,7 @@ impl Future for Body {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Wakers<'_>) -> Poll<()> {
-        match self.stage.serve() {
+        match self.stage.serve_inside() {
             Command::EndPending => Poll::Pending,
             Command::EndReady => {
                 self.is_done = true;
@@ -302,7 +302,7 @@ impl Future for Body {
 impl Drop for Body {
     fn drop(&mut self) {
         if !self.is_done && THREAD.get() != usize::MAX && !std::thread::panicking() {
-            let end = self.stage.serve();
+            let end = self.stage.serve_inside();
             assert!(matches!(end, Command::EndDrop), "a drop ended by {end:?}");
         }
     }
