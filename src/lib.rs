@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub use memprof_core::{
-    Alloc, Ambient, Context, ContextGuard, Counters, InContext, Measurement, PathRecord, Record, Scope, Site, Snapshot,
-    Space, Totals, TrackExt, Tracked, ambient, counters, disable, enable, is_enabled, print_memory_report,
+    Alloc, Ambient, Context, ContextGuard, Counters, Device, InContext, Measurement, PathRecord, Record, Scope, Site,
+    Snapshot, Space, Totals, TrackExt, Tracked, ambient, counters, disable, enable, is_enabled, print_memory_report,
     record_alloc, record_alloc_failure, record_free, reset, snapshot,
 };
 pub use memprof_macros::track;

@@ -7,10 +7,17 @@
 use crate::thread;
 
 /// Hides the thread from the recorder until it is dropped. Guards nest.
-pub(crate) struct BlindGuard(thread::Hidden);
+#[must_use = "the thread is hidden until this is dropped"]
+pub struct BlindGuard(thread::Hidden);
+
+impl core::fmt::Debug for BlindGuard {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("BlindGuard").finish_non_exhaustive()
+    }
+}
 
 /// Begins a stretch of the recorder's own work on this thread.
-pub(crate) fn enter() -> BlindGuard {
+pub fn enter() -> BlindGuard {
     BlindGuard(thread::hide())
 }
 

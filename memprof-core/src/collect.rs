@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::activation::Account;
 use crate::ambient;
 use crate::blind;
+use crate::device;
 use crate::events::host;
 use crate::frame::Tag;
 use crate::lane::Lane;
@@ -78,7 +79,12 @@ pub fn snapshot() -> Snapshot {
         None => HostState::NoAllocator,
     };
     let scopes_entered = calls.iter().any(|calls| *calls > 0);
-    Snapshot::new(SnapshotParts { enabled: on, host, spaces, notes: notes(unread), scopes_entered })
+    let mut devices = device::ask();
+    for device in &mut devices {
+        let space = spaces.iter().find(|space| space.name == device.space);
+        device.attribute(space.map_or(0, |space| space.totals.live));
+    }
+    Snapshot::new(SnapshotParts { enabled: on, host, spaces, devices, notes: notes(unread), scopes_entered })
 }
 
 /// Forgets what was recorded: records, totals and marks. Blocks that are live stay known, scopes that are open are

@@ -229,6 +229,12 @@ impl Lane {
         self.receive(space, HandOver { bytes, blocks: 1 });
     }
 
+    /// Takes back a [`hand_over`](Self::hand_over) of a space other than `host`, whose block is live after all: as one of
+    /// negative numbers, which all that follows adds up with wrapping arithmetic. The caller holds the lane.
+    pub(crate) fn take_back(&'static self, space: Space, bytes: u64) {
+        self.receive(space, HandOver { bytes: bytes.wrapping_neg(), blocks: 1_u64.wrapping_neg() });
+    }
+
     fn receive(&'static self, space: Space, hand_over: HandOver) {
         match self.heir() {
             Some(heir) if core::ptr::eq(heir, self) => {}

@@ -13,6 +13,7 @@ mod blind;
 mod collect;
 mod context;
 mod counters;
+mod device;
 mod events;
 mod exit;
 mod fork;
@@ -45,6 +46,7 @@ pub use ambient::{Ambient, ambient};
 pub use collect::{reset, snapshot};
 pub use context::{Context, ContextGuard};
 pub use counters::Counters;
+pub use device::Device;
 pub use events::record::{record_alloc, record_alloc_failure, record_free};
 pub use future::{InContext, TrackExt, Tracked};
 pub use record::{PathRecord, Record, Totals};
@@ -82,4 +84,15 @@ pub mod __private {
     pub fn enter(site: &'static Site) -> Scope {
         Scope::enter(site)
     }
+}
+
+/// What an allocator's crate such as memprof-cuda builds on. Not part of the public surface.
+#[doc(hidden)]
+pub mod __allocator {
+    pub use crate::blind::{BlindGuard, enter as blind};
+    pub use crate::device::on_snapshot;
+    pub use crate::events::record::{Released, release, unknown_free};
+    pub use crate::platform::print_line;
+    pub use crate::scopes::open_scopes;
+    pub use crate::start::cuda_setting;
 }

@@ -300,6 +300,11 @@ impl Mark {
         self.change(path, -bytes.cast_signed(), -1);
     }
 
+    /// A block that was freed is live after all.
+    pub(crate) fn restored(&mut self, path: PathId, bytes: u64) {
+        self.change(path, bytes.cast_signed(), 1);
+    }
+
     fn change(&mut self, path: PathId, bytes: i64, blocks: i64) {
         if self.owners.len() <= path.index() {
             self.owners.resize(path.index() + 1, Owner::default());

@@ -89,7 +89,7 @@ pub(crate) fn print(text: &str) {
 }
 
 /// Writes one line to stderr.
-pub(crate) fn print_line(line: &str) {
+pub fn print_line(line: &str) {
     print(&format!("{line}\n"));
 }
 

@@ -114,6 +114,20 @@ pub fn counters(space: Space) -> Counters {
     thread::own().map(|slot| read(slot, slot.top(), space).counters).unwrap_or_default()
 }
 
+/// The names of the scopes that are open on this thread, innermost first; those under an entered `Context` come before
+/// those that it was captured in.
+pub fn open_scopes() -> Vec<String> {
+    let Some(slot) = thread::own() else { return Vec::new() };
+    let _blind = blind::enter();
+    let mut names = Vec::new();
+    let mut path = slot.top().path();
+    while path != PathId::ROOT {
+        names.extend(Site::of_id(path.site()).map(Site::full_name));
+        path = path.parent();
+    }
+    names
+}
+
 /// What `frame` recorded so far.
 pub(crate) fn read(slot: &'static Slot, frame: &'static Frame, space: Space) -> Tally {
     let _blind = blind::enter();

@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     /// `MEMPROF_INTERVAL`: also write the file every so often. Only ever set together with `output`, and never
     /// zero; it may be too long to be added to an `Instant`.
     pub(crate) interval: Option<Duration>,
+    /// `MEMPROF_CUDA=intercept`: record what the CUDA driver does for anybody in the process.
+    pub(crate) intercept_cuda: bool,
     /// `MEMPROF_ORDER`, `MEMPROF_COLUMNS`, `MEMPROF_ROWS`: what the report shows.
     pub(crate) report: Options,
 }
@@ -61,9 +63,12 @@ impl Settings {
         let rows =
             reader.read("MEMPROF_ROWS", "a whole number from 1", |value| whole(value.trim()).filter(|rows| *rows > 0));
 
-        let order = order.unwrap_or(Options::default().order);
-        let settings =
-            Settings { enabled: enabled.unwrap_or(false), output, interval, report: Options { order, columns, rows } };
+        let cuda = reader
+            .read("MEMPROF_CUDA", "intercept", |value| value.trim().eq_ignore_ascii_case("intercept").then_some(true));
+
+        let report = Options { order: order.unwrap_or(Options::default().order), columns, rows };
+        let (enabled, intercept_cuda) = (enabled.unwrap_or(false), cuda.unwrap_or(false));
+        let settings = Settings { enabled, output, interval, intercept_cuda, report };
         (settings, reader.problems)
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 pub(crate) use self::parts::{HostState, SnapshotParts, SpaceData, State};
 use crate::{
     blind,
+    device::Device,
     record::{PathRecord, Record, Totals},
     report,
 };
@@ -60,6 +61,9 @@ pub struct Snapshot {
     notes: Vec<String>,
     /// Host first, then by name. Each one's records: greatest `memory_peak` first.
     spaces: Vec<SpaceData>,
+    /// By space.
+    #[serde(default)]
+    devices: Vec<Device>,
 }
 
 impl Snapshot {
@@ -74,6 +78,7 @@ impl Snapshot {
             state: State { enabled: parts.enabled, host: parts.host, scopes_entered: parts.scopes_entered },
             notes: parts.notes,
             spaces,
+            devices: parts.devices,
         }
     }
 
@@ -101,6 +106,11 @@ impl Snapshot {
     pub fn tree(&self, space: impl AsRef<str>) -> Vec<PathRecord> {
         let _blind = blind::enter();
         self.space(space.as_ref()).map(|space| space.tree.clone()).unwrap_or_default()
+    }
+
+    /// How the memory of each device adds up, as far as an allocator of devices is in the program; by space.
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
     }
 
     /// What limits this snapshot, a line each: a limit that was reached, a thread that could not be read whole.
@@ -131,6 +141,7 @@ impl Clone for Snapshot {
             state: self.state.clone(),
             notes: self.notes.clone(),
             spaces: self.spaces.clone(),
+            devices: self.devices.clone(),
         }
     }
 }

@@ -60,6 +60,12 @@ pub(crate) fn settings() -> &'static Settings {
     }
 }
 
+/// Whether the environment asks for the CUDA driver to be intercepted: `MEMPROF=1 MEMPROF_CUDA=intercept`.
+pub fn cuda_setting() -> bool {
+    let settings = settings();
+    settings.enabled && settings.intercept_cuda
+}
+
 /// Reads the environment and decides whether to measure; once.
 #[cold]
 pub(crate) fn start() {

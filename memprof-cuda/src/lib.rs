@@ -1,5 +1,11 @@
-//! CUDA memory for memprof.
-//!
-//! This crate records nothing yet: it holds the name and its place in the workspace. Until it does,
-//! report device memory through `memprof::record_alloc` and `memprof::record_free` with
-//! `memprof::Space::device(ordinal)`; the recorder counts every space alike.
+//! CUDA memory for [memprof](https://docs.rs/memprof): which function holds the GPU's memory.
+
+pub mod intercept;
+pub mod resource;
+
+mod driver;
+mod error;
+mod events;
+mod tracked;
+
+pub use error::Error;

@@ -10,6 +10,7 @@ use dashmap::DashMap;
 use crate::blind;
 use crate::events::host;
 use crate::frame::Tag;
+use crate::lane::Lane;
 use crate::mark;
 use crate::path::PathId;
 use crate::scopes;
@@ -82,15 +83,20 @@ pub fn record_free(space: Space, address: u64) {
     let spot = if on { Spot::of(space) } else { None };
     let _blind = blind::enter();
     match (BLOCKS.remove(&(space, address)), spot) {
-        (Some((_, block)), Some(spot)) => spot.freed(space, address, &block),
-        (Some((_, block)), None) => {
-            mark::of(space).freed(block.tag.path(), block.bytes);
-            if let Some(home) = block.tag.lane() {
-                home.add_outstanding(-1);
-            }
+        (Some((_, block)), Some(spot)) => {
+            spot.freed(space, address, &block);
         }
+        (Some((_, block)), None) => freed_while_off(space, &block),
         (None, Some(_)) => mark::of(space).unknown_frees += 1,
         (None, None) => {}
+    }
+}
+
+/// A known block that is freed while memprof is off: no scope sees it.
+fn freed_while_off(space: Space, block: &Block) {
+    mark::of(space).freed(block.tag.path(), block.bytes);
+    if let Some(home) = block.tag.lane() {
+        home.add_outstanding(-1);
     }
 }
 
@@ -154,6 +160,100 @@ fn hidden<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
+/// Takes back a hand-over.
+fn take_back(space: Space, block: &Block) {
+    if let Some(home) = block.tag.lane() {
+        home.take_back(space, block.bytes);
+    }
+}
+
+/// A block whose free was recorded before the allocator took it back; see [`release`].
+#[must_use = "dropped, the free stands; `restore` it if the allocator refuses"]
+pub struct Released {
+    space: Space,
+    address: u64,
+    /// Until this is dropped; its home is held meanwhile, so that it stays the home.
+    block: Option<Block>,
+    /// Whether memprof measured then.
+    on: bool,
+    temporary: bool,
+}
+
+impl core::fmt::Debug for Released {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Released").field("space", &self.space).field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Records the free of a block if it is known, and gives what takes that back; changes nothing for an unknown one.
+pub fn release(space: Space, address: u64) -> Option<Released> {
+    LazyLock::get(&BLOCKS)?;
+    let on = state::is_on(state::load());
+    let spot = if on { Spot::of(space) } else { None };
+    let _blind = blind::enter();
+    let (_, block) = BLOCKS.remove(&(space, address))?;
+    if let Some(home) = block.tag.lane() {
+        home.hold();
+    }
+    let temporary = match spot {
+        Some(spot) => spot.freed(space, address, &block),
+        None => {
+            freed_while_off(space, &block);
+            false
+        }
+    };
+    Some(Released { space, address, block: Some(block), on: spot.is_some(), temporary })
+}
+
+impl Released {
+    /// The bytes of the block.
+    pub fn bytes(&self) -> u64 {
+        self.block.as_ref().map_or(0, |block| block.bytes)
+    }
+
+    /// The allocator refused: the block is live as if nothing had happened. Call it on the thread that released, in
+    /// the scope in which it did.
+    pub fn restore(mut self) {
+        let spot = if self.on { Spot::of(self.space) } else { None };
+        let _blind = blind::enter();
+        if BLOCKS.contains_key(&(self.space, self.address)) {
+            // The address was given to somebody meanwhile, so it was free after all.
+            return;
+        }
+        let Some(block) = self.block.take() else { return };
+        match spot {
+            Some(spot) => spot.restored(self.space, self.address, &block, self.temporary),
+            None => {
+                mark::of(self.space).restored(block.tag.path(), block.bytes);
+                if let Some(home) = block.tag.lane() {
+                    home.add_outstanding(1);
+                }
+            }
+        }
+        let home = block.tag.lane();
+        BLOCKS.insert((self.space, self.address), block);
+        if let Some(home) = home {
+            home.release();
+        }
+    }
+}
+
+impl Drop for Released {
+    fn drop(&mut self) {
+        if let Some(home) = self.block.take().and_then(|block| block.tag.lane()) {
+            home.release();
+        }
+    }
+}
+
+/// Counts a free of an address that nobody recorded, while memprof measures.
+pub fn unknown_free(space: Space) {
+    if state::is_on(state::load()) {
+        let _blind = blind::enter();
+        mark::of(space).unknown_frees += 1;
+    }
+}
+
 /// Where an event of this thread is counted.
 #[derive(Clone, Copy)]
 enum Spot {
@@ -204,7 +304,8 @@ impl Spot {
         }
     }
 
-    fn freed(self, space: Space, address: u64, block: &Block) {
+    /// Counts the free of a block; whether it was a `temporary` one.
+    fn freed(self, space: Space, address: u64, block: &Block) -> bool {
         mark::of(space).freed(block.tag.path(), block.bytes);
         let slot = match self {
             Self::Slot(slot) => slot,
@@ -212,25 +313,62 @@ impl Spot {
                 if let Some(home) = block.tag.lane() {
                     home.hand_over(space, block.bytes);
                 }
-                return;
+                return false;
             }
         };
-        let Some(ledger) = slot.ledger(space) else { return };
+        let Some(ledger) = slot.ledger(space) else { return false };
         if slot.prepare(space, ledger).is_none() {
-            return;
+            return false;
         }
+        let mut temporary = false;
         if block.by.is_some_and(|by| core::ptr::eq(by, slot))
             && ledger.was_latest(address, block.tag)
             && let Some(row) = ledger.row_of(block.tag.path())
         {
             row.temporary.add(1);
+            temporary = true;
         }
         if !block.tag.same_lane(slot.top().tag()) {
-            return slot.free_elsewhere(space, ledger, block.tag, block.bytes);
+            slot.free_elsewhere(space, ledger, block.tag, block.bytes);
+            return temporary;
         }
         let ticket = slot.sequence.open();
         slot.count_free(ledger, block.bytes);
         slot.sequence.close(ticket);
         slot.publish(space, -block.bytes.cast_signed(), -1);
+        temporary
+    }
+
+    /// Takes back [`freed`](Self::freed): the block is live after all. Watermarks that were raised meanwhile stay.
+    fn restored(self, space: Space, address: u64, block: &Block, temporary: bool) {
+        mark::of(space).restored(block.tag.path(), block.bytes);
+        let Self::Slot(slot) = self else { return take_back(space, block) };
+        let Some(ledger) = slot.ledger(space) else { return };
+        if slot.prepare(space, ledger).is_none() {
+            return;
+        }
+        if temporary {
+            ledger.note_latest(address, block.tag);
+            if let Some(row) = ledger.row_of(block.tag.path()) {
+                row.temporary.sub(1);
+            }
+        }
+        let home = block.tag.lane();
+        let here = block.tag.same_lane(slot.top().tag());
+        if !here && !home.and_then(Lane::heir).is_some_and(|heir| slot.lane.is(heir)) {
+            return take_back(space, block);
+        }
+        let ticket = slot.sequence.open();
+        ledger.freed_bytes.sub(block.bytes);
+        ledger.freed_blocks.sub(1);
+        if here {
+            slot.outstanding.add(1);
+        }
+        slot.sequence.close(ticket);
+        if !here && let Some(home) = home {
+            home.add_outstanding(1);
+        }
+        slot.raise(ledger);
+        slot.publish(space, block.bytes.cast_signed(), 1);
     }
 }

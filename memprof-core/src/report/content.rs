@@ -92,6 +92,36 @@ impl Sheet<'_> {
             .then(|| format!("{} left out (MEMPROF_ROWS={})", counted(count as u64, "more row"), self.rows.len()))
     }
 
+    /// How the memory of the device adds up, if this is the space of one.
+    pub(super) fn device_line(&self, snapshot: &Snapshot) -> Option<String> {
+        let device = snapshot.devices().iter().find(|device| device.space == self.space.name)?;
+        let mut line = format!(
+            "{}: device uses {} of {} bytes: attributed {}, pool reserve {}, unattributed {}",
+            one_line(&device.space),
+            thousands(device.used),
+            thousands(device.total),
+            thousands(device.attributed),
+            thousands(device.pool_reserved.saturating_sub(device.pool_used)),
+            thousands(device.unattributed),
+        );
+        if device.pool_reserved_high > 0 {
+            line.push_str(&format!(
+                "; pool holds {} (at most {}), hands out {} (at most {})",
+                thousands(device.pool_reserved),
+                thousands(device.pool_reserved_high),
+                thousands(device.pool_used),
+                thousands(device.pool_used_high),
+            ));
+        }
+        if device.unattributed < 0 {
+            line.push_str("; more is attributed than the device has in use");
+        }
+        if device.last_known {
+            line.push_str("; the driver is gone: last known values");
+        }
+        Some(line)
+    }
+
     /// `host: peak 32 bytes, total 32 bytes, live 0 bytes; outside any scope: total 0 bytes`.
     pub(super) fn space_line(&self) -> String {
         let totals = &self.space.totals;

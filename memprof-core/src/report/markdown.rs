@@ -25,6 +25,7 @@ pub(super) fn markdown(snapshot: &Snapshot, options: &Options) -> String {
             let space = one_line(&sheet.space.name);
             lines.extend(sheet.left_out().map(|left_out| format!("{space}: {left_out}")));
             lines.push(sheet.space_line());
+            lines.extend(sheet.device_line(snapshot));
         }
     }
     lines.extend(last_lines(snapshot));

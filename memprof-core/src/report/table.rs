@@ -50,7 +50,9 @@ fn tables(snapshot: &Snapshot, options: &Options) -> Vec<String> {
         let mut lines = table(sheet, columns);
         lines.extend(sheet.left_out());
         blocks.push(lines.join("\n"));
-        blocks.push(sheet.space_line());
+        let mut lines = vec![sheet.space_line()];
+        lines.extend(sheet.device_line(snapshot));
+        blocks.push(lines.join("\n"));
     }
     blocks
 }

@@ -24,7 +24,7 @@ fn two_spaces() -> Snapshot {
 fn nothing() -> Snapshot {
     let host = HostState::Measured;
     let (spaces, notes) = (Vec::new(), Vec::new());
-    Snapshot::new(SnapshotParts { enabled: false, host, spaces, notes, scopes_entered: false })
+    Snapshot::new(SnapshotParts { enabled: false, host, spaces, devices: Vec::new(), notes, scopes_entered: false })
 }
 
 #[test]

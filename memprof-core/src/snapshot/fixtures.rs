@@ -43,7 +43,14 @@ pub(crate) fn without_events(mut space: SpaceData) -> SpaceData {
 
 /// What a process that measures hands over.
 pub(crate) fn measuring(spaces: Vec<SpaceData>) -> SnapshotParts {
-    SnapshotParts { enabled: true, host: HostState::Measured, spaces, notes: Vec::new(), scopes_entered: true }
+    SnapshotParts {
+        enabled: true,
+        host: HostState::Measured,
+        spaces,
+        devices: Vec::new(),
+        notes: Vec::new(),
+        scopes_entered: true,
+    }
 }
 
 /// The example of the contract.

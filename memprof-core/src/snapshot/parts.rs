@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
+use crate::device::Device;
 use crate::record::{PathRecord, Record, Totals};
 
 /// What the recorder hands over to make a [`Snapshot`](super::Snapshot).
@@ -13,6 +14,8 @@ pub(crate) struct SnapshotParts {
     pub(crate) host: HostState,
     /// Host first, then by name.
     pub(crate) spaces: Vec<SpaceData>,
+    /// What the devices' own allocators said, by space.
+    pub(crate) devices: Vec<Device>,
     /// Limits reached and threads not read whole, a line each.
     pub(crate) notes: Vec<String>,
     /// Whether any scope was entered since the start.

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::fixtures::{contract_example, measuring, named, space, without_events};
 use super::{HostState, Snapshot, SnapshotParts};
+use crate::device::Device;
 use crate::record::Totals;
 
 fn names(snapshot: &Snapshot, space: &str) -> Vec<String> {
@@ -59,6 +60,7 @@ fn json_gives_back_an_equal_snapshot_with_odd_names_and_extreme_numbers() {
         enabled: false,
         host: HostState::Untagged,
         spaces: vec![host, space(odd, 1, Vec::new())],
+        devices: vec![Device { used: u64::MAX, unattributed: i64::MIN, ..Device::of(odd.to_owned()) }],
         notes: vec![odd.to_owned()],
         scopes_entered: true,
     });

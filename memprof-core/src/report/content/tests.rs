@@ -53,7 +53,14 @@ fn nothing_to_show_says_the_one_thing_that_is_true() {
         (true, HostState::Measured, busy(), NO_SCOPE),
         (true, HostState::Untagged, idle(), NO_SCOPE),
     ] {
-        let parts = SnapshotParts { enabled, host, spaces: vec![space], notes: Vec::new(), scopes_entered: false };
+        let parts = SnapshotParts {
+            enabled,
+            host,
+            spaces: vec![space],
+            devices: Vec::new(),
+            notes: Vec::new(),
+            scopes_entered: false,
+        };
         assert_eq!(Snapshot::new(parts).to_string(), format!("{NOTHING}{line}"));
     }
 }

@@ -1,0 +1,1 @@
+//! A CUDA driver and CUPTI without a GPU, for memprof's own tests.

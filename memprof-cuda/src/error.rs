@@ -1,0 +1,113 @@
+//! The one error of this crate.
+
+use std::fmt;
+
+use cudarc::driver::{DriverError, sys::CUresult};
+
+/// What went wrong between memprof and the CUDA driver: what was attempted, with what, and what the driver said.
+///
+/// ```no_run
+/// # fn retry() {}
+/// # fn f(error: memprof_cuda::Error) {
+/// if error.is_out_of_memory() {
+///     retry();
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Error(Box<Kind>);
+
+/// What an [`Error`] is made of.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// No CUDA driver can be loaded.
+    NoDriver { problem: String },
+    /// The driver is there, but not this function of it.
+    MissingFunction { function: &'static str },
+    /// A device index past those that there are.
+    NoDevice { ordinal: usize, count: usize },
+    /// A call of the driver failed.
+    Call { attempted: String, code: CUresult },
+    /// The memory does not suffice: a device's, or what a limit allows. `report`: who holds it.
+    OutOfMemory { attempted: String, report: Option<String> },
+    /// A caller's mistake: a pointer, a number of bytes, an alignment.
+    Invalid { problem: String },
+    /// Interception cannot be installed.
+    Interception { problem: String },
+    /// A file cannot be written.
+    File { attempted: String, error: std::io::Error },
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self(Box::new(kind))
+    }
+
+    /// A failed call of the driver; `attempted` completes "cannot ..".
+    pub(crate) fn call(attempted: impl Into<String>, error: DriverError) -> Self {
+        let (attempted, code) = (attempted.into(), error.0);
+        if code == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+            return Self::new(Kind::OutOfMemory { attempted, report: None });
+        }
+        Self::new(Kind::Call { attempted, code })
+    }
+
+    pub(crate) fn invalid(problem: impl Into<String>) -> Self {
+        Self::new(Kind::Invalid { problem: problem.into() })
+    }
+
+    #[allow(dead_code, reason = "for the modules that match on it")]
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.0
+    }
+
+    /// Whether memory did not suffice, on the device or under a limit: freeing some may help.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(*self.0, Kind::OutOfMemory { .. })
+    }
+
+    /// Whether there is no CUDA driver, or one that lacks what is needed: this machine cannot run CUDA.
+    pub fn is_no_driver(&self) -> bool {
+        matches!(*self.0, Kind::NoDriver { .. } | Kind::MissingFunction { .. })
+    }
+
+    /// What the driver said, if it was the driver.
+    pub fn code(&self) -> Option<CUresult> {
+        match *self.0 {
+            Kind::Call { code, .. } => Some(code),
+            Kind::OutOfMemory { .. } => Some(CUresult::CUDA_ERROR_OUT_OF_MEMORY),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Kind::NoDriver { problem } => write!(f, "no CUDA driver: {problem}"),
+            Kind::MissingFunction { function } => {
+                write!(f, "the CUDA driver has no function {function}: it is too old")
+            }
+            Kind::NoDevice { ordinal, count } => {
+                write!(f, "no CUDA device {ordinal}: there are {count}, counted from 0")
+            }
+            Kind::Call { attempted, code } => write!(f, "cannot {attempted}: {code:?}"),
+            Kind::OutOfMemory { attempted, report } => {
+                write!(f, "cannot {attempted}: out_of_memory")?;
+                report.as_ref().map_or(Ok(()), |report| write!(f, "\n{report}"))
+            }
+            Kind::Invalid { problem } => f.write_str(problem),
+            Kind::Interception { problem } => write!(f, "cannot intercept CUDA allocations: {problem}"),
+            Kind::File { attempted, error } => write!(f, "cannot {attempted}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.0 {
+            Kind::File { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
