@@ -169,7 +169,8 @@ impl<A: GlobalAlloc> Alloc<A> {
 // SAFETY: every request goes to `A`, padded by `offset` in front, which keeps size and alignment of the block; what
 // comes back goes to `A` as it came from there. Nothing in here unwinds.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
-    #[inline]
+    // Inlined into the one place that calls it, the program's allocation shim, where `always` is known.
+    #[inline(always)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !self.tags() {
             // SAFETY: handed on unchanged.
@@ -195,7 +196,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
         unsafe { Self::finish(memory, layout) }
     }
 
-    #[inline]
+    #[inline(always)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if !self.tags() {
             // SAFETY: handed on unchanged.

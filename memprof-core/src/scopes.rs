@@ -162,12 +162,14 @@ pub(crate) fn read(slot: &'static Slot, frame: &'static Frame, space: Space) -> 
 }
 
 /// Enters a plain scope, if memprof measures and this thread can be recorded.
-#[inline]
+#[inline(always)]
 pub(crate) fn enter(site: &'static Site) -> Option<Opened> {
     let state = state::load();
-    if !state::is_on(state) {
-        return None;
-    }
+    if state::is_on(state) { enter_on(site, state) } else { None }
+}
+
+#[inline]
+fn enter_on(site: &'static Site, state: u32) -> Option<Opened> {
     let slot = thread::current();
     if slot.state.get() != u64::from(state) {
         return enter_slowly(site);
