@@ -47,7 +47,9 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "a wrong call")]
 fn usage() -> ExitCode {
-    eprintln!("counted: expected plain-call, call, off-call, upstream-pair, pair, off-pair or poll, and a number of turns");
+    eprintln!(
+        "counted: expected plain-call, call, off-call, upstream-pair, pair, off-pair or poll, and a number of turns"
+    );
     ExitCode::FAILURE
 }
 

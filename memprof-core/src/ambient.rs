@@ -197,11 +197,9 @@ impl Slot {
     /// What this thread recorded under the ambient scope that it entered; asked by another thread.
     fn ambient_part(&'static self) -> Vec<(Space, Tally)> {
         let Some(frame) = self.first() else { return Vec::new() };
-        let mut words = Vec::new();
         let parts = self.ledgers(frame.marks.get()).map(|(space, ledger)| {
             // The last copy is taken as it is if the thread could not be read whole.
-            self.sequence.read(TRIES, |words| ledger.tally_of(frame, None).copy_to(words), &mut words);
-            (space, Tally::of_words(&words))
+            (space, self.sequence.read(TRIES, || ledger.tally_of(frame, None)).0)
         });
         parts.collect()
     }

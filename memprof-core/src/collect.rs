@@ -68,8 +68,10 @@ pub fn snapshot() -> Snapshot {
     let base = base();
     let calls = read_calls(paths, &base.calls);
     let mut unread = 0;
+    // One for all spaces: with many paths it takes longer to get the memory than to fill it.
+    let mut sums = Vec::new();
     let spaces: Vec<SpaceData> =
-        sorted_spaces().into_iter().map(|space| read_space(space, &calls, &base, &mut unread)).collect();
+        sorted_spaces().into_iter().map(|space| read_space(space, &calls, &base, &mut sums, &mut unread)).collect();
     drop(base);
     let host_events = spaces.first().is_some_and(|host| host.has_events);
     let host = match start::tags_decided() {
@@ -176,9 +178,10 @@ fn read_calls(paths: usize, base: &[u64]) -> Vec<u64> {
     calls
 }
 
-fn read_space(space: Space, calls: &[u64], base: &Base, unread: &mut usize) -> SpaceData {
+fn read_space(space: Space, calls: &[u64], base: &Base, sums: &mut Vec<PathSums>, unread: &mut usize) -> SpaceData {
     let paths = calls.len();
-    let mut sums = vec![PathSums::default(); paths];
+    sums.clear();
+    sums.resize(paths, PathSums::default());
     // Frees before allocations; see the module.
     for slot in slots() {
         let Some(ledger) = slot.known_ledger(space) else { continue };
@@ -230,14 +233,13 @@ fn read_space(space: Space, calls: &[u64], base: &Base, unread: &mut usize) -> S
             }
         }
     }
-    let (totals, has_events) =
-        if space == Space::HOST { host_totals(&mut sums, base) } else { marked_totals(space, &mut sums) };
+    let (totals, has_events) = if space == Space::HOST { host_totals(sums, base) } else { marked_totals(space, sums) };
     SpaceData {
         name: space.name().to_owned(),
         totals,
         has_events,
-        records: flat_records(&sums, calls),
-        tree: tree(&sums, calls),
+        records: flat_records(sums, calls),
+        tree: tree(sums, calls),
     }
 }
 

@@ -4,12 +4,12 @@ use core::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::blind;
-use crate::frame::{Frame, Kind};
+use crate::frame::{Frame, Kind, Tag, UNDER_CONTEXT};
 use crate::lane::Lane;
 use crate::path::PathId;
 use crate::scopes::{self, Opened};
 use crate::sharing::Shared;
-use crate::slot::Slot;
+use crate::slot::{NO_CALLS, Slot};
 use crate::space::Space;
 
 /// The innermost open scope of the thread or task that captured it, for others to work under.
@@ -159,4 +159,41 @@ fn extra_nodes(top: &'static Frame) -> Vec<PathId> {
         }
     }
     extra
+}
+
+impl Slot {
+    /// Enters a context: what happens now is not seen by what was open here before.
+    pub(crate) fn enter_context(&'static self, shared: &Arc<Shared>) -> Option<Opened> {
+        let frame = self.top().grow()?;
+        let serial = self.sequence.open();
+        frame.serial.set(serial);
+        frame.tag.set(Tag::new(shared.lane, shared.path).0);
+        frame.marks.set(Frame::marks_of(Kind::Context, UNDER_CONTEXT));
+        frame.calls.set(&NO_CALLS);
+        frame.hidden.set(None);
+        self.top.set(frame);
+        self.begin_segment(frame, shared.lane);
+        self.sequence.close();
+        frame.set_shared(Some(shared.clone()));
+        self.begin_sharing(frame);
+        Some(Opened { frame, serial })
+    }
+
+    pub(crate) fn leave_context(&'static self, frame: &'static Frame, below: &'static Frame) {
+        let lane = self.lane.get();
+        let marks = frame.marks.get();
+        let _blind = blind::enter();
+        if self.may_finish(frame) {
+            self.finish_context(frame, marks);
+        }
+        self.end_sharing(frame);
+        self.sequence.open();
+        for (space, ledger) in self.ledgers(marks) {
+            self.keep_net(space, || ledger.forget());
+        }
+        self.close(frame, below);
+        let outstanding = self.end_segment(frame);
+        self.sequence.close();
+        lane.add_outstanding(outstanding);
+    }
 }

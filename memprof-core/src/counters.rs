@@ -60,29 +60,6 @@ impl Tally {
         self.failed += after.failed - before.failed;
         self.largest = self.largest.max(after.largest);
     }
-
-    /// The tally as words, to compare copies of it; [`of_words`](Self::of_words) turns them back.
-    pub(crate) fn copy_to(&self, words: &mut Vec<u64>) {
-        let Counters { current_bytes, current_blocks, peak_bytes, peak_blocks, total_bytes, total_blocks } =
-            self.counters;
-        words.extend(
-            [current_bytes, current_blocks, peak_bytes, peak_blocks, total_bytes, total_blocks].map(i64::cast_unsigned),
-        );
-        words.extend([self.reallocs, self.failed, self.largest]);
-    }
-
-    pub(crate) fn of_words(words: &[u64]) -> Self {
-        let signed = |place: usize| words[place].cast_signed();
-        let counters = Counters {
-            current_bytes: signed(0),
-            current_blocks: signed(1),
-            peak_bytes: signed(2),
-            peak_blocks: signed(3),
-            total_bytes: signed(4),
-            total_blocks: signed(5),
-        };
-        Self { counters, reallocs: words[6], failed: words[7], largest: words[8] }
-    }
 }
 
 #[cfg(test)]

@@ -41,6 +41,12 @@ impl Tag {
         (self.0 ^ other.0) >> PATH_BITS == 0
     }
 
+    /// Whether the block's home is this very lane.
+    #[inline(always)]
+    pub(crate) fn is_of(self, lane: &Lane) -> bool {
+        self.0 >> PATH_BITS == u64::from(lane.index())
+    }
+
     pub(crate) fn lane(self) -> Option<&'static Lane> {
         Lane::of_index((self.0 >> PATH_BITS) as u32)
     }
@@ -72,6 +78,8 @@ pub(crate) const UNDER_CONTEXT: u64 = 1 << 42;
 pub(crate) const SHARES: u64 = 1 << 43;
 const KIND_SHIFT: u32 = 44;
 const BASE: u64 = 3;
+/// The marks of a poll that has seen nothing, outside any `Context` and any other activation of its site.
+pub(crate) const POLL: u64 = 1 << KIND_SHIFT;
 
 /// One open scope. A frame that is not open keeps its place in the list for the next scope of that depth.
 pub(crate) struct Frame {

@@ -69,10 +69,23 @@ impl<F> Tracked<F> {
 
     /// Enters the scope for a poll; `None` if memprof is off or the thread cannot be recorded.
     fn enter(&mut self) -> Option<Entered> {
-        if !state::is_on(state::load()) {
+        let state = state::load();
+        if !state::is_on(state) {
             return None;
         }
-        let slot = current_slot()?;
+        let slot = thread::current();
+        if let Some(lane) = self.lane
+            && slot.state.get() == u64::from(state)
+            && let Some(opened) = slot.poll_again(self.site, lane)
+        {
+            return Some(Entered(opened));
+        }
+        self.enter_slowly()
+    }
+
+    #[cold]
+    fn enter_slowly(&mut self) -> Option<Entered> {
+        let slot = scopes::ready()?;
         let (lane, task) = if let Some(lane) = self.lane {
             (lane, is_task(lane))
         } else {
@@ -81,7 +94,7 @@ impl<F> Tracked<F> {
         if task {
             note_parent(slot, lane);
         }
-        slot.enter_poll(lane, Tag(lane.activation.tag.get()), task).map(Entered)
+        slot.enter_poll(self.site, lane).map(Entered)
     }
 }
 
@@ -94,7 +107,7 @@ fn current_slot() -> Option<&'static Slot> {
 
 /// Whether the future has the lane to itself, because it is not inside another tracked future.
 fn is_task(lane: &'static Lane) -> bool {
-    Tag(lane.activation.tag.get()).lane().is_some_and(|of| core::ptr::eq(of, lane))
+    Tag(lane.activation.tag.get()).is_of(lane)
 }
 
 /// Begins the activation: its path is fixed here.
@@ -152,7 +165,7 @@ struct Entered(Opened);
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.0.leave();
+        self.0.leave_poll();
     }
 }
 
@@ -176,7 +189,7 @@ impl<F> Drop for Tracked<F> {
         let _end = lane.map(EndOnDrop);
         let _entered = lane.and_then(|lane| {
             let slot = current_slot()?;
-            slot.enter_poll(lane, Tag(lane.activation.tag.get()), is_task(lane)).map(Entered)
+            slot.enter_poll(self.site, lane).map(Entered)
         });
         // SAFETY: dropped here and nowhere else; it stays where it was pinned.
         unsafe { ManuallyDrop::drop(&mut self.future) };

@@ -27,6 +27,7 @@ mod net;
 mod output;
 mod path;
 mod platform;
+mod polls;
 mod record;
 mod report;
 mod scopes;

@@ -8,11 +8,10 @@ use core::marker::PhantomData;
 
 use crate::blind;
 use crate::counters::{Counters, Tally};
-use crate::frame::{Frame, Kind, NODE_OPEN, SHARES, SITE_OPEN, SPACES, Tag, UNDER_CONTEXT};
-use crate::lane::Lane;
+use crate::frame::{Frame, Kind, NODE_OPEN, SHARES, SITE_OPEN, Tag, UNDER_CONTEXT};
 use crate::path::PathId;
 use crate::site::Site;
-use crate::slot::{CacheEntry, CallRow, NO_CALLS, NO_KEY, SiteRow, Slot};
+use crate::slot::{CacheEntry, CallRow, NO_KEY, SiteRow, Slot};
 use crate::space::Space;
 use crate::state;
 use crate::thread::{self, Place};
@@ -20,8 +19,8 @@ use crate::thread::{self, Place};
 /// Names a frame for as long as it is open: it is left only by what entered it, on the thread that entered it.
 #[derive(Clone, Copy)]
 pub(crate) struct Opened {
-    frame: &'static Frame,
-    serial: u64,
+    pub(crate) frame: &'static Frame,
+    pub(crate) serial: u64,
 }
 
 /// One activation of a [`Site`], open until it is dropped.
@@ -223,7 +222,7 @@ pub(crate) struct Step {
     pub(crate) site: u32,
     pub(crate) path: PathId,
     pub(crate) calls: &'static CallRow,
-    site_row: &'static SiteRow,
+    pub(crate) site_row: &'static SiteRow,
 }
 
 fn key(path: PathId, site: u32) -> u64 {
@@ -236,6 +235,14 @@ impl Slot {
         // The path and the site number both go up by one at a time; the multiplier spreads the path over the places.
         let place = (key >> 32).wrapping_mul(37) ^ key;
         &self.cache[(place % self.cache.len() as u64) as usize]
+    }
+
+    /// The calls of the path that entering `site` at `path` leads to, if the cache knows.
+    #[inline(always)]
+    pub(crate) fn cached_calls(&'static self, path: PathId, site: &'static Site) -> Option<&'static CallRow> {
+        let key = key(path, site.id());
+        let cached = self.cached(key);
+        (cached.key.get() == key).then(|| cached.calls.get())
     }
 
     /// Where entering `site` at `path` leads to, from the cache or by interning.
@@ -282,7 +289,7 @@ impl Slot {
     }
 
     /// The marks of a scope entered on `top`: what it inherits, and whether it is inside another one of its kind.
-    fn marks_for(top: &'static Frame, step: &Step) -> u64 {
+    pub(crate) fn marks_for(top: &'static Frame, step: &Step) -> u64 {
         let under_context = top.marks.get() & UNDER_CONTEXT;
         let context = if under_context == 0 { None } else { innermost_context(top) };
         let lowest = context.map_or(0, |context| context.depth() + 1);
@@ -313,8 +320,9 @@ impl Slot {
         Opened { frame, serial }
     }
 
+    /// [`push`](Self::push) without the count, while the sequence is open.
     #[inline(always)]
-    fn open(
+    pub(crate) fn open(
         &'static self,
         frame: &'static Frame,
         serial: u64,
@@ -334,55 +342,6 @@ impl Slot {
             site_row.outer.set(Some(frame));
         }
         self.top.set(frame);
-    }
-
-    /// Begins a poll (or the drop) of a tracked future at its own path, on what is open here. `task`: the lane to
-    /// switch to.
-    pub(crate) fn enter_poll(&'static self, future: &'static Lane, tag: Tag, task: bool) -> Option<Opened> {
-        if !task && self.lane.get().has_pending() {
-            // What waits is for the scope that is innermost until now.
-            self.settle();
-        }
-        let top = self.top();
-        let frame = top.grow()?;
-        let step = self.step_to(tag.path())?;
-        let marks = Frame::marks_of(Kind::Poll, Self::marks_for(top, &step));
-        let tag = if task { tag } else { top.tag().with_path(tag.path()) };
-        let serial = self.sequence.open();
-        frame.future.set(Some(future));
-        self.open(frame, serial, tag, marks, step.calls, step.site_row);
-        if task {
-            self.begin_segment(frame, future);
-        }
-        self.sequence.close();
-        if task && future.has_pending() {
-            self.settle();
-        }
-        if future.activation.is_captured() {
-            let _blind = blind::enter();
-            let shared = future.activation.accounts().shared.clone();
-            if let Some(shared) = shared {
-                share(self, frame, shared);
-            }
-        }
-        Some(Opened { frame, serial })
-    }
-
-    /// Enters a context: what happens now is not seen by what was open here before.
-    pub(crate) fn enter_context(&'static self, shared: &std::sync::Arc<crate::sharing::Shared>) -> Option<Opened> {
-        let frame = self.top().grow()?;
-        let serial = self.sequence.open();
-        frame.serial.set(serial);
-        frame.tag.set(Tag::new(shared.lane, shared.path).0);
-        frame.marks.set(Frame::marks_of(Kind::Context, UNDER_CONTEXT));
-        frame.calls.set(&NO_CALLS);
-        frame.hidden.set(None);
-        self.top.set(frame);
-        self.begin_segment(frame, shared.lane);
-        self.sequence.close();
-        frame.set_shared(Some(shared.clone()));
-        self.begin_sharing(frame);
-        Some(Opened { frame, serial })
     }
 
     /// Leaves the top frame, whatever its kind; the base stays.
@@ -424,61 +383,8 @@ impl Slot {
         calls.note_left(frame.path());
     }
 
-    fn leave_poll(&'static self, frame: &'static Frame, below: &'static Frame) {
-        if let Some(shared) = frame.shared() {
-            let _blind = blind::enter();
-            self.absorb(frame, &shared);
-            self.end_sharing(frame);
-        }
-        let marks = frame.marks.get();
-        let future = frame.future.get();
-        if let Some(future) = future
-            && marks & SPACES != 0
-        {
-            let _blind = blind::enter();
-            let mut accounts = future.activation.accounts();
-            self.sequence.open();
-            for (space, ledger) in self.ledgers(marks) {
-                let poll = ledger.tally();
-                let sum = accounts.fold(space, &poll, marks);
-                let row = ledger.row.get();
-                row.add(&poll, marks);
-                row.raise(&sum);
-                ledger.merge(below, space.bit());
-            }
-            self.sequence.close();
-        }
-        self.sequence.open();
-        self.close(frame, below);
-        if self.segment.is(frame) {
-            let outstanding = self.end_segment(frame);
-            if let Some(future) = future {
-                future.activation.outstanding.add(outstanding.cast_unsigned());
-            }
-        }
-        self.sequence.close();
-    }
-
-    fn leave_context(&'static self, frame: &'static Frame, below: &'static Frame) {
-        let lane = self.lane.get();
-        let marks = frame.marks.get();
-        let _blind = blind::enter();
-        if self.may_finish(frame) {
-            self.finish_context(frame, marks);
-        }
-        self.end_sharing(frame);
-        self.sequence.open();
-        for (space, ledger) in self.ledgers(marks) {
-            self.keep_net(space, || ledger.forget());
-        }
-        self.close(frame, below);
-        let outstanding = self.end_segment(frame);
-        self.sequence.close();
-        lane.add_outstanding(outstanding);
-    }
-
     /// Takes `frame` off the top.
-    fn close(&'static self, frame: &'static Frame, below: &'static Frame) {
+    pub(crate) fn close(&'static self, frame: &'static Frame, below: &'static Frame) {
         let under_context = frame.has(UNDER_CONTEXT);
         let site_row = frame.calls.get().site.get();
         if site_row.outer.is(frame) {
@@ -548,7 +454,7 @@ impl Opened {
 
     #[cold]
     #[inline(never)]
-    fn leave_slowly(self) {
+    pub(crate) fn leave_slowly(self) {
         let Some(slot) = thread::own() else { return };
         if !self.is_open() {
             return;

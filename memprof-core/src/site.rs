@@ -183,6 +183,9 @@ impl fmt::Debug for Site {
 /// `crate-version/src/file.rs` for a file of a registry dependency, whose path holds the directory
 /// `registry/src/<index>/`; any other path as it is.
 fn shown_file(file: &str) -> String {
+    if file.is_empty() {
+        return String::new();
+    }
     let unix = file.replace('\\', "/");
     let dependency = unix.split_once("/registry/src/").and_then(|(_, rest)| rest.split_once('/'));
     dependency.map_or_else(|| file.to_owned(), |(_, rest)| rest.to_owned())

@@ -223,7 +223,8 @@ impl Counter {
 /// if both copies are equal they are what stood there when nothing was under way. Why that holds on any machine:
 /// the release fence after `begin` orders it before the change's stores, so a reader that saw one of those stores
 /// and then an acquire fence also sees `begin`; and the acquire load of `end` brings in all stores of the changes
-/// counted in it. The counters only grow, so equal copies mean that nothing changed in between. One writer and
+/// counted in it. The counters only grow, so equal copies mean that nothing changed in between. Copying twice bears with
+/// a thread that never rests: it need not pause for a whole copy, only leave these numbers alone for as long. One writer and
 /// plain loads and stores: there is no interleaving for loom to search that this argument does not cover.
 #[derive(Debug)]
 pub(crate) struct Sequence {
@@ -268,27 +269,38 @@ impl Sequence {
         self.begin.load(Ordering::Acquire) == end
     }
 
-    /// Copies with `copy` until two copies agree around a moment without a change under way, at most `tries`
-    /// times. The last copy is left behind; the result says whether it can be trusted.
-    pub(crate) fn read(&self, tries: u32, mut copy: impl FnMut(&mut Vec<u64>), words: &mut Vec<u64>) -> bool {
-        let mut again = Vec::with_capacity(words.capacity());
-        for attempt in 0..tries {
-            words.clear();
-            copy(words);
-            if self.is_quiet() {
-                again.clear();
-                copy(&mut again);
-                if *words == again {
-                    return true;
-                }
+    /// Copies with `copy` until two copies agree around a moment without a change under way, at most `tries` times.
+    /// Gives the last copy, and whether it can be trusted.
+    #[inline]
+    pub(crate) fn read<T: PartialEq>(&self, tries: u32, mut copy: impl FnMut() -> T) -> (T, bool) {
+        // On a thread that is at rest, one copy with no change begun or under way around it is enough.
+        let end = self.end.load(Ordering::Acquire);
+        let words = copy();
+        fence(Ordering::Acquire);
+        if self.begin.load(Ordering::Relaxed) == end {
+            return (words, true);
+        }
+        self.read_again(tries, copy)
+    }
+
+    #[cold]
+    fn read_again<T: PartialEq>(&self, tries: u32, mut copy: impl FnMut() -> T) -> (T, bool) {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let words = copy();
+            if self.is_quiet() && copy() == words {
+                return (words, true);
             }
-            if attempt % 64 == 63 {
+            if attempt >= tries {
+                return (words, false);
+            }
+            if attempt % 64 == 0 {
                 std::thread::yield_now();
             } else {
                 core::hint::spin_loop();
             }
         }
-        false
     }
 }
 
@@ -315,27 +327,26 @@ mod tests {
     #[test]
     fn a_change_under_way_is_never_read() {
         let sequence = Sequence::new();
-        let mut words = Vec::new();
         sequence.open();
-        assert!(!sequence.read(3, |words| words.push(1), &mut words));
+        assert_eq!(sequence.read(3, || 1), (1, false));
         sequence.close();
-        assert!(sequence.read(3, |words| words.push(1), &mut words));
-        assert_eq!(words, [1]);
+        assert_eq!(sequence.read(3, || 1), (1, true));
     }
 
     #[test]
     fn a_number_that_changes_between_the_copies_is_read_again() {
         let sequence = Sequence::new();
-        let mut calls = 0_u64;
-        let mut words = Vec::new();
-        assert!(sequence.read(
-            9,
-            |words| {
-                calls += 1;
-                words.push(calls.min(2));
-            },
-            &mut words
-        ));
-        assert_eq!((words[0], calls), (2, 4), "1 then 2 disagree, 2 then 2 agree");
+        let (mut copies, mut number) = (0, 0);
+        let copy = || {
+            copies += 1;
+            if copies <= 3 {
+                sequence.open();
+                number += 1;
+                sequence.close();
+            }
+            number
+        };
+        assert_eq!(sequence.read(9, copy), (3, true));
+        assert_eq!(copies, 5, "1 with a change around it, 2 and 3 disagree, 3 and 3 agree");
     }
 }

@@ -1,6 +1,6 @@
 //! The open scopes of one thread, counted as if they ended now.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::counters::{Counters, Tally};
 use crate::frame::{Frame, Kind};
@@ -12,7 +12,8 @@ use super::sums::{PathSums, ROW_WORDS, TRIES, copy_row};
 
 /// The rows, in one space, of the paths that are open on one thread.
 pub(super) struct OpenScopes {
-    pub(super) rows: HashMap<usize, PathSums>,
+    /// Few, so that asking for a path that is not open costs next to nothing.
+    pub(super) rows: BTreeMap<usize, PathSums>,
     /// Whether they were read at one moment. If not, they hold what was ended.
     pub(super) whole: bool,
 }
@@ -35,17 +36,14 @@ const FRAME_WORDS: usize = 4;
 
 impl OpenScopes {
     pub(super) fn read(slot: &'static Slot, space: Space, ledger: &'static Ledger) -> Self {
-        let mut words = Vec::new();
         let mut frames: Vec<&'static Frame> = Vec::new();
-        let whole = slot.sequence.read(
-            TRIES,
-            |words| {
-                frames.clear();
-                copy(slot, ledger, words, &mut frames);
-            },
-            &mut words,
-        );
-        let mut open = Self { rows: HashMap::new(), whole };
+        let (words, whole) = slot.sequence.read(TRIES, || {
+            let mut words = Vec::new();
+            frames.clear();
+            copy(slot, ledger, &mut words, &mut frames);
+            words
+        });
+        let mut open = Self { rows: BTreeMap::new(), whole };
         if !whole || frames.is_empty() {
             return open;
         }
@@ -142,7 +140,7 @@ fn copy(slot: &'static Slot, ledger: &'static Ledger, words: &mut Vec<u64>, fram
         };
         words.extend([open.serial.get(), path.index() as u64, open.marks.get(), kind]);
         match ledger.rows.get(path.index()) {
-            Some(row) => copy_row(row, words),
+            Some(row) => words.extend(copy_row(row)),
             None => words.extend([0; ROW_WORDS]),
         }
         frames.push(open);

@@ -5,7 +5,7 @@ use crate::ledger::Row;
 use crate::record::Record;
 use crate::site::Site;
 use crate::state;
-use crate::system::Sequence;
+use crate::system::{Counter, Sequence};
 
 /// How often a row is read again before it is taken as it is. A reader meets a change under way about every third
 /// time on a thread that does nothing but allocate; every 64th try it lets others run.
@@ -61,30 +61,40 @@ impl Inclusive {
 }
 
 /// The words of a row in the order in which [`PathSums::of_words`] wants them.
-pub(super) fn copy_row(row: &Row, words: &mut Vec<u64>) {
-    let own = [&row.alloc_bytes, &row.alloc_blocks, &row.temporary];
-    let sums =
-        [&row.sums, &row.inner].into_iter().flat_map(|sums| [&sums.bytes, &sums.blocks, &sums.reallocs, &sums.failed]);
-    words.extend(
-        own.into_iter().chain(sums).chain([&row.peak, &row.largest, &row.epoch]).map(crate::system::Counter::get),
-    );
+pub(super) fn copy_row(row: &Row) -> [u64; ROW_WORDS] {
+    [
+        &row.alloc_bytes,
+        &row.alloc_blocks,
+        &row.temporary,
+        &row.sums.bytes,
+        &row.sums.blocks,
+        &row.sums.reallocs,
+        &row.sums.failed,
+        &row.inner.bytes,
+        &row.inner.blocks,
+        &row.inner.reallocs,
+        &row.inner.failed,
+        &row.peak,
+        &row.largest,
+        &row.epoch,
+    ]
+    .map(Counter::get)
 }
 
 /// Words that [`copy_row`] makes.
 pub(super) const ROW_WORDS: usize = 14;
 
 /// What one thread recorded in a row, but for frees; and whether it was read whole.
+#[inline]
 pub(super) fn read_row(sequence: &Sequence, row: &Row) -> (PathSums, bool) {
-    let mut words = Vec::with_capacity(ROW_WORDS);
-    let whole = sequence.read(TRIES, |words| copy_row(row, words), &mut words);
+    let (words, whole) = sequence.read(TRIES, || copy_row(row));
     (PathSums::of_words(&words), whole)
 }
 
 /// What one thread freed of a row's path: bytes and blocks.
+#[inline]
 pub(super) fn read_freed(sequence: &Sequence, row: &Row) -> [u64; 2] {
-    let mut words = Vec::with_capacity(2);
-    sequence.read(TRIES, |words| words.extend([row.freed_bytes.get(), row.freed_blocks.get()]), &mut words);
-    [words[0], words[1]]
+    sequence.read(TRIES, || [row.freed_bytes.get(), row.freed_blocks.get()]).0
 }
 
 impl PathSums {

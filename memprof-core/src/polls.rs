@@ -1,0 +1,141 @@
+//! Polls of tracked futures, as frames.
+//!
+//! The common case, a future that was polled before, outside any `Context`, and that sees no event in this poll, has a
+//! short path of its own, of about 50 instructions each way; [`scopes`](crate::scopes) has the like for plain scopes.
+
+use crate::blind;
+use crate::frame::{Frame, Kind, POLL, SPACES, Tag, UNDER_CONTEXT};
+use crate::lane::Lane;
+use crate::scopes::{Opened, share};
+use crate::site::Site;
+use crate::slot::Slot;
+use crate::thread;
+
+impl Slot {
+    /// Begins a poll of a future that was polled before, if nothing has to be done first.
+    #[inline]
+    pub(crate) fn poll_again(&'static self, site: &'static Site, future: &'static Lane) -> Option<Opened> {
+        let activation = &future.activation;
+        let tag = Tag(activation.tag.get());
+        let task = tag.is_of(future);
+        let top = self.top();
+        let frame = top.above()?;
+        // A path leads to itself by its own site, so a poll uses the cache that scopes do.
+        let calls = self.cached_calls(tag.path(), site)?;
+        let site_row = calls.site.get();
+        let (lane, tag) = if task { (future, tag) } else { (self.lane.get(), top.tag().with_path(tag.path())) };
+        let plain = top.marks.get() & UNDER_CONTEXT == 0
+            && site_row.outer.get().is_none()
+            && !lane.has_pending()
+            && !activation.is_captured()
+            && (!task || activation.parent.is(self.lane.get()));
+        if !plain {
+            return None;
+        }
+        let serial = self.sequence.open();
+        frame.future.set(Some(future));
+        self.open(frame, serial, tag, POLL, calls, site_row);
+        if task {
+            self.begin_segment(frame, future);
+        }
+        self.sequence.close();
+        Some(Opened { frame, serial })
+    }
+
+    /// Begins a poll (or the drop) of a tracked future at its own path, on what is open here.
+    pub(crate) fn enter_poll(&'static self, site: &'static Site, future: &'static Lane) -> Option<Opened> {
+        let tag = Tag(future.activation.tag.get());
+        let task = tag.is_of(future);
+        if !task && self.lane.get().has_pending() {
+            // What waits is for the scope that is innermost until now.
+            self.settle();
+        }
+        let top = self.top();
+        let frame = top.grow()?;
+        let step = self.step(tag.path(), site)?;
+        let marks = Frame::marks_of(Kind::Poll, Self::marks_for(top, &step));
+        let tag = if task { tag } else { top.tag().with_path(tag.path()) };
+        let serial = self.sequence.open();
+        frame.future.set(Some(future));
+        self.open(frame, serial, tag, marks, step.calls, step.site_row);
+        if task {
+            self.begin_segment(frame, future);
+        }
+        self.sequence.close();
+        if task && future.has_pending() {
+            self.settle();
+        }
+        if future.activation.is_captured() {
+            let _blind = blind::enter();
+            let shared = future.activation.accounts().shared.clone();
+            if let Some(shared) = shared {
+                share(self, frame, shared);
+            }
+        }
+        Some(Opened { frame, serial })
+    }
+
+    pub(crate) fn leave_poll(&'static self, frame: &'static Frame, below: &'static Frame) {
+        if let Some(shared) = frame.shared() {
+            let _blind = blind::enter();
+            self.absorb(frame, &shared);
+            self.end_sharing(frame);
+        }
+        let marks = frame.marks.get();
+        let future = frame.future.get();
+        if let Some(future) = future
+            && marks & SPACES != 0
+        {
+            let _blind = blind::enter();
+            let mut accounts = future.activation.accounts();
+            self.sequence.open();
+            for (space, ledger) in self.ledgers(marks) {
+                let poll = ledger.tally();
+                let sum = accounts.fold(space, &poll, marks);
+                let row = ledger.row.get();
+                row.add(&poll, marks);
+                row.raise(&sum);
+                ledger.merge(below, space.bit());
+            }
+            self.sequence.close();
+        }
+        self.sequence.open();
+        self.close(frame, below);
+        if self.segment.is(frame) {
+            self.end_task_segment(frame);
+        }
+        self.sequence.close();
+    }
+
+    /// Ends the segment of a task at the end of a poll.
+    #[inline]
+    fn end_task_segment(&'static self, frame: &'static Frame) {
+        let outstanding = self.end_segment(frame);
+        if let Some(future) = frame.future.get() {
+            future.activation.outstanding.add(outstanding.cast_unsigned());
+        }
+    }
+}
+
+impl Opened {
+    /// Ends a poll, after whatever is still open above it.
+    #[inline]
+    pub(crate) fn leave_poll(self) {
+        let frame = self.frame;
+        let slot = thread::current();
+        let plain = slot.top.is(frame)
+            && frame.serial.get() == self.serial
+            && frame.marks.get() == POLL
+            && !slot.lane.get().has_pending();
+        if !plain {
+            return self.leave_slowly();
+        }
+        slot.sequence.open();
+        frame.calls.get().site.get().outer.set(None);
+        slot.top.set(frame.below_scope());
+        if slot.segment.is(frame) {
+            slot.end_task_segment(frame);
+        }
+        slot.sequence.close();
+    }
+}
