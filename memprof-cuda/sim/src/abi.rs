@@ -256,10 +256,10 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_to_its_room() -> Done {
-        let mut room = [1; 4];
-        Out(room.as_mut_ptr()).set_text("abcdef", 4)?;
-        assert_eq!(room.map(|letter| letter as u8), *b"abc\0");
-        assert_eq!(Out(room.as_mut_ptr()).set_text("abcdef", 0), Err(Code::INVALID_VALUE));
+        let mut room = [1_u8; 4];
+        Out(room.as_mut_ptr()).cast::<c_char>().set_text("abcdef", 4)?;
+        assert_eq!(room, *b"abc\0");
+        assert_eq!(Out(room.as_mut_ptr()).cast::<c_char>().set_text("abcdef", 0), Err(Code::INVALID_VALUE));
         Ok(())
     }
 }
