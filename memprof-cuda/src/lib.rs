@@ -6,6 +6,8 @@ pub mod resource;
 mod driver;
 mod error;
 mod events;
+mod oom;
 mod tracked;
 
 pub use error::Error;
+pub use oom::{Action, OutOfMemory, Owner, on_out_of_memory};
