@@ -147,11 +147,11 @@ fn no_elements_are_a_block_where_the_driver_gives_an_address() -> Outcome {
 #[test]
 fn an_inner_slice_is_off_the_books_and_comes_back_onto_them() -> Outcome {
     let turn = Turn::begin()?;
-    for stream in turn.streams()? {
+    for (stream, keeper) in turn.streams()?.into_iter().zip(["keeper", "other keeper"]) {
         let tracked = scope("maker", || stream.clone_htod(&[1_u8, 2, 3]))?;
         let inner: CudaSlice<u8> = tracked.into_inner();
         assert_eq!(live(DEVICE), (0, 0));
-        one_block("keeper", device(), 3, || Ok::<_, cudarc::driver::DriverError>(TrackedSlice::from(inner)))?;
+        one_block(keeper, device(), 3, || Ok::<_, cudarc::driver::DriverError>(TrackedSlice::from(inner)))?;
     }
     // SAFETY: nobody reads it.
     let pinned = unsafe { tracked_support::stream()?.pinned::<u8>(3) }?;

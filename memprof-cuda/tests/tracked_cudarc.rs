@@ -116,7 +116,8 @@ fn tracked_memory_is_a_kernels_argument() -> Outcome {
     let Some(sim) = turn.simulator() else { return Ok(()) };
     sim.register_kernel("sum", sum);
     for stream in turn.streams()? {
-        let function = stream.context().load_module(Ptx::from_src("any text is a module here"))?.load_function("sum")?;
+        let function =
+            stream.context().load_module(Ptx::from_src("any text is a module here"))?.load_function("sum")?;
         let mut out = stream.alloc_zeros::<u64>(1)?;
         let given = stream.clone_htod(&[100_u64])?;
         // SAFETY: written on the next line.

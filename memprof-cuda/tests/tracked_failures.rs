@@ -4,7 +4,7 @@
 
 mod tracked_support;
 
-use cudarc::driver::{DriverError, sys::CUresult};
+use cudarc::driver::{DevicePtr as _, DriverError, sys, sys::CUresult};
 use memprof_core::{Space, counters};
 use memprof_cuda::TrackedStream;
 use memprof_cuda_sim::Sim;
@@ -125,15 +125,25 @@ fn a_mapping_that_stays_mapped_or_unreleased_stays_on_the_books() -> Outcome {
     let Some(sim) = turn.simulator() else { return Ok(()) };
     let stream = tracked_support::stream()?;
     let before = sim.live().devices[0].bytes;
+    let mut mappings = Vec::new();
     for (times, call) in ["cuMemUnmap", "cuMemRelease"].into_iter().enumerate() {
         // SAFETY: nobody reads it.
         let mapping = unsafe { stream.map::<u8>(1) }?;
         let bytes = mapping.mapped_bytes();
+        mappings.push((mapping.device_ptr(&stream).0, bytes));
         refuse(&stream, sim, call, || drop(mapping))?;
         let stayed = (times + 1) * bytes;
         assert_eq!(live(DEVICE), (i64::try_from(stayed)?, i64::try_from(times + 1)?), "{call}");
         assert_eq!(sim.live().devices[0].bytes - before, stayed as u64, "{call}");
     }
+    // SAFETY: the first one, whose unmapping was refused.
+    unsafe { sys::cuMemUnmap(mappings[0].0, mappings[0].1) }.result()?;
+    mappings.into_iter().for_each(|(address, _)| memprof_core::record_free(Space::device(0), address));
+    for block in sim.blocks() {
+        // SAFETY: physical memory that nobody owns after its release was refused.
+        unsafe { sys::cuMemRelease(block.address) }.result()?;
+    }
+    assert_eq!((live(DEVICE), sim.live().devices[0].blocks), ((0, 0), 0));
     Ok(())
 }
 
@@ -143,7 +153,8 @@ fn a_mapping_that_fails_half_way_leaves_nothing_behind() -> Outcome {
     let Some(sim) = turn.simulator() else { return Ok(()) };
     let stream = tracked_support::stream()?;
     let before = (sim.live(), live(DEVICE));
-    for (failures, call) in ["cuMemAddressReserve", "cuMemCreate", "cuMemMap", "cuMemSetAccess"].into_iter().enumerate() {
+    for (failures, call) in ["cuMemAddressReserve", "cuMemCreate", "cuMemMap", "cuMemSetAccess"].into_iter().enumerate()
+    {
         sim.fail_next(call, INVALID_VALUE, 1);
         // SAFETY: nobody reads it.
         let refused = unsafe { stream.map::<u8>(1) }.map(drop);
@@ -153,7 +164,10 @@ fn a_mapping_that_fails_half_way_leaves_nothing_behind() -> Outcome {
     }
     // SAFETY: nobody reads it.
     let nothing = unsafe { stream.map::<u8>(0) }.map(drop);
-    assert_eq!(nothing.map_err(|error| error.to_string()), Err("cannot map 0 bytes: the driver maps whole pages".into()));
+    assert_eq!(
+        nothing.map_err(|error| error.to_string()),
+        Err("cannot map 0 bytes: the driver maps whole pages".into())
+    );
     Ok(())
 }
 
