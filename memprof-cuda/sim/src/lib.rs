@@ -1,1 +1,67 @@
-//! A CUDA driver and CUPTI without a GPU, for memprof's own tests.
+//! A CUDA driver and CUPTI without a GPU, for memprof's own tests and examples.
+//!
+//! The crate is two things. As a shared library it *is* the driver: `libmemprof_cuda_sim.so` exports the `cu*` functions that cudarc looks
+//! up and the `cupti*` functions that interception needs. As a Rust library it finds that file and loads it, so that cudarc meets it:
+//!
+//! ```
+//! let driver = memprof_cuda_sim::load()?; // before the first call of cudarc
+//! if let Some(sim) = driver.simulator() {
+//!     sim.set_memory_limit(64 << 20);
+//!     assert_eq!(sim.live().devices[0].bytes, 0);
+//! }
+//! # Ok::<(), memprof_cuda_sim::LoadError>(())
+//! ```
+//!
+//! # What is simulated
+//!
+//! Devices, contexts, streams, events, device, pooled, managed, pinned and registered memory, memory pools with their reserve and threshold,
+//! virtual memory management, arrays (as memory), IPC handles and imported memory (as memory), modules, and kernels: host functions that a
+//! test registers by name ([`Sim::register_kernel`]).
+//!
+//! * A device's memory is host memory. Fresh bytes are `0xCD`, freed ones `0xDD` (blocks above 2 MiB only at their two ends).
+//! * Copies and fills are bounds-checked: an address in freed or foreign memory, or past a block's end, is `CUDA_ERROR_INVALID_VALUE`.
+//! * A freed address is the next one given out for as many bytes. A device's limit is held to the byte; what pools reserve counts.
+//! * No context: `CUDA_ERROR_INVALID_CONTEXT`. A double or foreign free: `CUDA_ERROR_INVALID_VALUE`. A device that is not there:
+//!   `CUDA_ERROR_INVALID_DEVICE`. More than there is: `CUDA_ERROR_OUT_OF_MEMORY`.
+//! * Zero bytes: `cuMemAlloc` refuses; `cuMemAllocAsync` gives the address 0, which every free accepts.
+//! * A context that is destroyed, reset or released for the last time takes its memory, streams, events and modules along.
+//! * CUPTI shows one subscriber the driver calls that concern memory and contexts, on the calling thread.
+//!
+//! # What is not
+//!
+//! Time: all work is done when it is asked for, and a stream-ordered free frees at once. Stream capture and graphs, copies of arrays and
+//! of two or three dimensions, textures, multi-process anything, `cuGetProcAddress`, peer access, and that managed memory takes a device's.
+//! Physical memory shows its bytes only where it is mapped. A function that is not simulated returns `CUDA_ERROR_NOT_SUPPORTED` and says
+//! its name on stderr, once.
+//!
+//! # Environment
+//!
+//! Read when the library is loaded: `CUDA_SIM_DEVICES` (1), `CUDA_SIM_MEM` (bytes of each device, 256 MiB), `CUDA_SIM_POOLS` (1; 0: devices
+//! without memory pools), `CUDA_SIM_LOG` (0; 1: every call and its result on stderr), `CUDA_SIM_LIBRARY` (where the library is).
+
+mod abi;
+mod arena;
+mod array;
+mod books;
+mod context;
+mod control;
+mod copy;
+mod cupti;
+mod device;
+mod error;
+mod external;
+mod gate;
+mod kernel;
+mod load;
+mod memory;
+mod pool;
+mod sim;
+mod state;
+mod stream;
+mod unsupported;
+mod vmm;
+
+pub use books::Usage;
+pub use kernel::{Dimensions, Kernel};
+pub use load::{Driver, LoadError, load, load_simulator};
+pub use sim::{Block, BlockKind, BlockSpace, Live, Sim};

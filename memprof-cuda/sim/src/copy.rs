@@ -1,0 +1,168 @@
+//! Copies and fills, bounds-checked on the device's side, done at once.
+#![expect(unsafe_code, reason = "exports driver functions")]
+
+use std::ffi::{c_uchar, c_uint, c_ushort};
+
+use crate::abi::{Code, Done};
+use crate::arena;
+use crate::gate::{self, driver};
+use crate::state::State;
+
+impl State {
+    /// Copies between two blocks.
+    fn copy_inside(&self, to: u64, from: u64, bytes: usize) -> Done {
+        self.reachable(to, bytes)?;
+        self.reachable(from, bytes)?;
+        arena::copy(to, from, bytes);
+        Ok(())
+    }
+
+    /// Copies from the program's memory into a block.
+    fn copy_in(&self, to: u64, from: u64, bytes: usize) -> Done {
+        self.reachable(to, bytes)?;
+        copy_host(to, from, bytes)
+    }
+
+    /// Copies from a block into the program's memory.
+    fn copy_out(&self, to: u64, from: u64, bytes: usize) -> Done {
+        self.reachable(from, bytes)?;
+        copy_host(to, from, bytes)
+    }
+
+    /// Copies between any two addresses: where both are the program's, it is the program's promise.
+    fn copy_unified(&self, to: u64, from: u64, bytes: usize) -> Done {
+        match (self.reachable(to, bytes), self.reachable(from, bytes)) {
+            (Err(code), Err(_)) => Err(code),
+            _ => copy_host(to, from, bytes),
+        }
+    }
+
+    fn fill(&self, address: u64, pattern: &[u8], count: usize) -> Done {
+        if !address.is_multiple_of(pattern.len() as u64) {
+            return Err(Code::INVALID_VALUE);
+        }
+        let bytes = count.checked_mul(pattern.len()).ok_or(Code::INVALID_VALUE)?;
+        self.reachable(address, bytes)?;
+        if bytes > 0 {
+            arena::fill(address, pattern, bytes);
+        }
+        Ok(())
+    }
+
+    fn fill_rows(&self, address: u64, pitch: usize, pattern: &[u8], width: usize, height: usize) -> Done {
+        for row in 0..height {
+            let offset = row.checked_mul(pitch).ok_or(Code::INVALID_VALUE)?;
+            self.fill(address.checked_add(offset as u64).ok_or(Code::INVALID_VALUE)?, pattern, width)?;
+        }
+        Ok(())
+    }
+}
+
+fn copy_host(to: u64, from: u64, bytes: usize) -> Done {
+    if bytes == 0 {
+        return Ok(());
+    }
+    if to == 0 || from == 0 {
+        return Err(Code::INVALID_VALUE);
+    }
+    arena::copy(to, from, bytes);
+    Ok(())
+}
+
+/// A synchronous call: it needs a current context.
+fn now(body: impl FnOnce(&mut State) -> Done) -> Done {
+    gate::with(|state| {
+        state.current()?;
+        body(state)
+    })
+}
+
+/// A call on a stream.
+fn on(stream: usize, body: impl FnOnce(&mut State) -> Done) -> Done {
+    gate::with(|state| {
+        state.stream_context(stream)?;
+        body(state)
+    })
+}
+
+driver! {
+    fn cuMemcpy(to: u64, from: u64, bytes: usize) {
+        now(|state| state.copy_unified(to, from, bytes))
+    }
+
+    fn cuMemcpyAsync(to: u64, from: u64, bytes: usize, stream: usize) {
+        on(stream, |state| state.copy_unified(to, from, bytes))
+    }
+
+    fn cuMemcpyHtoD_v2(to: u64, from: u64, bytes: usize) {
+        now(|state| state.copy_in(to, from, bytes))
+    }
+
+    fn cuMemcpyHtoDAsync_v2(to: u64, from: u64, bytes: usize, stream: usize) {
+        on(stream, |state| state.copy_in(to, from, bytes))
+    }
+
+    fn cuMemcpyDtoH_v2(to: u64, from: u64, bytes: usize) {
+        now(|state| state.copy_out(to, from, bytes))
+    }
+
+    fn cuMemcpyDtoHAsync_v2(to: u64, from: u64, bytes: usize, stream: usize) {
+        on(stream, |state| state.copy_out(to, from, bytes))
+    }
+
+    fn cuMemcpyDtoD_v2(to: u64, from: u64, bytes: usize) {
+        now(|state| state.copy_inside(to, from, bytes))
+    }
+
+    fn cuMemcpyDtoDAsync_v2(to: u64, from: u64, bytes: usize, stream: usize) {
+        on(stream, |state| state.copy_inside(to, from, bytes))
+    }
+
+    fn cuMemcpyPeer(to: u64, to_context: usize, from: u64, from_context: usize, bytes: usize) {
+        now(|state| {
+            state.context(to_context)?;
+            state.context(from_context)?;
+            state.copy_inside(to, from, bytes)
+        })
+    }
+
+    fn cuMemcpyPeerAsync(to: u64, to_context: usize, from: u64, from_context: usize, bytes: usize, stream: usize) {
+        on(stream, |state| {
+            state.context(to_context)?;
+            state.context(from_context)?;
+            state.copy_inside(to, from, bytes)
+        })
+    }
+
+    fn cuMemsetD8_v2(address: u64, value: c_uchar, count: usize) {
+        now(|state| state.fill(address, &[value], count))
+    }
+
+    fn cuMemsetD8Async(address: u64, value: c_uchar, count: usize, stream: usize) {
+        on(stream, |state| state.fill(address, &[value], count))
+    }
+
+    fn cuMemsetD16_v2(address: u64, value: c_ushort, count: usize) {
+        now(|state| state.fill(address, &value.to_ne_bytes(), count))
+    }
+
+    fn cuMemsetD16Async(address: u64, value: c_ushort, count: usize, stream: usize) {
+        on(stream, |state| state.fill(address, &value.to_ne_bytes(), count))
+    }
+
+    fn cuMemsetD32_v2(address: u64, value: c_uint, count: usize) {
+        now(|state| state.fill(address, &value.to_ne_bytes(), count))
+    }
+
+    fn cuMemsetD32Async(address: u64, value: c_uint, count: usize, stream: usize) {
+        on(stream, |state| state.fill(address, &value.to_ne_bytes(), count))
+    }
+
+    fn cuMemsetD2D8_v2(address: u64, pitch: usize, value: c_uchar, width: usize, height: usize) {
+        now(|state| state.fill_rows(address, pitch, &[value], width, height))
+    }
+
+    fn cuMemsetD2D8Async(address: u64, pitch: usize, value: c_uchar, width: usize, height: usize, stream: usize) {
+        on(stream, |state| state.fill_rows(address, pitch, &[value], width, height))
+    }
+}

@@ -1,0 +1,196 @@
+//! All that the simulated driver knows, under one lock.
+//!
+//! Every driver function takes the lock for as long as it works, and lets it go before it calls out: to a kernel, a host function, a CUPTI
+//! callback. Nothing else is taken while it is held. The CUPTI subscriber has a lock of its own ([`crate::cupti`]), taken only without this one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::env;
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::abi::{Code, Done};
+use crate::arena::Arena;
+use crate::books::{Books, Space};
+use crate::context::{self, Context};
+use crate::device::Device;
+use crate::external::External;
+use crate::kernel::Kernels;
+use crate::memory::Block;
+use crate::pool::Pool;
+use crate::stream::{Event, Stream};
+use crate::vmm::Virtual;
+
+/// What the environment says, read once.
+pub(crate) struct Settings {
+    /// `CUDA_SIM_DEVICES`: how many devices there are; 1.
+    pub(crate) devices: usize,
+    /// `CUDA_SIM_MEM`: bytes of memory of each; 256 MiB.
+    pub(crate) bytes: u64,
+    /// `CUDA_SIM_POOLS`: whether devices have memory pools; 1. With 0 cudarc allocates by `cuMemAlloc`.
+    pub(crate) pools: bool,
+    /// `CUDA_SIM_LOG`: every call and its result on stderr; 0.
+    pub(crate) log: bool,
+}
+
+/// The settings.
+pub(crate) fn settings() -> &'static Settings {
+    static SETTINGS: OnceLock<Settings> = OnceLock::new();
+    SETTINGS.get_or_init(|| Settings {
+        devices: number("CUDA_SIM_DEVICES", 1) as usize,
+        bytes: number("CUDA_SIM_MEM", 256 << 20),
+        pools: number("CUDA_SIM_POOLS", 1) != 0,
+        log: number("CUDA_SIM_LOG", 0) != 0,
+    })
+}
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    env::var(name).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(otherwise)
+}
+
+/// A failure on demand.
+struct Failure {
+    function: String,
+    code: Code,
+    times: u64,
+}
+
+/// What the simulated driver knows.
+pub(crate) struct State {
+    pub(crate) initialised: bool,
+    pub(crate) pools_supported: bool,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) contexts: BTreeMap<usize, Context>,
+    pub(crate) streams: BTreeMap<usize, Stream>,
+    pub(crate) events: BTreeMap<usize, Event>,
+    pub(crate) pools: BTreeMap<usize, Pool>,
+    pub(crate) virtuals: Virtual,
+    pub(crate) external: External,
+    pub(crate) kernels: Kernels,
+    /// Live blocks by address.
+    pub(crate) blocks: BTreeMap<u64, Block>,
+    /// Addresses of pinned and managed memory.
+    pub(crate) host: Arena,
+    pub(crate) books: Books,
+    calls: HashMap<&'static str, u64>,
+    failures: Vec<Failure>,
+    next_handle: usize,
+}
+
+static STATE: LazyLock<Mutex<State>> = LazyLock::new(|| Mutex::new(State::new()));
+
+/// The state, locked. A panic elsewhere does not close it: the simulator goes on.
+pub(crate) fn lock() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    fn new() -> Self {
+        let settings = settings();
+        let mut state = Self {
+            initialised: false,
+            pools_supported: settings.pools,
+            devices: Vec::new(),
+            contexts: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            events: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            virtuals: Virtual::new(),
+            external: External::default(),
+            kernels: Kernels::default(),
+            blocks: BTreeMap::new(),
+            host: Arena::new(),
+            books: Books::new(settings.devices),
+            calls: HashMap::new(),
+            failures: Vec::new(),
+            next_handle: 0,
+        };
+        for index in 0..settings.devices {
+            let primary = state.handle();
+            let pool = state.handle();
+            state.contexts.insert(primary, Context::primary(index));
+            state.pools.insert(pool, Pool::new(index, 0));
+            state.devices.push(Device::new(settings.bytes, primary, pool));
+        }
+        state
+    }
+
+    /// A handle that no object has had before. It leads nowhere: nobody may follow it.
+    pub(crate) fn handle(&mut self) -> usize {
+        self.next_handle += 1;
+        0x5100_0000_0000 + self.next_handle * 0x10
+    }
+
+    /// Counts a call, and says whether it was told to fail.
+    pub(crate) fn begin_call(&mut self, function: &'static str) -> Option<Code> {
+        *self.calls.entry(function).or_default() += 1;
+        let index = self.failures.iter().position(|failure| failure.function == function)?;
+        let failure = &mut self.failures[index];
+        let code = failure.code;
+        failure.times -= 1;
+        if failure.times == 0 {
+            self.failures.remove(index);
+        }
+        Some(code)
+    }
+
+    /// The next `times` calls of the function fail, after those that were told to before.
+    pub(crate) fn fail_next(&mut self, function: String, code: Code, times: u64) {
+        if times > 0 {
+            self.failures.push(Failure { function, code, times });
+        }
+    }
+
+    /// How often a function was called, failures and refusals included.
+    pub(crate) fn calls(&self, function: &str) -> u64 {
+        self.calls.get(function).copied().unwrap_or(0)
+    }
+
+    /// Forgets failures on demand, calls, peaks and totals; the device limits of the settings are back. What is live stays live.
+    pub(crate) fn reset(&mut self) {
+        self.calls.clear();
+        self.failures.clear();
+        self.books.restart();
+        self.pools_supported = settings().pools;
+        for device in &mut self.devices {
+            device.bytes = settings().bytes;
+            device.context_bytes = 0;
+        }
+    }
+
+    /// The device of this index.
+    pub(crate) fn device(&self, index: i32) -> Result<&Device, Code> {
+        usize::try_from(index).ok().and_then(|index| self.devices.get(index)).ok_or(Code::INVALID_DEVICE)
+    }
+
+    /// The device of this index.
+    pub(crate) fn device_mut(&mut self, index: i32) -> Result<&mut Device, Code> {
+        usize::try_from(index).ok().and_then(|index| self.devices.get_mut(index)).ok_or(Code::INVALID_DEVICE)
+    }
+
+    /// The calling thread's context and its device.
+    pub(crate) fn current(&self) -> Result<(usize, usize), Code> {
+        let current = context::current();
+        if current == 0 {
+            return Err(Code::INVALID_CONTEXT);
+        }
+        match self.contexts.get(&current) {
+            Some(context) if context.is_active() => Ok((current, context.device)),
+            _ => Err(Code::CONTEXT_IS_DESTROYED),
+        }
+    }
+
+    /// Bytes of a device that are taken: by blocks, by what pools have reserved, by contexts.
+    pub(crate) fn device_used(&self, device: usize) -> u64 {
+        let pools = self.pools.values().filter(|pool| pool.device == device);
+        let reserve: u64 = pools.map(|pool| pool.reserved.now - pool.used.now).sum();
+        let contexts = self.contexts.values().filter(|context| context.device == device && context.is_active()).count();
+        self.books.usage(Space::Device(device)).bytes + reserve + contexts as u64 * self.devices[device].context_bytes
+    }
+
+    /// That so many more bytes fit on the device.
+    pub(crate) fn fits(&self, device: usize, bytes: u64) -> Done {
+        match self.device_used(device).checked_add(bytes) {
+            Some(used) if used <= self.devices[device].bytes => Ok(()),
+            _ => Err(Code::OUT_OF_MEMORY),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Streams and events. All work is done when it is asked for, so a stream is always idle and an event always complete.
+#![expect(unsafe_code, reason = "exports driver functions, and calls a host function that a program enqueues")]
+
+use std::ffi::{c_int, c_uint, c_void};
+use std::time::Instant;
+
+use crate::abi::{Code, Done, Out};
+use crate::gate::{self, driver};
+use crate::state::State;
+
+/// The handles that mean a stream without making one: the legacy default stream, and the thread's.
+const DEFAULT_STREAMS: [usize; 3] = [0, 1, 2];
+
+/// A stream.
+pub(crate) struct Stream {
+    pub(crate) context: usize,
+    flags: c_uint,
+    priority: c_int,
+}
+
+/// An event, and when it was recorded.
+pub(crate) struct Event {
+    pub(crate) context: usize,
+    recorded: Option<Instant>,
+}
+
+/// A host function that a program enqueues.
+type HostFunction = Option<unsafe extern "C" fn(*mut c_void)>;
+
+impl State {
+    /// The context and device that a stream works in.
+    pub(crate) fn stream_context(&self, stream: usize) -> Result<(usize, usize), Code> {
+        if DEFAULT_STREAMS.contains(&stream) {
+            return self.current();
+        }
+        let context = self.streams.get(&stream).ok_or(Code::INVALID_HANDLE)?.context;
+        Ok((context, self.context(context)?.device))
+    }
+
+    fn create_stream(&mut self, place: Out<usize>, flags: c_uint, priority: c_int) -> Done {
+        place.given()?;
+        let (context, _device) = self.current()?;
+        let handle = self.handle();
+        self.streams.insert(handle, Stream { context, flags, priority });
+        place.set(handle)
+    }
+
+    fn record(&mut self, event: usize, stream: usize) -> Done {
+        self.stream_context(stream)?;
+        self.event(event)?.recorded = Some(Instant::now());
+        Ok(())
+    }
+
+    fn event(&mut self, event: usize) -> Result<&mut Event, Code> {
+        self.events.get_mut(&event).ok_or(Code::INVALID_HANDLE)
+    }
+
+    fn elapsed(&mut self, milliseconds: Out<f32>, start: usize, end: usize) -> Done {
+        let start = self.event(start)?.recorded.ok_or(Code::INVALID_HANDLE)?;
+        let end = self.event(end)?.recorded.ok_or(Code::INVALID_HANDLE)?;
+        milliseconds.set(end.saturating_duration_since(start).as_secs_f32() * 1000.0)
+    }
+}
+
+driver! {
+    fn cuStreamCreate(place: Out<usize>, flags: c_uint) {
+        gate::with(|state| state.create_stream(place, flags, 0))
+    }
+
+    fn cuStreamCreateWithPriority(place: Out<usize>, flags: c_uint, priority: c_int) {
+        gate::with(|state| state.create_stream(place, flags, priority.clamp(-5, 0)))
+    }
+
+    fn cuStreamDestroy_v2(stream: usize) {
+        gate::with(|state| state.streams.remove(&stream).map(|_| ()).ok_or(Code::INVALID_HANDLE))
+    }
+
+    fn cuStreamSynchronize(stream: usize) {
+        gate::with(|state| {
+            let (_context, device) = state.stream_context(stream)?;
+            state.synchronized(device);
+            Ok(())
+        })
+    }
+
+    fn cuStreamQuery(stream: usize) {
+        gate::with(|state| state.stream_context(stream).map(|_| ()))
+    }
+
+    fn cuStreamWaitEvent(stream: usize, event: usize, _flags: c_uint) {
+        gate::with(|state| {
+            state.stream_context(stream)?;
+            state.event(event).map(|_| ())
+        })
+    }
+
+    fn cuStreamGetCtx(stream: usize, place: Out<usize>) {
+        gate::with(|state| place.set(state.stream_context(stream)?.0))
+    }
+
+    fn cuStreamGetDevice(stream: usize, place: Out<c_int>) {
+        gate::with(|state| place.set(state.stream_context(stream)?.1 as c_int))
+    }
+
+    fn cuStreamGetFlags(stream: usize, place: Out<c_uint>) {
+        gate::with(|state| place.set(state.streams.get(&stream).map_or(0, |stream| stream.flags)))
+    }
+
+    fn cuStreamGetPriority(stream: usize, place: Out<c_int>) {
+        gate::with(|state| place.set(state.streams.get(&stream).map_or(0, |stream| stream.priority)))
+    }
+
+    fn cuStreamGetId(stream: usize, place: Out<u64>) {
+        gate::with(|state| {
+            state.stream_context(stream)?;
+            place.set(stream as u64)
+        })
+    }
+
+    fn cuStreamIsCapturing(stream: usize, status: Out<c_uint>) {
+        gate::with(|state| {
+            state.stream_context(stream)?;
+            status.set(0)
+        })
+    }
+
+    fn cuStreamAttachMemAsync(stream: usize, address: u64, _bytes: usize, _flags: c_uint) {
+        gate::with(|state| {
+            state.stream_context(stream)?;
+            state.reachable(address, 1)
+        })
+    }
+
+    fn cuLaunchHostFunc(stream: usize, function: HostFunction, data: *mut c_void) {
+        gate::with(|state| state.stream_context(stream).map(|_| ()))?;
+        let function = function.ok_or(Code::INVALID_VALUE)?;
+        // SAFETY: the program promises the driver that this call is sound. The lock is not held.
+        unsafe { function(data) };
+        Ok(())
+    }
+
+    fn cuEventCreate(place: Out<usize>, _flags: c_uint) {
+        gate::with(|state| {
+            place.given()?;
+            let (context, _device) = state.current()?;
+            let handle = state.handle();
+            state.events.insert(handle, Event { context, recorded: None });
+            place.set(handle)
+        })
+    }
+
+    fn cuEventDestroy_v2(event: usize) {
+        gate::with(|state| state.events.remove(&event).map(|_| ()).ok_or(Code::INVALID_HANDLE))
+    }
+
+    fn cuEventRecord(event: usize, stream: usize) {
+        gate::with(|state| state.record(event, stream))
+    }
+
+    fn cuEventRecordWithFlags(event: usize, stream: usize, _flags: c_uint) {
+        gate::with(|state| state.record(event, stream))
+    }
+
+    fn cuEventQuery(event: usize) {
+        gate::with(|state| state.event(event).map(|_| ()))
+    }
+
+    fn cuEventSynchronize(event: usize) {
+        gate::with(|state| {
+            let context = state.event(event)?.context;
+            let device = state.context(context)?.device;
+            state.synchronized(device);
+            Ok(())
+        })
+    }
+
+    fn cuEventElapsedTime(milliseconds: Out<f32>, start: usize, end: usize) {
+        gate::with(|state| state.elapsed(milliseconds, start, end))
+    }
+
+    fn cuEventElapsedTime_v2(milliseconds: Out<f32>, start: usize, end: usize) {
+        gate::with(|state| state.elapsed(milliseconds, start, end))
+    }
+
+    fn cuProfilerStart() {
+        Ok(())
+    }
+
+    fn cuProfilerStop() {
+        Ok(())
+    }
+}
