@@ -43,9 +43,9 @@ impl Shape {
             return 0;
         }
         let bits = match bits(self.format) {
-            Bits::OfChannel(bits) => bits * u64::from(self.channels.max(1)),
-            Bits::OfElement(bits) => bits,
-            Bits::OfSquare(bits) => {
+            Bits::Channel(bits) => bits * u64::from(self.channels.max(1)),
+            Bits::Element(bits) => bits,
+            Bits::Square(bits) => {
                 let squares = |elements: usize| elements.max(1).div_ceil(4) as u64;
                 return product([squares(self.width), squares(self.height), self.depth.max(1) as u64, bits / 8]);
             }
@@ -74,35 +74,31 @@ fn product<const N: usize>(factors: [u64; N]) -> u64 {
 /// How a `CUarray_format` counts.
 enum Bits {
     /// Of each channel.
-    OfChannel(u64),
+    Channel(u64),
     /// Of all channels or planes together.
-    OfElement(u64),
+    Element(u64),
     /// Of a compressed square of 4 by 4.
-    OfSquare(u64),
+    Square(u64),
 }
 
 /// The bits of a format. One that later drivers bring counts 32 a channel.
 fn bits(format: u32) -> Bits {
     match format {
-        1 | 8 => Bits::OfChannel(8),
-        2 | 9 | 16 => Bits::OfChannel(16),
-        // UNORM and SNORM, 8 and 16 bits, by 1, 2, 4 channels.
-        192 | 198 => Bits::OfElement(8),
-        193 | 195 | 199 | 201 => Bits::OfElement(16),
-        194 | 196 | 200 | 202 => Bits::OfElement(32),
-        197 | 203 => Bits::OfElement(64),
-        // Planes and packed pixels: NV12 and its kin first.
-        83 | 89 | 176 => Bits::OfElement(12),
-        81 | 85 | 91 | 162 | 165 => Bits::OfElement(16),
-        82 | 84 | 87 | 90 | 93 | 159 | 161 | 178 => Bits::OfElement(24),
-        80 | 86 | 92 | 163 | 164 | 166..=169 => Bits::OfElement(32),
-        88 | 94 | 179 => Bits::OfElement(48),
-        177 => Bits::OfElement(64),
+        1 | 8 => Bits::Channel(8),
+        2 | 9 | 16 => Bits::Channel(16),
+        // NV12 and its kin: planes, or pixels packed together. 192 to 203: UNORM and SNORM, 8 and 16 bits, by 1, 2, 4.
+        192 | 198 => Bits::Element(8),
+        83 | 89 | 176 => Bits::Element(12),
+        81 | 85 | 91 | 162 | 165 | 193 | 195 | 199 | 201 => Bits::Element(16),
+        82 | 84 | 87 | 90 | 93 | 159 | 161 | 178 => Bits::Element(24),
+        80 | 86 | 92 | 163 | 164 | 166..=169 | 194 | 196 | 200 | 202 => Bits::Element(32),
+        88 | 94 | 179 => Bits::Element(48),
+        177 | 197 | 203 => Bits::Element(64),
         // BC1 and BC4, then the other block-compressed ones.
-        145 | 146 | 151 | 152 => Bits::OfSquare(64),
-        147..=150 | 153..=158 => Bits::OfSquare(128),
+        145 | 146 | 151 | 152 => Bits::Square(64),
+        147..=150 | 153..=158 => Bits::Square(128),
         // 32-bit integers and floats, and what is not known yet.
-        _ => Bits::OfChannel(32),
+        _ => Bits::Channel(32),
     }
 }
 

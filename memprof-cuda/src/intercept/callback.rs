@@ -175,23 +175,21 @@ fn failed(request: &Request, context: u64, result: u32) {
 /// * `arguments` are those of a call of `call` that succeeded.
 unsafe fn succeeded(call: Call, arguments: &Arguments) {
     // SAFETY: what these functions give, they write as one word to where their first argument points.
-    let given = || unsafe { arguments.pointee::<u64>(0, 0) };
+    let given = || unsafe { arguments.pointee::<u64>(0, 0) }.unwrap_or_default();
     match call {
-        Call::RetainPrimary => given().into_iter().for_each(|context| contexts::retained(arguments.half(2), context)),
-        Call::CreateContext { device } => {
-            given().into_iter().for_each(|context| contexts::learn(context, arguments.half(device)));
-        }
-        Call::CreateGreen => given().into_iter().for_each(|green| contexts::learn_green(green, arguments.half(4))),
-        Call::FromGreen => given().into_iter().for_each(|context| contexts::learn_from(context, arguments.word(1))),
+        Call::RetainPrimary => contexts::retained(arguments.half(2), given()),
+        Call::CreateContext { device } => contexts::learn(given(), arguments.half(device)),
+        Call::CreateGreen => contexts::learn_green(given(), arguments.half(4)),
+        Call::FromGreen => contexts::learn_from(given(), arguments.word(1)),
         Call::CreatePool => {
             // SAFETY: the second argument points to the properties of the pool.
             let properties = unsafe { arguments.pointee::<contexts::Properties>(1, 0) };
-            if let Some((pool, space)) = given().zip(properties.and_then(|properties| properties.space())) {
-                contexts::learn_pool(pool, space);
+            if let Some(space) = properties.and_then(|properties| properties.space()) {
+                contexts::learn_pool(given(), space);
             }
         }
         Call::DestroyPool => contexts::forget_pool(arguments.word(0)),
-        Call::RetainPhysical => given().into_iter().for_each(physical::retained),
+        Call::RetainPhysical => physical::retained(given()),
         Call::Map => physical::mapped(arguments.word(0), arguments.word(1), arguments.word(3)),
         _ => {}
     }

@@ -112,7 +112,7 @@ fn state() -> MutexGuard<'static, State> {
 ///
 /// No CUDA driver ([`is_no_driver`](Error::is_no_driver)), no CUPTI library (where it was searched), another tool
 /// subscribed to CUPTI already (before CUDA 13.3 there is one subscriber a process: Nsight Systems, Nsight Compute,
-/// the PyTorch profiler, compute-sanitizer ..), a CUPTI that does not fit the driver or is too old, interception
+/// the profiler of `PyTorch`, compute-sanitizer ..), a CUPTI that does not fit the driver or is too old, interception
 /// already active: which of these, and what to do.
 pub fn intercept() -> Result<Intercepted, Error> {
     begin(library::places, false)

@@ -53,7 +53,9 @@ impl Undo {
                 if !done {
                     physical::not_released(handle);
                 }
-                free.into_iter().for_each(|free| free.settle(done));
+                if let Some(free) = free {
+                    free.settle(done);
+                }
             }
             Self::Context { context, .. } if done => contexts::forget(context),
             _ if done => {}

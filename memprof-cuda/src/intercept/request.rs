@@ -11,6 +11,7 @@ use crate::intercept::contexts::{self, Properties};
 use crate::intercept::ffi::{Arguments, Cupti};
 
 /// An allocation that a call asks for.
+#[derive(Clone, Copy)]
 pub(super) struct Request {
     /// `None`: memory that the driver does not allocate itself. It is known, and not counted.
     pub(super) space: Option<Space>,

@@ -40,7 +40,7 @@ impl Driver {
     /// The driver that the process has loaded, or that the loader finds. An error says what is missing.
     pub(super) fn find() -> Result<Self, String> {
         let mut problem = String::new();
-        for library in loaded().into_iter().map(Ok).chain(NAMES.map(open)) {
+        for library in loaded().chain(NAMES.map(open)) {
             match library.and_then(Self::of) {
                 Ok(driver) => return Ok(driver),
                 Err(error) if problem.is_empty() => problem = error,
@@ -110,14 +110,12 @@ impl Driver {
     }
 }
 
-#[cfg(unix)]
-fn loaded() -> Option<Library> {
-    Some(Library::from(libloading::os::unix::Library::this()))
-}
-
-#[cfg(not(unix))]
-fn loaded() -> Option<Library> {
-    None
+/// What the process has loaded, for all to see.
+fn loaded() -> impl Iterator<Item = Result<Library, String>> {
+    #[cfg(unix)]
+    return core::iter::once(Ok(Library::from(libloading::os::unix::Library::this())));
+    #[cfg(not(unix))]
+    core::iter::empty()
 }
 
 fn open(name: &str) -> Result<Library, String> {
