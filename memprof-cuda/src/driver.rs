@@ -60,7 +60,7 @@ static DRIVER: OnceLock<Library> = OnceLock::new();
 /// A context of the device with this index, counted from 0: [`CudaContext::new`] with an error in place of a panic.
 ///
 /// This is where to start: the device then stands in every snapshot with what its driver says of its memory, and with
-/// `MEMPROF=1 MEMPROF_CUDA=intercept` the first call installs the [interception](crate::intercept) of all allocations
+/// `MEMPROF=1 MEMPROF_CUDA=intercept` the first call installs the [interception](crate::intercept()) of all allocations
 /// in the process. It costs what cudarc's own call does, and some microseconds more.
 ///
 /// # Errors

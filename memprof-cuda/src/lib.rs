@@ -24,7 +24,7 @@
 //!
 //! * [`TrackedStream`] and its slices: your own cudarc code. Nothing but cudarc is needed.
 //! * [`resource`]: for those who write allocators, resources and adaptors to put together.
-//! * [`intercept`]: every allocation that the driver performs for anybody in the process, other libraries included.
+//! * [`intercept()`]: every allocation that the driver performs for anybody in the process, other libraries included.
 //!   While it is on, the first two report nothing, so that nothing is counted twice.
 //!
 //! # What is measured
@@ -47,7 +47,7 @@
 //! * What a captured graph allocates when it is launched, contexts, modules, a kernel's own heap: the driver's.
 //! * A slice that its context is destroyed under stays on the books until it is dropped.
 //!
-//! Of these, [interception](intercept) sees what the driver does on a call; the rest is the device's *unattributed*
+//! Of these, [interception](intercept()) sees what the driver does on a call; the rest is the device's *unattributed*
 //! bytes.
 //!
 //! # Requirements
@@ -58,17 +58,18 @@
 //!
 //! [`CudaContext::import_external_memory`]: cudarc::driver::CudaContext::import_external_memory
 
-pub mod intercept;
 pub mod resource;
 
 mod driver;
 mod error;
 mod events;
+mod intercept;
 mod reconcile;
 mod tracked;
 
 pub use driver::context;
 pub use error::Error;
+pub use intercept::{Intercepted, intercept, intercept_with};
 pub use tracked::{
     TrackedContext, TrackedExt, TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedStream, TrackedUnifiedSlice,
 };

@@ -22,7 +22,7 @@ use crate::reconcile::{self, Watch};
 ///
 /// Not seen: what is allocated from the stream underneath, as by `slice.stream().alloc(..)`, by a library that is
 /// given the `Arc<CudaStream>`, or by a graph that is captured and launched again. That is what
-/// [interception](crate::intercept) is for.
+/// [interception](crate::intercept()) is for.
 #[derive(Clone, Debug)]
 pub struct TrackedStream {
     /// Before the stream, which it needs while it ends.
