@@ -41,6 +41,8 @@
 //! it back later, stands in the snapshot's line of the device: what its driver says is in use and in reserve, and
 //! what of it nobody accounts for.
 //!
+//! When memory runs out, stderr says who holds it, once; [`on_out_of_memory`] lets the program act instead.
+//!
 //! # What is not
 //!
 //! * External memory that is imported ([`CudaContext::import_external_memory`]): it is somebody else's.
@@ -64,12 +66,14 @@ mod driver;
 mod error;
 mod events;
 mod intercept;
+mod oom;
 mod reconcile;
 mod tracked;
 
 pub use driver::context;
 pub use error::Error;
 pub use intercept::{Intercepted, intercept, intercept_with};
+pub use oom::{Action, OutOfMemory, Owner, on_out_of_memory};
 pub use tracked::{
     TrackedContext, TrackedExt, TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedStream, TrackedUnifiedSlice,
 };

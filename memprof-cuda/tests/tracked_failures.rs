@@ -54,7 +54,10 @@ fn a_pebibyte_does_not_fit_and_is_counted_in_every_space() -> Outcome {
         let mapped = unsafe { stream.map::<u8>(PEBIBYTE) };
         let mapped = mapped.map(drop).err().ok_or("a pebibyte was mapped")?;
         assert!(mapped.is_out_of_memory(), "{mapped}");
-        assert!(mapped.to_string().starts_with("cannot map 1125899906842624 bytes on cuda:0"), "{mapped}");
+        assert!(
+            mapped.to_string().starts_with("cannot allocate 1125899906842624 bytes of cuda:0: out_of_memory\n"),
+            "{mapped}"
+        );
         for (space, failed) in [(Space::device(0), 2), (Space::PINNED, 1), (Space::MANAGED, 1)] {
             let totals = totals(space);
             assert_eq!((totals.failed, totals.total, totals.live), (failed, 0, 0), "{space}");

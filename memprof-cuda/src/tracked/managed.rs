@@ -13,7 +13,7 @@ use cudarc::driver::{
 };
 use memprof_core::Space;
 
-use super::{bytes_of, failed, free};
+use super::{allocate, bytes_of, free, word};
 use crate::events;
 
 /// A [`UnifiedSlice`] whose bytes stand in the space `managed`, under who allocated it.
@@ -34,9 +34,11 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
 ) -> Result<TrackedUnifiedSlice<T>, DriverError> {
     let bytes = bytes_of::<T>(Space::MANAGED, len)?;
     context.bind_to_thread()?;
-    // SAFETY: the caller sets the memory.
-    let slice =
-        unsafe { context.alloc_unified(len, attach_global) }.map_err(|error| failed(Space::MANAGED, bytes, error))?;
+    let slice = allocate(Space::MANAGED, bytes, context, || {
+        // SAFETY: the caller sets the memory.
+        unsafe { context.alloc_unified(len, attach_global) }
+    })
+    .map_err(word)?;
     match address(&slice) {
         0 => {}
         address => events::allocated(Space::MANAGED, address, bytes),

@@ -15,7 +15,7 @@ use cudarc::driver::{
 };
 use memprof_core::Space;
 
-use super::{failed, free};
+use super::{allocate, free};
 use crate::{Error, driver, events};
 
 const FUNCTIONS: &[&str] = &[
@@ -34,7 +34,7 @@ const FUNCTIONS: &[&str] = &[
 ///
 /// It comes from [`TrackedStream::map`](super::TrackedStream::map). The driver hands out such memory in multiples of a
 /// granularity, commonly 2 MiB; what is asked of it, and so recorded, is `len` elements rounded up to that:
-/// [`mapped_bytes`](Self::mapped_bytes). The block is known by its address in the space of the device.
+/// [`mapped_bytes`](Self::mapped_bytes).
 ///
 /// It is passed wherever cudarc takes device memory, and its views are cudarc's.
 pub struct TrackedMapping<T> {
@@ -51,6 +51,13 @@ struct Physical {
     bytes: usize,
 }
 
+impl Physical {
+    /// What the books know it by.
+    fn key(self) -> u64 {
+        events::physical(self.handle)
+    }
+}
+
 impl<T: DeviceRepr> TrackedMapping<T> {
     /// Maps `len` elements of `bytes` bytes in all.
     ///
@@ -65,12 +72,10 @@ impl<T: DeviceRepr> TrackedMapping<T> {
         let properties = properties(stream.context());
         let granularity =
             granularity(&properties).map_err(|error| Error::call("ask for the granularity of mapped memory", error))?;
-        let attempted = || format!("map {bytes} bytes on {space}");
         let rounded = usize::try_from(bytes).ok().and_then(|bytes| bytes.checked_next_multiple_of(granularity));
-        let rounded = rounded.ok_or_else(|| Error::invalid(format!("cannot {}", attempted())))?;
-        let (address, physical) = reserve(&properties, rounded)
-            .map_err(|error| Error::call(attempted(), failed(space, rounded as u64, error)))?;
-        events::allocated(space, address, rounded as u64);
+        let rounded = rounded.ok_or_else(|| Error::invalid(format!("cannot map {bytes} bytes on {space}")))?;
+        let (address, physical) = allocate(space, rounded as u64, stream.context(), || reserve(&properties, rounded))?;
+        events::allocated(space, physical.key(), rounded as u64);
         // SAFETY: mapped just now with at least these bytes; the caller sets the memory.
         let slice = unsafe { stream.upgrade_device_ptr(address, len) };
         Ok(Self { slice: ManuallyDrop::new(slice), physical, space })
@@ -105,7 +110,7 @@ impl<T> Drop for TrackedMapping<T> {
             // Its stream waits for what reads and writes it, and this thread for the stream: unmapping waits for nobody.
             let address = slice.leak();
             context.record_err(stream.synchronize());
-            let released = free::released(self.space, address);
+            let released = free::released(self.space, self.physical.key());
             let freed = unmap(address, self.physical.bytes).and_then(|()| release(self.physical.handle));
             free::settle(released, freed.err());
             if freed.is_ok() {

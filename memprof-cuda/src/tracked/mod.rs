@@ -27,7 +27,7 @@ pub use self::mapping::TrackedMapping;
 pub use self::pinned::TrackedPinnedSlice;
 pub use self::slice::TrackedSlice;
 pub use self::stream::TrackedStream;
-use crate::{driver, events};
+use crate::{Error, driver, events, oom};
 
 /// The one word: `stream.tracked()` allocates as `stream` does, and memprof knows by whom.
 ///
@@ -64,23 +64,31 @@ impl TrackedExt for Arc<CudaContext> {
     }
 }
 
-/// The bytes of `len` elements. More than an address space holds is memory that does not suffice, in every space.
+/// The bytes of `len` elements. More than an address space holds is memory that does not suffice, in every space, and
+/// nothing that anybody could free would help.
 fn bytes_of<T>(space: Space, len: usize) -> Result<u64, DriverError> {
     let bytes = len.checked_mul(size_of::<T>()).filter(|bytes| isize::try_from(*bytes).is_ok());
     bytes.map(|bytes| bytes as u64).ok_or_else(|| {
-        let bytes = (len as u64).saturating_mul(size_of::<T>() as u64);
-        failed(space, bytes, DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY))
+        events::failed(space, (len as u64).saturating_mul(size_of::<T>() as u64));
+        DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY)
     })
 }
 
-/// The driver could not allocate: counted, and if memory did not suffice, reported. Gives the error back.
-fn failed(space: Space, bytes: u64, error: DriverError) -> DriverError {
-    events::failed(space, bytes);
-    if error.0 == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
-        out_of_memory(space, bytes);
-    }
-    error
+/// Allocates by `attempt`, in this context. A failure is counted; where memory does not suffice, the program's callback
+/// of [`on_out_of_memory`](crate::on_out_of_memory) is asked and who holds it reported.
+fn allocate<A>(
+    space: Space,
+    bytes: u64,
+    context: &Arc<CudaContext>,
+    mut attempt: impl FnMut() -> Result<A, DriverError>,
+) -> Result<A, Error> {
+    oom::retrying(space, bytes, Some(context), || {
+        attempt().map_err(|error| Error::call(format!("allocate {bytes} bytes of {space}"), error))
+    })
 }
 
-/// Says who holds the memory.
-fn out_of_memory(_space: Space, _bytes: u64) {}
+/// The driver's word alone, as cudarc gives it.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn word(error: Error) -> DriverError {
+    DriverError(error.code().unwrap_or(CUresult::CUDA_ERROR_UNKNOWN))
+}

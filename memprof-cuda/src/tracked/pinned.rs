@@ -9,7 +9,7 @@ use std::sync::Arc;
 use cudarc::driver::{CudaStream, DeviceRepr, DriverError, HostSlice, PinnedHostSlice, SyncOnDrop, ValidAsZeroBits};
 use memprof_core::Space;
 
-use super::{bytes_of, failed, free};
+use super::{allocate, bytes_of, free, word};
 use crate::events;
 
 /// A [`PinnedHostSlice`] whose bytes stand in the space `pinned`, under who allocated it.
@@ -33,9 +33,11 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
     let bytes = bytes_of::<T>(Space::PINNED, len)?;
     let context = stream.context();
     context.bind_to_thread()?;
-    // SAFETY: the caller sets the memory.
-    let slice = unsafe { context.alloc_pinned_with_flags::<T>(len, flags) }
-        .map_err(|error| failed(Space::PINNED, bytes, error))?;
+    let slice = allocate(Space::PINNED, bytes, context, || {
+        // SAFETY: the caller sets the memory.
+        unsafe { context.alloc_pinned_with_flags::<T>(len, flags) }
+    })
+    .map_err(word)?;
     // SAFETY: only the address is taken, of memory that nothing uses yet.
     let (elements, not_a_use) = unsafe { slice.stream_synced_slice(stream) };
     let address = elements.as_ptr().addr() as u64;

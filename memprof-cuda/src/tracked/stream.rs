@@ -9,7 +9,7 @@ use cudarc::driver::sys::{self, CUdeviceptr};
 use cudarc::driver::{CudaStream, DevicePtr, DeviceRepr, DriverError, HostSlice, ValidAsZeroBits, result};
 use memprof_core::Space;
 
-use super::{TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedUnifiedSlice, bytes_of, failed};
+use super::{TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedUnifiedSlice, allocate, bytes_of, word};
 use super::{managed, pinned};
 use crate::Error;
 use crate::reconcile::{self, Watch};
@@ -49,7 +49,7 @@ impl TrackedStream {
     /// The driver's.
     pub fn null<T>(&self) -> Result<TrackedSlice<T>, DriverError> {
         self.stream.context().bind_to_thread()?;
-        let slice = self.stream.null().map_err(|error| failed(self.space, 0, error))?;
+        let slice = allocate(self.space, 0, self.stream.context(), || self.stream.null()).map_err(word)?;
         Ok(TrackedSlice::allocated(slice, self.space))
     }
 
@@ -65,8 +65,11 @@ impl TrackedStream {
     pub unsafe fn alloc<T: DeviceRepr>(&self, len: usize) -> Result<TrackedSlice<T>, DriverError> {
         let bytes = bytes_of::<T>(self.space, len)?;
         self.stream.context().bind_to_thread()?;
-        // SAFETY: the caller sets the memory.
-        let slice = unsafe { self.stream.alloc(len) }.map_err(|error| failed(self.space, bytes, error))?;
+        let slice = allocate(self.space, bytes, self.stream.context(), || {
+            // SAFETY: the caller sets the memory.
+            unsafe { self.stream.alloc(len) }
+        })
+        .map_err(word)?;
         Ok(TrackedSlice::allocated(slice, self.space))
     }
 
@@ -140,9 +143,11 @@ impl TrackedStream {
     ) -> Result<TrackedSlice<T>, DriverError> {
         let bytes = bytes_of::<T>(self.space, len)?;
         self.can_make_a_slice()?;
-        // SAFETY: the pool is the caller's promise; the stream is alive.
-        let address = unsafe { result::mem_pool::alloc_async(pool, bytes as usize, self.stream.cu_stream()) }
-            .map_err(|error| failed(self.space, bytes, error))?;
+        let address = allocate(self.space, bytes, self.stream.context(), || {
+            // SAFETY: the pool is the caller's promise; the stream is alive.
+            unsafe { result::mem_pool::alloc_async(pool, bytes as usize, self.stream.cu_stream()) }
+        })
+        .map_err(word)?;
         // SAFETY: just allocated with these bytes; the caller sets the memory.
         let slice = unsafe { self.stream.upgrade_device_ptr(address, len) };
         Ok(TrackedSlice::allocated(slice, self.space))
