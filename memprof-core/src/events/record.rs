@@ -195,12 +195,11 @@ pub fn release(space: Space, address: u64) -> Option<Released> {
     if let Some(home) = block.tag.lane() {
         home.hold();
     }
-    let temporary = match spot {
-        Some(spot) => spot.freed(space, address, &block),
-        None => {
-            freed_while_off(space, &block);
-            false
-        }
+    let temporary = if let Some(spot) = spot {
+        spot.freed(space, address, &block)
+    } else {
+        freed_while_off(space, &block);
+        false
     };
     Some(Released { space, address, block: Some(block), on: spot.is_some(), temporary })
 }
@@ -221,13 +220,12 @@ impl Released {
             return;
         }
         let Some(block) = self.block.take() else { return };
-        match spot {
-            Some(spot) => spot.restored(self.space, self.address, &block, self.temporary),
-            None => {
-                mark::of(self.space).restored(block.tag.path(), block.bytes);
-                if let Some(home) = block.tag.lane() {
-                    home.add_outstanding(1);
-                }
+        if let Some(spot) = spot {
+            spot.restored(self.space, self.address, &block, self.temporary);
+        } else {
+            mark::of(self.space).restored(block.tag.path(), block.bytes);
+            if let Some(home) = block.tag.lane() {
+                home.add_outstanding(1);
             }
         }
         let home = block.tag.lane();

@@ -105,13 +105,14 @@ impl Sheet<'_> {
             thousands(device.unattributed),
         );
         if device.pool_reserved_high > 0 {
-            line.push_str(&format!(
+            let pool = format!(
                 "; pool holds {} (at most {}), hands out {} (at most {})",
                 thousands(device.pool_reserved),
                 thousands(device.pool_reserved_high),
                 thousands(device.pool_used),
                 thousands(device.pool_used_high),
-            ));
+            );
+            line.push_str(&pool);
         }
         if device.unattributed < 0 {
             line.push_str("; more is attributed than the device has in use");

@@ -23,7 +23,8 @@ fn problem(name: &str, value: &str) -> String {
 
 #[test]
 fn nothing_set_is_off_with_the_default_report() {
-    let off = Settings { enabled: false, output: None, interval: None, report: Options::default() };
+    let off =
+        Settings { enabled: false, output: None, interval: None, intercept_cuda: false, report: Options::default() };
     assert_eq!(read(&[]), (off, Vec::new()));
 }
 
@@ -53,6 +54,7 @@ fn good_values_are_taken() {
         ("MEMPROF_COLUMNS", "ncalls, at_peak ,filename:lineno(function)"),
         ("MEMPROF_INTERVAL", "500ms"),
         ("MEMPROF_ROWS", "20"),
+        ("MEMPROF_CUDA", "Intercept"),
     ]);
     assert_eq!(problems, [""; 0]);
     let columns = Some(vec![Field::Ncalls, Field::AtPeak, Field::Name]);
@@ -60,6 +62,7 @@ fn good_values_are_taken() {
         enabled: true,
         output: Output::parse("dir x/%p.JSON"),
         interval: Some(Duration::from_millis(500)),
+        intercept_cuda: true,
         report: Options { order: Field::Live, columns, rows: Some(20) },
     };
     assert_eq!(settings, expected);
@@ -74,7 +77,15 @@ fn every_field_orders_and_makes_a_column() {
 
 #[test]
 fn an_empty_value_is_unset() {
-    let names = ["MEMPROF", "MEMPROF_OUTPUT", "MEMPROF_ORDER", "MEMPROF_COLUMNS", "MEMPROF_INTERVAL", "MEMPROF_ROWS"];
+    let names = [
+        "MEMPROF",
+        "MEMPROF_OUTPUT",
+        "MEMPROF_ORDER",
+        "MEMPROF_COLUMNS",
+        "MEMPROF_INTERVAL",
+        "MEMPROF_ROWS",
+        "MEMPROF_CUDA",
+    ];
     assert_eq!(read(&names.map(|name| (name, ""))), (Settings::default(), vec![]));
 }
 
@@ -109,6 +120,12 @@ fn a_bad_column_is_one_line() {
     assert_eq!(line, expected);
     problem("MEMPROF_COLUMNS", "ncalls,");
     problem("MEMPROF_COLUMNS", ",");
+}
+
+#[test]
+fn a_bad_way_to_measure_cuda_is_one_line() {
+    let line = problem("MEMPROF_CUDA", "yes");
+    assert_eq!(line, "memprof: MEMPROF_CUDA=‘yes’ is ignored; accepted: intercept");
 }
 
 #[test]
@@ -167,7 +184,7 @@ fn a_value_that_is_not_utf8_is_one_line() {
     let bytes = || OsString::from_vec(b"a\xff.txt".to_vec());
     let (settings, problems) = Settings::read(|name| (name != "MEMPROF_INTERVAL").then(bytes));
     assert_eq!(settings, Settings::default());
-    assert_eq!(problems.len(), 5);
+    assert_eq!(problems.len(), 6);
     let expected = "memprof: MEMPROF_OUTPUT=‘a\u{fffd}.txt’ is ignored; accepted: a file name in UTF-8 that ends in one of .txt, .json, .csv, .md";
     assert_eq!(problems[1], expected);
 }

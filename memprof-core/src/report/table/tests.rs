@@ -1,5 +1,6 @@
 use super::text;
 use crate::{
+    device::Device,
     record::{Field, Record},
     report::Options,
     snapshot::{
@@ -175,4 +176,34 @@ fn odd_names_stay_one_row_and_are_never_cut() {
     assert_eq!(rows, expected);
     let long = "x".repeat(10_000);
     assert!(host_report(vec![named(&long, [1, 0, 0])]).contains(&format!("0 {long}\n")));
+}
+
+#[test]
+fn a_device_says_how_its_memory_adds_up() {
+    let mut cuda = space("cuda:0", 700, vec![named("f", [1, 700, 900])]);
+    cuda.totals.live = 600;
+    let mut device = Device {
+        pool_reserved: 1000,
+        pool_reserved_high: 2000,
+        pool_used: 500,
+        pool_used_high: 800,
+        used: 10_000,
+        total: 80_000,
+        ..Device::of("cuda:0".to_owned())
+    };
+    device.attribute(600);
+    let report = |device: Device| {
+        let parts = SnapshotParts { devices: vec![device], ..measuring(vec![cuda.clone()]) };
+        text(&Snapshot::new(parts), &Options::default())
+    };
+    let line = "cuda:0: device uses 10,000 of 80,000 bytes: attributed 600, pool reserve 500, unattributed 8,900; \
+         pool holds 1,000 (at most 2,000), hands out 500 (at most 800)";
+    let above = "cuda:0: peak 700 bytes, total 0 bytes, live 600 bytes; outside any scope: total 0 bytes";
+    assert!(report(device.clone()).ends_with(&format!("\n\n{above}\n{line}\n")));
+
+    (device.used, device.last_known) = (700, true);
+    device.attribute(600);
+    let line = "unattributed -400; pool holds 1,000 (at most 2,000), hands out 500 (at most 800); \
+         more is attributed than the device has in use; the driver is gone: last known values\n";
+    assert!(report(device).ends_with(line));
 }
