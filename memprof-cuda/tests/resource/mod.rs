@@ -12,7 +12,7 @@ use memprof_cuda::resource::{
     Aligned, CudaAsyncMemory, CudaMemory, DeviceMemory, FailureCallback, Limiting, Logging, ManagedMemory,
     PinnedHostMemory, Tracked,
 };
-use memprof_cuda_sim::Driver;
+use memprof_cuda_sim::{Driver, Sim};
 
 pub(crate) const KIB: usize = 1 << 10;
 pub(crate) const MIB: usize = 1 << 20;
@@ -28,6 +28,22 @@ pub(crate) struct Device {
     pub(crate) stream: Arc<CudaStream>,
     pub(crate) driver: Driver,
     _alone: MutexGuard<'static, ()>,
+}
+
+impl Device {
+    /// The simulator, for what a GPU's driver does not do on demand.
+    pub(crate) fn simulator(&self) -> Option<Sim> {
+        if self.driver.is_real() {
+            skipped("this needs the simulator, and a GPU is there");
+        }
+        self.driver.simulator()
+    }
+}
+
+/// Says that something was not tested.
+#[expect(clippy::print_stderr, reason = "what is not tested is said")]
+pub(crate) fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
 }
 
 /// The first device, simulated where there is none; memprof measures.

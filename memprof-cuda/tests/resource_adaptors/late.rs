@@ -12,7 +12,7 @@ use memprof_cuda::Error;
 use memprof_cuda::resource::{CudaMemory, DeviceMemory, Limiting, Tracked};
 
 use super::Outcome;
-use super::resource::{Device, device, free};
+use super::resource::{Device, device, free, skipped};
 
 /// Calls `after_free` when the driver has freed, before the adaptors above know it.
 struct Slow<F>(F);
@@ -93,7 +93,7 @@ fn race<R: DeviceMemory>(
     let shown = Shown { missed_frees: totals.missed_frees, live: totals.live, live_blocks: totals.live_blocks };
     free(resource, other, BYTES, stream)?;
     if one != other {
-        eprintln!("skipped: the driver did not give the same address again");
+        skipped("the driver did not give the same address again");
         return Ok(None);
     }
     Ok(Some(shown))

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use memprof_cuda::resource::{CudaMemory, DeviceMemory, Limiting, Logging};
 
 use super::Outcome;
-use super::resource::{device, free};
+use super::resource::{device, free, skipped};
 
 const HEADER: &str = "Thread,Time,Action,Pointer,Size,Stream";
 
@@ -136,7 +136,7 @@ fn a_file_that_cannot_be_made_is_an_error_that_names_it() {
 fn without_rmm_log_file_there_is_no_file() {
     // No test of this binary sets the variable, and whoever runs them may have.
     if std::env::var_os("RMM_LOG_FILE").is_some() {
-        eprintln!("skipped: RMM_LOG_FILE is set");
+        skipped("RMM_LOG_FILE is set");
         return;
     }
     let error = Logging::to_env_file(CudaMemory).err().map(|error| error.to_string());

@@ -1,6 +1,6 @@
 //! What each device resource adds, beyond what all must do (`resource_conformance`). RMM's tests for each, restated.
 
-#![allow(unsafe_code, reason = "device memory")]
+#![expect(unsafe_code, reason = "device memory")]
 
 #[path = "../resource/mod.rs"]
 mod resource;
