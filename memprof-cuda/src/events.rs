@@ -36,3 +36,9 @@ pub(crate) fn failed(space: Space, bytes: u64) {
 pub(crate) fn released(space: Space, address: u64) -> Option<Released> {
     if is_intercepted() { None } else { __allocator::release(space, address) }
 }
+
+/// What physical memory (`cuMemCreate`) is known by in the books, by its handle: as interception knows it, past all
+/// addresses.
+pub(crate) fn physical(handle: u64) -> u64 {
+    handle & !(1 << 62) | 1 << 63
+}
