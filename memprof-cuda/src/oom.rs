@@ -76,6 +76,8 @@ enum Stage {
     Attempting,
     /// Answering one.
     Answering,
+    /// Answering one within the driver's own call, as interception does: the driver must not be called.
+    WithinDriver,
 }
 
 /// Changes this thread's stage until it is dropped.
@@ -138,12 +140,11 @@ pub(crate) fn succeeded(space: Space) {
     burst::end(space);
 }
 
-/// An allocation that nobody wraps in [`retrying`] failed for want of memory, as interception sees it: writes the
-/// report, once per burst. Asks neither the callback nor the driver; `false` where an attempt of this thread will
-/// answer it.
-#[allow(dead_code, reason = "for interception")]
-pub(crate) fn seen_by_interception(space: Space, bytes: u64) -> bool {
-    let Some(_stage) = InStage::begin(Stage::Answering) else { return false };
+/// An allocation that nobody wraps in [`retrying`] failed for want of memory, as interception sees it within the
+/// driver's call: writes the report, once per burst. Asks neither the callback nor the driver. Does nothing where an
+/// attempt of this thread is around, which will answer.
+pub(crate) fn seen_by_interception(space: Space, bytes: u64) {
+    let Some(_stage) = InStage::begin(Stage::WithinDriver) else { return };
     let _blind = blind();
     if burst::begin(space) == burst::Say::InTheErrorAndOnStderr {
         let facts = OutOfMemory::gather(space, bytes, None);
@@ -151,7 +152,11 @@ pub(crate) fn seen_by_interception(space: Space, bytes: u64) -> bool {
             print_line(&format!("memprof: {facts}"));
         }
     }
-    true
+}
+
+/// Whether this thread may call the driver: not where it reports within the driver's own call.
+pub(crate) fn may_call_driver() -> bool {
+    STAGE.try_with(|now| now.get() != Stage::WithinDriver).unwrap_or(true)
 }
 
 enum Verdict {

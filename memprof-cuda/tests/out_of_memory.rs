@@ -280,3 +280,52 @@ fn threads_that_fail_at_once_are_one_burst() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn intercepted_code_is_answered_without_a_call_of_the_driver_and_wrappers_with_one() -> Outcome {
+    let scenario = || {
+        let Some(device) = small_device()? else { return Ok(()) };
+        let _guard = memprof_cuda::intercept()?;
+        let _scope = Scope::enter(Site::named("library"));
+        let held = device.stream.alloc_zeros::<u8>(1_000_000)?;
+        for _ in 0..3 {
+            assert!(device.stream.alloc_zeros::<u8>(128 * MIB).is_err());
+        }
+        drop(device.stream.alloc_zeros::<u8>(1)?);
+        let resource = Tracked::new(CudaMemory);
+        let error = resource.allocate(256 * MIB, &device.stream).err().ok_or("it was allocated")?;
+        let lines = error.to_string().lines().count();
+        assert_eq!(lines, 8, "{error}");
+        drop(device.stream.alloc_zeros::<u8>(1)?);
+        assert!(device.stream.alloc_zeros::<u8>(128 * MIB).is_err());
+        assert_eq!(memprof_core::snapshot().totals(Space::device(0)).failed, 5);
+        drop(held);
+        Ok(())
+    };
+    let owner = "\
+largest owners of cuda:0, live bytes and blocks:
+    1,000,000 1 library
+scopes open on this thread, innermost first:
+    library
+";
+    let numbers = "    attributed 1,000,000, in the reserve of pools 1,097,152, unattributed 0 (contexts, modules, libraries, other processes)";
+    let expected = format!(
+        "\
+memprof: out of memory in cuda:0: 134,217,728 bytes requested
+the device's own numbers are not known here
+cuda:0: 1,000,000 bytes attributed, in 1 block
+{owner}memprof: cannot allocate 268435456 bytes of cuda:0: out_of_memory
+out of memory in cuda:0: 268,435,456 bytes requested
+cuda:0: 65,011,712 of 67,108,864 bytes free
+{numbers}
+{owner}memprof: out of memory in cuda:0: 134,217,728 bytes requested
+cuda:0: 65,011,712 of 67,108,864 bytes free (last known)
+{numbers}
+{owner}"
+    );
+    let test = "intercepted_code_is_answered_without_a_call_of_the_driver_and_wrappers_with_one";
+    if let Some(text) = stderr_of(test, scenario)? {
+        assert_eq!(text, expected);
+    }
+    Ok(())
+}

@@ -19,6 +19,7 @@ use crate::intercept::ffi::{self, Arguments, CallbackData, Cupti, ResourceData};
 use crate::intercept::pending::{self, Free, Undo};
 use crate::intercept::request::{self, Request};
 use crate::intercept::{out_of_memory, physical};
+use crate::oom;
 
 const OUT_OF_MEMORY: u32 = 2;
 /// The driver is being unloaded, and all memory with it.
@@ -150,6 +151,9 @@ fn free(key: Key, space: impl FnOnce() -> Space) -> Option<Free> {
 /// The driver has allocated at this address, or under this handle.
 fn allocated(request: &Request, address: Option<u64>, context: u64) {
     let Some(address) = address.filter(|_| events::is_intercepted()) else { return };
+    if let Some(space) = request.space {
+        oom::succeeded(space);
+    }
     let key = (request.key)(address);
     if request.is_physical {
         physical::retained(address);

@@ -15,6 +15,7 @@ use crate::error::{Error, Kind};
 use crate::events;
 use crate::intercept::ffi::{Cupti, Status, Subscriber};
 use crate::intercept::library::Place;
+use crate::oom;
 
 mod array;
 mod blocks;
@@ -140,7 +141,9 @@ pub(crate) fn install_from_environment() {
 }
 
 /// The driver is out of memory. Called from the callback: no call of CUDA is allowed here.
-fn out_of_memory(_space: Space, _bytes: u64) {}
+fn out_of_memory(space: Space, bytes: u64) {
+    oom::seen_by_interception(space, bytes);
+}
 
 /// Subscribes to the first library that works, and begins to record.
 fn begin(places: impl FnOnce() -> Vec<Place>, always: bool) -> Result<Intercepted, Error> {

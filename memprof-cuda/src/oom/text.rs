@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use memprof_core::Device;
+use memprof_core::{Device, Space};
 
 use super::facts::{OutOfMemory, Owner, reserve};
 
@@ -12,6 +12,8 @@ impl fmt::Display for OutOfMemory {
         write!(f, "out of memory in {}: {} bytes requested", self.space, Thousands(self.bytes.into()))?;
         if let Some(device) = &self.device {
             write_device(f, device, self.is_known())?;
+        } else if self.space != Space::PINNED {
+            f.write_str("\nthe device's own numbers are not known here")?;
         }
         if !self.is_known() {
             return f.write_str(

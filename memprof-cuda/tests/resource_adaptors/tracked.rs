@@ -212,3 +212,26 @@ fn its_own_books_are_kept_while_memprof_is_off() -> Outcome {
     assert_eq!(books(CUDA()), before, "not unknown: it was allocated while memprof was off");
     Ok(())
 }
+
+#[test]
+fn while_the_process_is_intercepted_each_block_is_counted_once() -> Outcome {
+    let device = device()?;
+    if device.simulator().is_none() {
+        return Ok(());
+    }
+    let before = books(CUDA());
+    let resource = Tracked::new(CudaMemory);
+    let early = resource.allocate(1000, &device.stream)?;
+    let guard = memprof_cuda::intercept()?;
+    let late = resource.allocate(200, &device.stream)?;
+    let now = books(CUDA());
+    assert_eq!((now.live - before.live, now.live_blocks - before.live_blocks), (1200, 2));
+    assert_eq!(resource.allocated_bytes(), 1200);
+    free(&resource, early, 1000, &device.stream)?;
+    assert_eq!(books(CUDA()).live - before.live, 200, "allocated before, freed within");
+    drop(guard);
+    free(&resource, late, 200, &device.stream)?;
+    assert_eq!(books(CUDA()), before, "allocated within, freed after");
+    assert_eq!(resource.allocated_bytes(), 0);
+    Ok(())
+}
