@@ -1,12 +1,16 @@
 //! `DeviceBuffer`: a slice of cudarc's in all but where its memory comes from.
 
+use std::ffi::c_void;
+use std::ptr::with_exposed_provenance_mut;
 use std::sync::Arc;
 
-use cudarc::driver::{CudaSlice, DevicePtr, DevicePtrMut, DeviceSlice};
+use cudarc::driver::{CudaSlice, DevicePtr, DevicePtrMut, DeviceSlice, LaunchConfig, PushKernelArg as _};
+use cudarc::nvrtc::Ptx;
 use memprof_core::Space;
 use memprof_cuda::resource::{
     Aligned, CudaAsyncMemory, CudaMemory, DeviceBuffer, Limiting, ManagedMemory, PinnedHostMemory, Tracked,
 };
+use memprof_cuda_sim::Dimensions;
 
 use super::Outcome;
 use super::resource::{MIB, Resource, adaptors, books, device, driver_resources, free};
@@ -159,5 +163,41 @@ fn it_is_written_through_cudarc_s_own_traits() -> Outcome {
     let mut buffer = DeviceBuffer::from_host(CudaMemory, &[9_u8; 10], &device.stream)?;
     fill(&mut buffer)?;
     assert_eq!(device.stream.clone_dtoh(&buffer)?, [0; 10]);
+    Ok(())
+}
+
+/// Stands for the kernel `add_one(to, from)`, of one value each.
+unsafe extern "C" fn add_one(arguments: *const *mut c_void, _grid: Dimensions, _block: Dimensions) {
+    let address = |index: usize| {
+        // SAFETY: two arguments are given.
+        let place = unsafe { arguments.add(index) };
+        // SAFETY: the place of one of them.
+        let argument = unsafe { *place };
+        // SAFETY: each argument is the address of a device pointer.
+        let address = unsafe { *argument.cast::<usize>() };
+        with_exposed_provenance_mut::<u64>(address)
+    };
+    // SAFETY: a value of the buffer that was given second.
+    let value = unsafe { *address(1) };
+    // SAFETY: the value of the buffer that was given first.
+    unsafe { *address(0) = value + 1 };
+}
+
+#[test]
+fn it_is_a_kernel_s_argument() -> Outcome {
+    let device = device()?;
+    let Some(sim) = device.simulator() else { return Ok(()) };
+    sim.register_kernel("add_one", add_one);
+    let module = device.context.load_module(Ptx::from_src("any text is a module here"))?;
+    let function = module.load_function("add_one")?;
+    for stream in [Arc::clone(&device.stream), device.context.new_stream()?] {
+        let from = DeviceBuffer::from_host(CudaAsyncMemory, &[41_u64], &stream)?;
+        let mut to = DeviceBuffer::<u64, _>::zeros(Limiting::new(CudaMemory, 1000), 1, &stream)?;
+        let mut launch = stream.launch_builder(&function);
+        launch.arg(&mut to).arg(&from);
+        // SAFETY: the arguments are those that the kernel takes.
+        unsafe { launch.launch(LaunchConfig::for_num_elems(1)) }?;
+        assert_eq!(stream.clone_dtoh(&to)?, [42]);
+    }
     Ok(())
 }
