@@ -34,7 +34,24 @@ pub struct DeviceBuffer<T, R: DeviceMemory> {
 }
 
 /// A resource whose blocks are the driver's own, in its plain or its pooled memory: a [`DeviceBuffer`] of it can become
-/// a [`CudaSlice`], whose drop calls the driver. No other resource is one.
+/// a [`CudaSlice`], whose drop calls the driver. No other resource is one: its books would never hear of the free.
+///
+/// ```
+/// use cudarc::driver::CudaSlice;
+/// use memprof_cuda::resource::{CudaMemory, DeviceBuffer, Limiting};
+///
+/// fn from_the_driver(buffer: DeviceBuffer<f32, CudaMemory>) -> CudaSlice<f32> {
+///     buffer.into_slice()
+/// }
+/// ```
+///
+/// ```compile_fail,E0599
+/// # use cudarc::driver::CudaSlice;
+/// # use memprof_cuda::resource::{CudaMemory, DeviceBuffer, Limiting};
+/// fn from_books(buffer: DeviceBuffer<f32, Limiting<CudaMemory>>) -> CudaSlice<f32> {
+///     buffer.into_slice()
+/// }
+/// ```
 pub trait DriverBacked: DeviceMemory + sealed::Sealed {}
 
 mod sealed {
