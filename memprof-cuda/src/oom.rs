@@ -141,7 +141,6 @@ pub(crate) fn succeeded(space: Space) {
 /// An allocation that nobody wraps in [`retrying`] failed for want of memory, as interception sees it: writes the
 /// report, once per burst. Asks neither the callback nor the driver; `false` where an attempt of this thread will
 /// answer it.
-#[allow(dead_code, reason = "for interception")]
 pub(crate) fn seen_by_interception(space: Space, bytes: u64) -> bool {
     let Some(_stage) = InStage::begin(Stage::Answering) else { return false };
     let _blind = blind();
