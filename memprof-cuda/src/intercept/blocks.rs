@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use dashmap::DashMap;
 use memprof_core::__allocator::{self, Released, blind};
-use memprof_core::{Space, record_alloc, record_free};
+use memprof_core::{Space, record_alloc};
 
 use crate::events;
 
@@ -60,9 +60,10 @@ fn hidden<R>(work: impl FnOnce() -> R) -> R {
 /// The driver has allocated.
 pub(super) fn allocated(key: Key, held: Held, bytes: u64) {
     let before = hidden(|| HELD.insert(key, held));
+    // A block of another space whose free was missed, if nobody else has recorded that. Of the same space, the recorder
+    // finds it itself.
     if let Some(missed) = before.and_then(|before| before.space).filter(|space| Some(*space) != held.space) {
-        // The recorder finds a missed free by space and address, so this one is told to it.
-        record_free(missed, key.0);
+        drop(__allocator::release(missed, key.0));
     }
     if let Some(space) = held.space {
         record_alloc(space, key.0, bytes);
