@@ -76,8 +76,6 @@ enum Stage {
     Attempting,
     /// Answering one.
     Answering,
-    /// Answering one within the driver's own call, as interception does: the driver must not be called.
-    WithinDriver,
 }
 
 /// Changes this thread's stage until it is dropped.
@@ -144,7 +142,7 @@ pub(crate) fn succeeded(space: Space) {
 /// driver's call: writes the report, once per burst. Asks neither the callback nor the driver. Does nothing where an
 /// attempt of this thread is around, which will answer.
 pub(crate) fn seen_by_interception(space: Space, bytes: u64) {
-    let Some(_stage) = InStage::begin(Stage::WithinDriver) else { return };
+    let Some(_stage) = InStage::begin(Stage::Answering) else { return };
     let _blind = blind();
     if burst::begin(space) == burst::Say::InTheErrorAndOnStderr {
         let facts = OutOfMemory::gather(space, bytes, None);
@@ -152,11 +150,6 @@ pub(crate) fn seen_by_interception(space: Space, bytes: u64) {
             print_line(&format!("memprof: {facts}"));
         }
     }
-}
-
-/// Whether this thread may call the driver: not where it reports within the driver's own call.
-pub(crate) fn may_call_driver() -> bool {
-    STAGE.try_with(|now| now.get() != Stage::WithinDriver).unwrap_or(true)
 }
 
 enum Verdict {

@@ -16,7 +16,7 @@ use cudarc::driver::{CudaContext, DriverError, result, sys};
 use memprof_core::__allocator;
 use memprof_core::{Device, Space};
 
-use crate::{driver, oom};
+use crate::{driver, events};
 
 /// How often ending streams have the driver asked at most, once they are many.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -120,7 +120,8 @@ fn devices() -> Vec<Device> {
 
 /// What the driver says of a device now; the last known values where it cannot be asked.
 fn refresh(ordinal: usize) -> Option<Device> {
-    if !oom::may_call_driver() {
+    if events::is_in_callback() {
+        // The driver may not be called here, nor a context ended, as dropping the last holder of one would.
         let mut known = watched().iter().find(|known| known.ordinal == ordinal)?.known.clone();
         known.last_known = true;
         return Some(known);

@@ -9,13 +9,11 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use memprof_core::__allocator::{blind, print_line};
-use memprof_core::Space;
 
 use crate::error::{Error, Kind};
 use crate::events;
 use crate::intercept::ffi::{Cupti, Status, Subscriber};
 use crate::intercept::library::Place;
-use crate::oom;
 
 mod array;
 mod blocks;
@@ -130,7 +128,6 @@ pub fn intercept_with(library: impl AsRef<Path>) -> Result<Intercepted, Error> {
 
 /// What `MEMPROF=1 MEMPROF_CUDA=intercept` asks for: interception for the life of the process. If it cannot be
 /// had, one line on stderr says why, and the program runs on.
-#[cfg_attr(not(test), expect(dead_code, reason = "called where the first context is created"))]
 pub(crate) fn install_from_environment() {
     let _blind = blind();
     match begin(library::places, true) {
@@ -138,11 +135,6 @@ pub(crate) fn install_from_environment() {
         Ok(Intercepted { .. }) => {}
         Err(error) => print_line(&format!("memprof: MEMPROF_CUDA=intercept: {error}")),
     }
-}
-
-/// The driver is out of memory. Called from the callback: no call of CUDA is allowed here.
-fn out_of_memory(space: Space, bytes: u64) {
-    oom::seen_by_interception(space, bytes);
 }
 
 /// Subscribes to the first library that works, and begins to record.
