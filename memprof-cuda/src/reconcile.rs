@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 
 use cudarc::driver::{CudaContext, DriverError, result, sys};
 use memprof_core::__allocator;
-use memprof_core::{Device, Space};
+use memprof_core::Device;
 
 use crate::driver;
+use crate::resource::call::device_space_of;
 
 /// How often ending streams have the driver asked at most, once they are many.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -51,7 +52,7 @@ pub(crate) fn watch(context: &Arc<CudaContext>) {
             ordinal,
             device: context.cu_device(),
             contexts: Vec::new(),
-            known: Device::of(space(ordinal).name().to_owned()),
+            known: Device::of(device_space_of(context).name().to_owned()),
             streams: 0,
             ends: 0,
             asked: Instant::now(),
@@ -120,11 +121,11 @@ fn devices() -> Vec<Device> {
 
 /// What the driver says of a device now; the last known values where it cannot be asked.
 fn refresh(ordinal: usize) -> Option<Device> {
-    let (device, contexts) = watched()
-        .iter()
-        .find(|known| known.ordinal == ordinal)
-        .map(|known| (known.device, known.contexts.iter().filter_map(Weak::upgrade).collect::<Vec<_>>()))?;
-    let said = ask(ordinal, device, contexts.first());
+    let (device, contexts, space) = watched().iter().find(|known| known.ordinal == ordinal).map(|known| {
+        let contexts: Vec<_> = known.contexts.iter().filter_map(Weak::upgrade).collect();
+        (known.device, contexts, known.known.space.clone())
+    })?;
+    let said = ask(space, device, contexts.first());
     // Perhaps the last holders of these contexts: they end with no lock held.
     drop(contexts);
     let mut all = watched();
@@ -148,7 +149,7 @@ impl From<DriverError> for Silent {
     }
 }
 
-fn ask(ordinal: usize, device: sys::CUdevice, context: Option<&Arc<CudaContext>>) -> Result<Device, Silent> {
+fn ask(space: String, device: sys::CUdevice, context: Option<&Arc<CudaContext>>) -> Result<Device, Silent> {
     driver::require(&[]).map_err(|_| Silent)?;
     let primary;
     let context = if let Some(context) = context {
@@ -159,7 +160,7 @@ fn ask(ordinal: usize, device: sys::CUdevice, context: Option<&Arc<CudaContext>>
     };
     let _current = Current::set(context)?;
     let (free, total) = result::mem_get_info()?;
-    let mut said = Device::of(space(ordinal).name().to_owned());
+    let mut said = Device::of(space);
     said.total = total as u64;
     said.used = total.saturating_sub(free) as u64;
     // A device without pools has nothing in reserve.
@@ -234,8 +235,4 @@ impl Drop for Primary {
         // SAFETY: retained when this was made, and given back once.
         let _ = unsafe { result::primary_ctx::release(self.device) };
     }
-}
-
-pub(crate) fn space(ordinal: usize) -> Space {
-    Space::device(u32::try_from(ordinal).unwrap_or(u32::MAX))
 }

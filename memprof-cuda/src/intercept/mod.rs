@@ -129,7 +129,6 @@ pub fn intercept_with(library: impl AsRef<Path>) -> Result<Intercepted, Error> {
 
 /// What `MEMPROF=1 MEMPROF_CUDA=intercept` asks for: interception for the life of the process. If it cannot be
 /// had, one line on stderr says why, and the program runs on.
-#[cfg_attr(not(test), expect(dead_code, reason = "called where the first context is created"))]
 pub(crate) fn install_from_environment() {
     let _blind = blind();
     match begin(library::places, true) {
