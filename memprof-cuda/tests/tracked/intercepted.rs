@@ -3,16 +3,17 @@
 
 #![expect(unsafe_code, reason = "cudarc's allocations of unset memory")]
 
-mod tracked_support;
-
 use std::any::Any;
 
+use crate::support::{Outcome, Turn, live, one_block, totals};
 use memprof_core::Space;
 use memprof_cuda::TrackedStream;
-use tracked_support::{Outcome, Turn, live, one_block, totals};
 
-/// One block of each kind, with its space and bytes.
-fn blocks(stream: &TrackedStream) -> Result<Vec<(Box<dyn Any>, Space, u64)>, Box<dyn std::error::Error>> {
+/// A block, with its space and bytes.
+type Block = (Box<dyn Any>, Space, u64);
+
+/// One block of each kind.
+fn blocks(stream: &TrackedStream) -> Result<Vec<Block>, Box<dyn std::error::Error>> {
     let device = stream.space();
     // SAFETY: nobody reads it.
     let pinned = unsafe { stream.pinned::<u8>(20) }?;

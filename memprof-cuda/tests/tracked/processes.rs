@@ -1,13 +1,11 @@
 //! What needs a process of its own, because it is read once: the simulator's devices, and what the report at exit says.
 
-mod tracked_support;
-
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::{Outcome, Turn, live, one_block, scope, stream, totals};
 use cudarc::driver::CudaContext;
 use memprof_cuda::TrackedExt as _;
-use tracked_support::{Outcome, Turn, live, one_block, scope, stream, totals};
 
 /// Runs this test again, in a process with these variables.
 fn again(test: &str, variables: &[(&str, &str)]) -> Outcome {
@@ -23,7 +21,7 @@ fn again(test: &str, variables: &[(&str, &str)]) -> Outcome {
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn each_device_has_a_space_and_a_swap_between_devices_keeps_the_books() -> Outcome {
     if std::env::var_os("CUDA_SIM_DEVICES").is_none() {
-        let test = "each_device_has_a_space_and_a_swap_between_devices_keeps_the_books";
+        let test = "processes::each_device_has_a_space_and_a_swap_between_devices_keeps_the_books";
         return again(test, &[("CUDA_SIM_DEVICES", "2")]);
     }
     let _turn = Turn::begin()?;
@@ -51,7 +49,7 @@ fn each_device_has_a_space_and_a_swap_between_devices_keeps_the_books() -> Outco
 
 #[test]
 fn the_report_at_exit_says_the_last_known_values_of_a_device_that_is_gone() -> Outcome {
-    let name = "the_report_at_exit_says_the_last_known_values_of_a_device_that_is_gone";
+    let name = "processes::the_report_at_exit_says_the_last_known_values_of_a_device_that_is_gone";
     if std::env::var_os("MEMPROF_OUTPUT").is_some() {
         let _turn = Turn::begin()?;
         let stream = stream()?;
