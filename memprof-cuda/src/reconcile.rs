@@ -14,11 +14,14 @@ use std::time::{Duration, Instant};
 
 use cudarc::driver::{CudaContext, DriverError, result, sys};
 use memprof_core::__allocator;
-use memprof_core::{Device, Space};
+use memprof_core::Device;
 
+use crate::resource::call::device_space_of;
 use crate::{driver, events};
 
-/// How often ending streams have the driver asked at most, once they are many.
+/// So many ends of a device's last tracked stream have the driver asked, some 50 µs each; after that, a program that
+/// makes and drops its streams all the time has it asked no more often than this.
+const ENDS: u64 = 1000;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A device that snapshots report.
@@ -51,7 +54,7 @@ pub(crate) fn watch(context: &Arc<CudaContext>) {
             ordinal,
             device: context.cu_device(),
             contexts: Vec::new(),
-            known: Device::of(space(ordinal).name().to_owned()),
+            known: Device::of(device_space_of(context).name().to_owned()),
             streams: 0,
             ends: 0,
             asked: Instant::now(),
@@ -103,7 +106,7 @@ impl Drop for Watch {
                 return false;
             }
             entry.ends += 1;
-            entry.ends.is_power_of_two() || entry.asked.elapsed() >= PAUSE
+            entry.ends <= ENDS || entry.asked.elapsed() >= PAUSE
         });
         if due == Some(true) && memprof_core::is_enabled() {
             let _blind = __allocator::blind();
@@ -126,11 +129,11 @@ fn refresh(ordinal: usize) -> Option<Device> {
         known.last_known = true;
         return Some(known);
     }
-    let (device, contexts) = watched()
-        .iter()
-        .find(|known| known.ordinal == ordinal)
-        .map(|known| (known.device, known.contexts.iter().filter_map(Weak::upgrade).collect::<Vec<_>>()))?;
-    let said = ask(ordinal, device, contexts.first());
+    let (device, contexts, space) = watched().iter().find(|known| known.ordinal == ordinal).map(|known| {
+        let contexts: Vec<_> = known.contexts.iter().filter_map(Weak::upgrade).collect();
+        (known.device, contexts, known.known.space.clone())
+    })?;
+    let said = ask(space, device, contexts.first());
     // Perhaps the last holders of these contexts: they end with no lock held.
     drop(contexts);
     let mut all = watched();
@@ -154,7 +157,7 @@ impl From<DriverError> for Silent {
     }
 }
 
-fn ask(ordinal: usize, device: sys::CUdevice, context: Option<&Arc<CudaContext>>) -> Result<Device, Silent> {
+fn ask(space: String, device: sys::CUdevice, context: Option<&Arc<CudaContext>>) -> Result<Device, Silent> {
     driver::require(&[]).map_err(|_| Silent)?;
     let primary;
     let context = if let Some(context) = context {
@@ -165,7 +168,7 @@ fn ask(ordinal: usize, device: sys::CUdevice, context: Option<&Arc<CudaContext>>
     };
     let _current = Current::set(context)?;
     let (free, total) = result::mem_get_info()?;
-    let mut said = Device::of(space(ordinal).name().to_owned());
+    let mut said = Device::of(space);
     said.total = total as u64;
     said.used = total.saturating_sub(free) as u64;
     // A device without pools has nothing in reserve.
@@ -240,8 +243,4 @@ impl Drop for Primary {
         // SAFETY: retained when this was made, and given back once.
         let _ = unsafe { result::primary_ctx::release(self.device) };
     }
-}
-
-pub(crate) fn space(ordinal: usize) -> Space {
-    Space::device(u32::try_from(ordinal).unwrap_or(u32::MAX))
 }

@@ -8,7 +8,7 @@ use memprof_core::__allocator::{blind, open_scopes};
 use memprof_core::{Device, PathRecord, Snapshot, Space};
 
 use crate::reconcile;
-use crate::resource::device_space_of;
+use crate::resource::call::device_space_of;
 
 /// As many owners are named.
 const MOST_OWNERS: usize = 10;

@@ -46,7 +46,7 @@ use crate::Error;
 
 mod aligned;
 mod buffer;
-mod call;
+pub(crate) mod call;
 mod cuda_async_memory;
 mod cuda_memory;
 mod failure_callback;
@@ -56,8 +56,6 @@ mod logging;
 mod managed_memory;
 mod pinned_host_memory;
 mod tracked;
-
-pub(crate) use call::device_space_of;
 
 pub use aligned::Aligned;
 pub use buffer::{DeviceBuffer, DriverBacked};
