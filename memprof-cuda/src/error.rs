@@ -71,11 +71,6 @@ impl Error {
         Self::new(Kind::Invalid { problem: problem.into() })
     }
 
-    #[allow(dead_code, reason = "for the modules that match on it")]
-    pub(crate) fn kind(&self) -> &Kind {
-        &self.0
-    }
-
     /// Whether memory did not suffice, on the device or under a limit: freeing some may help.
     pub fn is_out_of_memory(&self) -> bool {
         matches!(*self.0, Kind::OutOfMemory { .. } | Kind::Limit { .. })
