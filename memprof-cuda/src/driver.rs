@@ -1,1 +1,152 @@
-//! Whether there is a CUDA driver: asked before cudarc, which panics where there is none.
+//! Whether there is a CUDA driver: asked before cudarc, which panics where there is none, or where a function of it is
+//! missing.
+//!
+//! The library is looked up as cudarc does it, by bare names, which also finds one that the process has loaded
+//! already: linked, or opened under that name by anybody. What memprof-cuda needs of it always is checked when it is
+//! found; what only some calls need, by [`require`] when they are made.
+
+#![expect(unsafe_code, reason = "a library is loaded, and its functions looked up")]
+
+use std::sync::{Arc, Once, OnceLock};
+
+use cudarc::driver::{CudaContext, result, sys::CUresult};
+use libloading::Library;
+use memprof_core::__allocator;
+
+use crate::error::{Error, Kind};
+use crate::{intercept, reconcile};
+
+/// The names under which the driver is searched, in this order: each of them is one of cudarc's own.
+const NAMES: &[&str] = if cfg!(windows) { &["nvcuda.dll"] } else { &["libcuda.so", "libcuda.so.1"] };
+
+/// What contexts, streams, events, copies and the plain allocations of cudarc call.
+const FUNCTIONS: &[&str] = &[
+    "cuInit",
+    "cuGetErrorName",
+    "cuGetErrorString",
+    "cuDeviceGet",
+    "cuDeviceGetCount",
+    "cuDeviceGetAttribute",
+    "cuDevicePrimaryCtxRetain",
+    "cuDevicePrimaryCtxRelease_v2",
+    "cuCtxGetCurrent",
+    "cuCtxSetCurrent",
+    "cuCtxSynchronize",
+    "cuStreamCreate",
+    "cuStreamDestroy_v2",
+    "cuStreamSynchronize",
+    "cuStreamWaitEvent",
+    "cuEventCreate",
+    "cuEventRecord",
+    "cuEventSynchronize",
+    "cuEventDestroy_v2",
+    "cuMemAlloc_v2",
+    "cuMemFree_v2",
+    "cuMemAllocAsync",
+    "cuMemFreeAsync",
+    "cuMemHostAlloc",
+    "cuMemFreeHost",
+    "cuMemAllocManaged",
+    "cuMemsetD8Async",
+    "cuMemcpyHtoDAsync_v2",
+    "cuMemcpyDtoHAsync_v2",
+    "cuMemcpyDtoDAsync_v2",
+    "cuMemGetInfo_v2",
+];
+
+/// The driver, once it was found with all of [`FUNCTIONS`].
+static DRIVER: OnceLock<Library> = OnceLock::new();
+
+/// A context of the device with this index, counted from 0: [`CudaContext::new`] with an error in place of a panic.
+///
+/// This is where to start: the device then stands in every snapshot with what its driver says of its memory, and with
+/// `MEMPROF=1 MEMPROF_CUDA=intercept` the first call installs the [interception](crate::intercept()) of all allocations
+/// in the process. It costs what cudarc's own call does, and some microseconds more.
+///
+/// # Errors
+///
+/// There is no driver ([`is_no_driver`](Error::is_no_driver)): none can be loaded, which names were searched, or which
+/// function it lacks. It does not start, there is no such device, or it refuses the context: what it said.
+///
+/// ```no_run
+/// use memprof_cuda::TrackedExt as _;
+///
+/// let stream = memprof_cuda::context(0)?.default_stream().tracked();
+/// let zeros = stream.alloc_zeros::<f32>(1024)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn context(ordinal: usize) -> Result<Arc<CudaContext>, Error> {
+    find()?;
+    let none = |count| Error::new(Kind::NoDevice { ordinal, count });
+    match result::init() {
+        Err(error) if error.0 == CUresult::CUDA_ERROR_NO_DEVICE => return Err(none(0)),
+        started => started.map_err(|error| Error::call("start the CUDA driver (cuInit)", error))?,
+    }
+    let count = result::device::get_count().map_err(|error| Error::call("count the CUDA devices", error))?;
+    let count = usize::try_from(count).unwrap_or(0);
+    if ordinal >= count {
+        return Err(none(count));
+    }
+    intercept_if_asked();
+    let context = CudaContext::new(ordinal)
+        .map_err(|error| Error::call(format!("create a context on CUDA device {ordinal}"), error))?;
+    reconcile::watch(&context);
+    Ok(context)
+}
+
+/// Installs interception, once, where the environment asks for it.
+pub(crate) fn intercept_if_asked() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if __allocator::cuda_setting() {
+            intercept::install_from_environment();
+        }
+    });
+}
+
+/// Whether the driver is there and has all of these functions; without, cudarc panics when it calls one.
+///
+/// # Errors
+///
+/// No driver, or the first function that is missing.
+pub(crate) fn require(functions: &[&'static str]) -> Result<(), Error> {
+    lacks(find()?, functions).map_or(Ok(()), |function| Err(Error::new(Kind::MissingFunction { function })))
+}
+
+/// The driver's library. A failure is not kept: a later call may find what was loaded meanwhile.
+fn find() -> Result<&'static Library, Error> {
+    if let Some(driver) = DRIVER.get() {
+        return Ok(driver);
+    }
+    let _blind = __allocator::blind();
+    let driver = load()?;
+    if let Some(function) = lacks(&driver, FUNCTIONS) {
+        return Err(Error::new(Kind::MissingFunction { function }));
+    }
+    Ok(DRIVER.get_or_init(|| driver))
+}
+
+fn load() -> Result<Library, Error> {
+    let mut said = String::new();
+    for name in NAMES {
+        // SAFETY: the initialisers of a CUDA driver need nothing of us; cudarc loads the same library the same way.
+        match unsafe { Library::new(name) } {
+            Ok(driver) => return Ok(driver),
+            Err(error) => said = error.to_string(),
+        }
+    }
+    let problem = format!(
+        "searched for {}, and the loader said last: {said}. Install NVIDIA's driver, or put the folder of its library \
+         into LD_LIBRARY_PATH",
+        NAMES.join(", ")
+    );
+    Err(Error::new(Kind::NoDriver { problem }))
+}
+
+/// The first of these functions that the driver does not have.
+fn lacks(driver: &Library, functions: &[&'static str]) -> Option<&'static str> {
+    functions.iter().copied().find(|function| {
+        // SAFETY: the symbol is only looked up, and its value not used.
+        unsafe { driver.get::<*const ()>(function.as_bytes()) }.is_err()
+    })
+}

@@ -28,8 +28,10 @@ pub(crate) enum Kind {
     NoDevice { ordinal: usize, count: usize },
     /// A call of the driver failed.
     Call { attempted: String, code: CUresult },
-    /// The memory does not suffice: a device's, or what a limit allows. `report`: who holds it.
+    /// The driver's memory does not suffice. `report`: who holds it.
     OutOfMemory { attempted: String, report: Option<String> },
+    /// More was asked for than a limit of the program's own allows. `report`: who holds it.
+    Limit { attempted: String, report: Option<String> },
     /// A caller's mistake: a pointer, a number of bytes, an alignment.
     Invalid { problem: String },
     /// Interception cannot be installed.
@@ -52,18 +54,26 @@ impl Error {
         Self::new(Kind::Call { attempted, code })
     }
 
+    /// More was asked for than a limit allows; `attempted` completes "cannot ..".
+    pub(crate) fn limit(attempted: impl Into<String>) -> Self {
+        Self::new(Kind::Limit { attempted: attempted.into(), report: None })
+    }
+
+    /// The same error, saying who holds the memory if that is what is lacking.
+    pub(crate) fn with_report(mut self, text: String) -> Self {
+        if let Kind::OutOfMemory { report, .. } | Kind::Limit { report, .. } = &mut *self.0 {
+            *report = Some(text);
+        }
+        self
+    }
+
     pub(crate) fn invalid(problem: impl Into<String>) -> Self {
         Self::new(Kind::Invalid { problem: problem.into() })
     }
 
-    #[allow(dead_code, reason = "for the modules that match on it")]
-    pub(crate) fn kind(&self) -> &Kind {
-        &self.0
-    }
-
     /// Whether memory did not suffice, on the device or under a limit: freeing some may help.
     pub fn is_out_of_memory(&self) -> bool {
-        matches!(*self.0, Kind::OutOfMemory { .. })
+        matches!(*self.0, Kind::OutOfMemory { .. } | Kind::Limit { .. })
     }
 
     /// Whether there is no CUDA driver, or one that lacks what is needed: this machine cannot run CUDA.
@@ -92,7 +102,7 @@ impl fmt::Display for Error {
                 write!(f, "no CUDA device {ordinal}: there are {count}, counted from 0")
             }
             Kind::Call { attempted, code } => write!(f, "cannot {attempted}: {code:?}"),
-            Kind::OutOfMemory { attempted, report } => {
+            Kind::OutOfMemory { attempted, report } | Kind::Limit { attempted, report } => {
                 write!(f, "cannot {attempted}: out_of_memory")?;
                 report.as_ref().map_or(Ok(()), |report| write!(f, "\n{report}"))
             }

@@ -1,11 +1,79 @@
 //! CUDA memory for [memprof](https://docs.rs/memprof): which function holds the GPU's memory.
+//!
+//! `cuda:0` stands in the report beside `host`, by function: what each allocated on the device, how much it held at
+//! most, and what it still holds. For code that uses [cudarc](https://docs.rs/cudarc) that is one word,
+//! [`tracked`](TrackedExt::tracked):
+//!
+//! ```no_run
+//! use memprof_cuda::TrackedExt as _;
+//!
+//! # mod memprof { pub use memprof_core::*; }
+//! fn upload(stream: &memprof_cuda::TrackedStream) -> Result<f32, cudarc::driver::DriverError> {
+//!     let _scope = memprof::Scope::enter(memprof::Site::named("upload")); // or #[memprof::track] on the function
+//!     let weights = stream.clone_htod(&[1.0_f32; 1024])?; // 4,096 bytes of `upload` in `cuda:0`
+//!     let back = stream.clone_dtoh(&weights)?; // cudarc's own method takes the tracked slice
+//!     Ok(back[0])
+//! }
+//!
+//! let stream = memprof_cuda::context(0)?.default_stream().tracked();
+//! upload(&stream)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Three ways to be measured
+//!
+//! * [`TrackedStream`] and its slices: your own cudarc code. Nothing but cudarc is needed.
+//! * [`resource`]: for those who write allocators, resources and adaptors to put together.
+//! * [`intercept()`]: every allocation that the driver performs for anybody in the process, other libraries included.
+//!   While it is on, the first two report nothing, so that nothing is counted twice.
+//!
+//! # What is measured
+//!
+//! | memory | from | space |
+//! |---|---|---|
+//! | device | `alloc`, `alloc_zeros`, `clone_htod`, `clone_dtod`, `null`, `try_clone`, `clone` | `cuda:N` |
+//! | device, from a memory pool of yours | [`alloc_from_pool`](TrackedStream::alloc_from_pool) | `cuda:N` |
+//! | device, mapped | [`map`](TrackedStream::map) | `cuda:N` |
+//! | host, pinned | [`pinned`](TrackedStream::pinned), [`alloc_pinned`](TrackedContext::alloc_pinned) | `pinned` |
+//! | managed | [`managed`](TrackedStream::managed), [`alloc_unified`](TrackedContext::alloc_unified) | `managed` |
+//!
+//! Bytes are those requested, at the moment of the call; that the driver's pool takes more from the device, or gives
+//! it back later, stands in the snapshot's line of the device: what its driver says is in use and in reserve, and
+//! what of it nobody accounts for.
+//!
+//! When memory runs out, stderr says who holds it, once; [`on_out_of_memory`] lets the program act instead.
+//!
+//! # What is not
+//!
+//! * External memory that is imported ([`CudaContext::import_external_memory`]): it is somebody else's.
+//! * What a captured graph allocates when it is launched, contexts, modules, a kernel's own heap: the driver's.
+//! * A slice that its context is destroyed under stays on the books until it is dropped.
+//!
+//! Of these, [interception](intercept()) sees what the driver does on a call; the rest is the device's *unattributed*
+//! bytes.
+//!
+//! # Requirements
+//!
+//! To build: no CUDA toolkit; this crate chooses neither a CUDA version nor how cudarc finds the driver, so your own
+//! choice of cudarc's features stands. To run: NVIDIA's driver. Without one, [`context`] says so in an [`Error`], where
+//! cudarc panics.
+//!
+//! [`CudaContext::import_external_memory`]: cudarc::driver::CudaContext::import_external_memory
 
-pub mod intercept;
 pub mod resource;
 
 mod driver;
 mod error;
 mod events;
+mod intercept;
+mod oom;
+mod reconcile;
 mod tracked;
 
+pub use driver::context;
 pub use error::Error;
+pub use intercept::{Intercepted, intercept, intercept_with};
+pub use oom::{Action, OutOfMemory, Owner, on_out_of_memory};
+pub use tracked::{
+    TrackedContext, TrackedExt, TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedStream, TrackedUnifiedSlice,
+};

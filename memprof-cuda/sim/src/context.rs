@@ -5,8 +5,9 @@ use std::cell::Cell;
 use std::ffi::{c_int, c_uint, c_void};
 
 use crate::abi::{Code, Done, In, Out};
+use crate::cupti;
 use crate::gate::{self, driver};
-use crate::state::{State, ordinal};
+use crate::state::{self, State, ordinal};
 
 /// Contexts that a thread may push.
 const DEPTH: usize = 16;
@@ -124,8 +125,16 @@ impl State {
     }
 }
 
+/// The primary context of a device, if a release or a reset of it would end it.
+fn ending_primary(device: c_int, all: bool) -> Option<usize> {
+    let state = state::lock();
+    let handle = state.device(device).ok()?.primary;
+    let retained = state.contexts.get(&handle)?.retained;
+    (retained == 1 || all && retained > 0).then_some(handle)
+}
+
 driver! {
-    fn cuDevicePrimaryCtxRetain(place: Out<usize>, device: c_int) {
+    fn cuDevicePrimaryCtxRetain(place: Out<usize>, device: c_int) [386] {
         gate::with(|state| {
             let handle = state.device(device)?.primary;
             place.set(handle)?;
@@ -136,10 +145,12 @@ driver! {
     }
 
     fn cuDevicePrimaryCtxRelease_v2(device: c_int) [544] {
+        cupti::context_ends(ending_primary(device, false));
         gate::with(|state| state.release_primary(device, false))
     }
 
     fn cuDevicePrimaryCtxReset_v2(device: c_int) [545] {
+        cupti::context_ends(ending_primary(device, true));
         gate::with(|state| state.release_primary(device, true))
     }
 
@@ -160,19 +171,21 @@ driver! {
         })
     }
 
-    fn cuCtxCreate_v2(place: Out<usize>, flags: c_uint, device: c_int) {
+    fn cuCtxCreate_v2(place: Out<usize>, flags: c_uint, device: c_int) [235] {
         gate::with(|state| state.create_context(place, flags, device))
     }
 
-    fn cuCtxCreate_v3(place: Out<usize>, _affinity: In<c_void>, _affinities: c_int, flags: c_uint, device: c_int) {
+    fn cuCtxCreate_v3(place: Out<usize>, _affinity: In<c_void>, _affinities: c_int, flags: c_uint, device: c_int) [645] {
         gate::with(|state| state.create_context(place, flags, device))
     }
 
-    fn cuCtxCreate_v4(place: Out<usize>, _parameters: In<c_void>, flags: c_uint, device: c_int) {
+    fn cuCtxCreate_v4(place: Out<usize>, _parameters: In<c_void>, flags: c_uint, device: c_int) [757] {
         gate::with(|state| state.create_context(place, flags, device))
     }
 
     fn cuCtxDestroy_v2(context: usize) [322] {
+        let ends = state::lock().context(context).is_ok_and(|context| !context.is_primary);
+        cupti::context_ends(ends.then_some(context));
         gate::with(|state| {
             if state.context(context)?.is_primary {
                 return Err(Code::INVALID_CONTEXT);

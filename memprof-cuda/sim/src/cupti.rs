@@ -1,7 +1,7 @@
 //! CUPTI's callback side: one subscriber, shown driver calls as they begin and end, on the thread that makes them.
 //!
 //! Shown are the functions that have a number of CUPTI's in their definition: those that allocate, free, map and unmap memory, and those that
-//! end contexts. The subscriber's lock is held while a callback runs, for reading: `cuptiUnsubscribe` returns when no callback runs any
+//! make and end contexts; and that a context is about to end, whoever ends it. The subscriber's lock is held while a callback runs, for reading: `cuptiUnsubscribe` returns when no callback runs any
 //! more. A driver call made inside a callback is not shown; unsubscribing inside one is refused.
 #![expect(unsafe_code, reason = "exports CUPTI functions, and calls the subscriber's callback")]
 
@@ -15,12 +15,19 @@ use std::sync::{PoisonError, RwLock};
 use crate::abi::{Code, Out};
 use crate::context;
 use crate::gate::{self, Function};
+use crate::state;
 
 /// The numbers of callbacks that there are.
 const CALLBACKS: usize = 1024;
 
 /// `CUPTI_CB_DOMAIN_DRIVER_API`
 const DRIVER: u32 = 1;
+
+/// `CUPTI_CB_DOMAIN_RESOURCE`
+const RESOURCE: u32 = 3;
+
+/// `CUPTI_CBID_RESOURCE_CONTEXT_DESTROY_STARTING`
+const CONTEXT_DESTROY_STARTING: u32 = 2;
 
 /// The last of the domains.
 const LAST_DOMAIN: u32 = 6;
@@ -47,8 +54,16 @@ struct CallbackData {
     correlation_number: u32,
 }
 
+/// `CUpti_ResourceData`
+#[repr(C)]
+struct ResourceData {
+    context: usize,
+    handle: usize,
+    descriptor: *const c_void,
+}
+
 /// `CUpti_CallbackFunc`
-type Callback = unsafe extern "C" fn(user: *mut c_void, domain: u32, number: u32, data: *const CallbackData);
+type Callback = unsafe extern "C" fn(user: *mut c_void, domain: u32, number: u32, data: *const c_void);
 
 /// Who is shown the calls.
 #[derive(Clone, Copy)]
@@ -63,6 +78,8 @@ struct Subscriber {
 static SUBSCRIBER: RwLock<Option<Subscriber>> = RwLock::new(None);
 /// Which callbacks are on, by number.
 static ENABLED: [AtomicBool; CALLBACKS] = [const { AtomicBool::new(false) }; CALLBACKS];
+/// Whether the ends of contexts are shown.
+static ENDS: AtomicBool = AtomicBool::new(false);
 /// Numbers subscribers and calls.
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -126,7 +143,20 @@ fn show(subscriber: &Subscriber, site: &mut Site, place: u32, result: *mut c_voi
     let user = ptr::with_exposed_provenance_mut(subscriber.user);
     INSIDE.set(true);
     // SAFETY: the subscriber gave a callback of this type, which lives until it unsubscribes, and that waits for the lock that is held.
-    unsafe { (subscriber.callback)(user, DRIVER, site.function.cbid, &raw const data) };
+    unsafe { (subscriber.callback)(user, DRIVER, site.function.cbid, (&raw const data).cast()) };
+    INSIDE.set(false);
+}
+
+/// Shows the subscriber that a context is about to end.
+pub(crate) fn context_ends(context: Option<usize>) {
+    let Some(context) = context.filter(|_| ENDS.load(Ordering::Acquire) && !INSIDE.get()) else { return };
+    let subscriber = SUBSCRIBER.read().unwrap_or_else(PoisonError::into_inner);
+    let Some(subscriber) = subscriber.as_ref() else { return };
+    let data = ResourceData { context, handle: 0, descriptor: ptr::null() };
+    let user = ptr::with_exposed_provenance_mut(subscriber.user);
+    INSIDE.set(true);
+    // SAFETY: as in `show`.
+    unsafe { (subscriber.callback)(user, RESOURCE, CONTEXT_DESTROY_STARTING, (&raw const data).cast()) };
     INSIDE.set(false);
 }
 
@@ -195,7 +225,11 @@ extern "C" fn cuptiEnableCallback(enable: u32, handle: usize, domain: u32, numbe
             enabled.store(enable != 0, Ordering::Release);
             SUCCESS
         }
-        // Nothing ever happens in the other domains.
+        Some(_) if domain == RESOURCE && number == CONTEXT_DESTROY_STARTING => {
+            ENDS.store(enable != 0, Ordering::Release);
+            SUCCESS
+        }
+        // Nothing else ever happens in the other domains.
         Some(_) if domain != DRIVER => SUCCESS,
         _ => INVALID_PARAMETER,
     })
@@ -211,6 +245,14 @@ extern "C" fn cuptiEnableDomain(enable: u32, handle: usize, domain: u32) -> Answ
             enable_all(enable != 0);
         }
         SUCCESS
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn cuptiGetDeviceId(context: usize, place: Out<u32>) -> Answer {
+    answer("cuptiGetDeviceId", || {
+        let device = state::lock().context(context).map(|context| context.device as u32);
+        if device.and_then(|device| place.set(device)).is_ok() { SUCCESS } else { INVALID_PARAMETER }
     })
 }
 
@@ -253,17 +295,21 @@ fn is_subscribed(handle: usize) -> bool {
 }
 
 fn enable_all(enable: bool) {
+    if !enable {
+        ENDS.store(false, Ordering::Release);
+    }
     for enabled in &ENABLED {
         enabled.store(enable, Ordering::Release);
     }
 }
 
 /// The functions that are shown, by number.
-static NAMES: [(u32, &CStr); 37] = [
+static NAMES: [(u32, &CStr); 41] = [
     (38, c"cuMemFreeHost"),
     (39, c"cuMemHostAlloc"),
     (89, c"cuArrayDestroy"),
     (243, c"cuMemAlloc_v2"),
+    (235, c"cuCtxCreate_v2"),
     (244, c"cuMemAllocPitch_v2"),
     (245, c"cuMemFree_v2"),
     (272, c"cuArrayCreate_v2"),
@@ -276,6 +322,7 @@ static NAMES: [(u32, &CStr); 37] = [
     (349, c"cuMipmappedArrayDestroy"),
     (371, c"cuMemAllocManaged"),
     (379, c"cuMemHostRegister_v2"),
+    (386, c"cuDevicePrimaryCtxRetain"),
     (486, c"cuExternalMemoryGetMappedBuffer"),
     (514, c"cuGraphLaunch"),
     (544, c"cuDevicePrimaryCtxRelease_v2"),
@@ -297,4 +344,6 @@ static NAMES: [(u32, &CStr); 37] = [
     (608, c"cuMemPoolDestroy"),
     (611, c"cuMemAllocFromPoolAsync"),
     (638, c"cuGraphAddMemAllocNode"),
+    (645, c"cuCtxCreate_v3"),
+    (757, c"cuCtxCreate_v4"),
 ];

@@ -1,1 +1,278 @@
-//! See the crate.
+//! Whole-process interception: every allocation and free of the CUDA driver, whoever asked for it.
+//!
+//! CUPTI, which comes with CUDA, calls a function of ours before and after each call of the driver, on the thread that
+//! makes it. What is there to be told apart is in the modules below: where CUPTI is ([`library`]), what is watched
+//! ([`calls`]), what a call asks for ([`request`]), which device and context it concerns ([`contexts`]), what is live
+//! ([`blocks`], [`physical`]), and how a free that the driver refuses is taken back ([`pending`]). [`callback`] joins them.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use memprof_core::__allocator::{blind, print_line};
+
+use crate::error::{Error, Kind};
+use crate::events;
+use crate::intercept::ffi::{Cupti, Status, Subscriber};
+use crate::intercept::library::Place;
+
+mod array;
+mod blocks;
+mod callback;
+mod calls;
+mod contexts;
+mod ffi;
+mod library;
+mod pending;
+mod physical;
+mod request;
+mod survey;
+
+/// Interception, for as long as this lives. See [`intercept`].
+#[must_use = "interception ends when this is dropped: bind it to a name"]
+#[derive(Debug)]
+pub struct Intercepted {
+    /// `false`: the environment installed it, for the life of the process.
+    ends: bool,
+}
+
+/// What is installed in this process.
+enum State {
+    No,
+    /// Until the guard is dropped.
+    Guarded(&'static Cupti, Subscriber),
+    /// For the life of the process.
+    Always,
+}
+
+static STATE: Mutex<State> = Mutex::new(State::No);
+
+/// The libraries that were loaded. A call that they have shown may still be under way, so they stay.
+static LOADED: Mutex<Vec<(Place, &'static Cupti)>> = Mutex::new(Vec::new());
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Records every allocation and free that the CUDA driver performs for anyone in the process, until the guard is
+/// dropped: for candle, burn, cuBLAS, for cudarc without one type of memprof's.
+///
+/// ```no_run
+/// let _guard = memprof_cuda::intercept()?;
+/// // Whatever allocates CUDA memory from here on is attributed to the scope in which it does.
+/// # Ok::<(), memprof_cuda::Error>(())
+/// ```
+///
+/// Each call is charged where it happens: to the innermost scope of the thread that makes it. The tracked types and
+/// resources of this crate record nothing meanwhile, so that nothing is counted twice; a block that they allocated
+/// before or after is known either way. Install it before other threads allocate: a call of a tracked type that
+/// is under way on another thread at the very moment when interception begins or ends may be seen by both or by neither.
+///
+/// # What is counted, and where
+///
+/// | memory | space | bytes |
+/// |---|---|---|
+/// | `cuMemAlloc`, `cuMemAllocPitch`, `cuMemAllocAsync`, `cuMemAllocFromPoolAsync` | the device's, `cuda:N` | as requested; of a pitched block, width times height |
+/// | arrays and mipmapped arrays | `cuda:N` | of their elements, all levels; 0 for sparse ones |
+/// | `cuMemCreate` | where its properties say: `cuda:N`, or `pinned` for the host's | as requested, once, however often it is mapped |
+/// | `cuMemAllocManaged` | `managed` | as requested |
+/// | `cuMemHostAlloc`, `cuMemAllocHost`, pools of host memory | `pinned` | as requested |
+///
+/// A block is freed by address, through whichever function. Physical memory of `cuMemCreate` is freed when its
+/// last handle is released and its last mapping is gone. A context that is destroyed, a primary one that is reset or
+/// released for the last time, frees what was allocated in it, but for physical memory, which belongs to no context.
+/// A free is recorded before the driver's call and taken back if the driver refuses; a free of an address that nobody
+/// knows is counted in `unknown_frees` once the driver has done it. An allocation that the driver refuses is counted in
+/// `failed`.
+///
+/// Not counted, and therefore part of what a report calls unattributed: contexts, modules, printf and device heaps,
+/// local memory; memory that graphs allocate (nodes of `cuGraphAddMemAllocNode`; an allocation that is captured from
+/// a stream counts from its capture until it is freed); memory of another process or interface (`cuIpcOpenMemHandle`,
+/// imported pool pointers and handles, mapped external memory); `cuMemHostRegister`, which allocates nothing. Blocks that
+/// were allocated before interception began, by others than this crate, are unknown; blocks that others free after it
+/// ended stay in the books until the end, or until their address is allocated again (`missed_frees`).
+///
+/// A context whose device neither a call nor CUPTI has named has the space `cuda:?`.
+///
+/// # Which CUPTI
+///
+/// The first of these that works with the driver: the one that the process has loaded, that of `CUDA_HOME` or
+/// `CUDA_PATH`, what the loader finds as `libcupti.so`, those of `/usr/local/cuda` and `/opt/cuda`, and those of the
+/// Python packages in `PYTHONPATH`, `VIRTUAL_ENV` and `CONDA_PREFIX` (`pip install nvidia-cuda-cupti`). To name one:
+/// [`intercept_with`]. CUDA 11.3 or later; no privilege is needed. With `MEMPROF=1 MEMPROF_CUDA=intercept` it
+/// installs itself, for the life of the process, when the first context is created through this crate; a guard from
+/// here then ends nothing.
+///
+/// # Cost
+///
+/// About 0.5 µs for each call that allocates or frees, and nothing for any other call of the driver. A context that
+/// is destroyed costs a walk over all live blocks.
+///
+/// # Errors
+///
+/// No CUDA driver ([`is_no_driver`](Error::is_no_driver)), no CUPTI library (where it was searched), another tool
+/// subscribed to CUPTI already (before CUDA 13.3 there is one subscriber a process: Nsight Systems, Nsight Compute,
+/// the profiler of `PyTorch`, compute-sanitizer ..), a CUPTI that does not fit the driver or is too old, interception
+/// already active: which of these, and what to do.
+pub fn intercept() -> Result<Intercepted, Error> {
+    begin(library::places, false)
+}
+
+/// [`intercept`], with the CUPTI library in this file, and no other.
+///
+/// # Errors
+///
+/// Those of [`intercept`]; the file cannot be loaded, or is no CUPTI library.
+pub fn intercept_with(library: impl AsRef<Path>) -> Result<Intercepted, Error> {
+    begin(|| vec![Place::File(library.as_ref().to_owned())], false)
+}
+
+/// What `MEMPROF=1 MEMPROF_CUDA=intercept` asks for: interception for the life of the process. If it cannot be
+/// had, one line on stderr says why, and the program runs on.
+pub(crate) fn install_from_environment() {
+    let _blind = blind();
+    match begin(library::places, true) {
+        // A guard that ends nothing.
+        Ok(Intercepted { .. }) => {}
+        Err(error) => print_line(&format!("memprof: MEMPROF_CUDA=intercept: {error}")),
+    }
+}
+
+/// Subscribes to the first library that works, and begins to record.
+fn begin(places: impl FnOnce() -> Vec<Place>, always: bool) -> Result<Intercepted, Error> {
+    let _blind = blind();
+    let mut state = state();
+    match &*state {
+        State::No => {}
+        State::Always => return Ok(Intercepted { ends: false }),
+        State::Guarded(..) if always => return Ok(Intercepted { ends: false }),
+        State::Guarded(..) => {
+            return Err(problem(
+                "it is active in this process already: keep the one guard for as long as it is needed",
+            ));
+        }
+    }
+    let driver = survey::Driver::find().map_err(|problem| Error::new(Kind::NoDriver { problem }))?;
+    let active = driver.active_primaries();
+    contexts::prepare();
+    blocks::prepare();
+    pending::prepare();
+    let (cupti, subscriber) = subscribe(places())?;
+    driver.learn(&active);
+    events::set_intercepted(true);
+    *state = if always { State::Always } else { State::Guarded(cupti, subscriber) };
+    Ok(Intercepted { ends: !always })
+}
+
+impl Drop for Intercepted {
+    fn drop(&mut self) {
+        if !self.ends {
+            return;
+        }
+        let _blind = blind();
+        let mut state = state();
+        if let State::Guarded(cupti, subscriber) = *state {
+            // From here on callbacks record nothing new, so those that still run on other threads do no harm.
+            events::set_intercepted(false);
+            *state = State::No;
+            if let Err(status) = cupti.unsubscribe(subscriber) {
+                print_line(&format!("memprof: cannot end the interception of CUDA: {}", cupti.text(status)));
+            }
+        }
+    }
+}
+
+fn problem(problem: impl Into<String>) -> Error {
+    Error::new(Kind::Interception { problem: problem.into() })
+}
+
+/// Tries the libraries in turn: a toolkit newer than the driver does not work, and an older one beside it may.
+fn subscribe(places: Vec<Place>) -> Result<(&'static Cupti, Subscriber), Error> {
+    let mut refusals: Vec<String> = Vec::new();
+    for place in places {
+        let refusal = match load(&place) {
+            None => continue,
+            Some(Err(refusal)) => refusal,
+            Some(Ok(cupti)) => match cupti.subscribe(callback::callback) {
+                Ok(subscriber) => match enable(cupti, subscriber) {
+                    Ok(()) => return Ok((cupti, subscriber)),
+                    Err(refusal) => {
+                        let _nothing_more_to_do = cupti.unsubscribe(subscriber);
+                        refusal
+                    }
+                },
+                Err(Status::MULTIPLE_SUBSCRIBERS) => return Err(problem(taken(cupti))),
+                Err(status) => refused(cupti, status),
+            },
+        };
+        if !refusals.contains(&refusal) {
+            refusals.push(refusal);
+        }
+    }
+    if refusals.is_empty() {
+        return Err(problem(format!(
+            "no CUPTI library (libcupti.so) in {}; it comes with the CUDA toolkit and with `pip install \
+             nvidia-cuda-cupti`: set CUDA_HOME or LD_LIBRARY_PATH, or name the file with intercept_with()",
+            library::SEARCHED
+        )));
+    }
+    Err(problem(refusals.join("; ")))
+}
+
+/// A library is loaded once. `None`: there is none.
+fn load(place: &Place) -> Option<Result<&'static Cupti, String>> {
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, cupti)) = loaded.iter().find(|(known, _)| known == place) {
+        return Some(Ok(*cupti));
+    }
+    Some(place.load()?.map(|cupti| {
+        let cupti: &'static Cupti = Box::leak(Box::new(cupti));
+        loaded.push((place.clone(), cupti));
+        cupti
+    }))
+}
+
+/// Has all that is watched shown. A library that does not know a function that programs of its time call is too old.
+fn enable(cupti: &'static Cupti, subscriber: Subscriber) -> Result<(), String> {
+    for watched in &calls::WATCHED {
+        match cupti.enable(subscriber, ffi::DRIVER_API, watched.id) {
+            Ok(()) => {}
+            Err(Status::INVALID_PARAMETER) if watched.id > calls::LAST_REQUIRED => {}
+            Err(status) => {
+                return Err(format!(
+                    "{} does not show calls of {}: {}; use the CUPTI of CUDA 11.3 or later",
+                    named(cupti),
+                    watched.name,
+                    cupti.text(status)
+                ));
+            }
+        }
+    }
+    // Without it, a primary context's last release is known by counting.
+    let _better_if_it_can = cupti.enable(subscriber, ffi::RESOURCE, ffi::CONTEXT_DESTROY_STARTING);
+    Ok(())
+}
+
+fn named(cupti: &Cupti) -> String {
+    let version = cupti.version().map_or_else(|| "version unknown".to_owned(), |version| format!("version {version}"));
+    format!("CUPTI from {} ({version})", cupti.place)
+}
+
+fn taken(cupti: &Cupti) -> String {
+    format!(
+        "another tool is subscribed to CUPTI in this process: {}. Nsight Systems (nsys), Nsight Compute (ncu), cuda-gdb, \
+         compute-sanitizer and the profilers of PyTorch and TensorFlow do that; run without it, or record through \
+         memprof-cuda's tracked types instead. From CUDA 13.3 on, tools that allow it share CUPTI",
+        cupti.text(Status::MULTIPLE_SUBSCRIBERS)
+    )
+}
+
+fn refused(cupti: &Cupti, status: Status) -> String {
+    let advice = match status {
+        Status::NOT_INITIALIZED | Status::UNKNOWN | Status::NOT_COMPATIBLE => {
+            "the CUDA driver does not run or is older than this CUPTI: check it with `nvidia-smi`, and use the CUPTI of \
+             the CUDA version that it shows, or an older one"
+        }
+        _ => "this CUPTI cannot be used here",
+    };
+    format!("{}: {}: {advice}", named(cupti), cupti.text(status))
+}

@@ -1,1 +1,94 @@
-//! See the crate.
+//! Tracked allocations: cudarc's own types, and the books beside them.
+//!
+//! [`TrackedExt::tracked`] makes a [`TrackedStream`] of a stream, whose allocating methods shadow cudarc's, with the
+//! same names, arguments and errors, and give a [`TrackedSlice`]. That derefs to cudarc's slice and is accepted
+//! wherever cudarc takes one. An allocation is recorded after the driver made it, a free before the driver takes it
+//! back, under the address that the inner slice then has; a free that the driver refuses is taken back.
+//!
+//! What cudarc does with a slice, that it waits for readers and writers before the free and keeps errors of a drop in
+//! the context, happens here as there.
+
+mod context;
+mod free;
+mod managed;
+mod mapping;
+mod pinned;
+mod slice;
+mod stream;
+
+use std::sync::Arc;
+
+use cudarc::driver::{CudaContext, CudaStream, DriverError, sys::CUresult};
+use memprof_core::Space;
+
+pub use self::context::TrackedContext;
+pub use self::managed::TrackedUnifiedSlice;
+pub use self::mapping::TrackedMapping;
+pub use self::pinned::TrackedPinnedSlice;
+pub use self::slice::TrackedSlice;
+pub use self::stream::TrackedStream;
+use crate::{Error, driver, events, oom};
+
+/// The one word: `stream.tracked()` allocates as `stream` does, and memprof knows by whom.
+///
+/// ```no_run
+/// use memprof_cuda::TrackedExt as _;
+///
+/// let stream = memprof_cuda::context(0)?.default_stream().tracked();
+/// let ones = stream.clone_htod(&[1.0_f32; 1024])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait TrackedExt {
+    /// What tracks it.
+    type Tracked;
+
+    /// The same stream or context, with allocations that memprof knows. Costs a lock; keep the result.
+    fn tracked(&self) -> Self::Tracked;
+}
+
+impl TrackedExt for Arc<CudaStream> {
+    type Tracked = TrackedStream;
+
+    fn tracked(&self) -> TrackedStream {
+        driver::intercept_if_asked();
+        TrackedStream::new(Self::clone(self))
+    }
+}
+
+impl TrackedExt for Arc<CudaContext> {
+    type Tracked = TrackedContext;
+
+    fn tracked(&self) -> TrackedContext {
+        driver::intercept_if_asked();
+        TrackedContext::new(Self::clone(self))
+    }
+}
+
+/// The bytes of `len` elements. More than an address space holds is memory that does not suffice, in every space, and
+/// nothing that anybody could free would help.
+fn bytes_of<T>(space: Space, len: usize) -> Result<u64, DriverError> {
+    let bytes = len.checked_mul(size_of::<T>()).filter(|bytes| isize::try_from(*bytes).is_ok());
+    bytes.map(|bytes| bytes as u64).ok_or_else(|| {
+        events::failed(space, (len as u64).saturating_mul(size_of::<T>() as u64));
+        DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY)
+    })
+}
+
+/// Allocates by `attempt`, in this context. A failure is counted; where memory does not suffice, the program's callback
+/// of [`on_out_of_memory`](crate::on_out_of_memory) is asked and who holds it reported.
+fn allocate<A>(
+    space: Space,
+    bytes: u64,
+    context: &Arc<CudaContext>,
+    mut attempt: impl FnMut() -> Result<A, DriverError>,
+) -> Result<A, Error> {
+    oom::retrying(space, bytes, Some(context), || {
+        attempt().map_err(|error| Error::call(format!("allocate {bytes} bytes of {space}"), error))
+    })
+}
+
+/// The driver's word alone, as cudarc gives it.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn word(error: Error) -> DriverError {
+    DriverError(error.code().unwrap_or(CUresult::CUDA_ERROR_UNKNOWN))
+}

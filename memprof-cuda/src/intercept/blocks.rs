@@ -1,0 +1,136 @@
+//! The blocks that interception has seen: by address, their space and the context that they end with.
+//!
+//! The recorder keeps bytes and owner; what it does not know is which space a freed address is of, and what goes with
+//! a context. The memory of this table is in no number.
+
+use std::sync::LazyLock;
+
+use dashmap::DashMap;
+use memprof_core::__allocator::{self, Released, blind};
+use memprof_core::{Space, record_alloc};
+
+use crate::events;
+
+/// What a block is known by. A device, managed or pinned address is itself: they share one address space, which ends
+/// far below bit 62. Handles, which are pointers into the driver's own memory or numbers, have a range of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key(u64);
+
+const ARRAY: u64 = 1 << 62;
+const PHYSICAL: u64 = 1 << 63;
+
+impl Key {
+    pub(super) fn address(address: u64) -> Self {
+        Self(address)
+    }
+
+    /// Physical memory, by its `CUmemGenericAllocationHandle`.
+    pub(super) fn physical(handle: u64) -> Self {
+        Self(events::physical(handle))
+    }
+
+    /// A `CUarray` or `CUmipmappedArray`.
+    pub(super) fn array(handle: u64) -> Self {
+        Self(handle & !PHYSICAL | ARRAY)
+    }
+}
+
+/// A block that was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// `None`: known, so that its free is none of an unknown block, but not counted.
+    pub(super) space: Option<Space>,
+    /// The context that it ends with; 0 for none.
+    pub(super) context: u64,
+}
+
+static HELD: LazyLock<DashMap<Key, Held>> = LazyLock::new(DashMap::new);
+
+/// Makes the table, which is none of the program's memory.
+pub(super) fn prepare() {
+    let _blind = blind();
+    LazyLock::force(&HELD);
+}
+
+fn hidden<R>(work: impl FnOnce() -> R) -> R {
+    let _blind = blind();
+    work()
+}
+
+/// The driver has allocated.
+pub(super) fn allocated(key: Key, held: Held, bytes: u64) {
+    let before = hidden(|| HELD.insert(key, held));
+    // A block of another space whose free was missed, if nobody else has recorded that. Of the same space, the recorder
+    // finds it itself.
+    if let Some(missed) = before.and_then(|before| before.space).filter(|space| Some(*space) != held.space) {
+        drop(__allocator::release(missed, key.0));
+    }
+    if let Some(space) = held.space {
+        record_alloc(space, key.0, bytes);
+    }
+}
+
+/// A block whose free is recorded while the driver is at it.
+#[derive(Debug)]
+pub(super) struct Freed {
+    key: Key,
+    held: Option<Held>,
+    released: Option<Released>,
+}
+
+/// Records the free of a block that interception has seen, or else one that a wrapper recorded before interception
+/// began: in the first of `spaces` that knows it. `None` for an unknown one.
+pub(super) fn free(key: Key, mut spaces: impl Iterator<Item = Space>) -> Option<Freed> {
+    let mut known = |space| __allocator::release(space, key.0);
+    if let Some(held) = take(key) {
+        let mut freed = let_go(key, held);
+        if held.space.is_some() && freed.released.is_none() {
+            // What was seen there went while interception was off, and a wrapper's block came.
+            freed.released = spaces.find_map(&mut known);
+        }
+        return Some(freed);
+    }
+    let released = spaces.find_map(known)?;
+    Some(Freed { key, held: None, released: Some(released) })
+}
+
+fn take(key: Key) -> Option<Held> {
+    HELD.remove(&key).map(|(_, held)| held)
+}
+
+fn let_go(key: Key, held: Held) -> Freed {
+    let released = held.space.and_then(|space| __allocator::release(space, key.0));
+    Freed { key, held: Some(held), released }
+}
+
+/// Records that all blocks which end with a context are freed.
+pub(super) fn free_all_of(context: u64) -> Vec<Freed> {
+    let keys = hidden(|| {
+        let ending = HELD.iter().filter(|block| block.context == context);
+        ending.map(|block| *block.key()).collect::<Vec<Key>>()
+    });
+    free_all(keys.into_iter())
+}
+
+/// Records that these blocks are freed, those that interception has seen.
+pub(super) fn free_all(keys: impl ExactSizeIterator<Item = Key>) -> Vec<Freed> {
+    let mut freed = hidden(|| Vec::with_capacity(keys.len()));
+    for key in keys {
+        if let Some(held) = take(key) {
+            freed.push(let_go(key, held));
+        }
+    }
+    freed
+}
+
+impl Freed {
+    /// The driver refused: the block is live as before.
+    pub(super) fn restore(self) {
+        if let Some(held) = self.held {
+            hidden(|| HELD.entry(self.key).or_insert(held));
+        }
+        if let Some(released) = self.released {
+            released.restore();
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What CUPTI calls before and after each watched function of the driver, on the thread that calls it.
+//!
+//! Allocations are recorded after the call, frees before it: between the two another thread may already be given the
+//! same address. A free that the driver refuses is taken back after the call. Nothing here calls CUDA or unwinds, and
+//! what it allocates for itself is in no number.
+
+#![expect(unsafe_code, reason = "reads what CUPTI points to")]
+
+use core::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use memprof_core::{Space, record_alloc_failure};
+
+use crate::intercept::blocks::{self, Held, Key};
+use crate::intercept::calls::{self, Call};
+use crate::intercept::contexts;
+use crate::intercept::ffi::{self, Arguments, CallbackData, Cupti, ResourceData};
+use crate::intercept::pending::{self, Free, Undo};
+use crate::intercept::physical;
+use crate::intercept::request::{self, Request};
+use crate::{events, oom};
+
+const OUT_OF_MEMORY: u32 = 2;
+/// The driver is being unloaded, and all memory with it.
+const DEINITIALIZED: u32 = 4;
+
+/// The callback that is given to CUPTI.
+///
+/// # Safety
+/// * `cupti` is null or a [`Cupti`] that lives as long as the program.
+/// * `data` is null or what CUPTI gives for `domain`: a [`CallbackData`] of the function `id`, whose arguments, result
+///   and shared number it points to, or a [`ResourceData`].
+pub(super) unsafe extern "C" fn callback(cupti: *mut c_void, domain: u32, id: u32, data: *const c_void) {
+    let work = || {
+        // SAFETY: the caller's promise.
+        let cupti = unsafe { cupti.cast_const().cast::<Cupti>().as_ref() };
+        match domain {
+            // SAFETY: the caller's promise for this domain.
+            ffi::DRIVER_API => unsafe { driver_call(cupti, id, data) },
+            // SAFETY: the caller's promise for this domain.
+            ffi::RESOURCE => unsafe { resource(id, data) },
+            _ => {}
+        }
+    };
+    // It never unwinds into the driver. What a panic carries is left: dropping it may panic again.
+    if let Err(payload) = events::in_callback(|| catch_unwind(AssertUnwindSafe(work))) {
+        Box::leak(payload);
+    }
+}
+
+/// A context that ends, whoever ended it: also where no watched call says so.
+///
+/// # Safety
+/// * `data` is null or points to a [`ResourceData`].
+unsafe fn resource(id: u32, data: *const c_void) {
+    // SAFETY: the caller's promise.
+    let data = unsafe { data.cast::<ResourceData>().as_ref() };
+    if let Some(data) = data.filter(|_| id == ffi::CONTEXT_DESTROY_STARTING && events::is_intercepted()) {
+        drop(blocks::free_all_of(data.context.addr() as u64));
+    }
+}
+
+/// # Safety
+/// * `data` is null or points to a [`CallbackData`] of the function `id`, with all that it points to.
+unsafe fn driver_call(cupti: Option<&Cupti>, id: u32, data: *const c_void) {
+    // SAFETY: the caller's promise.
+    let Some(data) = (unsafe { data.cast::<CallbackData>().as_ref() }) else { return };
+    let Some(watched) = calls::watched_by(id) else { return };
+    // SAFETY: the table says how many bytes the arguments of this function have at least.
+    let arguments = unsafe { Arguments::copy(data.arguments, watched.bytes) };
+    let context = data.context.addr() as u64;
+    if data.site == 0 {
+        if let Some(undo) = before(watched.call, &arguments, context, cupti) {
+            // SAFETY: null or a number that CUPTI keeps for this call.
+            match unsafe { data.shared.as_mut() } {
+                Some(shared) => *shared = pending::keep(undo),
+                None => undo.settle(true),
+            }
+        }
+        return;
+    }
+    // SAFETY: null or the call's result, which is there after the call.
+    let result = unsafe { data.result.as_ref() }.copied().unwrap_or_default();
+    // SAFETY: null or a number that CUPTI keeps for this call.
+    let shared = unsafe { data.shared.as_ref() }.copied().unwrap_or_default();
+    if let Some(undo) = pending::take(shared) {
+        undo.settle(result == 0 || result == DEINITIALIZED);
+        return;
+    }
+    // SAFETY: arguments of a call of `watched.call` that is over.
+    let request = unsafe { request::of(watched.call, &arguments, context, cupti) };
+    match request {
+        Some(request) if result != 0 => failed(&request, context, result),
+        _ if result != 0 => {}
+        // SAFETY: the call succeeded, so its results are where its arguments point to.
+        Some(request) => allocated(&request, unsafe { arguments.pointee(request.place, request.offset) }, context),
+        // SAFETY: as above.
+        None => unsafe { succeeded(watched.call, &arguments) },
+    }
+}
+
+/// A call begins that may free something: its free is recorded. What takes that back, if it is one.
+fn before(call: Call, arguments: &Arguments, context: u64, cupti: Option<&Cupti>) -> Option<Undo> {
+    let device = arguments.half(0);
+    if !events::is_intercepted() {
+        // The count goes on: what is watched must stay known.
+        return (call == Call::ReleasePrimary).then(|| {
+            contexts::releasing(device);
+            Undo::Primary { device, freed: Vec::new() }
+        });
+    }
+    let here = || contexts::space_of(context, cupti);
+    match call {
+        Call::Free => free(Key::address(arguments.word(0)), here).map(Undo::Free),
+        Call::FreePinned => free(Key::address(arguments.word(0)), || Space::PINNED).map(Undo::Free),
+        Call::FreeArray => free(Key::array(arguments.word(0)), here).map(Undo::Free),
+        Call::ReleasePhysical => {
+            let handle = arguments.word(0);
+            let ends = physical::releasing(handle);
+            Some(Undo::Physical { handle, free: if ends { free(Key::physical(handle), here) } else { None } })
+        }
+        Call::Unmap => {
+            let (mappings, ended) = physical::unmapping(arguments.word(0), arguments.word(1));
+            Some(Undo::Unmap { mappings, freed: blocks::free_all(ended.into_iter().map(Key::physical)) })
+        }
+        Call::ReleasePrimary => {
+            let ends = contexts::releasing(device);
+            Some(Undo::Primary { device, freed: ends.map(blocks::free_all_of).unwrap_or_default() })
+        }
+        Call::ResetPrimary => {
+            let context = contexts::primary(device)?;
+            Some(Undo::Reset { freed: blocks::free_all_of(context) })
+        }
+        Call::DestroyContext => {
+            let context = arguments.word(0);
+            Some(Undo::Context { context, freed: blocks::free_all_of(context) })
+        }
+        _ => None,
+    }
+}
+
+/// Records a free; a null pointer is none. A block that was never seen may be one that a wrapper recorded before
+/// interception began.
+fn free(key: Key, space: impl FnOnce() -> Space) -> Option<Free> {
+    if key == Key::address(0) {
+        return None;
+    }
+    let space = space();
+    let likely = [space].into_iter().chain(contexts::device_spaces()).chain([Space::MANAGED, Space::PINNED]);
+    Some(blocks::free(key, likely).map_or(Free::Unknown(space), Free::Known))
+}
+
+/// The driver has allocated at this address, or under this handle.
+fn allocated(request: &Request, address: Option<u64>, context: u64) {
+    let Some(address) = address.filter(|_| events::is_intercepted()) else { return };
+    let key = (request.key)(address);
+    if request.is_physical {
+        physical::created(address);
+    }
+    let context = if request.ends_with_context { context } else { 0 };
+    blocks::allocated(key, Held { space: request.space, context }, request.bytes);
+    request.space.into_iter().for_each(oom::succeeded);
+}
+
+/// The driver could not allocate.
+fn failed(request: &Request, context: u64, result: u32) {
+    // Without a context a call is no attempt on any device.
+    let counted = request.space.filter(|_| context != 0 && events::is_intercepted());
+    let Some(space) = counted else { return };
+    record_alloc_failure(space, request.bytes);
+    if result == OUT_OF_MEMORY {
+        oom::seen_by_interception(space, request.bytes);
+    }
+}
+
+/// A call that neither allocates nor frees has succeeded.
+///
+/// # Safety
+/// * `arguments` are those of a call of `call` that succeeded.
+unsafe fn succeeded(call: Call, arguments: &Arguments) {
+    // SAFETY: what these functions give, they write as one word to where their first argument points.
+    let given = || unsafe { arguments.pointee::<u64>(0, 0) }.unwrap_or_default();
+    match call {
+        Call::RetainPrimary => contexts::retained(arguments.half(2), given()),
+        Call::CreateContext { device } => contexts::learn(given(), arguments.half(device)),
+        Call::CreateGreen => contexts::learn_green(given(), arguments.half(4)),
+        Call::FromGreen => contexts::learn_from(given(), arguments.word(1)),
+        Call::CreatePool => {
+            // SAFETY: the second argument points to the properties of the pool.
+            let properties = unsafe { arguments.pointee::<contexts::Properties>(1, 0) };
+            if let Some(space) = properties.and_then(|properties| properties.space()) {
+                contexts::learn_pool(given(), space);
+            }
+        }
+        Call::DestroyPool => contexts::forget_pool(arguments.word(0)),
+        Call::RetainPhysical => physical::retained(given()),
+        Call::Map => physical::mapped(arguments.word(0), arguments.word(1), arguments.word(3)),
+        _ => {}
+    }
+}

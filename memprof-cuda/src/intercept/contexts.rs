@@ -1,0 +1,207 @@
+//! Which device a context, a pool or a location belongs to, learnt from what callbacks show: a callback cannot ask
+//! the driver.
+
+use std::sync::{LazyLock, OnceLock};
+
+use dashmap::DashMap;
+use memprof_core::__allocator::blind;
+use memprof_core::Space;
+
+use crate::intercept::ffi::Cupti;
+
+/// A device's primary context.
+#[derive(Clone, Copy, Debug, Default)]
+struct Primary {
+    /// 0 while it was not seen.
+    context: u64,
+    /// Retained and not released, as far as was seen.
+    retained: i64,
+    /// Somebody retained it before interception began, or does unseen: when it ends cannot be told by counting.
+    by_others: bool,
+}
+
+/// Devices of contexts, green ones included.
+static DEVICES: LazyLock<DashMap<u64, u32>> = LazyLock::new(DashMap::new);
+static PRIMARIES: LazyLock<DashMap<u32, Primary>> = LazyLock::new(DashMap::new);
+/// Spaces of the pools that were made under interception.
+static POOLS: LazyLock<DashMap<u64, Space>> = LazyLock::new(DashMap::new);
+
+/// A machine has at most as many devices whose spaces are kept; those of further ones are looked up by name.
+const KEPT: usize = 16;
+static SPACES: [OnceLock<Space>; KEPT] = [const { OnceLock::new() }; KEPT];
+
+/// The space of a device.
+pub(super) fn device_space(device: u32) -> Space {
+    match SPACES.get(device as usize) {
+        Some(kept) => *kept.get_or_init(|| Space::device(device)),
+        None => Space::device(device),
+    }
+}
+
+/// The spaces of the devices that were seen.
+pub(super) fn device_spaces() -> impl Iterator<Item = Space> {
+    SPACES.iter().filter_map(|kept| kept.get().copied())
+}
+
+/// The space of a context's device: `cuda:?` if neither a callback nor CUPTI has ever said which that is.
+pub(super) fn space_of(context: u64, cupti: Option<&Cupti>) -> Space {
+    device_of(context, cupti).map_or_else(|| Space::named("cuda:?"), device_space)
+}
+
+/// The device of a context; asks CUPTI about one that was made before interception began, or unseen.
+pub(super) fn device_of(context: u64, cupti: Option<&Cupti>) -> Option<u32> {
+    if let Some(known) = DEVICES.get(&context) {
+        return Some(*known);
+    }
+    let device = cupti.filter(|_| context != 0)?.device_of(context)?;
+    learn(context, device);
+    Some(device)
+}
+
+/// This context is of this device.
+pub(super) fn learn(context: u64, device: u32) {
+    let _blind = blind();
+    DEVICES.insert(context, device);
+}
+
+/// A green context is of this device. It holds the primary context unseen.
+pub(super) fn learn_green(context: u64, device: u32) {
+    learn(context, device);
+    held_by_others(device);
+}
+
+/// A context made from a green one.
+pub(super) fn learn_from(context: u64, green: u64) {
+    let device = DEVICES.get(&green).map(|device| *device);
+    if let Some(device) = device {
+        learn(context, device);
+    }
+}
+
+/// A context is gone.
+pub(super) fn forget(context: u64) {
+    let _blind = blind();
+    DEVICES.remove(&context);
+}
+
+/// A pool's blocks live in this space.
+pub(super) fn learn_pool(pool: u64, space: Space) {
+    let _blind = blind();
+    POOLS.insert(pool, space);
+}
+
+pub(super) fn forget_pool(pool: u64) {
+    let _blind = blind();
+    POOLS.remove(&pool);
+}
+
+/// The space of a pool's blocks; `None` for a device's own pool, or one that was made unseen.
+pub(super) fn pool_space(pool: u64) -> Option<Space> {
+    POOLS.get(&pool).map(|space| *space)
+}
+
+/// Somebody holds the device's primary context whom no callback shows.
+pub(super) fn held_by_others(device: u32) {
+    let _blind = blind();
+    PRIMARIES.entry(device).or_default().by_others = true;
+}
+
+/// Interception begins: what was counted before is out of date. Makes the tables, which are none of the program's
+/// memory.
+pub(super) fn prepare() {
+    let _blind = blind();
+    LazyLock::force(&DEVICES);
+    LazyLock::force(&POOLS);
+    PRIMARIES.clear();
+}
+
+/// This is the device's primary context.
+pub(super) fn learn_primary(device: u32, context: u64) {
+    learn(context, device);
+    let _blind = blind();
+    PRIMARIES.entry(device).or_default().context = context;
+}
+
+/// The primary context was retained.
+pub(super) fn retained(device: u32, context: u64) {
+    learn_primary(device, context);
+    let _blind = blind();
+    PRIMARIES.entry(device).or_default().retained += 1;
+}
+
+/// The primary context is about to be released. If that ends it: its handle.
+pub(super) fn releasing(device: u32) -> Option<u64> {
+    let mut primary = PRIMARIES.get_mut(&device)?;
+    primary.retained -= 1;
+    let ends = primary.retained == 0 && !primary.by_others && primary.context != 0;
+    ends.then_some(primary.context)
+}
+
+/// It was not released.
+pub(super) fn not_released(device: u32) {
+    if let Some(mut primary) = PRIMARIES.get_mut(&device) {
+        primary.retained += 1;
+    }
+}
+
+/// The device's primary context, if it was seen.
+pub(super) fn primary(device: u32) -> Option<u64> {
+    PRIMARIES.get(&device).map(|primary| primary.context).filter(|&context| context != 0)
+}
+
+/// `CUmemLocation` and the kind of memory before it: the start of a pool's and of physical memory's properties.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Properties {
+    kind: u32,
+    handle_types: u32,
+    location: u32,
+    id: i32,
+}
+
+impl Properties {
+    /// The space of such memory; `None` if it has no fixed location.
+    pub(super) fn space(&self) -> Option<Space> {
+        const MANAGED: u32 = 2;
+        const DEVICE: u32 = 1;
+        // The host, one of its nodes, the current node.
+        const HOST: core::ops::RangeInclusive<u32> = 2..=4;
+        match (self.kind, self.location) {
+            (MANAGED, _) => Some(Space::MANAGED),
+            (_, DEVICE) => u32::try_from(self.id).ok().map(device_space),
+            (_, location) if HOST.contains(&location) => Some(Space::PINNED),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Properties, device_space, held_by_others, releasing, retained};
+    use memprof_core::Space;
+
+    #[test]
+    fn the_release_that_ends_a_primary_context_is_known_by_counting() {
+        retained(60, 0x600);
+        retained(60, 0x600);
+        assert_eq!(releasing(60), None);
+        assert_eq!(releasing(60), Some(0x600));
+    }
+
+    #[test]
+    fn a_context_that_others_hold_is_never_taken_for_ended() {
+        held_by_others(61);
+        retained(61, 0x610);
+        assert_eq!(releasing(61), None);
+    }
+
+    #[test]
+    fn properties_say_where_memory_is() {
+        let at = |kind, location, id| Properties { kind, handle_types: 0, location, id }.space();
+        assert_eq!(at(1, 1, 3), Some(device_space(3)));
+        assert_eq!(at(1, 3, 0), Some(Space::PINNED));
+        assert_eq!(at(2, 1, 0), Some(Space::MANAGED));
+        assert_eq!(at(1, 0, 0), None);
+        assert_eq!(at(1, 1, -1), None);
+    }
+}

@@ -1,0 +1,160 @@
+//! Physical memory of the driver's virtual memory functions: it lives until its last handle is released and its last
+//! mapping is gone, in whichever order.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use memprof_core::__allocator::blind;
+
+/// What holds a piece of physical memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Holds {
+    handles: u64,
+    mappings: u64,
+}
+
+#[derive(Debug, Default)]
+struct Pieces {
+    /// By handle.
+    holds: HashMap<u64, Holds>,
+    /// By first address: the bytes and the handle.
+    mappings: BTreeMap<u64, (u64, u64)>,
+}
+
+static PIECES: LazyLock<Mutex<Pieces>> = LazyLock::new(Mutex::default);
+
+fn pieces() -> MutexGuard<'static, Pieces> {
+    PIECES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Physical memory was made, with its first handle. What was known of an earlier one of that name is out of date.
+pub(super) fn created(handle: u64) {
+    let _blind = blind();
+    pieces().holds.insert(handle, Holds { handles: 1, mappings: 0 });
+}
+
+/// One more handle was taken of the same memory.
+pub(super) fn retained(handle: u64) {
+    let _blind = blind();
+    pieces().holds.entry(handle).or_default().handles += 1;
+}
+
+/// A handle is about to be released: whether that ends the memory. An unknown one ends its own.
+pub(super) fn releasing(handle: u64) -> bool {
+    let _blind = blind();
+    let mut pieces = pieces();
+    let Some(holds) = pieces.holds.get_mut(&handle) else { return true };
+    holds.handles = holds.handles.saturating_sub(1);
+    pieces.ends(handle)
+}
+
+/// It was not released.
+pub(super) fn not_released(handle: u64) {
+    retained(handle);
+}
+
+/// The memory of a handle was mapped to `bytes` bytes at this address.
+pub(super) fn mapped(address: u64, bytes: u64, handle: u64) {
+    let _blind = blind();
+    let mut pieces = pieces();
+    if let Some((_, missed)) = pieces.mappings.insert(address, (bytes, handle)) {
+        // It was taken away while nobody looked.
+        if let Some(holds) = pieces.holds.get_mut(&missed) {
+            holds.mappings = holds.mappings.saturating_sub(1);
+        }
+    }
+    // Memory that was made before interception began has a handle that nobody counted.
+    let holds = pieces.holds.entry(handle).or_insert(Holds { handles: 1, mappings: 0 });
+    holds.mappings += 1;
+}
+
+/// A mapping that is being taken away: its address, bytes and handle.
+pub(super) type Mapping = (u64, u64, u64);
+
+/// All mappings in `bytes` bytes from this address are about to be taken away: which they are, and the handles whose
+/// memory that ends.
+pub(super) fn unmapping(address: u64, bytes: u64) -> (Vec<Mapping>, Vec<u64>) {
+    let _blind = blind();
+    let mut pieces = pieces();
+    let end = address.saturating_add(bytes);
+    let within = pieces.mappings.range(address..end);
+    let gone: Vec<Mapping> = within.map(|(&address, &(bytes, handle))| (address, bytes, handle)).collect();
+    let mut ended = Vec::new();
+    for &(address, _, handle) in &gone {
+        pieces.mappings.remove(&address);
+        if let Some(holds) = pieces.holds.get_mut(&handle) {
+            holds.mappings = holds.mappings.saturating_sub(1);
+        }
+        if pieces.ends(handle) {
+            ended.push(handle);
+        }
+    }
+    (gone, ended)
+}
+
+/// They were not taken away; `ended` are the handles that would have ended.
+pub(super) fn not_unmapped(gone: &[Mapping]) {
+    let _blind = blind();
+    let mut pieces = pieces();
+    for &(address, bytes, handle) in gone {
+        pieces.mappings.insert(address, (bytes, handle));
+        pieces.holds.entry(handle).or_default().mappings += 1;
+    }
+}
+
+impl Pieces {
+    /// Forgets a piece that nothing holds any more.
+    fn ends(&mut self, handle: u64) -> bool {
+        if self.holds.get(&handle) != Some(&Holds::default()) {
+            return false;
+        }
+        self.holds.remove(&handle);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{created, mapped, not_released, not_unmapped, releasing, retained, unmapping};
+
+    #[test]
+    fn memory_outlives_its_handle_while_it_is_mapped() {
+        created(0xA1);
+        mapped(0x1000, 0x100, 0xA1);
+        mapped(0x1100, 0x100, 0xA1);
+        assert!(!releasing(0xA1));
+        assert_eq!(unmapping(0x1000, 0x100), (vec![(0x1000, 0x100, 0xA1)], vec![]));
+        assert_eq!(unmapping(0x1000, 0x1000), (vec![(0x1100, 0x100, 0xA1)], vec![0xA1]));
+    }
+
+    #[test]
+    fn memory_outlives_its_mapping_while_a_handle_is_held() {
+        created(0xA2);
+        mapped(0x2000, 0x100, 0xA2);
+        retained(0xA2);
+        assert!(unmapping(0x2000, 0x100).1.is_empty());
+        assert!(!releasing(0xA2));
+        assert!(releasing(0xA2));
+    }
+
+    #[test]
+    fn a_handle_that_comes_again_begins_anew() {
+        created(0xA4);
+        mapped(0x4000, 0x100, 0xA4);
+        created(0xA4);
+        assert!(releasing(0xA4));
+    }
+
+    #[test]
+    fn what_the_driver_refused_is_as_before() {
+        created(0xA3);
+        assert!(releasing(0xA3));
+        not_released(0xA3);
+        mapped(0x3000, 0x100, 0xA3);
+        assert!(!releasing(0xA3));
+        let (gone, ended) = unmapping(0x3000, 0x100);
+        assert_eq!(ended, vec![0xA3]);
+        not_unmapped(&gone);
+        assert_eq!(unmapping(0x3000, 0x100).1, vec![0xA3]);
+    }
+}

@@ -1,0 +1,77 @@
+//! What every call of the driver for memory has around it.
+
+#![expect(unsafe_code, reason = "calls of the CUDA driver")]
+
+use std::sync::OnceLock;
+
+use cudarc::driver::result::{self, DriverError};
+use cudarc::driver::sys::CUdeviceptr;
+use cudarc::driver::{CudaContext, CudaStream};
+use memprof_core::Space;
+
+use crate::Error;
+
+/// The space of the stream's device, `cuda:N`.
+pub(super) fn device_space(stream: &CudaStream) -> Space {
+    device_space_of(stream.context())
+}
+
+/// The space of the context's device, `cuda:N`.
+pub(crate) fn device_space_of(context: &CudaContext) -> Space {
+    /// A name costs a lock and a look-up: those of the first devices are kept.
+    static FIRST: [OnceLock<Space>; 16] = [const { OnceLock::new() }; 16];
+    let ordinal = context.ordinal();
+    let space = || Space::device(u32::try_from(ordinal).unwrap_or(u32::MAX));
+    FIRST.get(ordinal).map_or_else(space, |known| *known.get_or_init(space))
+}
+
+/// Makes the context current on this thread. Unlike `CudaContext::bind_to_thread` it leaves alone the error that
+/// cudarc keeps for its own next call.
+fn bind(context: &CudaContext) -> Result<(), DriverError> {
+    if result::ctx::get_current()? == Some(context.cu_ctx()) {
+        return Ok(());
+    }
+    // SAFETY: a context that cudarc holds open.
+    unsafe { result::ctx::set_current(context.cu_ctx()) }
+}
+
+/// Allocates by `call`, in the stream's context; 0 bytes are a null pointer without a call.
+pub(super) fn allocate(
+    bytes: usize,
+    space: Space,
+    stream: &CudaStream,
+    call: impl FnOnce() -> Result<CUdeviceptr, DriverError>,
+) -> Result<CUdeviceptr, Error> {
+    if bytes == 0 {
+        return Ok(0);
+    }
+    bind(stream.context())
+        .and_then(|()| call())
+        .map_err(|error| Error::call(format!("allocate {bytes} bytes of {space}"), error))
+}
+
+/// Frees by `call`, in the stream's context; a null pointer is no block.
+pub(super) fn deallocate(
+    pointer: CUdeviceptr,
+    bytes: usize,
+    space: Space,
+    stream: &CudaStream,
+    call: impl FnOnce() -> Result<(), DriverError>,
+) -> Result<(), Error> {
+    if pointer == 0 {
+        return if bytes == 0 {
+            Ok(())
+        } else {
+            Err(Error::invalid(format!("cannot free {bytes} bytes of {space} at a null pointer")))
+        };
+    }
+    bind(stream.context())
+        .and_then(|()| call())
+        .map_err(|error| Error::call(format!("free {bytes} bytes of {space} at {pointer:#x}"), error))
+}
+
+/// Waits for what is queued on the stream. What goes wrong with that is said by the call that follows.
+pub(super) fn finish(stream: &CudaStream) {
+    // SAFETY: a stream that cudarc holds open.
+    let _ = unsafe { result::stream::synchronize(stream.cu_stream()) };
+}

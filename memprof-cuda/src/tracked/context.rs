@@ -1,0 +1,119 @@
+//! A context whose allocations memprof knows.
+
+#![expect(unsafe_code, reason = "cudarc's methods that give unset memory are unsafe, and so are these")]
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use cudarc::driver::{CudaContext, DeviceRepr, DriverError, sys};
+
+use super::{TrackedPinnedSlice, TrackedStream, TrackedUnifiedSlice, managed, pinned};
+
+/// A [`CudaContext`] whose streams are tracked, and whose pinned and managed memory memprof knows.
+///
+/// It derefs to `Arc<CudaContext>`. The methods below are cudarc's, with the same arguments and errors.
+///
+/// ```no_run
+/// use memprof_cuda::TrackedExt as _;
+///
+/// let context = memprof_cuda::context(0)?.tracked();
+/// let zeros = context.default_stream().alloc_zeros::<f32>(1024)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TrackedContext {
+    context: Arc<CudaContext>,
+}
+
+impl TrackedContext {
+    pub(super) fn new(context: Arc<CudaContext>) -> Self {
+        crate::reconcile::watch(&context);
+        Self { context }
+    }
+
+    /// See [`CudaContext::default_stream`].
+    pub fn default_stream(&self) -> TrackedStream {
+        TrackedStream::new(self.context.default_stream())
+    }
+
+    /// See [`CudaContext::per_thread_stream`].
+    pub fn per_thread_stream(&self) -> TrackedStream {
+        TrackedStream::new(self.context.per_thread_stream())
+    }
+
+    /// See [`CudaContext::new_stream`].
+    ///
+    /// # Errors
+    ///
+    /// The driver's.
+    pub fn new_stream(&self) -> Result<TrackedStream, DriverError> {
+        self.context.new_stream().map(TrackedStream::new)
+    }
+
+    /// See [`CudaContext::new_stream_with_priority`].
+    ///
+    /// # Errors
+    ///
+    /// The driver's.
+    pub fn new_stream_with_priority(&self, priority: i32) -> Result<TrackedStream, DriverError> {
+        self.context.new_stream_with_priority(priority).map(TrackedStream::new)
+    }
+
+    /// See [`CudaContext::alloc_pinned`]. Its bytes stand in the space `pinned`.
+    ///
+    /// # Errors
+    ///
+    /// As [`TrackedStream::alloc`].
+    ///
+    /// # Safety
+    ///
+    /// The memory is unset.
+    pub unsafe fn alloc_pinned<T: DeviceRepr>(&self, len: usize) -> Result<TrackedPinnedSlice<T>, DriverError> {
+        // SAFETY: the caller sets the memory.
+        unsafe { self.alloc_pinned_with_flags(len, sys::CU_MEMHOSTALLOC_WRITECOMBINED) }
+    }
+
+    /// See [`CudaContext::alloc_pinned_with_flags`].
+    ///
+    /// # Errors
+    ///
+    /// As [`TrackedStream::alloc`].
+    ///
+    /// # Safety
+    ///
+    /// The memory is unset.
+    pub unsafe fn alloc_pinned_with_flags<T: DeviceRepr>(
+        &self,
+        len: usize,
+        flags: u32,
+    ) -> Result<TrackedPinnedSlice<T>, DriverError> {
+        // SAFETY: the caller sets the memory.
+        unsafe { pinned::alloc(&self.context.default_stream(), len, flags) }
+    }
+
+    /// See [`CudaContext::alloc_unified`]. Its bytes stand in the space `managed`.
+    ///
+    /// # Errors
+    ///
+    /// As [`TrackedStream::alloc`].
+    ///
+    /// # Safety
+    ///
+    /// The memory is unset.
+    pub unsafe fn alloc_unified<T: DeviceRepr>(
+        &self,
+        len: usize,
+        attach_global: bool,
+    ) -> Result<TrackedUnifiedSlice<T>, DriverError> {
+        // SAFETY: the caller sets the memory.
+        unsafe { managed::alloc(&self.context, len, attach_global) }
+    }
+}
+
+impl Deref for TrackedContext {
+    type Target = Arc<CudaContext>;
+
+    fn deref(&self) -> &Arc<CudaContext> {
+        &self.context
+    }
+}

@@ -1,0 +1,80 @@
+//! Freeing, so that the books know whether the driver did.
+//!
+//! cudarc keeps what goes wrong in a drop in the context and says it at the next call. An error that waits there also
+//! makes cudarc skip its waiting for readers and writers, so it is set aside until the free is done.
+
+#![expect(unsafe_code, reason = "memory is given back to the driver")]
+
+use std::sync::Arc;
+
+use cudarc::driver::{CudaContext, CudaSlice, DriverError, result, sys::CUresult};
+use memprof_core::__allocator::Released;
+use memprof_core::Space;
+
+use crate::events;
+
+/// Frees a slice as dropping it would.
+pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space) {
+    let stream = Arc::clone(slice.stream());
+    let context = stream.context();
+    keeping_errors(context, || {
+        let bound = context.bind_to_thread();
+        // Its stream waits for what reads and writes it.
+        let address = slice.leak();
+        let released = released(space, address);
+        let freed = if context.has_async_alloc() {
+            context.record_err(bound);
+            // SAFETY: `leak` has handed over the one right to free this address, on the stream that it came from.
+            unsafe { result::free_async(address, stream.cu_stream()) }
+        } else {
+            context.record_err(stream.synchronize());
+            // SAFETY: as above, and nothing on the stream uses it any more.
+            unsafe { result::free_sync(address) }
+        };
+        settle(released, freed.err());
+        context.record_err(freed);
+    });
+}
+
+/// Drops memory of a type that cudarc frees itself, and sees from the context whether that worked.
+pub(super) fn drop_watched(context: &Arc<CudaContext>, space: Space, address: u64, drop: impl FnOnce()) {
+    keeping_errors(context, || {
+        let released = released(space, address);
+        drop();
+        // Another thread may have left or taken an error of this context in between; cudarc has no better answer.
+        let error = context.check_err().err();
+        settle(released, error);
+        if let Some(error) = error {
+            context.record_err(Err::<(), _>(error));
+        }
+    });
+}
+
+/// Records the free of a block. A null pointer is none: the driver gave no memory.
+pub(super) fn released(space: Space, address: u64) -> Option<Released> {
+    if address == 0 { None } else { events::released(space, address) }
+}
+
+/// What the driver said of a free that is recorded.
+pub(super) fn settle(released: Option<Released>, error: Option<DriverError>) {
+    if let (Some(released), Some(error)) = (released, error)
+        && !gone(error)
+    {
+        released.restore();
+    }
+}
+
+/// Whether the memory went with its context or with the driver.
+fn gone(error: DriverError) -> bool {
+    matches!(error.0, CUresult::CUDA_ERROR_DEINITIALIZED | CUresult::CUDA_ERROR_CONTEXT_IS_DESTROYED)
+}
+
+/// Runs `work` with no error waiting in the context; afterwards the newest one waits there.
+pub(super) fn keeping_errors<R>(context: &Arc<CudaContext>, work: impl FnOnce() -> R) -> R {
+    let earlier = context.check_err();
+    let done = work();
+    let later = context.check_err();
+    context.record_err(earlier);
+    context.record_err(later);
+    done
+}

@@ -1,0 +1,118 @@
+//! Pinned host memory that memprof knows.
+
+#![expect(unsafe_code, reason = "cudarc's host slices")]
+
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use cudarc::driver::{CudaStream, DeviceRepr, DriverError, HostSlice, PinnedHostSlice, SyncOnDrop, ValidAsZeroBits};
+use memprof_core::Space;
+
+use super::{allocate, bytes_of, free, word};
+use crate::events;
+
+/// A [`PinnedHostSlice`] whose bytes stand in the space `pinned`, under who allocated it.
+///
+/// It comes from [`TrackedStream::pinned`](super::TrackedStream::pinned) or
+/// [`TrackedContext::alloc_pinned`](super::TrackedContext::alloc_pinned), derefs to cudarc's slice, and is copied from
+/// and to as that is. Its drop waits for those copies and frees; whether the driver did is seen from the error that
+/// cudarc leaves in the context, so a second thread with an error of its own at that very moment may blur it.
+pub struct TrackedPinnedSlice<T> {
+    /// Never lent out mutably, so that it is what `address` says.
+    slice: ManuallyDrop<PinnedHostSlice<T>>,
+    address: u64,
+}
+
+/// Allocates, records, and has `stream` find the address: it waits for nothing.
+pub(super) unsafe fn alloc<T: DeviceRepr>(
+    stream: &Arc<CudaStream>,
+    len: usize,
+    flags: u32,
+) -> Result<TrackedPinnedSlice<T>, DriverError> {
+    let bytes = bytes_of::<T>(Space::PINNED, len)?;
+    let context = stream.context();
+    context.bind_to_thread()?;
+    let slice = allocate(Space::PINNED, bytes, context, || {
+        // SAFETY: the caller sets the memory.
+        unsafe { context.alloc_pinned_with_flags::<T>(len, flags) }
+    })
+    .map_err(word)?;
+    // SAFETY: only the address is taken, of memory that nothing uses yet.
+    let (elements, not_a_use) = unsafe { slice.stream_synced_slice(stream) };
+    let address = elements.as_ptr().addr() as u64;
+    let _ = ManuallyDrop::new(not_a_use);
+    events::allocated(Space::PINNED, address, bytes);
+    Ok(TrackedPinnedSlice { slice: ManuallyDrop::new(slice), address })
+}
+
+impl<T> TrackedPinnedSlice<T> {
+    /// cudarc's slice, off the books from here on: recorded as a free in the scope that is open here.
+    pub fn into_inner(self) -> PinnedHostSlice<T> {
+        let mut parts = ManuallyDrop::new(self);
+        // Dropped: the free stands.
+        drop(free::released(Space::PINNED, parts.address));
+        // SAFETY: `parts` is not used again, and never dropped.
+        unsafe { ManuallyDrop::take(&mut parts.slice) }
+    }
+}
+
+impl<T: ValidAsZeroBits> TrackedPinnedSlice<T> {
+    /// See [`PinnedHostSlice::as_mut_ptr`].
+    ///
+    /// # Errors
+    ///
+    /// The driver's, of the copies that it waits for.
+    pub fn as_mut_ptr(&mut self) -> Result<*mut T, DriverError> {
+        self.slice.as_mut_ptr()
+    }
+
+    /// See [`PinnedHostSlice::as_mut_slice`].
+    ///
+    /// # Errors
+    ///
+    /// The driver's, of the copies that it waits for.
+    pub fn as_mut_slice(&mut self) -> Result<&mut [T], DriverError> {
+        self.slice.as_mut_slice()
+    }
+}
+
+impl<T> Drop for TrackedPinnedSlice<T> {
+    fn drop(&mut self) {
+        let context = Arc::clone(self.slice.context());
+        free::drop_watched(&context, Space::PINNED, self.address, || {
+            // SAFETY: it is being dropped, so nobody uses the field again.
+            unsafe { ManuallyDrop::drop(&mut self.slice) };
+        });
+    }
+}
+
+impl<T> Deref for TrackedPinnedSlice<T> {
+    type Target = PinnedHostSlice<T>;
+
+    fn deref(&self) -> &PinnedHostSlice<T> {
+        &self.slice
+    }
+}
+
+impl<T> std::fmt::Debug for TrackedPinnedSlice<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrackedPinnedSlice").field("len", &self.slice.len()).finish_non_exhaustive()
+    }
+}
+
+impl<T> HostSlice<T> for TrackedPinnedSlice<T> {
+    fn len(&self) -> usize {
+        self.slice.len()
+    }
+
+    unsafe fn stream_synced_slice<'a>(&'a self, stream: &'a CudaStream) -> (&'a [T], SyncOnDrop<'a>) {
+        // SAFETY: the caller's promise.
+        unsafe { self.slice.stream_synced_slice(stream) }
+    }
+
+    unsafe fn stream_synced_mut_slice<'a>(&'a mut self, stream: &'a CudaStream) -> (&'a mut [T], SyncOnDrop<'a>) {
+        // SAFETY: the caller's promise.
+        unsafe { self.slice.stream_synced_mut_slice(stream) }
+    }
+}

@@ -1,0 +1,205 @@
+//! Device memory that memprof knows.
+
+#![expect(unsafe_code, reason = "cudarc's kernel arguments")]
+
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use cudarc::driver::sys::CUdeviceptr;
+use cudarc::driver::{
+    CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, DeviceSlice, DriverError, LaunchArgs, PushKernelArg,
+    SyncOnDrop,
+};
+use memprof_core::Space;
+
+use super::{free, stream};
+use crate::events;
+use crate::resource::call::device_space_of;
+
+/// A [`CudaSlice`] whose bytes stand in the space of its device, `cuda:0`, under who allocated it.
+///
+/// It comes from a [`TrackedStream`](super::TrackedStream), derefs to the slice, and is accepted wherever cudarc takes one: copies, memsets,
+/// kernel arguments, views, and everything else that is generic over [`DevicePtr`] and [`DevicePtrMut`]. A function
+/// that asks for a `&CudaSlice` gets one through the deref.
+///
+/// Its drop does what the slice's drop does, on any thread: the free is recorded, the stream waits for readers and
+/// writers, and the driver frees. An error goes to the context, as with cudarc, and if the driver refused, the block
+/// is live as before. Memory that the driver has released with its context (destroyed, or at the end of the process)
+/// is off the books when its slice is dropped.
+///
+/// Not followed: what is swapped for an untracked slice through [`DerefMut`] (`mem::replace(&mut *tracked, plain)`) is
+/// cudarc's to free, so its bytes stay on the books; two tracked slices can be swapped. A slice of no bytes for which
+/// the driver gives the null pointer is no block; with any other address it is a block of 0 bytes.
+pub struct TrackedSlice<T> {
+    slice: ManuallyDrop<CudaSlice<T>>,
+    space: Space,
+    ordinal: usize,
+}
+
+impl<T> TrackedSlice<T> {
+    /// What the driver has just allocated.
+    pub(super) fn allocated(slice: CudaSlice<T>, space: Space) -> Self {
+        match address(&slice) {
+            0 => {}
+            address => events::allocated(space, address, slice.num_bytes() as u64),
+        }
+        Self::known(slice, space)
+    }
+
+    /// Memory that may be on the books already.
+    pub(super) fn adopted(slice: CudaSlice<T>, space: Space) -> Self {
+        match free::released(space, address(&slice)) {
+            Some(known) => known.restore(),
+            None => return Self::allocated(slice, space),
+        }
+        Self::known(slice, space)
+    }
+
+    fn known(slice: CudaSlice<T>, space: Space) -> Self {
+        Self { ordinal: slice.ordinal(), slice: ManuallyDrop::new(slice), space }
+    }
+
+    /// cudarc's slice, off the books from here on: recorded as a free in the scope that is open here.
+    pub fn into_inner(self) -> CudaSlice<T> {
+        let (slice, space) = self.into_parts();
+        // Dropped: the free stands.
+        drop(free::released(space, address(&slice)));
+        slice
+    }
+
+    /// The address, which the caller frees; see [`CudaSlice::leak`]. It stays on the books, so that a leak is seen:
+    /// [`TrackedStream::upgrade_device_ptr`](super::TrackedStream::upgrade_device_ptr) takes it up again.
+    pub fn leak(self) -> CUdeviceptr {
+        self.into_parts().0.leak()
+    }
+
+    fn into_parts(self) -> (CudaSlice<T>, Space) {
+        let mut parts = ManuallyDrop::new(self);
+        let space = parts.space();
+        // SAFETY: `parts` is not used again, and never dropped.
+        (unsafe { ManuallyDrop::take(&mut parts.slice) }, space)
+    }
+
+    /// The space of the slice that is in here now.
+    fn space(&self) -> Space {
+        if self.slice.ordinal() == self.ordinal { self.space } else { device_space_of(self.slice.context()) }
+    }
+}
+
+impl<T: DeviceRepr> TrackedSlice<T> {
+    /// A copy on the same stream; see [`CudaSlice::try_clone`].
+    ///
+    /// # Errors
+    ///
+    /// As cudarc's.
+    pub fn try_clone(&self) -> Result<Self, DriverError> {
+        let stream = self.slice.stream();
+        // SAFETY: set on the next line.
+        let mut clone = unsafe { stream::alloc(stream, self.space(), self.slice.len()) }?;
+        stream.memcpy_dtod(self, &mut clone)?;
+        Ok(clone)
+    }
+}
+
+impl<T: DeviceRepr> Clone for TrackedSlice<T> {
+    /// # Panics
+    ///
+    /// As cudarc's: if the driver cannot allocate or copy. [`try_clone`](Self::try_clone) gives the error.
+    #[expect(clippy::expect_used, reason = "cudarc's own contract; there is no way to give the error")]
+    fn clone(&self) -> Self {
+        self.try_clone().expect("a device slice is cloned")
+    }
+}
+
+/// Takes a slice of cudarc's onto the books, as if it had been allocated here; nothing changes for one that is known.
+impl<T> From<CudaSlice<T>> for TrackedSlice<T> {
+    fn from(slice: CudaSlice<T>) -> Self {
+        let space = device_space_of(slice.context());
+        Self::adopted(slice, space)
+    }
+}
+
+impl<T: Clone + Default + DeviceRepr> TryFrom<TrackedSlice<T>> for Vec<T> {
+    type Error = DriverError;
+
+    fn try_from(slice: TrackedSlice<T>) -> Result<Self, DriverError> {
+        slice.stream().clone_dtoh(&slice)
+    }
+}
+
+impl<T> Drop for TrackedSlice<T> {
+    fn drop(&mut self) {
+        let space = self.space();
+        // SAFETY: it is being dropped, so nobody uses the field again.
+        free::free_slice(unsafe { ManuallyDrop::take(&mut self.slice) }, space);
+    }
+}
+
+impl<T> Deref for TrackedSlice<T> {
+    type Target = CudaSlice<T>;
+
+    fn deref(&self) -> &CudaSlice<T> {
+        &self.slice
+    }
+}
+
+impl<T> DerefMut for TrackedSlice<T> {
+    fn deref_mut(&mut self) -> &mut CudaSlice<T> {
+        &mut self.slice
+    }
+}
+
+impl<T> std::fmt::Debug for TrackedSlice<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrackedSlice")
+            .field("space", &self.space())
+            .field("len", &self.slice.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> DeviceSlice<T> for TrackedSlice<T> {
+    fn len(&self) -> usize {
+        self.slice.len()
+    }
+
+    fn stream(&self) -> &Arc<CudaStream> {
+        self.slice.stream()
+    }
+}
+
+impl<T> DevicePtr<T> for TrackedSlice<T> {
+    fn device_ptr<'a>(&'a self, stream: &'a CudaStream) -> (CUdeviceptr, SyncOnDrop<'a>) {
+        self.slice.device_ptr(stream)
+    }
+}
+
+impl<T> DevicePtrMut<T> for TrackedSlice<T> {
+    fn device_ptr_mut<'a>(&'a mut self, stream: &'a CudaStream) -> (CUdeviceptr, SyncOnDrop<'a>) {
+        self.slice.device_ptr_mut(stream)
+    }
+}
+
+// SAFETY: pushes what cudarc pushes for the slice in here, which lives as long as the borrow.
+unsafe impl<'a, 'b: 'a, T> PushKernelArg<&'b TrackedSlice<T>> for LaunchArgs<'a> {
+    #[inline(always)]
+    fn arg(&mut self, arg: &'b TrackedSlice<T>) -> &mut Self {
+        self.arg(&*arg.slice)
+    }
+}
+
+// SAFETY: as above.
+unsafe impl<'a, 'b: 'a, T> PushKernelArg<&'b mut TrackedSlice<T>> for LaunchArgs<'a> {
+    #[inline(always)]
+    fn arg(&mut self, arg: &'b mut TrackedSlice<T>) -> &mut Self {
+        self.arg(&mut *arg.slice)
+    }
+}
+
+/// The address of a slice that nothing is done with: no read is noted.
+fn address<T>(slice: &CudaSlice<T>) -> CUdeviceptr {
+    let (address, not_a_read) = slice.device_ptr(slice.stream());
+    let _ = ManuallyDrop::new(not_a_read);
+    address
+}

@@ -1,0 +1,279 @@
+//! A stream whose allocations memprof knows.
+
+#![expect(unsafe_code, reason = "cudarc's methods that give unset memory are unsafe, and so are these")]
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use cudarc::driver::sys::{self, CUdeviceptr};
+use cudarc::driver::{CudaStream, DevicePtr, DeviceRepr, DriverError, HostSlice, ValidAsZeroBits, result};
+use memprof_core::Space;
+
+use super::{TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedUnifiedSlice, allocate, bytes_of, word};
+use super::{managed, pinned};
+use crate::Error;
+use crate::reconcile::Watch;
+use crate::resource::call::device_space_of;
+
+/// A [`CudaStream`] whose allocations memprof knows: what [`TrackedExt::tracked`](super::TrackedExt::tracked) gives.
+///
+/// It derefs to `Arc<CudaStream>`, so everything that a stream does, it does. The methods below that carry cudarc's
+/// names take the same arguments and give the same errors, and a [`TrackedSlice`] where cudarc gives a slice. Each
+/// costs less than a microsecond over cudarc's.
+///
+/// Not seen: what is allocated from the stream underneath, as by `slice.stream().alloc(..)`, by a library that is
+/// given the `Arc<CudaStream>`, or by a graph that is captured and launched again. That is what
+/// [interception](crate::intercept()) is for.
+#[derive(Clone, Debug)]
+pub struct TrackedStream {
+    /// Before the stream, which it needs while it ends.
+    _watch: Watch,
+    stream: Arc<CudaStream>,
+    space: Space,
+}
+
+impl TrackedStream {
+    pub(super) fn new(stream: Arc<CudaStream>) -> Self {
+        let space = device_space_of(stream.context());
+        Self { _watch: Watch::new(stream.context()), stream, space }
+    }
+
+    /// The space of what it allocates.
+    pub fn space(&self) -> Space {
+        self.space
+    }
+
+    /// See [`CudaStream::null`].
+    ///
+    /// # Errors
+    ///
+    /// The driver's.
+    pub fn null<T>(&self) -> Result<TrackedSlice<T>, DriverError> {
+        self.stream.context().bind_to_thread()?;
+        let slice = allocate(self.space, 0, self.stream.context(), || self.stream.null()).map_err(word)?;
+        Ok(TrackedSlice::allocated(slice, self.space))
+    }
+
+    /// See [`CudaStream::alloc`]. More elements than an address space holds are `CUDA_ERROR_OUT_OF_MEMORY`.
+    ///
+    /// # Errors
+    ///
+    /// The driver's. It is counted in `failed`, unless it was waiting in the context already.
+    ///
+    /// # Safety
+    ///
+    /// The memory is unset.
+    pub unsafe fn alloc<T: DeviceRepr>(&self, len: usize) -> Result<TrackedSlice<T>, DriverError> {
+        // SAFETY: the caller sets the memory.
+        unsafe { alloc(&self.stream, self.space, len) }
+    }
+
+    /// See [`CudaStream::alloc_zeros`].
+    ///
+    /// # Errors
+    ///
+    /// As [`alloc`](Self::alloc).
+    pub fn alloc_zeros<T: DeviceRepr + ValidAsZeroBits>(&self, len: usize) -> Result<TrackedSlice<T>, DriverError> {
+        // SAFETY: set on the next line.
+        let mut slice = unsafe { self.alloc(len) }?;
+        self.stream.memset_zeros(&mut slice)?;
+        Ok(slice)
+    }
+
+    /// See [`CudaStream::clone_htod`].
+    ///
+    /// # Errors
+    ///
+    /// As [`alloc`](Self::alloc).
+    pub fn clone_htod<T: DeviceRepr, Src: HostSlice<T> + ?Sized>(
+        &self,
+        src: &Src,
+    ) -> Result<TrackedSlice<T>, DriverError> {
+        // SAFETY: set on the next line.
+        let mut slice = unsafe { self.alloc(src.len()) }?;
+        self.stream.memcpy_htod(src, &mut slice)?;
+        Ok(slice)
+    }
+
+    /// See [`CudaStream::clone_htod`], its name by now.
+    ///
+    /// # Errors
+    ///
+    /// As [`alloc`](Self::alloc).
+    #[deprecated = "Use clone_htod"]
+    pub fn memcpy_stod<T: DeviceRepr, Src: HostSlice<T> + ?Sized>(
+        &self,
+        src: &Src,
+    ) -> Result<TrackedSlice<T>, DriverError> {
+        self.clone_htod(src)
+    }
+
+    /// See [`CudaStream::clone_dtod`].
+    ///
+    /// # Errors
+    ///
+    /// As [`alloc`](Self::alloc).
+    pub fn clone_dtod<T: DeviceRepr, Src: DevicePtr<T>>(&self, src: &Src) -> Result<TrackedSlice<T>, DriverError> {
+        // SAFETY: set on the next line.
+        let mut slice = unsafe { self.alloc(src.len()) }?;
+        self.stream.memcpy_dtod(src, &mut slice)?;
+        Ok(slice)
+    }
+
+    /// Allocates from a memory pool of this stream's device (`cuMemAllocFromPoolAsync`). The slice goes back to the
+    /// pool on this stream when it is dropped; its bytes stand in the space of the device.
+    ///
+    /// # Errors
+    ///
+    /// As [`alloc`](Self::alloc).
+    ///
+    /// # Safety
+    ///
+    /// - The pool is one of the driver's, of this stream's device, and outlives the slice.
+    /// - The memory is unset.
+    pub unsafe fn alloc_from_pool<T: DeviceRepr>(
+        &self,
+        pool: sys::CUmemoryPool,
+        len: usize,
+    ) -> Result<TrackedSlice<T>, DriverError> {
+        let bytes = bytes_of::<T>(self.space, len)?;
+        self.can_make_a_slice()?;
+        let address = allocate(self.space, bytes, self.stream.context(), || {
+            // SAFETY: the pool is the caller's promise; the stream is alive.
+            unsafe { result::mem_pool::alloc_async(pool, bytes as usize, self.stream.cu_stream()) }
+        })
+        .map_err(word)?;
+        // SAFETY: just allocated with these bytes; the caller sets the memory.
+        let slice = unsafe { self.stream.upgrade_device_ptr(address, len) };
+        Ok(TrackedSlice::allocated(slice, self.space))
+    }
+
+    /// See [`CudaStream::upgrade_device_ptr`]. An address that is on the books, as from [`TrackedSlice::leak`], keeps
+    /// the bytes and the owner that it has there; any other is recorded as an allocation made here.
+    ///
+    /// # Panics
+    ///
+    /// As cudarc's: if the driver cannot make an event.
+    ///
+    /// # Safety
+    ///
+    /// As cudarc's: the address is an allocation of at least `len` elements, which nobody else frees.
+    pub unsafe fn upgrade_device_ptr<T>(&self, cu_device_ptr: CUdeviceptr, len: usize) -> TrackedSlice<T> {
+        // SAFETY: the caller's promise.
+        let slice = unsafe { self.stream.upgrade_device_ptr(cu_device_ptr, len) };
+        TrackedSlice::adopted(slice, self.space)
+    }
+
+    /// Pinned host memory; see [`CudaContext::alloc_pinned`](cudarc::driver::CudaContext::alloc_pinned). Its bytes
+    /// stand in the space `pinned`.
+    ///
+    /// # Errors
+    ///
+    /// As [`alloc`](Self::alloc).
+    ///
+    /// # Safety
+    ///
+    /// The memory is unset.
+    pub unsafe fn pinned<T: DeviceRepr>(&self, len: usize) -> Result<TrackedPinnedSlice<T>, DriverError> {
+        // SAFETY: the caller sets the memory.
+        unsafe { pinned::alloc(&self.stream, len, sys::CU_MEMHOSTALLOC_WRITECOMBINED) }
+    }
+
+    /// [`pinned`](Self::pinned) with flags of `cuMemHostAlloc`.
+    ///
+    /// # Errors
+    ///
+    /// As [`alloc`](Self::alloc).
+    ///
+    /// # Safety
+    ///
+    /// The memory is unset.
+    pub unsafe fn pinned_with_flags<T: DeviceRepr>(
+        &self,
+        len: usize,
+        flags: u32,
+    ) -> Result<TrackedPinnedSlice<T>, DriverError> {
+        // SAFETY: the caller sets the memory.
+        unsafe { pinned::alloc(&self.stream, len, flags) }
+    }
+
+    /// Managed memory, which the driver moves between host and devices; see
+    /// [`CudaContext::alloc_unified`](cudarc::driver::CudaContext::alloc_unified). Its bytes stand in the space
+    /// `managed`.
+    ///
+    /// # Errors
+    ///
+    /// As [`alloc`](Self::alloc).
+    ///
+    /// # Safety
+    ///
+    /// The memory is unset.
+    pub unsafe fn managed<T: DeviceRepr>(
+        &self,
+        len: usize,
+        attach_global: bool,
+    ) -> Result<TrackedUnifiedSlice<T>, DriverError> {
+        // SAFETY: the caller sets the memory.
+        unsafe { managed::alloc(self.stream.context(), len, attach_global) }
+    }
+
+    /// Memory that is reserved, created and mapped with the driver's virtual memory management; see
+    /// [`TrackedMapping`].
+    ///
+    /// # Errors
+    ///
+    /// The driver's, or that it lacks these functions; no element.
+    ///
+    /// # Safety
+    ///
+    /// The memory is unset.
+    pub unsafe fn map<T: DeviceRepr>(&self, len: usize) -> Result<TrackedMapping<T>, Error> {
+        let bytes = bytes_of::<T>(self.space, len).map_err(|error| Error::call("map memory", error))?;
+        self.can_make_a_slice().map_err(|error| Error::call("map memory", error))?;
+        // SAFETY: the caller sets the memory.
+        unsafe { TrackedMapping::new(&self.stream, self.space, bytes, len) }
+    }
+
+    /// A new stream that waits for this one, tracked as well; see [`CudaStream::fork`].
+    ///
+    /// # Errors
+    ///
+    /// The driver's.
+    pub fn fork(&self) -> Result<Self, DriverError> {
+        self.stream.fork().map(Self::new)
+    }
+
+    /// Whether cudarc can make a slice of an address: it panics where it cannot make the slice's events.
+    fn can_make_a_slice(&self) -> Result<(), DriverError> {
+        let context = self.stream.context();
+        context.bind_to_thread()?;
+        if context.is_event_tracking() {
+            context.new_event(None)?;
+        }
+        Ok(())
+    }
+}
+
+impl Deref for TrackedStream {
+    type Target = Arc<CudaStream>;
+
+    fn deref(&self) -> &Arc<CudaStream> {
+        &self.stream
+    }
+}
+
+/// See [`TrackedStream::alloc`].
+pub(super) unsafe fn alloc<T: DeviceRepr>(
+    stream: &Arc<CudaStream>,
+    space: Space,
+    len: usize,
+) -> Result<TrackedSlice<T>, DriverError> {
+    let bytes = bytes_of::<T>(space, len)?;
+    stream.context().bind_to_thread()?;
+    let slice = allocate(space, bytes, stream.context(), || {
+        // SAFETY: the caller sets the memory.
+        unsafe { stream.alloc(len) }
+    })
+    .map_err(word)?;
+    Ok(TrackedSlice::allocated(slice, space))
+}

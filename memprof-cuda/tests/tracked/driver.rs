@@ -1,0 +1,136 @@
+//! Contexts that cannot be had, and what a snapshot says of a device.
+
+use std::sync::Arc;
+
+use crate::support::{Outcome, Turn, stream};
+use cudarc::driver::{CudaContext, result, sys::CUresult};
+use memprof_core::Device;
+use memprof_cuda::TrackedExt as _;
+
+const MEBIBYTE: u32 = 1 << 20;
+
+fn device() -> Result<Device, String> {
+    let devices = memprof_core::snapshot().devices().to_vec();
+    devices.into_iter().find(|device| device.space == "cuda:0").ok_or_else(|| "cuda:0 is not reported".into())
+}
+
+#[test]
+fn a_device_that_is_not_there_is_an_error_that_says_which_there_are() -> Outcome {
+    let _turn = Turn::begin()?;
+    let count = usize::try_from(CudaContext::device_count()?)?;
+    for ordinal in [count, 1 << 32, usize::MAX] {
+        let error = memprof_cuda::context(ordinal).map(drop).err().ok_or("a device too many")?;
+        assert_eq!(error.to_string(), format!("no CUDA device {ordinal}: there are {count}, counted from 0"));
+        assert!(!error.is_no_driver());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_driver_that_does_not_start_says_why() -> Outcome {
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    sim.fail_next("cuInit", CUresult::CUDA_ERROR_SYSTEM_DRIVER_MISMATCH as u32, 1);
+    let error = memprof_cuda::context(0).map(drop).err().ok_or("started")?;
+    assert_eq!(error.to_string(), "cannot start the CUDA driver (cuInit): CUDA_ERROR_SYSTEM_DRIVER_MISMATCH");
+    sim.fail_next("cuInit", CUresult::CUDA_ERROR_NO_DEVICE as u32, 1);
+    let error = memprof_cuda::context(0).map(drop).err().ok_or("started")?;
+    assert_eq!(error.to_string(), "no CUDA device 0: there are 0, counted from 0");
+    sim.fail_next("cuDevicePrimaryCtxRetain", CUresult::CUDA_ERROR_OUT_OF_MEMORY as u32, 1);
+    let error = memprof_cuda::context(0).map(drop).err().ok_or("retained")?;
+    assert!(error.is_out_of_memory(), "{error}");
+    memprof_cuda::context(0)?;
+    Ok(())
+}
+
+#[test]
+fn what_a_device_holds_is_attributed_or_in_reserve_or_unattributed() -> Outcome {
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    sim.set_memory_limit(64 * u64::from(MEBIBYTE));
+    sim.set_context_bytes(3 * u64::from(MEBIBYTE));
+    let stream = stream()?;
+    let _mine = stream.alloc_zeros::<u8>(MEBIBYTE as usize)?;
+    let theirs = stream.context().default_stream().alloc_zeros::<u8>(MEBIBYTE as usize / 2)?;
+    let said = device()?;
+    assert_eq!((said.total, said.last_known), (64 * u64::from(MEBIBYTE), false));
+    assert_eq!(said.attributed, i64::from(MEBIBYTE));
+    assert_eq!((said.pool_reserved, said.pool_used), (2 * u64::from(MEBIBYTE), u64::from(MEBIBYTE + MEBIBYTE / 2)));
+    assert_eq!(said.used, 5 * u64::from(MEBIBYTE));
+    // The context's three, and the half that was allocated past memprof.
+    assert_eq!(said.unattributed, i64::from(3 * MEBIBYTE + MEBIBYTE / 2));
+    drop(theirs);
+    assert_eq!(device()?.unattributed, 3 * i64::from(MEBIBYTE));
+    let high = device()?.pool_used_high;
+    let _more = stream.alloc_zeros::<u8>(usize::try_from(high)?)?;
+    assert_eq!(device()?.pool_used_high, high + u64::from(MEBIBYTE));
+    sim.set_context_bytes(0);
+    Ok(())
+}
+
+#[test]
+fn a_device_whose_contexts_are_gone_says_the_last_known_values() -> Outcome {
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    let stream = stream()?;
+    let context = Arc::downgrade(stream.context());
+    let slice = stream.alloc_zeros::<u8>(5 * MEBIBYTE as usize)?;
+    let known = device()?;
+    assert!(!known.last_known);
+    drop(slice);
+    // The last stream ends, so the device is asked once more, and then its context is gone.
+    drop(stream);
+    assert_eq!(context.strong_count(), 0, "no context is kept alive");
+    let calls = sim.calls("cuMemGetInfo_v2");
+    let last = device()?;
+    assert!(last.last_known);
+    assert_eq!(sim.calls("cuMemGetInfo_v2"), calls, "nobody was asked");
+    assert_eq!((last.attributed, last.total, last.pool_used), (0, known.total, 0));
+    assert_eq!(last.pool_used_high, known.pool_used_high);
+    Ok(())
+}
+
+#[test]
+fn a_driver_that_is_gone_leaves_the_last_known_values() -> Outcome {
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    let _stream = stream()?;
+    let known = device()?;
+    sim.fail_next("cuMemGetInfo_v2", CUresult::CUDA_ERROR_DEINITIALIZED as u32, 1);
+    let last = device()?;
+    assert!(last.last_known && !known.last_known);
+    assert_eq!((last.used, last.total), (known.used, known.total));
+    assert!(!device()?.last_known);
+    Ok(())
+}
+
+#[test]
+fn a_snapshot_leaves_the_threads_context_and_its_waiting_errors_as_they_were() -> Outcome {
+    let _turn = Turn::begin()?;
+    let stream = stream()?;
+    let error = Err(cudarc::driver::DriverError(CUresult::CUDA_ERROR_LAUNCH_FAILED));
+    stream.context().record_err(error);
+    std::thread::spawn(move || {
+        assert_eq!(result::ctx::get_current(), Ok(None));
+        assert!(!device()?.last_known);
+        assert_eq!(result::ctx::get_current(), Ok(None));
+        assert_eq!(stream.context().check_err(), error);
+        stream.context().bind_to_thread().map_err(|error| error.to_string())?;
+        assert!(!device()?.last_known);
+        assert_eq!(result::ctx::get_current(), Ok(Some(stream.context().cu_ctx())));
+        Ok::<(), String>(())
+    })
+    .join()
+    .map_err(|_| "the thread panicked")??;
+    Ok(())
+}
+
+#[test]
+fn a_context_that_was_not_made_here_is_reported_once_it_is_tracked() -> Outcome {
+    let _turn = Turn::begin()?;
+    let stream = CudaContext::new(0)?.default_stream().tracked();
+    let _slice = stream.alloc_zeros::<u8>(10)?;
+    let said = device()?;
+    assert_eq!((said.attributed, said.last_known), (10, false));
+    Ok(())
+}
