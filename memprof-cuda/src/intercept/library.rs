@@ -160,7 +160,7 @@ mod tests {
         let toolkit = Folder::with("toolkit", &["extras/CUPTI/lib64/libcupti.so.12", "lib64/libcudart.so"]);
         let home = OsString::from(&toolkit.0);
         let roots = toolkits(|name| (name == "CUDA_HOME").then(|| home.clone()));
-        assert_eq!(roots, [toolkit.0.clone()]);
+        assert_eq!(roots, std::slice::from_ref(&toolkit.0));
         assert_eq!(in_toolkit(&roots[0]), [toolkit.0.join("extras/CUPTI/lib64/libcupti.so.12")]);
         assert_eq!(toolkits(|_| Some(OsString::new())), Vec::<PathBuf>::new());
     }
