@@ -6,6 +6,9 @@ pub use memprof_core::{
     Snapshot, Space, Totals, TrackExt, Tracked, ambient, counters, disable, enable, is_enabled, print_memory_report,
     record_alloc, record_alloc_failure, record_free, reset, snapshot,
 };
+#[cfg(feature = "cuda")]
+#[doc(inline)]
+pub use memprof_cuda as cuda;
 pub use memprof_macros::track;
 
 #[doc(hidden)]

@@ -225,9 +225,10 @@ type Callback = unsafe extern "C" fn(*mut c_void, u32, u32, *const c_void);
 
 unsafe extern "C" fn deaf(_user: *mut c_void, _domain: u32, _id: u32, _data: *const c_void) {}
 
+type Subscribe = unsafe extern "C" fn(*mut *mut c_void, Callback, *mut c_void) -> u32;
+
 impl Subscribed {
     pub(crate) fn to(sim: Sim) -> Tried<Self> {
-        type Subscribe = unsafe extern "C" fn(*mut *mut c_void, Callback, *mut c_void) -> u32;
         // SAFETY: it is loaded already.
         let library = unsafe { libloading::Library::new(sim.path()) }?;
         let mut subscriber = std::ptr::null_mut();

@@ -1,0 +1,3 @@
+//! Comes with the next commit.
+
+fn main() {}
