@@ -1,5 +1,6 @@
 //! What tracked allocations report, unless interception sees the driver's calls itself.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use memprof_core::__allocator::{self, Released};
@@ -41,4 +42,22 @@ pub(crate) fn released(space: Space, address: u64) -> Option<Released> {
 /// addresses.
 pub(crate) fn physical(handle: u64) -> u64 {
     handle & !(1 << 62) | 1 << 63
+}
+
+thread_local! {
+    /// Whether this thread is in a callback of interception. Without a destructor: callbacks come late.
+    static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is in a callback of interception, where no function of the driver may be called.
+pub(crate) fn is_in_callback() -> bool {
+    IN_CALLBACK.get()
+}
+
+/// Runs `work` as a callback of interception.
+pub(crate) fn in_callback<R>(work: impl FnOnce() -> R) -> R {
+    IN_CALLBACK.set(true);
+    let result = work();
+    IN_CALLBACK.set(false);
+    result
 }

@@ -17,8 +17,8 @@ use cudarc::driver::{CudaContext, DriverError, result, sys};
 use memprof_core::__allocator;
 use memprof_core::Device;
 
-use crate::driver;
 use crate::resource::call;
+use crate::{driver, events};
 
 /// So many ends of a device's last tracked stream have the driver asked, some 50 µs each; after that, a program that
 /// makes and drops its streams all the time has it asked no more often than this.
@@ -83,7 +83,7 @@ pub(crate) fn watch_all() {
 
 /// Watches the devices that are there, if all are to be watched and the driver has started.
 fn find_all() {
-    if !ALL.load(Ordering::Relaxed) || driver::require(&[]).is_err() {
+    if !ALL.load(Ordering::Relaxed) || events::is_in_callback() || driver::require(&[]).is_err() {
         return;
     }
     for index in 0..result::device::get_count().unwrap_or(0) {
@@ -147,6 +147,12 @@ fn devices() -> Vec<Device> {
 
 /// What the driver says of a device now; the last known values where it cannot be asked.
 fn refresh(ordinal: usize) -> Option<Device> {
+    if events::is_in_callback() {
+        // The driver may not be called here, nor a context ended, as dropping the last holder of one would.
+        let mut known = watched().iter().find(|known| known.ordinal == ordinal)?.known.clone();
+        known.last_known = true;
+        return (known.total > 0).then_some(known);
+    }
     let (device, contexts, space) = watched().iter().find(|known| known.ordinal == ordinal).map(|known| {
         let contexts: Vec<_> = known.contexts.iter().filter_map(Weak::upgrade).collect();
         (known.device, contexts, known.known.space.clone())

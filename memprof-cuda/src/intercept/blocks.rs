@@ -7,15 +7,17 @@ use std::sync::LazyLock;
 
 use dashmap::DashMap;
 use memprof_core::__allocator::{self, Released, blind};
-use memprof_core::{Space, record_alloc, record_free};
+use memprof_core::{Space, record_alloc};
+
+use crate::events;
 
 /// What a block is known by. A device, managed or pinned address is itself: they share one address space, which ends
 /// far below bit 62. Handles, which are pointers into the driver's own memory or numbers, have a range of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key(u64);
 
-const HANDLE: u64 = 1 << 63;
 const ARRAY: u64 = 1 << 62;
+const PHYSICAL: u64 = 1 << 63;
 
 impl Key {
     pub(super) fn address(address: u64) -> Self {
@@ -24,12 +26,12 @@ impl Key {
 
     /// Physical memory, by its `CUmemGenericAllocationHandle`.
     pub(super) fn physical(handle: u64) -> Self {
-        Self(handle & !ARRAY | HANDLE)
+        Self(events::physical(handle))
     }
 
     /// A `CUarray` or `CUmipmappedArray`.
     pub(super) fn array(handle: u64) -> Self {
-        Self(handle & !HANDLE | ARRAY)
+        Self(handle & !PHYSICAL | ARRAY)
     }
 }
 
@@ -58,9 +60,10 @@ fn hidden<R>(work: impl FnOnce() -> R) -> R {
 /// The driver has allocated.
 pub(super) fn allocated(key: Key, held: Held, bytes: u64) {
     let before = hidden(|| HELD.insert(key, held));
+    // A block of another space whose free was missed, if nobody else has recorded that. Of the same space, the recorder
+    // finds it itself.
     if let Some(missed) = before.and_then(|before| before.space).filter(|space| Some(*space) != held.space) {
-        // The recorder finds a missed free by space and address, so this one is told to it.
-        record_free(missed, key.0);
+        drop(__allocator::release(missed, key.0));
     }
     if let Some(space) = held.space {
         record_alloc(space, key.0, bytes);

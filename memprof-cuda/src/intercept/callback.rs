@@ -11,14 +11,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use memprof_core::{Space, record_alloc_failure};
 
-use crate::events;
 use crate::intercept::blocks::{self, Held, Key};
 use crate::intercept::calls::{self, Call};
 use crate::intercept::contexts;
 use crate::intercept::ffi::{self, Arguments, CallbackData, Cupti, ResourceData};
 use crate::intercept::pending::{self, Free, Undo};
+use crate::intercept::physical;
 use crate::intercept::request::{self, Request};
-use crate::intercept::{out_of_memory, physical};
+use crate::{events, oom};
 
 const OUT_OF_MEMORY: u32 = 2;
 /// The driver is being unloaded, and all memory with it.
@@ -42,7 +42,10 @@ pub(super) unsafe extern "C" fn callback(cupti: *mut c_void, domain: u32, id: u3
             _ => {}
         }
     };
-    let _never_unwinds_into_the_driver = catch_unwind(AssertUnwindSafe(work));
+    // It never unwinds into the driver. What a panic carries is left: dropping it may panic again.
+    if let Err(payload) = events::in_callback(|| catch_unwind(AssertUnwindSafe(work))) {
+        Box::leak(payload);
+    }
 }
 
 /// A context that ends, whoever ended it: also where no watched call says so.
@@ -152,10 +155,11 @@ fn allocated(request: &Request, address: Option<u64>, context: u64) {
     let Some(address) = address.filter(|_| events::is_intercepted()) else { return };
     let key = (request.key)(address);
     if request.is_physical {
-        physical::retained(address);
+        physical::created(address);
     }
     let context = if request.ends_with_context { context } else { 0 };
     blocks::allocated(key, Held { space: request.space, context }, request.bytes);
+    request.space.into_iter().for_each(oom::succeeded);
 }
 
 /// The driver could not allocate.
@@ -165,7 +169,7 @@ fn failed(request: &Request, context: u64, result: u32) {
     let Some(space) = counted else { return };
     record_alloc_failure(space, request.bytes);
     if result == OUT_OF_MEMORY {
-        out_of_memory(space, request.bytes);
+        oom::seen_by_interception(space, request.bytes);
     }
 }
 

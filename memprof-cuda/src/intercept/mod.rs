@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use memprof_core::__allocator::{blind, print_line};
-use memprof_core::Space;
 
 use crate::error::{Error, Kind};
 use crate::events;
@@ -138,9 +137,6 @@ pub(crate) fn install_from_environment() {
         Err(error) => print_line(&format!("memprof: MEMPROF_CUDA=intercept: {error}")),
     }
 }
-
-/// The driver is out of memory. Called from the callback: no call of CUDA is allowed here.
-fn out_of_memory(_space: Space, _bytes: u64) {}
 
 /// Subscribes to the first library that works, and begins to record.
 fn begin(places: impl FnOnce() -> Vec<Place>, always: bool) -> Result<Intercepted, Error> {

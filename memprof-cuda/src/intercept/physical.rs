@@ -27,7 +27,13 @@ fn pieces() -> MutexGuard<'static, Pieces> {
     PIECES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A handle was made, or one more was taken of the same memory.
+/// Physical memory was made, with its first handle. What was known of an earlier one of that name is out of date.
+pub(super) fn created(handle: u64) {
+    let _blind = blind();
+    pieces().holds.insert(handle, Holds { handles: 1, mappings: 0 });
+}
+
+/// One more handle was taken of the same memory.
 pub(super) fn retained(handle: u64) {
     let _blind = blind();
     pieces().holds.entry(handle).or_default().handles += 1;
@@ -51,7 +57,12 @@ pub(super) fn not_released(handle: u64) {
 pub(super) fn mapped(address: u64, bytes: u64, handle: u64) {
     let _blind = blind();
     let mut pieces = pieces();
-    pieces.mappings.insert(address, (bytes, handle));
+    if let Some((_, missed)) = pieces.mappings.insert(address, (bytes, handle)) {
+        // It was taken away while nobody looked.
+        if let Some(holds) = pieces.holds.get_mut(&missed) {
+            holds.mappings = holds.mappings.saturating_sub(1);
+        }
+    }
     // Memory that was made before interception began has a handle that nobody counted.
     let holds = pieces.holds.entry(handle).or_insert(Holds { handles: 1, mappings: 0 });
     holds.mappings += 1;
@@ -104,11 +115,11 @@ impl Pieces {
 
 #[cfg(test)]
 mod tests {
-    use super::{mapped, not_released, not_unmapped, releasing, retained, unmapping};
+    use super::{created, mapped, not_released, not_unmapped, releasing, retained, unmapping};
 
     #[test]
     fn memory_outlives_its_handle_while_it_is_mapped() {
-        retained(0xA1);
+        created(0xA1);
         mapped(0x1000, 0x100, 0xA1);
         mapped(0x1100, 0x100, 0xA1);
         assert!(!releasing(0xA1));
@@ -118,7 +129,7 @@ mod tests {
 
     #[test]
     fn memory_outlives_its_mapping_while_a_handle_is_held() {
-        retained(0xA2);
+        created(0xA2);
         mapped(0x2000, 0x100, 0xA2);
         retained(0xA2);
         assert!(unmapping(0x2000, 0x100).1.is_empty());
@@ -127,8 +138,16 @@ mod tests {
     }
 
     #[test]
+    fn a_handle_that_comes_again_begins_anew() {
+        created(0xA4);
+        mapped(0x4000, 0x100, 0xA4);
+        created(0xA4);
+        assert!(releasing(0xA4));
+    }
+
+    #[test]
     fn what_the_driver_refused_is_as_before() {
-        retained(0xA3);
+        created(0xA3);
         assert!(releasing(0xA3));
         not_released(0xA3);
         mapped(0x3000, 0x100, 0xA3);

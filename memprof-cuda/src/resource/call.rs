@@ -31,7 +31,7 @@ pub(crate) fn device_space_at(ordinal: usize) -> Space {
 
 /// Makes the context current on this thread. Unlike `CudaContext::bind_to_thread` it leaves alone the error that
 /// cudarc keeps for its own next call.
-pub(crate) fn bind(context: &CudaContext) -> Result<(), DriverError> {
+fn bind(context: &CudaContext) -> Result<(), DriverError> {
     if result::ctx::get_current()? == Some(context.cu_ctx()) {
         return Ok(());
     }

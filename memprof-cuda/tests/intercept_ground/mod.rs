@@ -1,0 +1,245 @@
+//! What the tests of interception share: the simulator, its ledger beside memprof's, and the driver's functions that
+//! cudarc's safe types do not reach.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::error::Error;
+use std::ffi::c_void;
+use std::mem::MaybeUninit;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cudarc::driver::{DriverError, sys};
+use memprof_core::{Measurement, Scope, Site, Space, Totals};
+use memprof_cuda_sim::{Sim, load_simulator};
+
+pub(crate) type Tried<T = ()> = Result<T, Box<dyn Error>>;
+
+/// One test at a time, on a simulator of two devices: they share the ledger, and there is one interception.
+pub(crate) fn alone() -> Tried<(MutexGuard<'static, ()>, Sim)> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: tests run one at a time, and nothing else in this process reads the environment while one begins.
+    unsafe { std::env::set_var("CUDA_SIM_DEVICES", "2") };
+    let sim = load_simulator()?;
+    sim.reset();
+    memprof_core::enable();
+    Ok((alone, sim))
+}
+
+pub(crate) fn totals(space: Space) -> Totals {
+    memprof_core::snapshot().totals(space)
+}
+
+/// Live bytes and blocks of a space, as memprof has them.
+pub(crate) fn live(space: Space) -> (i64, i64) {
+    let totals = totals(space);
+    (totals.live, totals.live_blocks)
+}
+
+/// Runs `work` in a scope, and gives what that recorded.
+pub(crate) fn measured<R>(name: &str, work: impl FnOnce() -> R) -> (R, Measurement) {
+    let scope = Scope::enter(Site::named(name));
+    let result = work();
+    (result, scope.finish())
+}
+
+/// That memprof's live bytes and blocks are those of the simulator's own ledger, space by space.
+#[track_caller]
+pub(crate) fn agree(sim: Sim) {
+    let of = |usage: memprof_cuda_sim::Usage| (usage.bytes.cast_signed(), usage.blocks.cast_signed());
+    let books = sim.live();
+    for (ordinal, device) in (0..).zip(&books.devices) {
+        assert_eq!(live(Space::device(ordinal)), of(*device), "cuda:{ordinal}: memprof, then the driver");
+    }
+    assert_eq!(live(Space::PINNED), of(books.pinned), "pinned: memprof, then the driver");
+    assert_eq!(live(Space::MANAGED), of(books.managed), "managed: memprof, then the driver");
+}
+
+fn given<T>(call: impl FnOnce(*mut T) -> sys::CUresult) -> Result<T, DriverError> {
+    let mut place = MaybeUninit::uninit();
+    call(place.as_mut_ptr()).result()?;
+    // SAFETY: the call succeeded, so it has written what it gives.
+    Ok(unsafe { place.assume_init() })
+}
+
+pub(crate) fn pitched(width: usize, height: usize) -> Result<u64, DriverError> {
+    let mut pitch = 0;
+    // SAFETY: places for both results.
+    given(|place| unsafe { sys::cuMemAllocPitch_v2(place, &raw mut pitch, width, height, 4) })
+}
+
+pub(crate) fn array3d(width: usize, height: usize, depth: usize) -> Result<sys::CUarray, DriverError> {
+    let shape = sys::CUDA_ARRAY3D_DESCRIPTOR {
+        Width: width,
+        Height: height,
+        Depth: depth,
+        Format: sys::CUarray_format::CU_AD_FORMAT_FLOAT,
+        NumChannels: 2,
+        Flags: 0,
+    };
+    // SAFETY: a place for the result, and a shape.
+    given(|place| unsafe { sys::cuArray3DCreate_v2(place, &raw const shape) })
+}
+
+pub(crate) fn array(width: usize, height: usize) -> Result<sys::CUarray, DriverError> {
+    let shape = sys::CUDA_ARRAY_DESCRIPTOR {
+        Width: width,
+        Height: height,
+        Format: sys::CUarray_format::CU_AD_FORMAT_HALF,
+        NumChannels: 1,
+    };
+    // SAFETY: a place for the result, and a shape.
+    given(|place| unsafe { sys::cuArrayCreate_v2(place, &raw const shape) })
+}
+
+pub(crate) fn destroy_array(array: sys::CUarray) -> Result<(), DriverError> {
+    // SAFETY: a handle; a wrong one is refused.
+    unsafe { sys::cuArrayDestroy(array) }.result()
+}
+
+/// Device memory by the plain function.
+pub(crate) fn allocate(bytes: usize) -> Result<u64, DriverError> {
+    // SAFETY: a place for the result.
+    given(|place| unsafe { sys::cuMemAlloc_v2(place, bytes) })
+}
+
+pub(crate) fn free(address: u64) -> Result<(), DriverError> {
+    // SAFETY: the simulator refuses what is not live.
+    unsafe { sys::cuMemFree_v2(address) }.result()
+}
+
+pub(crate) fn free_async(address: u64, stream: sys::CUstream) -> Result<(), DriverError> {
+    // SAFETY: the simulator refuses what is not live.
+    unsafe { sys::cuMemFreeAsync(address, stream) }.result()
+}
+
+pub(crate) fn pinned(bytes: usize) -> Result<*mut c_void, DriverError> {
+    // SAFETY: a place for the result.
+    given(|place| unsafe { sys::cuMemAllocHost_v2(place, bytes) })
+}
+
+pub(crate) fn free_pinned(address: *mut c_void) -> Result<(), DriverError> {
+    // SAFETY: the simulator refuses what is not live.
+    unsafe { sys::cuMemFreeHost(address) }.result()
+}
+
+pub(crate) fn pool(device: i32) -> Result<sys::CUmemoryPool, DriverError> {
+    let mut properties = MaybeUninit::<sys::CUmemPoolProps>::zeroed();
+    let words: *mut u32 = properties.as_mut_ptr().cast();
+    for (index, word) in [1, 0, 1, device.cast_unsigned()].into_iter().enumerate() {
+        // SAFETY: kind, handle types and location are the first four words of the properties.
+        let place = unsafe { words.add(index) };
+        // SAFETY: within the properties, as above.
+        unsafe { place.write(word) };
+    }
+    // SAFETY: a place for the result, and properties.
+    given(|place| unsafe { sys::cuMemPoolCreate(place, properties.as_ptr()) })
+}
+
+pub(crate) fn allocate_from(pool: sys::CUmemoryPool, bytes: usize, stream: sys::CUstream) -> Result<u64, DriverError> {
+    // SAFETY: a place for the result; handles that the driver gave.
+    given(|place| unsafe { sys::cuMemAllocFromPoolAsync(place, bytes, pool, stream) })
+}
+
+pub(crate) const GRANULARITY: usize = 2 << 20;
+
+pub(crate) fn physical(device: i32, bytes: usize) -> Result<u64, DriverError> {
+    let mut properties = MaybeUninit::<sys::CUmemAllocationProp>::zeroed();
+    let words: *mut u32 = properties.as_mut_ptr().cast();
+    for (index, word) in [1, 0, 1, device.cast_unsigned()].into_iter().enumerate() {
+        // SAFETY: kind, handle types and location are the first four words of the properties.
+        let place = unsafe { words.add(index) };
+        // SAFETY: within the properties, as above.
+        unsafe { place.write(word) };
+    }
+    // SAFETY: a place for the result, and properties.
+    given(|place| unsafe { sys::cuMemCreate(place, bytes, properties.as_ptr(), 0) })
+}
+
+pub(crate) fn release_physical(handle: u64) -> Result<(), DriverError> {
+    // SAFETY: a handle; a wrong one is refused.
+    unsafe { sys::cuMemRelease(handle) }.result()
+}
+
+pub(crate) fn reserve(bytes: usize) -> Result<u64, DriverError> {
+    // SAFETY: a place for the result.
+    given(|place| unsafe { sys::cuMemAddressReserve(place, bytes, 0, 0, 0) })
+}
+
+pub(crate) fn map(address: u64, bytes: usize, handle: u64) -> Result<(), DriverError> {
+    // SAFETY: a reserved address; a wrong one is refused.
+    unsafe { sys::cuMemMap(address, bytes, 0, handle, 0) }.result()
+}
+
+pub(crate) fn unmap(address: u64, bytes: usize) -> Result<(), DriverError> {
+    // SAFETY: a mapped address; a wrong one is refused.
+    unsafe { sys::cuMemUnmap(address, bytes) }.result()
+}
+
+pub(crate) fn retain_physical(address: u64) -> Result<u64, DriverError> {
+    let address: *mut c_void = std::ptr::with_exposed_provenance_mut(usize::try_from(address).unwrap_or(0));
+    // SAFETY: a place for the result.
+    given(|place| unsafe { sys::cuMemRetainAllocationHandle(place, address) })
+}
+
+pub(crate) fn open_ipc(address: u64) -> Result<u64, DriverError> {
+    // SAFETY: a place for the result.
+    let handle = given(|place| unsafe { sys::cuIpcGetMemHandle(place, address) })?;
+    // SAFETY: a place for the result.
+    given(|place| unsafe { sys::cuIpcOpenMemHandle_v2(place, handle, 1) })
+}
+
+pub(crate) fn close_ipc(address: u64) -> Result<(), DriverError> {
+    // SAFETY: an opened address; a wrong one is refused.
+    unsafe { sys::cuIpcCloseMemHandle(address) }.result()
+}
+
+/// Another context on a device, which is current afterwards.
+pub(crate) fn create_context(device: i32) -> Result<sys::CUcontext, DriverError> {
+    // SAFETY: a place for the result; no parameters.
+    given(|place| unsafe { sys::cuCtxCreate_v4(place, std::ptr::null_mut(), 0, device) })
+}
+
+pub(crate) fn destroy_context(context: sys::CUcontext) -> Result<(), DriverError> {
+    // SAFETY: a context; a wrong one is refused.
+    unsafe { sys::cuCtxDestroy_v2(context) }.result()
+}
+
+pub(crate) fn reset_primary(device: i32) -> Result<(), DriverError> {
+    // SAFETY: takes any number.
+    unsafe { sys::cuDevicePrimaryCtxReset_v2(device) }.result()
+}
+
+/// Another tool that is subscribed to CUPTI, until this is dropped.
+pub(crate) struct Subscribed {
+    library: libloading::Library,
+    subscriber: *mut c_void,
+}
+
+type Callback = unsafe extern "C" fn(*mut c_void, u32, u32, *const c_void);
+
+unsafe extern "C" fn deaf(_user: *mut c_void, _domain: u32, _id: u32, _data: *const c_void) {}
+
+impl Subscribed {
+    pub(crate) fn to(sim: Sim) -> Tried<Self> {
+        // SAFETY: it is loaded already.
+        let library = unsafe { libloading::Library::new(sim.path()) }?;
+        let mut subscriber = std::ptr::null_mut();
+        type Subscribe = unsafe extern "C" fn(*mut *mut c_void, Callback, *mut c_void) -> u32;
+        // SAFETY: the function has this type.
+        let subscribe = unsafe { library.get::<Subscribe>(b"cuptiSubscribe\0") }?;
+        // SAFETY: a place for the handle; the callback does nothing.
+        let status = unsafe { subscribe(&raw mut subscriber, deaf, std::ptr::null_mut()) };
+        if status == 0 { Ok(Self { library, subscriber }) } else { Err(format!("cuptiSubscribe: {status}").into()) }
+    }
+}
+
+impl Drop for Subscribed {
+    fn drop(&mut self) {
+        type Unsubscribe = unsafe extern "C" fn(*mut c_void) -> u32;
+        // SAFETY: the function has this type.
+        if let Ok(unsubscribe) = unsafe { self.library.get::<Unsubscribe>(b"cuptiUnsubscribe\0") } {
+            // SAFETY: the handle that was given.
+            unsafe { unsubscribe(self.subscriber) };
+        }
+    }
+}

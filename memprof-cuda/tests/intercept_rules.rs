@@ -1,0 +1,231 @@
+//! The rules of interception: frees that the driver refuses, failures, contexts that end, the guard, wrappers beside it.
+#![expect(unsafe_code, reason = "the driver's functions are unsafe to call")]
+
+use cudarc::driver::{CudaContext, result};
+use memprof_core::Space;
+
+mod intercept_ground;
+use intercept_ground::{self as ground, Tried, agree, alone, live, measured, totals};
+
+const DEVICE: fn() -> Space = || Space::device(0);
+const OUT_OF_MEMORY: u32 = 2;
+
+#[test]
+fn a_failed_allocation_is_counted_as_failed_and_not_as_live() -> Tried {
+    let (_alone, sim) = alone()?;
+    let _guard = memprof_cuda::intercept()?;
+    let _context = CudaContext::new(0)?;
+    let before = totals(DEVICE());
+    assert!(ground::allocate(1 << 50).is_err());
+    sim.fail_next("cuMemAlloc_v2", OUT_OF_MEMORY, 1);
+    assert!(ground::allocate(100).is_err());
+    sim.fail_next("cuMemAllocHost_v2", OUT_OF_MEMORY, 1);
+    let pinned_before = totals(Space::PINNED).failed;
+    assert!(ground::pinned(100).is_err());
+    let after = totals(DEVICE());
+    assert_eq!(after.failed - before.failed, 2);
+    assert_eq!(totals(Space::PINNED).failed - pinned_before, 1);
+    assert_eq!((after.live, after.total), (before.live, before.total));
+    agree(sim);
+    Ok(())
+}
+
+#[test]
+fn a_free_that_the_driver_refuses_is_taken_back() -> Tried {
+    let (_alone, sim) = alone()?;
+    let _guard = memprof_cuda::intercept()?;
+    let _context = CudaContext::new(0)?;
+    let (address, recorded) = measured("refused", || -> Tried<_> {
+        let address = ground::allocate(64)?;
+        sim.fail_next("cuMemFree_v2", 700, 2);
+        assert!(ground::free(address).is_err());
+        assert!(ground::free(address).is_err());
+        Ok(address)
+    });
+    let counters = recorded.counters(DEVICE());
+    assert_eq!((counters.current_bytes, counters.total_bytes, counters.peak_bytes), (64, 64, 64));
+    agree(sim);
+    ground::free(address?)?;
+    assert_eq!(live(DEVICE()), (0, 0));
+    agree(sim);
+    Ok(())
+}
+
+#[test]
+fn frees_of_unknown_addresses_are_counted_once_the_driver_has_done_them() -> Tried {
+    let (_alone, sim) = alone()?;
+    let _context = CudaContext::new(0)?;
+    let (address, pinned) = (ground::allocate(64)?, ground::pinned(10)?);
+    let guard = memprof_cuda::intercept()?;
+    let (before, pinned_before) = (totals(DEVICE()), totals(Space::PINNED));
+    sim.fail_next("cuMemFree_v2", 700, 1);
+    assert!(ground::free(address).is_err());
+    ground::free(0)?;
+    assert_eq!(totals(DEVICE()).unknown_frees, before.unknown_frees);
+    ground::free(address)?;
+    assert_eq!(totals(DEVICE()).unknown_frees, before.unknown_frees + 1);
+    assert!(ground::free(address).is_err(), "a double free");
+    assert_eq!(totals(DEVICE()).unknown_frees, before.unknown_frees + 1);
+    ground::free_pinned(pinned)?;
+    assert_eq!(totals(Space::PINNED).unknown_frees, pinned_before.unknown_frees + 1);
+    assert_eq!(live(DEVICE()), (0, 0));
+    drop(guard);
+    Ok(())
+}
+
+#[test]
+fn a_reset_frees_all_blocks_of_the_context_and_no_other() -> Tried {
+    let (_alone, sim) = alone()?;
+    let _guard = memprof_cuda::intercept()?;
+    let other = CudaContext::new(1)?;
+    let kept = other.default_stream().alloc_zeros::<u8>(7)?;
+    let context = CudaContext::new(0)?;
+    let (plain, _pinned) = (ground::allocate(100)?, ground::pinned(50)?);
+    let slice = context.default_stream().alloc_zeros::<u8>(25)?;
+    sim.fail_next("cuDevicePrimaryCtxReset_v2", 999, 1);
+    assert!(ground::reset_primary(0).is_err());
+    ground::reset_primary(0)?;
+    assert_eq!((live(DEVICE()), live(Space::PINNED)), ((0, 0), (0, 0)));
+    assert_eq!(live(Space::device(1)), (7, 1));
+    agree(sim);
+    // The driver refuses these, so they are no unknown frees.
+    let before = totals(DEVICE()).unknown_frees;
+    drop(slice);
+    assert!(ground::free(plain).is_err());
+    assert_eq!(totals(DEVICE()).unknown_frees, before);
+    drop(kept);
+    agree(sim);
+    Ok(())
+}
+
+#[test]
+fn the_last_release_of_a_primary_context_frees_its_blocks_also_if_it_was_there_before() -> Tried {
+    let (_alone, sim) = alone()?;
+    let context = CudaContext::new(0)?;
+    let _guard = memprof_cuda::intercept()?;
+    let second = CudaContext::new(0)?;
+    ground::allocate(100)?;
+    drop(second);
+    assert_eq!(live(DEVICE()), (100, 1));
+    agree(sim);
+    drop(context);
+    assert_eq!(live(DEVICE()), (0, 0));
+    agree(sim);
+    Ok(())
+}
+
+#[test]
+fn a_context_that_cannot_be_destroyed_keeps_its_blocks() -> Tried {
+    let (_alone, sim) = alone()?;
+    let _guard = memprof_cuda::intercept()?;
+    let _primary = CudaContext::new(0)?;
+    let created = ground::create_context(0)?;
+    ground::allocate(100)?;
+    sim.fail_next("cuCtxDestroy_v2", 999, 1);
+    assert!(ground::destroy_context(created).is_err());
+    assert_eq!(live(DEVICE()), (100, 1));
+    ground::destroy_context(created)?;
+    assert_eq!(live(DEVICE()), (0, 0));
+    agree(sim);
+    Ok(())
+}
+
+#[test]
+fn a_second_interception_is_refused_and_the_first_goes_on() -> Tried {
+    let (_alone, _sim) = alone()?;
+    let _context = CudaContext::new(0)?;
+    let guard = memprof_cuda::intercept()?;
+    let refusal = memprof_cuda::intercept().err().ok_or("a second interception was installed")?;
+    assert_eq!(
+        refusal.to_string(),
+        "cannot intercept CUDA allocations: it is active in this process already: keep the one guard for as long as it \
+         is needed"
+    );
+    let address = ground::allocate(5)?;
+    assert_eq!(live(DEVICE()), (5, 1));
+    ground::free(address)?;
+    drop(guard);
+    Ok(())
+}
+
+#[test]
+fn another_subscriber_is_named_as_what_it_is() -> Tried {
+    let (_alone, sim) = alone()?;
+    let other = ground::Subscribed::to(sim)?;
+    let refusal = memprof_cuda::intercept().err().ok_or("interception was installed beside another subscriber")?;
+    let said = refusal.to_string();
+    assert!(said.starts_with("cannot intercept CUDA allocations: another tool is subscribed to CUPTI"), "{said}");
+    assert!(said.contains("CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED (39)"), "{said}");
+    assert!(said.contains("nsys"), "{said}");
+    drop(other);
+    drop(memprof_cuda::intercept()?);
+    Ok(())
+}
+
+#[test]
+fn it_ends_with_its_guard_and_begins_again() -> Tried {
+    let (_alone, _sim) = alone()?;
+    let _context = CudaContext::new(0)?;
+    for _ in 0..3 {
+        let guard = memprof_cuda::intercept()?;
+        let address = ground::allocate(10)?;
+        assert_eq!(live(DEVICE()), (10, 1));
+        ground::free(address)?;
+        drop(guard);
+        let unseen = ground::allocate(20)?;
+        assert_eq!(live(DEVICE()), (0, 0));
+        ground::free(unseen)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_library_that_is_named_is_the_one_that_is_used() -> Tried {
+    let (_alone, sim) = alone()?;
+    let _context = CudaContext::new(0)?;
+    let guard = memprof_cuda::intercept_with(sim.path())?;
+    let address = ground::allocate(10)?;
+    assert_eq!(live(DEVICE()), (10, 1));
+    ground::free(address)?;
+    drop(guard);
+    let refusal = memprof_cuda::intercept_with("no such folder/libcupti.so").err().ok_or("a file that is not there")?;
+    let said = refusal.to_string();
+    assert!(said.starts_with("cannot intercept CUDA allocations: cannot load no such folder/libcupti.so: "), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_block_that_outlives_interception_is_known_to_the_next() -> Tried {
+    let (_alone, sim) = alone()?;
+    let _context = CudaContext::new(0)?;
+    let guard = memprof_cuda::intercept()?;
+    let address = ground::allocate(10)?;
+    drop(guard);
+    let _again = memprof_cuda::intercept()?;
+    let unknown = totals(DEVICE()).unknown_frees;
+    ground::free(address)?;
+    assert_eq!((live(DEVICE()), totals(DEVICE()).unknown_frees), ((0, 0), unknown));
+    agree(sim);
+    Ok(())
+}
+
+#[test]
+fn an_address_whose_free_was_missed_is_given_back_when_it_comes_again() -> Tried {
+    let (_alone, sim) = alone()?;
+    let context = CudaContext::new(0)?;
+    let guard = memprof_cuda::intercept()?;
+    let address = ground::allocate(48)?;
+    drop(guard);
+    ground::free(address)?;
+    assert_eq!(live(DEVICE()), (48, 1));
+    let _again = memprof_cuda::intercept()?;
+    let missed = totals(DEVICE()).missed_frees;
+    // SAFETY: nobody uses the memory.
+    let second = unsafe { result::malloc_sync(48) }?;
+    assert_eq!(second, address, "the simulator gives a freed address out first");
+    assert_eq!((live(DEVICE()), totals(DEVICE()).missed_frees), ((48, 1), missed + 1));
+    ground::free(second)?;
+    agree(sim);
+    drop(context);
+    Ok(())
+}
