@@ -138,11 +138,11 @@ pub(crate) fn succeeded(space: Space) {
     burst::end(space);
 }
 
-/// An allocation that nobody wraps in [`retrying`] failed for want of memory, as interception sees it: writes the
-/// report, once per burst. Asks neither the callback nor the driver; `false` where an attempt of this thread will
-/// answer it.
-pub(crate) fn seen_by_interception(space: Space, bytes: u64) -> bool {
-    let Some(_stage) = InStage::begin(Stage::Answering) else { return false };
+/// An allocation that nobody wraps in [`retrying`] failed for want of memory, as interception sees it within the
+/// driver's call: writes the report, once per burst. Asks neither the callback nor the driver. Does nothing where an
+/// attempt of this thread is around, which will answer.
+pub(crate) fn seen_by_interception(space: Space, bytes: u64) {
+    let Some(_stage) = InStage::begin(Stage::Answering) else { return };
     let _blind = blind();
     if burst::begin(space) == burst::Say::InTheErrorAndOnStderr {
         let facts = OutOfMemory::gather(space, bytes, None);
@@ -150,7 +150,6 @@ pub(crate) fn seen_by_interception(space: Space, bytes: u64) -> bool {
             print_line(&format!("memprof: {facts}"));
         }
     }
-    true
 }
 
 enum Verdict {

@@ -80,12 +80,17 @@ pub(super) struct Freed {
 
 /// Records the free of a block that interception has seen, or else one that a wrapper recorded before interception
 /// began: in the first of `spaces` that knows it. `None` for an unknown one.
-pub(super) fn free(key: Key, spaces: impl Iterator<Item = Space>) -> Option<Freed> {
+pub(super) fn free(key: Key, mut spaces: impl Iterator<Item = Space>) -> Option<Freed> {
+    let mut known = |space| __allocator::release(space, key.0);
     if let Some(held) = take(key) {
-        return Some(let_go(key, held));
+        let mut freed = let_go(key, held);
+        if held.space.is_some() && freed.released.is_none() {
+            // What was seen there went while interception was off, and a wrapper's block came.
+            freed.released = spaces.find_map(&mut known);
+        }
+        return Some(freed);
     }
-    let mut spaces = spaces;
-    let released = spaces.find_map(|space| __allocator::release(space, key.0))?;
+    let released = spaces.find_map(known)?;
     Some(Freed { key, held: None, released: Some(released) })
 }
 

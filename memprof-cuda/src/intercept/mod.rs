@@ -14,6 +14,7 @@ use crate::error::{Error, Kind};
 use crate::events;
 use crate::intercept::ffi::{Cupti, Status, Subscriber};
 use crate::intercept::library::Place;
+use crate::reconcile;
 
 mod array;
 mod blocks;
@@ -159,6 +160,7 @@ fn begin(places: impl FnOnce() -> Vec<Place>, always: bool) -> Result<Intercepte
     let (cupti, subscriber) = subscribe(places())?;
     driver.learn(&active);
     events::set_intercepted(true);
+    reconcile::watch_all();
     *state = if always { State::Always } else { State::Guarded(cupti, subscriber) };
     Ok(Intercepted { ends: !always })
 }

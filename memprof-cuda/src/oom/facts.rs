@@ -1,16 +1,14 @@
 //! Who holds what, at a failure.
 
-#![expect(unsafe_code, reason = "calls of the CUDA driver")]
-
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use cudarc::driver::CudaContext;
-use cudarc::driver::result;
-use cudarc::driver::sys::CUmemPool_attribute;
 use memprof_core::__allocator::{blind, open_scopes};
 use memprof_core::{Device, PathRecord, Snapshot, Space};
 
-use crate::resource::call;
+use crate::reconcile;
+use crate::resource::call::device_space_of;
 
 /// As many owners are named.
 const MOST_OWNERS: usize = 10;
@@ -56,10 +54,14 @@ pub struct Owner {
 }
 
 impl OutOfMemory {
-    /// Asks the recorder and, if the context is known, the driver. What this allocates is memprof's own.
+    /// Asks the recorder, which asks the drivers of the devices that are watched: the context's is, from now on. What
+    /// this allocates is memprof's own.
     pub(super) fn gather(space: Space, bytes: u64, context: Option<&Arc<CudaContext>>) -> Self {
         let _blind = blind();
         let open_scopes = open_scopes();
+        if let Some(context) = context {
+            reconcile::watch(context);
+        }
         let snapshot = memprof_core::snapshot();
         let totals = snapshot.totals(space);
         let mut owners = owners(&snapshot, space);
@@ -107,7 +109,7 @@ fn owners(snapshot: &Snapshot, space: Space) -> Vec<Owner> {
         let blocks = totals.live_blocks - tree.iter().map(|record| record.live_blocks).sum::<i64>();
         owners.push(Owner { path: "(outside any scope)".to_owned(), bytes: totals.no_scope_live, blocks });
     }
-    owners.sort_by(|one, next| next.bytes.cmp(&one.bytes));
+    owners.sort_by_key(|owner| Reverse(owner.bytes));
     owners
 }
 
@@ -119,41 +121,11 @@ fn path(tree: &[PathRecord], index: usize) -> String {
     names.join(" > ")
 }
 
-/// The device's numbers: from the driver, if its context is known, and otherwise what the snapshot has of it.
+/// The device's numbers, as the snapshot had them from its driver: of the context's device, or the space's own.
 fn device(snapshot: &Snapshot, space: Space, context: Option<&Arc<CudaContext>>) -> Option<Device> {
     if space == Space::PINNED {
         return None;
     }
-    let asked = context.and_then(|context| {
-        let name = call::device_space_of(context).name();
-        ask(context, name, snapshot.totals(name).live)
-    });
-    asked.or_else(|| snapshot.devices().iter().find(|device| device.space == space.name()).cloned())
-}
-
-/// Asks the driver what is free on the device, and what its current pool holds.
-fn ask(context: &CudaContext, space: &str, live: i64) -> Option<Device> {
-    call::bind(context).ok()?;
-    let (free, total) = result::mem_get_info().ok()?;
-    let mut device = Device::of(space.to_owned());
-    device.used = total.saturating_sub(free) as u64;
-    device.total = total as u64;
-    if context.has_async_alloc() {
-        // SAFETY: the device of a context that cudarc holds open.
-        let pool = unsafe { result::device::get_mem_pool(context.cu_device()) };
-        let read = |attribute| {
-            let mut bytes: u64 = 0;
-            // SAFETY: a pool that the driver gave; these attributes are 64 bits wide.
-            let read = unsafe { result::mem_pool::get_attribute(pool.ok()?, attribute, (&raw mut bytes).cast()) };
-            read.ok().map(|()| bytes)
-        };
-        device.pool_reserved = read(CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT).unwrap_or(0);
-        device.pool_reserved_high = read(CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH).unwrap_or(0);
-        device.pool_used = read(CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT).unwrap_or(0);
-        device.pool_used_high = read(CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH).unwrap_or(0);
-    }
-    let rest = i128::from(device.used) - i128::from(reserve(&device)) - i128::from(live);
-    device.attributed = live;
-    device.unattributed = i64::try_from(rest).unwrap_or(i64::MIN);
-    Some(device)
+    let name = context.map_or(space, |context| device_space_of(context)).name();
+    snapshot.devices().iter().find(|device| device.space == name).cloned()
 }

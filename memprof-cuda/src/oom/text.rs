@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use memprof_core::Device;
+use memprof_core::{Device, Space};
 
 use super::facts::{OutOfMemory, Owner, reserve};
 
@@ -11,23 +11,34 @@ impl fmt::Display for OutOfMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "out of memory in {}: {} bytes requested", self.space, Thousands(self.bytes.into()))?;
         if let Some(device) = &self.device {
-            write_device(f, device)?;
+            write_device(f, device, self.is_known())?;
+        } else if self.space != Space::PINNED {
+            f.write_str("\nthe device's own numbers are not known here")?;
         }
-        if !self.measuring {
+        if !self.is_known() {
             return f.write_str(
                 "\nmemprof is off, so nobody is known to hold it: run with MEMPROF=1 or call memprof::enable()",
             );
         }
         if self.device.as_ref().is_none_or(|device| device.space != self.space.name()) {
             let (bytes, blocks) = (Thousands(self.attributed.into()), Thousands(self.attributed_blocks.into()));
-            write!(f, "\n{}: {bytes} bytes attributed, in blocks: {blocks}", self.space)?;
+            let plural = if self.attributed_blocks == 1 { "" } else { "s" };
+            write!(f, "\n{}: {bytes} bytes attributed, in {blocks} block{plural}", self.space)?;
         }
         self.write_owners(f)?;
+        if !self.measuring {
+            return f.write_str("\nmemprof is off: blocks allocated since then are unattributed");
+        }
         self.write_open_scopes(f)
     }
 }
 
 impl OutOfMemory {
+    /// Whether anything is known of who holds what.
+    fn is_known(&self) -> bool {
+        self.measuring || !self.owners.is_empty()
+    }
+
     fn write_owners(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.owners.is_empty() {
             return write!(f, "\nnobody is known to hold memory of {}", self.space);
@@ -61,12 +72,15 @@ impl OutOfMemory {
     }
 }
 
-fn write_device(f: &mut fmt::Formatter<'_>, device: &Device) -> fmt::Result {
+fn write_device(f: &mut fmt::Formatter<'_>, device: &Device, is_known: bool) -> fmt::Result {
     let [free, total] = [device.total.saturating_sub(device.used), device.total].map(|bytes| Thousands(bytes.into()));
     let reserve = Thousands(reserve(device).into());
     write!(f, "\n{}: {free} of {total} bytes free", device.space)?;
     if device.last_known {
         f.write_str(" (last known)")?;
+    }
+    if !is_known {
+        return write!(f, "\n    in the reserve of pools {reserve}");
     }
     let attributed = Thousands(device.attributed.into());
     write!(f, "\n    attributed {attributed}, in the reserve of pools {reserve}, ")?;

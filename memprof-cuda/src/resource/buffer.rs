@@ -34,7 +34,24 @@ pub struct DeviceBuffer<T, R: DeviceMemory> {
 }
 
 /// A resource whose blocks are the driver's own, in its plain or its pooled memory: a [`DeviceBuffer`] of it can become
-/// a [`CudaSlice`], whose drop calls the driver. No other resource is one.
+/// a [`CudaSlice`], whose drop calls the driver. No other resource is one: its books would never hear of the free.
+///
+/// ```
+/// use cudarc::driver::CudaSlice;
+/// use memprof_cuda::resource::{CudaMemory, DeviceBuffer, Limiting};
+///
+/// fn from_the_driver(buffer: DeviceBuffer<f32, CudaMemory>) -> CudaSlice<f32> {
+///     buffer.into_slice()
+/// }
+/// ```
+///
+/// ```compile_fail,E0599
+/// # use cudarc::driver::CudaSlice;
+/// # use memprof_cuda::resource::{CudaMemory, DeviceBuffer, Limiting};
+/// fn from_books(buffer: DeviceBuffer<f32, Limiting<CudaMemory>>) -> CudaSlice<f32> {
+///     buffer.into_slice()
+/// }
+/// ```
 pub trait DriverBacked: DeviceMemory + sealed::Sealed {}
 
 mod sealed {
@@ -77,14 +94,12 @@ impl<T: DeviceRepr, R: DeviceMemory> DeviceBuffer<T, R> {
         let pointer = resource.allocate(bytes, stream)?;
         // SAFETY: the resource gave `bytes` bytes there; what they hold is the caller's to answer for.
         let adopt = || unsafe { stream.upgrade_device_ptr(pointer, len) };
-        match catch_unwind(AssertUnwindSafe(adopt)) {
-            Ok(slice) => Ok(Self { slice: ManuallyDrop::new(slice), resource }),
-            Err(_) => {
-                // SAFETY: nobody has used it.
-                unsafe { resource.deallocate(pointer, bytes, stream) }?;
-                Err(Error::invalid(format!("cannot make the events of {bytes} bytes of {space}")))
-            }
+        if let Ok(slice) = catch_unwind(AssertUnwindSafe(adopt)) {
+            return Ok(Self { slice: ManuallyDrop::new(slice), resource });
         }
+        // SAFETY: nobody has used it.
+        unsafe { resource.deallocate(pointer, bytes, stream) }?;
+        Err(Error::invalid(format!("cannot make the events of {bytes} bytes of {space}")))
     }
 
     /// `len` values that are all zero bytes; they are set in the order of the stream.
@@ -232,7 +247,6 @@ impl<T, R: DeviceMemory> DevicePtrMut<T> for DeviceBuffer<T, R> {
 
 // SAFETY: the argument is that of the slice inside, which lives as long as the buffer is borrowed.
 unsafe impl<'a, 'b: 'a, T, R: DeviceMemory> PushKernelArg<&'b DeviceBuffer<T, R>> for LaunchArgs<'a> {
-    #[inline(always)]
     fn arg(&mut self, argument: &'b DeviceBuffer<T, R>) -> &mut Self {
         self.arg(&*argument.slice)
     }
@@ -240,7 +254,6 @@ unsafe impl<'a, 'b: 'a, T, R: DeviceMemory> PushKernelArg<&'b DeviceBuffer<T, R>
 
 // SAFETY: the argument is that of the slice inside, which lives as long as the buffer is borrowed.
 unsafe impl<'a, 'b: 'a, T, R: DeviceMemory> PushKernelArg<&'b mut DeviceBuffer<T, R>> for LaunchArgs<'a> {
-    #[inline(always)]
     fn arg(&mut self, argument: &'b mut DeviceBuffer<T, R>) -> &mut Self {
         self.arg(&mut *argument.slice)
     }

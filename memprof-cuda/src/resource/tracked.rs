@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::CudaStream;
@@ -14,7 +14,7 @@ use memprof_core::Space;
 
 use super::DeviceMemory;
 use super::ledger::Ledger;
-use crate::{Error, events, oom};
+use crate::{Error, events, oom, reconcile};
 
 /// Reports every block of `upstream` to memprof: it stands in the report under upstream's space, by the scope that
 /// allocated it.
@@ -38,6 +38,8 @@ pub struct Tracked<R> {
     blocks: Ledger<Block>,
     /// Live blocks of 0 bytes at the null pointer, by the addresses under which memprof knows them.
     nulls: Mutex<Vec<u64>>,
+    /// The address of the context whose device snapshots were last told to ask about.
+    watched: AtomicUsize,
     mismatched_frees: AtomicU64,
     unknown_frees: AtomicU64,
     missed_frees: AtomicU64,
@@ -67,6 +69,7 @@ impl<R> Tracked<R> {
             space: None,
             blocks: Ledger::new(),
             nulls: Mutex::new(Vec::new()),
+            watched: AtomicUsize::new(0),
             mismatched_frees: AtomicU64::new(0),
             unknown_frees: AtomicU64::new(0),
             missed_frees: AtomicU64::new(0),
@@ -136,6 +139,15 @@ impl<R: DeviceMemory> Tracked<R> {
             self.missed_frees.fetch_add(1, Ordering::Relaxed);
         }
         Ok(pointer)
+    }
+
+    /// Has snapshots say how the memory of the stream's device adds up.
+    fn watch(&self, stream: &CudaStream) {
+        let context = Arc::as_ptr(stream.context()).addr();
+        if memprof_core::is_enabled() && self.watched.load(Ordering::Relaxed) != context {
+            reconcile::watch(stream.context());
+            self.watched.store(context, Ordering::Relaxed);
+        }
     }
 
     /// Frees a block that is in this one's books, with the bytes that it has.
@@ -217,6 +229,7 @@ impl<R: DeviceMemory> DeviceMemory for Tracked<R> {
         };
         let attempt = || self.allocate_unreported(bytes, space, stream);
         let pointer = oom::retrying(space, bytes as u64, Some(stream.context()), attempt)?;
+        self.watch(stream);
         let address = if pointer == 0 { null_address() } else { pointer };
         events::allocated(space, address, bytes as u64);
         if pointer == 0 {

@@ -13,21 +13,21 @@ use cudarc::driver::{
 };
 use memprof_core::Space;
 
-use super::free;
+use super::{free, stream};
 use crate::events;
-use crate::reconcile;
-use crate::tracked::TrackedStream;
+use crate::resource::call::device_space_of;
 
 /// A [`CudaSlice`] whose bytes stand in the space of its device, `cuda:0`, under who allocated it.
 ///
-/// It comes from a [`TrackedStream`], derefs to the slice, and is accepted wherever cudarc takes one: copies, memsets,
+/// It comes from a [`TrackedStream`](super::TrackedStream), derefs to the slice, and is accepted wherever cudarc takes one: copies, memsets,
 /// kernel arguments, views, and everything else that is generic over [`DevicePtr`] and [`DevicePtrMut`]. A function
 /// that asks for a `&CudaSlice` gets one through the deref.
 ///
 /// Its drop does what the slice's drop does, on any thread: the free is recorded, the stream waits for readers and
 /// writers, and the driver frees. An error goes to the context, as with cudarc, and if the driver refused, the block
-/// is live as before. Memory that the driver has released with its context (destroyed, or at the end of the process)
-/// is off the books when its slice is dropped.
+/// is live as before. Memory that the driver has released with its context (destroyed, reset, or at the end of the
+/// process) is off the books when its slice is dropped, unless the context has come to life again by then: the driver
+/// then refuses an address that it does not know, and the block stays on the books until its address is given out anew.
 ///
 /// Not followed: what is swapped for an untracked slice through [`DerefMut`] (`mem::replace(&mut *tracked, plain)`) is
 /// cudarc's to free, so its bytes stay on the books; two tracked slices can be swapped. A slice of no bytes for which
@@ -70,7 +70,7 @@ impl<T> TrackedSlice<T> {
     }
 
     /// The address, which the caller frees; see [`CudaSlice::leak`]. It stays on the books, so that a leak is seen:
-    /// [`TrackedStream::upgrade_device_ptr`] takes it up again.
+    /// [`TrackedStream::upgrade_device_ptr`](super::TrackedStream::upgrade_device_ptr) takes it up again.
     pub fn leak(self) -> CUdeviceptr {
         self.into_parts().0.leak()
     }
@@ -84,7 +84,7 @@ impl<T> TrackedSlice<T> {
 
     /// The space of the slice that is in here now.
     fn space(&self) -> Space {
-        if self.slice.ordinal() == self.ordinal { self.space } else { reconcile::space(self.slice.ordinal()) }
+        if self.slice.ordinal() == self.ordinal { self.space } else { device_space_of(self.slice.context()) }
     }
 }
 
@@ -95,7 +95,11 @@ impl<T: DeviceRepr> TrackedSlice<T> {
     ///
     /// As cudarc's.
     pub fn try_clone(&self) -> Result<Self, DriverError> {
-        TrackedStream::new(Arc::clone(self.slice.stream())).clone_dtod(self)
+        let stream = self.slice.stream();
+        // SAFETY: set on the next line.
+        let mut clone = unsafe { stream::alloc(stream, self.space(), self.slice.len()) }?;
+        stream.memcpy_dtod(self, &mut clone)?;
+        Ok(clone)
     }
 }
 
@@ -112,7 +116,7 @@ impl<T: DeviceRepr> Clone for TrackedSlice<T> {
 /// Takes a slice of cudarc's onto the books, as if it had been allocated here; nothing changes for one that is known.
 impl<T> From<CudaSlice<T>> for TrackedSlice<T> {
     fn from(slice: CudaSlice<T>) -> Self {
-        let space = reconcile::space(slice.ordinal());
+        let space = device_space_of(slice.context());
         Self::adopted(slice, space)
     }
 }

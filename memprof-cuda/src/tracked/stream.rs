@@ -12,7 +12,8 @@ use memprof_core::Space;
 use super::{TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedUnifiedSlice, allocate, bytes_of, word};
 use super::{managed, pinned};
 use crate::Error;
-use crate::reconcile::{self, Watch};
+use crate::reconcile::Watch;
+use crate::resource::call::device_space_of;
 
 /// A [`CudaStream`] whose allocations memprof knows: what [`TrackedExt::tracked`](super::TrackedExt::tracked) gives.
 ///
@@ -33,7 +34,7 @@ pub struct TrackedStream {
 
 impl TrackedStream {
     pub(super) fn new(stream: Arc<CudaStream>) -> Self {
-        let space = reconcile::space(stream.context().ordinal());
+        let space = device_space_of(stream.context());
         Self { _watch: Watch::new(stream.context()), stream, space }
     }
 
@@ -63,14 +64,8 @@ impl TrackedStream {
     ///
     /// The memory is unset.
     pub unsafe fn alloc<T: DeviceRepr>(&self, len: usize) -> Result<TrackedSlice<T>, DriverError> {
-        let bytes = bytes_of::<T>(self.space, len)?;
-        self.stream.context().bind_to_thread()?;
-        let slice = allocate(self.space, bytes, self.stream.context(), || {
-            // SAFETY: the caller sets the memory.
-            unsafe { self.stream.alloc(len) }
-        })
-        .map_err(word)?;
-        Ok(TrackedSlice::allocated(slice, self.space))
+        // SAFETY: the caller sets the memory.
+        unsafe { alloc(&self.stream, self.space, len) }
     }
 
     /// See [`CudaStream::alloc_zeros`].
@@ -265,4 +260,20 @@ impl Deref for TrackedStream {
     fn deref(&self) -> &Arc<CudaStream> {
         &self.stream
     }
+}
+
+/// See [`TrackedStream::alloc`].
+pub(super) unsafe fn alloc<T: DeviceRepr>(
+    stream: &Arc<CudaStream>,
+    space: Space,
+    len: usize,
+) -> Result<TrackedSlice<T>, DriverError> {
+    let bytes = bytes_of::<T>(space, len)?;
+    stream.context().bind_to_thread()?;
+    let slice = allocate(space, bytes, stream.context(), || {
+        // SAFETY: the caller sets the memory.
+        unsafe { stream.alloc(len) }
+    })
+    .map_err(word)?;
+    Ok(TrackedSlice::allocated(slice, space))
 }

@@ -90,7 +90,7 @@ impl Log {
     }
 
     fn flush(&mut self) {
-        self.with_each(|sink| sink.flush());
+        self.with_each(Write::flush);
     }
 
     fn with_each(&mut self, mut work: impl FnMut(&mut Box<dyn Write + Send>) -> io::Result<()>) {

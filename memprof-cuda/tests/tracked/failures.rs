@@ -2,13 +2,11 @@
 
 #![expect(unsafe_code, reason = "cudarc's allocations of unset memory")]
 
-mod tracked_support;
-
+use crate::support::{DEVICE, Outcome, Turn, live, record, scope, totals};
 use cudarc::driver::{DevicePtr as _, DriverError, sys, sys::CUresult};
 use memprof_core::{Space, counters};
 use memprof_cuda::TrackedStream;
 use memprof_cuda_sim::Sim;
-use tracked_support::{DEVICE, Outcome, Turn, live, record, scope, totals};
 
 const INVALID_VALUE: u32 = CUresult::CUDA_ERROR_INVALID_VALUE as u32;
 const PEBIBYTE: usize = 1 << 50;
@@ -55,7 +53,7 @@ fn a_pebibyte_does_not_fit_and_is_counted_in_every_space() -> Outcome {
         let mapped = mapped.map(drop).err().ok_or("a pebibyte was mapped")?;
         assert!(mapped.is_out_of_memory(), "{mapped}");
         assert!(
-            mapped.to_string().starts_with("cannot allocate 1125899906842624 bytes of cuda:0: out_of_memory\n"),
+            mapped.to_string().starts_with("cannot allocate 1125899906842624 bytes of cuda:0: out_of_memory"),
             "{mapped}"
         );
         for (space, failed) in [(Space::device(0), 2), (Space::PINNED, 1), (Space::MANAGED, 1)] {
@@ -105,7 +103,7 @@ fn a_refused_free_leaves_the_books_as_they_were() -> Outcome {
 fn refused_frees_of_pinned_and_managed_memory_leave_the_books_as_they_were() -> Outcome {
     let turn = Turn::begin()?;
     let Some(sim) = turn.simulator() else { return Ok(()) };
-    let stream = tracked_support::stream()?;
+    let stream = crate::support::stream()?;
     // SAFETY: nobody reads it.
     let pinned = unsafe { stream.pinned::<u8>(7) }?;
     refuse(&stream, sim, "cuMemFreeHost", || drop(pinned))?;
@@ -126,7 +124,7 @@ fn refused_frees_of_pinned_and_managed_memory_leave_the_books_as_they_were() -> 
 fn a_mapping_that_stays_mapped_or_unreleased_stays_on_the_books() -> Outcome {
     let turn = Turn::begin()?;
     let Some(sim) = turn.simulator() else { return Ok(()) };
-    let stream = tracked_support::stream()?;
+    let stream = crate::support::stream()?;
     let before = sim.live().devices[0].bytes;
     let mut mappings = Vec::new();
     for (times, call) in ["cuMemUnmap", "cuMemRelease"].into_iter().enumerate() {
@@ -141,8 +139,9 @@ fn a_mapping_that_stays_mapped_or_unreleased_stays_on_the_books() -> Outcome {
     }
     // SAFETY: the first one, whose unmapping was refused.
     unsafe { sys::cuMemUnmap(mappings[0].0, mappings[0].1) }.result()?;
-    mappings.into_iter().for_each(|(address, _)| memprof_core::record_free(Space::device(0), address));
     for block in sim.blocks() {
+        // The books know physical memory by its handle, past all addresses.
+        memprof_core::record_free(Space::device(0), block.address | 1 << 63);
         // SAFETY: physical memory that nobody owns after its release was refused.
         unsafe { sys::cuMemRelease(block.address) }.result()?;
     }
@@ -154,7 +153,7 @@ fn a_mapping_that_stays_mapped_or_unreleased_stays_on_the_books() -> Outcome {
 fn a_mapping_that_fails_half_way_leaves_nothing_behind() -> Outcome {
     let turn = Turn::begin()?;
     let Some(sim) = turn.simulator() else { return Ok(()) };
-    let stream = tracked_support::stream()?;
+    let stream = crate::support::stream()?;
     let before = (sim.live(), live(DEVICE));
     for (failures, call) in ["cuMemAddressReserve", "cuMemCreate", "cuMemMap", "cuMemSetAccess"].into_iter().enumerate()
     {
@@ -194,10 +193,30 @@ fn an_error_that_waits_in_the_context_neither_stops_a_free_nor_counts_as_a_failu
 }
 
 #[test]
+fn an_error_that_waits_in_the_context_waits_on_while_pinned_managed_and_mapped_memory_is_freed() -> Outcome {
+    let _turn = Turn::begin()?;
+    let stream = crate::support::stream()?;
+    let waiting = Err(DriverError(CUresult::CUDA_ERROR_LAUNCH_FAILED));
+    // SAFETY: nobody reads it.
+    let pinned = unsafe { stream.pinned::<u8>(7) }?;
+    // SAFETY: nobody reads it.
+    let managed = unsafe { stream.managed::<u8>(7, true) }?;
+    // SAFETY: nobody reads it.
+    let mapped = unsafe { stream.map::<u8>(7) }?;
+    stream.context().record_err(waiting);
+    drop((pinned, managed, mapped));
+    assert_eq!(stream.context().check_err(), waiting);
+    for space in [Space::device(0), Space::PINNED, Space::MANAGED] {
+        assert_eq!(live(space), (0, 0), "{space}");
+    }
+    Ok(())
+}
+
+#[test]
 fn memory_that_went_with_its_context_is_off_the_books_after_the_drop() -> Outcome {
     let turn = Turn::begin()?;
     let Some(sim) = turn.simulator() else { return Ok(()) };
-    let stream = tracked_support::stream()?;
+    let stream = crate::support::stream()?;
     let slice = stream.alloc_zeros::<u8>(10)?;
     sim.fail_next(calls(&stream).1, CUresult::CUDA_ERROR_DEINITIALIZED as u32, 1);
     drop(slice);
@@ -207,10 +226,33 @@ fn memory_that_went_with_its_context_is_off_the_books_after_the_drop() -> Outcom
 }
 
 #[test]
+fn what_a_reset_of_its_context_released_is_off_the_books_after_the_drop() -> Outcome {
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    for pools in [true, false] {
+        sim.use_pools(pools);
+        let stream = crate::support::stream()?;
+        let slice = stream.alloc_zeros::<u8>(10)?;
+        // SAFETY: nobody reads it.
+        let pinned = unsafe { stream.pinned::<u8>(7) }?;
+        // SAFETY: nobody reads it.
+        let managed = unsafe { stream.managed::<u8>(7, true) }?;
+        // SAFETY: the device of a context; what it owns is not used any more.
+        unsafe { sys::cuDevicePrimaryCtxReset_v2(stream.context().cu_device()) }.result()?;
+        assert_eq!((live(DEVICE), sim.live().devices[0].blocks), ((10, 1), 0), "tracked blocks stay until the drop");
+        drop((slice, pinned, managed));
+        for space in [Space::device(0), Space::PINNED, Space::MANAGED] {
+            assert_eq!(live(space), (0, 0), "{space}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 #[expect(clippy::print_stderr, reason = "why there is a panic message in the output")]
 fn a_copy_into_too_little_is_cudarcs_panic_and_loses_nothing() -> Outcome {
     let _turn = Turn::begin()?;
-    let stream = tracked_support::stream()?;
+    let stream = crate::support::stream()?;
     eprintln!("cudarc panics next:");
     let copied = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let mut short = stream.alloc_zeros::<u8>(2)?;

@@ -1,15 +1,13 @@
 //! Contexts that cannot be had, and what a snapshot says of a device.
 
-mod tracked_support;
-
 use std::sync::Arc;
 
+use crate::support::{Outcome, Turn, stream};
 use cudarc::driver::{CudaContext, result, sys::CUresult};
 use memprof_core::Device;
 use memprof_cuda::TrackedExt as _;
-use tracked_support::{Outcome, Turn, stream};
 
-const MEBIBYTE: usize = 1 << 20;
+const MEBIBYTE: u32 = 1 << 20;
 
 fn device() -> Result<Device, String> {
     let devices = memprof_core::snapshot().devices().to_vec();
@@ -49,23 +47,23 @@ fn a_driver_that_does_not_start_says_why() -> Outcome {
 fn what_a_device_holds_is_attributed_or_in_reserve_or_unattributed() -> Outcome {
     let turn = Turn::begin()?;
     let Some(sim) = turn.simulator() else { return Ok(()) };
-    sim.set_memory_limit(64 * MEBIBYTE as u64);
-    sim.set_context_bytes(3 * MEBIBYTE as u64);
+    sim.set_memory_limit(64 * u64::from(MEBIBYTE));
+    sim.set_context_bytes(3 * u64::from(MEBIBYTE));
     let stream = stream()?;
-    let _mine = stream.alloc_zeros::<u8>(MEBIBYTE)?;
-    let theirs = stream.context().default_stream().alloc_zeros::<u8>(MEBIBYTE / 2)?;
+    let _mine = stream.alloc_zeros::<u8>(MEBIBYTE as usize)?;
+    let theirs = stream.context().default_stream().alloc_zeros::<u8>(MEBIBYTE as usize / 2)?;
     let said = device()?;
-    assert_eq!((said.total, said.last_known), (64 * MEBIBYTE as u64, false));
-    assert_eq!(said.attributed, MEBIBYTE as i64);
-    assert_eq!((said.pool_reserved, said.pool_used), (2 * MEBIBYTE as u64, (MEBIBYTE + MEBIBYTE / 2) as u64));
-    assert_eq!(said.used, 5 * MEBIBYTE as u64);
+    assert_eq!((said.total, said.last_known), (64 * u64::from(MEBIBYTE), false));
+    assert_eq!(said.attributed, i64::from(MEBIBYTE));
+    assert_eq!((said.pool_reserved, said.pool_used), (2 * u64::from(MEBIBYTE), u64::from(MEBIBYTE + MEBIBYTE / 2)));
+    assert_eq!(said.used, 5 * u64::from(MEBIBYTE));
     // The context's three, and the half that was allocated past memprof.
-    assert_eq!(said.unattributed, (3 * MEBIBYTE + MEBIBYTE / 2) as i64);
+    assert_eq!(said.unattributed, i64::from(3 * MEBIBYTE + MEBIBYTE / 2));
     drop(theirs);
-    assert_eq!(device()?.unattributed, 3 * MEBIBYTE as i64);
+    assert_eq!(device()?.unattributed, 3 * i64::from(MEBIBYTE));
     let high = device()?.pool_used_high;
     let _more = stream.alloc_zeros::<u8>(usize::try_from(high)?)?;
-    assert_eq!(device()?.pool_used_high, high + MEBIBYTE as u64);
+    assert_eq!(device()?.pool_used_high, high + u64::from(MEBIBYTE));
     sim.set_context_bytes(0);
     Ok(())
 }
@@ -76,7 +74,7 @@ fn a_device_whose_contexts_are_gone_says_the_last_known_values() -> Outcome {
     let Some(sim) = turn.simulator() else { return Ok(()) };
     let stream = stream()?;
     let context = Arc::downgrade(stream.context());
-    let slice = stream.alloc_zeros::<u8>(5 * MEBIBYTE)?;
+    let slice = stream.alloc_zeros::<u8>(5 * MEBIBYTE as usize)?;
     let known = device()?;
     assert!(!known.last_known);
     drop(slice);

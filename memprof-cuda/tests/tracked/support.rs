@@ -7,20 +7,20 @@ use memprof_core::{Record, Scope, Site, Space, Totals};
 use memprof_cuda::{TrackedExt as _, TrackedStream};
 use memprof_cuda_sim::{Driver, Sim};
 
-pub type Outcome = Result<(), Box<dyn Error>>;
+pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
 /// What stands in the books of `cuda:0` is everybody's, so tests take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
 /// The driver, for one test: the machine's own where it has a device, else the simulator.
-pub struct Turn {
-    pub driver: Driver,
+pub(crate) struct Turn {
+    pub(crate) driver: Driver,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Turn {
     /// Begins a test with empty records.
-    pub fn begin() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn begin() -> Result<Self, Box<dyn Error>> {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let driver = memprof_cuda_sim::load()?;
         if let Some(sim) = driver.simulator() {
@@ -33,7 +33,7 @@ impl Turn {
 
     /// The simulator, for what a real driver does not do on demand.
     #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-    pub fn simulator(&self) -> Option<Sim> {
+    pub(crate) fn simulator(&self) -> Option<Sim> {
         if self.driver.is_real() {
             eprintln!("skipped: this needs the simulator, and a real driver is there");
         }
@@ -42,7 +42,7 @@ impl Turn {
 
     /// A tracked default stream for each way that cudarc allocates: from the device's pool, and without pools. A real
     /// device has one of them.
-    pub fn streams(&self) -> Result<Vec<TrackedStream>, Box<dyn Error>> {
+    pub(crate) fn streams(&self) -> Result<Vec<TrackedStream>, Box<dyn Error>> {
         let Some(sim) = self.driver.simulator() else { return Ok(vec![stream()?]) };
         let mut streams = Vec::new();
         for pools in [true, false] {
@@ -56,37 +56,37 @@ impl Turn {
 }
 
 /// A tracked default stream of the first device.
-pub fn stream() -> Result<TrackedStream, Box<dyn Error>> {
+pub(crate) fn stream() -> Result<TrackedStream, Box<dyn Error>> {
     Ok(memprof_cuda::context(0)?.default_stream().tracked())
 }
 
 /// The name of the first device's space.
-pub const DEVICE: &str = "cuda:0";
+pub(crate) const DEVICE: &str = "cuda:0";
 
 /// The row of the run-time name `name`; zeros if there is none.
-pub fn record(space: impl AsRef<str>, name: &str) -> Option<Record> {
+pub(crate) fn record(space: impl AsRef<str>, name: &str) -> Option<Record> {
     memprof_core::snapshot().records(space).into_iter().find(|record| record.name == name)
 }
 
-pub fn totals(space: impl AsRef<str>) -> Totals {
+pub(crate) fn totals(space: impl AsRef<str>) -> Totals {
     memprof_core::snapshot().totals(space)
 }
 
 /// Live bytes and blocks of a space.
-pub fn live(space: impl AsRef<str>) -> (i64, i64) {
+pub(crate) fn live(space: impl AsRef<str>) -> (i64, i64) {
     let totals = totals(space);
     (totals.live, totals.live_blocks)
 }
 
 /// Runs `work` in a scope of this name.
-pub fn scope<R>(name: &str, work: impl FnOnce() -> R) -> R {
+pub(crate) fn scope<R>(name: &str, work: impl FnOnce() -> R) -> R {
     let _scope = Scope::enter(Site::named(name));
     work()
 }
 
 /// That what `make` makes is one block of `bytes` in `space`, owned by the scope that it was made in; and that nothing
 /// is live once it is dropped.
-pub fn one_block<R, E>(name: &str, space: Space, bytes: u64, make: impl FnOnce() -> Result<R, E>) -> Outcome
+pub(crate) fn one_block<R, E>(name: &str, space: Space, bytes: u64, make: impl FnOnce() -> Result<R, E>) -> Outcome
 where
     Box<dyn Error>: From<E>,
 {

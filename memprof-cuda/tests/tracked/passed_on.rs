@@ -2,16 +2,14 @@
 
 #![expect(unsafe_code, reason = "cudarc's kernels and unset memory")]
 
-mod tracked_support;
-
 use std::ffi::c_void;
 use std::sync::Arc;
 
+use crate::support::{DEVICE, Outcome, Turn, live};
 use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, LaunchConfig, PushKernelArg as _};
 use cudarc::nvrtc::Ptx;
 use memprof_cuda::TrackedExt as _;
 use memprof_cuda_sim::Dimensions;
-use tracked_support::{DEVICE, Outcome, Turn, live};
 
 /// What a user has: functions of cudarc's types.
 fn of_a_slice(slice: &CudaSlice<u8>) -> usize {
@@ -29,7 +27,7 @@ fn of_anything(stream: &Arc<CudaStream>, slice: &impl DevicePtr<u8>) -> Result<V
 #[test]
 fn functions_of_cudarcs_types_take_tracked_ones() -> Outcome {
     let _turn = Turn::begin()?;
-    let stream = tracked_support::stream()?;
+    let stream = crate::support::stream()?;
     let slice = stream.clone_htod(&[1_u8, 2, 3])?;
     assert_eq!(of_a_slice(&slice), 3);
     assert_eq!(of_a_stream(&stream), 0);
@@ -77,9 +75,20 @@ fn streams_wait_for_each_other_through_tracked_memory() -> Outcome {
 }
 
 #[test]
+fn an_allocation_records_no_event_that_cudarcs_own_does_not() -> Outcome {
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    let stream = memprof_cuda::context(0)?.tracked().new_stream()?;
+    // SAFETY: nobody reads it.
+    drop(unsafe { stream.alloc::<u8>(8) }?);
+    assert_eq!(sim.calls("cuEventRecord"), 0);
+    Ok(())
+}
+
+#[test]
 fn pinned_and_managed_memory_are_copied_from_and_to() -> Outcome {
     let _turn = Turn::begin()?;
-    let stream = tracked_support::stream()?;
+    let stream = crate::support::stream()?;
     // SAFETY: written on the next line.
     let mut pinned = unsafe { stream.pinned::<u8>(3) }?;
     pinned.as_mut_slice()?.copy_from_slice(&[1, 2, 3]);
@@ -99,7 +108,9 @@ fn pinned_and_managed_memory_are_copied_from_and_to() -> Outcome {
 unsafe extern "C" fn sum(parameters: *const *mut c_void, _grid: Dimensions, _block: Dimensions) {
     let argument = |index: usize| {
         // SAFETY: the launch below passes five arguments.
-        let place = unsafe { parameters.add(index).read() };
+        let place = unsafe { parameters.add(index) };
+        // SAFETY: as above; each is a pointer to the argument.
+        let place = unsafe { place.read() };
         // SAFETY: each of them is 64 bits wide.
         unsafe { place.cast::<u64>().read() }
     };

@@ -2,12 +2,10 @@
 
 #![expect(unsafe_code, reason = "cudarc's allocations of unset memory")]
 
-mod tracked_support;
-
+use crate::support::{DEVICE, Outcome, Turn, live, one_block, record, scope, totals};
 use cudarc::driver::{CudaSlice, DevicePtr as _, DeviceSlice as _, PinnedHostSlice, UnifiedSlice, result, sys};
 use memprof_core::Space;
 use memprof_cuda::{TrackedExt as _, TrackedSlice};
-use tracked_support::{DEVICE, Outcome, Turn, live, one_block, record, scope, totals};
 
 fn device() -> Space {
     Space::device(0)
@@ -55,7 +53,7 @@ fn streams_made_of_tracked_ones_are_tracked() -> Outcome {
 #[test]
 fn pinned_memory_reaches_its_space() -> Outcome {
     let turn = Turn::begin()?;
-    let stream = tracked_support::stream()?;
+    let stream = crate::support::stream()?;
     let context = stream.context().tracked();
     // SAFETY: nobody reads it.
     one_block("pinned", Space::PINNED, 40, || unsafe { stream.pinned::<f32>(10) })?;
@@ -74,7 +72,7 @@ fn pinned_memory_reaches_its_space() -> Outcome {
 #[test]
 fn managed_memory_reaches_its_space() -> Outcome {
     let turn = Turn::begin()?;
-    let stream = tracked_support::stream()?;
+    let stream = crate::support::stream()?;
     let context = stream.context().tracked();
     // SAFETY: nobody reads it.
     one_block("managed", Space::MANAGED, 40, || unsafe { stream.managed::<f32>(10, true) })?;
@@ -93,7 +91,7 @@ fn managed_memory_reaches_its_space() -> Outcome {
 fn memory_of_a_pool_reaches_its_device() -> Outcome {
     let turn = Turn::begin()?;
     let Some(sim) = turn.simulator() else { return Ok(()) };
-    let stream = tracked_support::stream()?;
+    let stream = crate::support::stream()?;
     // SAFETY: a device of the driver's.
     let pool = unsafe { result::device::get_default_mem_pool(stream.context().cu_device()) }?;
     // SAFETY: the device's own pool; nobody reads the memory.
@@ -108,7 +106,7 @@ fn memory_of_a_pool_reaches_its_device() -> Outcome {
 fn mapped_memory_is_a_block_of_what_is_mapped() -> Outcome {
     let turn = Turn::begin()?;
     let Some(sim) = turn.simulator() else { return Ok(()) };
-    let stream = tracked_support::stream()?;
+    let stream = crate::support::stream()?;
     // SAFETY: written on the next line.
     let mut mapping = scope("map", || unsafe { stream.map::<u32>(1000) })?;
     stream.memcpy_htod(&[9_u32; 1000], &mut mapping)?;
@@ -154,11 +152,11 @@ fn an_inner_slice_is_off_the_books_and_comes_back_onto_them() -> Outcome {
         one_block(keeper, device(), 3, || Ok::<_, cudarc::driver::DriverError>(TrackedSlice::from(inner)))?;
     }
     // SAFETY: nobody reads it.
-    let pinned = unsafe { tracked_support::stream()?.pinned::<u8>(3) }?;
+    let pinned = unsafe { crate::support::stream()?.pinned::<u8>(3) }?;
     let _pinned: PinnedHostSlice<u8> = pinned.into_inner();
     assert_eq!(live(Space::PINNED), (0, 0));
     // SAFETY: nobody reads it.
-    let managed = unsafe { tracked_support::stream()?.managed::<u8>(3, true) }?;
+    let managed = unsafe { crate::support::stream()?.managed::<u8>(3, true) }?;
     let _managed: UnifiedSlice<u8> = managed.into_inner();
     assert_eq!(live(Space::MANAGED), (0, 0));
     Ok(())
@@ -199,9 +197,26 @@ fn a_slice_that_another_thread_drops_is_handed_over() -> Outcome {
 }
 
 #[test]
+fn a_slice_without_events_is_freed_on_a_thread_that_has_no_context() -> Outcome {
+    let turn = Turn::begin()?;
+    for stream in turn.streams()? {
+        // SAFETY: there is one stream, so nothing needs events.
+        unsafe { stream.context().disable_event_tracking() };
+        let slice = stream.alloc_zeros::<u8>(100)?;
+        std::thread::spawn(move || drop(slice)).join().map_err(|_| "the thread panicked")?;
+        assert_eq!(stream.context().check_err(), Ok(()));
+        assert_eq!(live(DEVICE), (0, 0));
+        if let Some(sim) = turn.driver.simulator() {
+            assert_eq!(sim.live().devices[0].blocks, 0);
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn slices_that_are_swapped_inside_free_their_own_blocks() -> Outcome {
     let _turn = Turn::begin()?;
-    let stream = tracked_support::stream()?;
+    let stream = crate::support::stream()?;
     let mut small = scope("small", || stream.alloc_zeros::<u8>(1))?;
     let mut large = scope("large", || stream.alloc_zeros::<u8>(1000))?;
     std::mem::swap(&mut *small, &mut *large);
@@ -216,7 +231,7 @@ fn slices_that_are_swapped_inside_free_their_own_blocks() -> Outcome {
 #[test]
 fn what_was_allocated_while_memprof_was_off_changes_nothing() -> Outcome {
     let _turn = Turn::begin()?;
-    let stream = tracked_support::stream()?;
+    let stream = crate::support::stream()?;
     memprof_core::disable();
     let unknown = stream.alloc_zeros::<u8>(10);
     memprof_core::enable();
