@@ -17,19 +17,23 @@ use std::task::{Context, Poll, Waker};
 use memprof::{Alloc, TrackExt as _};
 
 static TAGGED: Alloc = Alloc::system().always();
+static UNTAGGED: Alloc = Alloc::system();
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
     let case = arguments.next().unwrap_or_default();
     let Some(turns) = arguments.next().and_then(|turns| turns.parse().ok()) else { return usage() };
-    memprof::enable();
+    if !case.starts_with("off-") {
+        memprof::enable();
+    }
     match case.as_str() {
         "plain-call" => repeat(turns, || _ = plain(black_box(1))),
-        "call" => repeat(turns, || _ = tracked(black_box(1))),
-        "upstream-pair" => repeat(turns, || pair(&System)),
+        "call" | "off-call" => repeat(turns, || _ = tracked(black_box(1))),
+        "upstream-pair" => repeat(turns, upstream_pair),
+        "off-pair" => repeat(turns, untagged_pair),
         "pair" => {
             memprof::scope!("pairs");
-            repeat(turns, || pair(&TAGGED));
+            repeat(turns, tagged_pair);
         }
         "poll" => {
             let mut context = Context::from_waker(Waker::noop());
@@ -43,7 +47,7 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "a wrong call")]
 fn usage() -> ExitCode {
-    eprintln!("counted: expected plain-call, call, upstream-pair, pair or poll, and a number of turns");
+    eprintln!("counted: expected plain-call, call, off-call, upstream-pair, pair, off-pair or poll, and a number of turns");
     ExitCode::FAILURE
 }
 
@@ -65,6 +69,22 @@ fn plain(number: u64) -> u64 {
 }
 
 #[inline(never)]
+fn upstream_pair() {
+    pair(&System);
+}
+
+#[inline(never)]
+fn untagged_pair() {
+    pair(&UNTAGGED);
+}
+
+#[inline(never)]
+fn tagged_pair() {
+    pair(&TAGGED);
+}
+
+/// A pair of one allocator. Each has a function of its own, as a program has one allocator, which the compiler knows.
+#[inline(always)]
 fn pair(allocator: &impl GlobalAlloc) {
     let layout = black_box(Layout::new::<[u64; 8]>());
     // SAFETY: the layout is not empty.

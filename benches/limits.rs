@@ -86,10 +86,10 @@ fn switched_on() -> [f64; 4] {
         &mut || nanoseconds(TURNS, || _ = plain(black_box(1))),
         &mut || nanoseconds(TURNS, || _ = tracked(black_box(1))),
         &mut || nanoseconds(TURNS, || _ = pin!(async {}.track(memprof::site!("task"))).poll(&mut other)),
-        &mut || nanoseconds(TURNS, || pair(&System)),
+        &mut || nanoseconds(TURNS, upstream_pair),
         &mut || {
             memprof::scope!("pairs");
-            nanoseconds(TURNS, || pair(&TAGGED))
+            nanoseconds(TURNS, tagged_pair)
         },
         &mut || nanoseconds(TURNS, || _ = pending.as_mut().poll(&mut context)),
     ]);
@@ -102,8 +102,8 @@ fn switched_off() -> [f64; 2] {
     let [plain_call, call, upstream, untagged] = best([
         &mut || nanoseconds(TURNS, || _ = plain(black_box(1))),
         &mut || nanoseconds(TURNS, || _ = tracked(black_box(1))),
-        &mut || nanoseconds(TURNS, || pair(&System)),
-        &mut || nanoseconds(TURNS, || pair(&UNTAGGED)),
+        &mut || nanoseconds(TURNS, upstream_pair),
+        &mut || nanoseconds(TURNS, untagged_pair),
     ]);
     [call - plain_call, (untagged / upstream - 1.0) * 100.0]
 }
@@ -150,7 +150,7 @@ fn snapshots() -> f64 {
             threads.spawn(|| {
                 for site in &sites {
                     let scope = Scope::enter(site);
-                    pair(&TAGGED);
+                    tagged_pair();
                     drop(scope);
                 }
                 barrier.wait(); // every path is there
@@ -176,6 +176,22 @@ fn plain(number: u64) -> u64 {
 }
 
 #[inline(never)]
+fn upstream_pair() {
+    pair(&System);
+}
+
+#[inline(never)]
+fn untagged_pair() {
+    pair(&UNTAGGED);
+}
+
+#[inline(never)]
+fn tagged_pair() {
+    pair(&TAGGED);
+}
+
+/// A pair of one allocator. Each has a function of its own, as a program has one allocator, which the compiler knows.
+#[inline(always)]
 fn pair(allocator: &impl GlobalAlloc) {
     let layout = black_box(Layout::new::<[u64; 8]>());
     // SAFETY: the layout is not empty.

@@ -236,6 +236,32 @@ fn a_hand_over_to_a_scope_with_a_poll_above_it_keeps_the_peak_that_was_reached()
 }
 
 #[test]
+fn a_hand_over_that_came_before_a_future_inside_is_polled_is_not_the_insides() {
+    let _alone = alone();
+    let body = async {
+        alloc(1, 100);
+        std::thread::scope(|scope| _ = scope.spawn(|| free(1)));
+        async { alloc(2, 30) }.track(site("polled after")).await;
+    };
+    block_on(body.track(site("polled before")));
+    assert_eq!(columns(&rows_of("polled after")), (1, 30, 30));
+    assert_eq!(columns(&rows_of("polled before")), (1, 100, 130));
+    free(2);
+}
+
+#[test]
+fn what_an_ended_task_left_to_a_captured_scope_is_seen_by_its_context_when_freed() {
+    let _alone = alone();
+    let scope = Scope::enter(site("captured heir"));
+    block_on(async { alloc(1, 100) }.track(site("leaves a block")));
+    let _context = Context::current();
+    free(1);
+    alloc(2, 30);
+    assert_eq!(six(scope.counters(arena())), [30, 1, 100, 1, 130, 2]);
+    free(2);
+}
+
+#[test]
 fn a_hand_over_to_a_suspended_task_reaches_whoever_polls_it_next() {
     let _alone = alone();
     let body = async {

@@ -5,7 +5,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use std::alloc::System;
 
-use crate::events::host;
+use crate::events::host::{self, Event};
 use crate::frame::Tag;
 use crate::start;
 
@@ -77,13 +77,16 @@ fn offset(align: usize) -> usize {
 /// The layout to ask upstream for; `None` if that would be larger than any block may be.
 #[inline(always)]
 fn padded(layout: Layout) -> Option<Layout> {
-    let align = layout.align().max(TAG);
-    // The offset is the alignment, and so may the rounding up be that a valid layout leaves room for.
-    if layout.size() >= (isize::MAX as usize).saturating_sub(align.saturating_mul(2)) {
+    // A quarter of the address space. It is a multiple of any alignment below it, so a sum up to here stays below
+    // `isize::MAX` when it is rounded up to the alignment. The sum of a valid layout does not overflow.
+    const MOST: usize = 1 << (usize::BITS - 2);
+    let align = offset(layout.align());
+    let padded = layout.size() + align;
+    if padded > MOST {
         return None;
     }
     // SAFETY: `align` is a power of two, and the size rounded up to it is at most `isize::MAX`.
-    Some(unsafe { Layout::from_size_align_unchecked(layout.size() + align, align) })
+    Some(unsafe { Layout::from_size_align_unchecked(padded, align) })
 }
 
 /// The tag's place in front of a block.
@@ -107,30 +110,73 @@ impl<A: GlobalAlloc> Alloc<A> {
     #[inline(always)]
     unsafe fn finish(memory: *mut u8, layout: Layout) -> *mut u8 {
         if memory.is_null() {
-            host::failed();
-            return memory;
+            return failed();
         }
         // SAFETY: the padded layout is `offset` larger than the block.
         let block = unsafe { memory.add(offset(layout.align())) };
-        let tag = host::allocated(block as u64, layout.size() as u64);
+        let (tag, look) = match host::allocated(block as u64, layout.size() as u64) {
+            Event::Done(tag) => (tag, false),
+            Event::Look(tag) => (tag, true),
+            // SAFETY: the block lies `offset`, at least a tag, inside, and is aligned to 8.
+            Event::Slow => return unsafe { tag_slowly(block, layout.size()) },
+        };
         // SAFETY: the block lies `offset`, at least a tag, inside, and is aligned to 8.
         let place = unsafe { tag_of(block) };
         // SAFETY: that place belongs to the allocation and to nobody else.
         unsafe { place.write(tag) };
-        block
+        if look { looked(block) } else { block }
+    }
+
+    /// Gives upstream what it gave for the padded layout.
+    ///
+    /// # Safety
+    ///
+    /// * `block` came from [`finish`](Self::finish) with this layout, or from `realloc`, and nobody uses it any longer.
+    #[inline(always)]
+    unsafe fn give_back(&self, block: *mut u8, layout: Layout) {
+        let offset = offset(layout.align());
+        // SAFETY: `finish` added the same offset.
+        let memory = unsafe { block.sub(offset) };
+        // SAFETY: the same sum was a valid layout when the block was allocated.
+        let padded = unsafe { Layout::from_size_align_unchecked(layout.size() + offset, offset) };
+        // SAFETY: what upstream gave, with the layout that it was asked for.
+        unsafe { self.inner.dealloc(memory, padded) };
+    }
+
+    /// # Safety
+    ///
+    /// * As for [`give_back`](Self::give_back).
+    #[cold]
+    #[inline(never)]
+    unsafe fn give_back_slowly(&self, block: *mut u8, layout: Layout, tag: Tag) {
+        host::freed_slowly(block as u64, layout.size() as u64, tag);
+        // SAFETY: handed on.
+        unsafe { self.give_back(block, layout) };
+    }
+
+    /// # Safety
+    ///
+    /// * As for [`give_back`](Self::give_back).
+    #[cold]
+    #[inline(never)]
+    unsafe fn look_and_give_back(&self, block: *mut u8, layout: Layout) {
+        host::look();
+        // SAFETY: handed on.
+        unsafe { self.give_back(block, layout) };
     }
 }
 
 // SAFETY: every request goes to `A`, padded by `offset` in front, which keeps size and alignment of the block; what
 // comes back goes to `A` as it came from there. Nothing in here unwinds.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
-    #[inline]
+    // Inlined into the one place that calls it, the program's allocation shim, where `always` is known.
+    #[inline(always)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !self.tags() {
             // SAFETY: handed on unchanged.
             return unsafe { self.inner.alloc(layout) };
         }
-        let Some(padded) = padded(layout) else { return too_large() };
+        let Some(padded) = padded(layout) else { return failed() };
         // SAFETY: `padded` has a size, since a tag has one.
         let memory = unsafe { self.inner.alloc(padded) };
         // SAFETY: fresh from upstream for that layout.
@@ -143,14 +189,14 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
             // SAFETY: handed on unchanged.
             return unsafe { self.inner.alloc_zeroed(layout) };
         }
-        let Some(padded) = padded(layout) else { return too_large() };
+        let Some(padded) = padded(layout) else { return failed() };
         // SAFETY: `padded` has a size, since a tag has one.
         let memory = unsafe { self.inner.alloc_zeroed(padded) };
         // SAFETY: fresh from upstream for that layout; only the part in front of the block is written.
         unsafe { Self::finish(memory, layout) }
     }
 
-    #[inline]
+    #[inline(always)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if !self.tags() {
             // SAFETY: handed on unchanged.
@@ -160,14 +206,14 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
         let place = unsafe { tag_of(block) };
         // SAFETY: `finish` wrote it.
         let tag = unsafe { place.read() };
-        host::freed(block as u64, layout.size() as u64, tag);
-        let offset = offset(layout.align());
-        // SAFETY: `finish` added the same offset.
-        let memory = unsafe { block.sub(offset) };
-        // SAFETY: the same sum was a valid layout when the block was allocated.
-        let padded = unsafe { Layout::from_size_align_unchecked(layout.size() + offset, layout.align().max(TAG)) };
-        // SAFETY: what upstream gave, with the layout that it was asked for.
-        unsafe { self.inner.dealloc(memory, padded) };
+        match host::freed(block as u64, layout.size() as u64, tag) {
+            // SAFETY: the caller gives up the block, which came from here.
+            Event::Done(()) => unsafe { self.give_back(block, layout) },
+            // SAFETY: likewise.
+            Event::Look(()) => unsafe { self.look_and_give_back(block, layout) },
+            // SAFETY: likewise.
+            Event::Slow => unsafe { self.give_back_slowly(block, layout, tag) },
+        }
     }
 
     #[inline]
@@ -178,7 +224,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
         }
         let offset = offset(layout.align());
         let Some(new_padded) = Layout::from_size_align(new_size, layout.align()).ok().and_then(padded) else {
-            return too_large();
+            return failed();
         };
         // SAFETY: the block came from `finish`, behind its tag.
         let place = unsafe { tag_of(block) };
@@ -187,12 +233,11 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
         // SAFETY: `finish` added the same offset.
         let memory = unsafe { block.sub(offset) };
         // SAFETY: the same sum was a valid layout when the block was allocated.
-        let old_padded = unsafe { Layout::from_size_align_unchecked(layout.size() + offset, layout.align().max(TAG)) };
+        let old_padded = unsafe { Layout::from_size_align_unchecked(layout.size() + offset, offset) };
         // SAFETY: what upstream gave, with the layout that it was asked for; the new size was checked.
         let moved = unsafe { self.inner.realloc(memory, old_padded, new_padded.size()) };
         if moved.is_null() {
-            host::failed();
-            return moved;
+            return failed();
         }
         // SAFETY: upstream gave at least `offset` more than the block's size.
         let block = unsafe { moved.add(offset) };
@@ -205,9 +250,34 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
     }
 }
 
-/// A request that no allocator can serve: it fails as one that upstream refused.
+/// A request that upstream refused, or that no allocator can serve.
 #[cold]
-fn too_large() -> *mut u8 {
+#[inline(never)]
+fn failed() -> *mut u8 {
     host::failed();
     core::ptr::null_mut()
+}
+
+/// Writes the tag of a block that the short path could not record.
+///
+/// # Safety
+///
+/// * `block` is fresh, lies at least [`TAG`] bytes inside its allocation and is aligned to 8.
+#[cold]
+#[inline(never)]
+unsafe fn tag_slowly(block: *mut u8, bytes: usize) -> *mut u8 {
+    let tag = host::allocated_slowly(block as u64, bytes as u64);
+    // SAFETY: the caller's promise.
+    let place = unsafe { tag_of(block) };
+    // SAFETY: that place belongs to the allocation and to nobody else.
+    unsafe { place.write(tag) };
+    block
+}
+
+/// Gives the block back after the recorder had a look.
+#[cold]
+#[inline(never)]
+fn looked(block: *mut u8) -> *mut u8 {
+    host::look();
+    block
 }

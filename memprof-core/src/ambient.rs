@@ -108,10 +108,10 @@ impl Open {
                 parent.add(space, &tally);
             }
             if let Some(row) = slot.ledger(space).and_then(|ledger| ledger.row_of(self.shared.path)) {
-                let ticket = slot.sequence.open();
-                row.add(&tally, 0);
-                row.raise(&tally);
-                slot.sequence.close(ticket);
+                slot.change(|| {
+                    row.add(&tally, 0);
+                    row.raise(&tally);
+                });
             }
         }
         slot.count_left(self.shared.path);
@@ -141,7 +141,7 @@ impl Open {
 impl Slot {
     /// Takes note of a change of the state: this thread is on, and the next event like it takes the short path.
     pub(crate) fn take_note(&'static self, state: u32) {
-        self.net.renew();
+        self.renew_net();
         if self.follow_ambient() {
             self.state.set(u64::from(state));
         }

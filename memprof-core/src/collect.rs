@@ -128,7 +128,7 @@ pub fn reset() {
         mark::of(space).reset();
     }
     mark::of(Space::HOST).reset();
-    let (bytes, blocks) = host_live();
+    let (bytes, blocks) = host_live(paths);
     mark::reset_host(bytes, blocks);
 }
 
@@ -144,8 +144,15 @@ fn open_futures(mut see: impl FnMut(PathId, Space, &Account)) {
 }
 
 /// Live bytes and blocks of the host.
-fn host_live() -> (i64, i64) {
-    slots().fold((0, 0), |(bytes, blocks), slot| (bytes + slot.net.bytes.signed(), blocks + slot.net.blocks.signed()))
+fn host_live(paths: usize) -> (i64, i64) {
+    let mut live = (0, 0);
+    for slot in slots() {
+        for (_, row) in slot.host.rows.iter(paths) {
+            let [bytes, blocks] = row.owned(&slot.sequence).map(u64::cast_signed);
+            live = (live.0 + bytes, live.1 + blocks);
+        }
+    }
+    live
 }
 
 /// `host` first, then by name.
@@ -246,7 +253,7 @@ fn host_totals(sums: &mut Vec<PathSums>, base: &Base) -> (Totals, bool) {
     let (live, live_blocks) = (add(PathSums::live), add(PathSums::live_blocks));
     let (peak, peak_blocks) = match used[..] {
         // While only one thread ever allocated, it knows the peak itself.
-        [only] => only.net.most(),
+        [only] => only.most_net(),
         _ => mark::published_peak(),
     };
     let at_peak_level = add(|sums| sums.at_peak);

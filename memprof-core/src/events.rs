@@ -21,69 +21,77 @@ impl Slot {
         if ledger.touched.is(self.top()) { Some(()) } else { self.touch(space, ledger) }
     }
 
-    /// Counts a block allocated by the top frame, which is prepared.
+    /// Counts a block allocated by the top frame, which is prepared. `true`: [`over`](Self::over) is to be called.
     #[inline(always)]
-    fn count_alloc(&'static self, ledger: &'static Ledger, bytes: u64) {
-        let ticket = self.sequence.open();
-        ledger.alloc_bytes.add(bytes);
-        ledger.alloc_blocks.add(1);
+    fn count_alloc(&'static self, ledger: &'static Ledger, bytes: u64) -> bool {
+        self.sequence.open();
+        let over = ledger.alloc(bytes);
         let row = ledger.row.get();
         row.alloc_bytes.add(bytes);
         row.alloc_blocks.add(1);
         self.outstanding.add(1);
-        self.sequence.close(ticket);
-        if ledger.level_bytes() > ledger.peak_bytes.signed() || ledger.level_blocks() > ledger.peak_blocks.signed() {
-            self.raise(ledger);
-        }
+        self.sequence.close();
         if bytes > ledger.largest.get() {
             ledger.largest.set(bytes);
+        }
+        over
+    }
+
+    /// The level is above a peak or above what is watched.
+    #[cold]
+    #[inline(never)]
+    fn over(&'static self, ledger: &'static Ledger) {
+        self.raise(ledger);
+        if ledger.is_watched() {
+            self.look();
         }
     }
 
     /// Raises the watermarks, with the hand-overs that wait taken off first.
-    #[cold]
-    #[inline(never)]
     fn raise(&'static self, ledger: &'static Ledger) {
         if self.has_pending() {
             self.settle();
         }
+        self.sequence.open();
         ledger.raise();
+        self.sequence.close();
     }
 
-    /// Counts a block of this lane that the top frame, which is prepared, freed.
+    /// Counts a block of this lane that the top frame, which is prepared, freed. `true`: the level is below what is
+    /// watched.
     #[inline(always)]
-    fn count_free(&'static self, ledger: &'static Ledger, bytes: u64) {
-        ledger.freed_bytes.add(bytes);
-        ledger.freed_blocks.add(1);
+    fn count_free(&'static self, ledger: &'static Ledger, bytes: u64) -> bool {
         self.outstanding.sub(1);
+        ledger.free(bytes)
     }
 
     /// Lowers what `path` owns.
     fn disown(&'static self, ledger: &'static Ledger, path: PathId, bytes: u64) {
         let Some(row) = ledger.row_of(path) else { return };
-        let ticket = self.sequence.open();
+        self.sequence.open();
         row.freed_bytes.add(bytes);
         row.freed_blocks.add(1);
-        self.sequence.close(ticket);
+        self.sequence.close();
     }
 
     /// Counts the free of a block whose home is not the current lane as its tag has it: the home ended and left it
-    /// to the current lane, or it is handed over.
+    /// to the current lane, or it is handed over. `true`: it was counted here.
     #[cold]
-    fn free_elsewhere(&'static self, space: Space, ledger: &'static Ledger, tag: Tag, bytes: u64) {
-        let Some(home) = tag.lane() else { return };
-        let heir = home.heir();
-        if !heir.is_some_and(|heir| self.lane.is(heir)) {
-            return home.hand_over(space, bytes);
+    fn free_elsewhere(&'static self, space: Space, ledger: &'static Ledger, tag: Tag, bytes: u64) -> bool {
+        let Some(home) = tag.lane() else { return false };
+        let is_heir = home.heir().is_some_and(|heir| self.lane.is(heir));
+        if !is_heir || self.prepare(space, ledger).is_none() {
+            if space == Space::HOST {
+                self.free_beside(bytes);
+            }
+            home.hand_over(space, bytes);
+            return false;
         }
-        if self.prepare(space, ledger).is_none() {
-            return;
-        }
-        let ticket = self.sequence.open();
-        ledger.freed_bytes.add(bytes);
-        ledger.freed_blocks.add(1);
-        self.sequence.close(ticket);
+        self.sequence.open();
+        ledger.lower(bytes, 1);
+        self.sequence.close();
         home.add_outstanding(-1);
+        true
     }
 
     /// Makes the current lane the home of a block, if the block's home ended and left it to this lane.
@@ -101,16 +109,16 @@ impl Slot {
     /// Counts a reallocation by the top frame, which is prepared; the block was freed elsewhere first if its home is
     /// not the current lane (`at_home` is false).
     fn count_realloc(&'static self, ledger: &'static Ledger, owner: PathId, at_home: bool, from: u64, to: u64) {
-        let ticket = self.sequence.open();
+        self.sequence.open();
         ledger.reallocs.add(1);
         let row = ledger.row.get();
         let grown = if at_home { to.saturating_sub(from) } else { to };
-        ledger.alloc_bytes.add(grown);
         row.alloc_bytes.add(grown);
         if at_home {
-            ledger.freed_bytes.add(from.saturating_sub(to));
+            ledger.alloc_bytes.add(grown);
+            ledger.lower(from.wrapping_sub(to), 0);
         } else {
-            ledger.alloc_blocks.add(1);
+            ledger.alloc(to);
             row.alloc_blocks.add(1);
             self.outstanding.add(1);
         }
@@ -124,16 +132,16 @@ impl Slot {
             row.freed_bytes.sub(to - grown);
             row.freed_blocks.sub(1);
         }
-        self.sequence.close(ticket);
+        self.sequence.close();
         self.raise(ledger);
         ledger.largest.raise(to);
     }
 
     /// Counts a failure of the upstream.
     fn count_failure(&'static self, ledger: &'static Ledger) {
-        let ticket = self.sequence.open();
+        self.sequence.open();
         ledger.failed.add(1);
-        self.sequence.close(ticket);
+        self.sequence.close();
     }
 }
 

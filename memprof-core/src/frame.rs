@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use crate::lane::Lane;
 use crate::path::PathId;
 use crate::sharing::Shared;
-use crate::slot::CallRow;
-use crate::system::{Blank, Counter, StaticRef, leak};
+use crate::slot::{CallRow, NO_CALLS, NO_FRAME};
+use crate::system::{Blank, Counter, Known, StaticRef, leak};
 
 /// Bits of a tag that hold the path; the lane's index stands above them.
 const PATH_BITS: u32 = 20;
@@ -77,13 +77,13 @@ const BASE: u64 = 3;
 pub(crate) struct Frame {
     /// The frame above, made when first needed; then fixed.
     next: StaticRef<Frame>,
-    /// The frame below; fixed. Null for the base.
-    prev: StaticRef<Frame>,
+    /// The frame below; fixed. For the base, one that never is below.
+    prev: Known<Frame>,
     /// Unlike that of any other activation of this slot; 0 while nothing is open here.
     pub(crate) serial: Counter,
     pub(crate) tag: Counter,
     pub(crate) marks: Counter,
-    pub(crate) calls: StaticRef<CallRow>,
+    pub(crate) calls: Known<CallRow>,
     /// Frames under a `Context` only: the outermost frame of the site before, hidden by the context. The frame of an
     /// ambient scope's context, which no guard leaves, has the base here.
     pub(crate) hidden: StaticRef<Frame>,
@@ -121,11 +121,11 @@ impl Frame {
     const fn of(marks: u64) -> Self {
         Self {
             next: StaticRef::null(),
-            prev: StaticRef::null(),
+            prev: Known::new(&NO_FRAME),
             serial: Counter::new(0),
             tag: Counter::new(0),
             marks: Counter::new(marks),
-            calls: StaticRef::null(),
+            calls: Known::new(&NO_CALLS),
             hidden: StaticRef::null(),
             depth: Counter::new(0),
             outstanding_below: Counter::new(0),
@@ -150,6 +150,12 @@ impl Frame {
 
     #[inline(always)]
     pub(crate) fn below(&self) -> Option<&'static Self> {
+        Some(self.below_scope()).filter(|below| !core::ptr::eq(*below, &raw const NO_FRAME))
+    }
+
+    /// The frame below one that is not the base.
+    #[inline(always)]
+    pub(crate) fn below_scope(&self) -> &'static Self {
         self.prev.get()
     }
 
@@ -162,7 +168,7 @@ impl Frame {
         let chunk: &'static [Self; CHUNK] = leak([const { Self::BLANK }; CHUNK])?;
         let mut below = self;
         for frame in chunk {
-            frame.prev.set(Some(below));
+            frame.prev.set(below);
             frame.depth.set(below.depth.get() + 1);
             below.next.set(Some(frame));
             below = frame;

@@ -88,10 +88,8 @@ impl<F> Tracked<F> {
 /// This thread's slot, up to date.
 #[inline]
 fn current_slot() -> Option<&'static Slot> {
-    match thread::current() {
-        Some(slot) if slot.state.get() == u64::from(state::load()) => Some(slot),
-        _ => scopes::ready(),
-    }
+    let slot = thread::current();
+    if slot.state.get() == u64::from(state::load()) { Some(slot) } else { scopes::ready() }
 }
 
 /// Whether the future has the lane to itself, because it is not inside another tracked future.
@@ -220,26 +218,20 @@ impl Slot {
     fn raise_rows(&'static self, path: PathId, accounts: &Accounts) {
         for (space, account) in &accounts.spaces {
             if let Some(row) = self.ledger(*space).and_then(|ledger| ledger.row_of(path)) {
-                let ticket = self.sequence.open();
-                row.raise(&account.tally);
-                self.sequence.close(ticket);
+                self.change(|| row.raise(&account.tally));
             }
         }
     }
 
     /// Counts the call of an activation that is entered later, poll by poll.
     pub(crate) fn count_call(&'static self, step: &scopes::Step) {
-        let ticket = self.sequence.open();
-        step.calls.calls.add(1);
-        self.sequence.close(ticket);
+        self.change(|| step.calls.calls.add(1));
     }
 
     /// Counts the end of such an activation, on whichever thread that is.
     pub(crate) fn count_left(&'static self, path: PathId) {
         if let Some(step) = self.step_to(path) {
-            let ticket = self.sequence.open();
-            step.calls.end_future(path);
-            self.sequence.close(ticket);
+            self.change(|| step.calls.end_future(path));
         }
     }
 }

@@ -13,7 +13,7 @@
 //! ```
 
 use crate::counters::{Counters, Tally};
-use crate::frame::{Frame, Kind, NODE_OPEN, SITE_OPEN, Tag};
+use crate::frame::{Frame, Kind, NODE_OPEN, SITE_OPEN};
 use crate::lane::HandOver;
 use crate::path::{PATH_CHUNKS, PathId};
 use crate::state;
@@ -208,21 +208,37 @@ pub(crate) struct Ledger {
     pub(crate) row: Known<Row>,
     pub(crate) alloc_bytes: Counter,
     pub(crate) alloc_blocks: Counter,
-    pub(crate) freed_bytes: Counter,
-    pub(crate) freed_blocks: Counter,
+    /// What the level lacks of its limits. The level is allocated less freed, signed; the limits are the levels above
+    /// which an allocation has more to do: the peaks, or lower ones that are watched. So an event changes one number,
+    /// and sees by its sign whether there is more to do.
+    room_bytes: Counter,
+    room_blocks: Counter,
+    limit_bytes: Counter,
+    limit_blocks: Counter,
+    /// The room above which a free has more to do.
+    most_room_bytes: Counter,
+    pub(crate) largest: Counter,
     /// The greatest level since the top entry was made: `allocated - freed`, signed.
     pub(crate) peak_bytes: Counter,
     pub(crate) peak_blocks: Counter,
-    pub(crate) largest: Counter,
-    /// The address and the tag of this thread's latest allocation here. The tag is that of an unknown block, which no
-    /// recorded block has, once the block was freed.
-    pub(crate) latest: Counter,
-    pub(crate) latest_tag: Counter,
+    /// The address of this thread's latest allocation here, or [`NOWHERE`] once that was freed.
+    latest: Counter,
     pub(crate) reallocs: Counter,
     pub(crate) failed: Counter,
     pub(crate) entry: StaticRef<Entry>,
+    watch_high: Counter,
+    watch_low: Counter,
+    watch_blocks: Counter,
     base: Entry,
     pub(crate) rows: Table<Row, PATH_CHUNKS>,
+}
+
+/// Levels that somebody besides the ledger watches: above `high` and `blocks`, and below `low`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch {
+    pub(crate) high: i64,
+    pub(crate) low: i64,
+    pub(crate) blocks: i64,
 }
 
 impl Blank for Ledger {
@@ -231,20 +247,28 @@ impl Blank for Ledger {
         row: Known::new(&NO_ROW),
         alloc_bytes: Counter::new(0),
         alloc_blocks: Counter::new(0),
-        freed_bytes: Counter::new(0),
-        freed_blocks: Counter::new(0),
+        room_bytes: Counter::new(0),
+        room_blocks: Counter::new(0),
+        limit_bytes: Counter::new(0),
+        limit_blocks: Counter::new(0),
+        most_room_bytes: Counter::new(i64::MAX.cast_unsigned()),
+        largest: Counter::new(0),
         peak_bytes: Counter::new(0),
         peak_blocks: Counter::new(0),
-        largest: Counter::new(0),
-        latest: Counter::new(0),
-        latest_tag: Counter::new(0),
+        latest: Counter::new(NOWHERE),
         reallocs: Counter::new(0),
         failed: Counter::new(0),
         entry: StaticRef::null(),
+        watch_high: Counter::new(i64::MAX.cast_unsigned()),
+        watch_low: Counter::new(i64::MIN.cast_unsigned()),
+        watch_blocks: Counter::new(i64::MAX.cast_unsigned()),
         base: Entry::BLANK,
         rows: Table::new(),
     };
 }
+
+/// An odd address, which no block of the global allocator has.
+const NOWHERE: u64 = u64::MAX;
 
 /// Entries that are made at once when the list is at its end.
 const ENTRY_CHUNK: usize = 32;
@@ -261,17 +285,17 @@ impl Ledger {
         let sums = [
             &self.alloc_bytes,
             &self.alloc_blocks,
-            &self.freed_bytes,
-            &self.freed_blocks,
-            &self.peak_bytes,
-            &self.peak_blocks,
+            &self.room_bytes,
+            &self.room_blocks,
+            &self.limit_bytes,
+            &self.limit_blocks,
             &self.largest,
-            &self.latest,
-            &self.latest_tag,
             &self.reallocs,
             &self.failed,
         ];
         sums.into_iter().chain(self.base.numbers()).for_each(|number| number.set(0));
+        self.set_peaks(0, 0);
+        self.latest.set(NOWHERE);
         let row = self.row_of(PathId::ROOT)?;
         self.base.frame.set(Some(base));
         self.base.row.set(Some(row));
@@ -287,14 +311,41 @@ impl Ledger {
         self.rows.get(path.index()).or_else(|| self.rows.make(path.index()))
     }
 
-    #[inline(always)]
     pub(crate) fn level_bytes(&self) -> i64 {
-        self.alloc_bytes.signed().wrapping_sub(self.freed_bytes.signed())
+        self.limit_bytes.signed().wrapping_sub(self.room_bytes.signed())
     }
 
-    #[inline(always)]
     pub(crate) fn level_blocks(&self) -> i64 {
-        self.alloc_blocks.signed().wrapping_sub(self.freed_blocks.signed())
+        self.limit_blocks.signed().wrapping_sub(self.room_blocks.signed())
+    }
+
+    /// Bytes and blocks freed so far.
+    pub(crate) fn freed(&self) -> [u64; 2] {
+        let bytes = self.alloc_bytes.get().wrapping_sub(self.level_bytes().cast_unsigned());
+        [bytes, self.alloc_blocks.get().wrapping_sub(self.level_blocks().cast_unsigned())]
+    }
+
+    /// Counts an allocation. `true`: it has brought the level above a peak, or above what is watched.
+    #[inline(always)]
+    pub(crate) fn alloc(&self, bytes: u64) -> bool {
+        self.alloc_bytes.add(bytes);
+        self.alloc_blocks.add(1);
+        let room_bytes = self.room_bytes.sub(bytes).cast_signed();
+        let room_blocks = self.room_blocks.sub(1).cast_signed();
+        room_bytes | room_blocks < 0
+    }
+
+    /// Counts a free. `true`: it has brought the level below what is watched.
+    #[inline(always)]
+    pub(crate) fn free(&self, bytes: u64) -> bool {
+        self.room_blocks.add(1);
+        self.room_bytes.add(bytes).cast_signed() > self.most_room_bytes.signed()
+    }
+
+    /// Changes the level by what was freed, or by less than nothing, without an event.
+    pub(crate) fn lower(&self, bytes: u64, blocks: u64) {
+        self.room_bytes.add(bytes);
+        self.room_blocks.add(blocks);
     }
 
     pub(crate) fn top(&'static self) -> &'static Entry {
@@ -303,32 +354,59 @@ impl Ledger {
 
     /// Notes the thread's latest allocation.
     #[inline(always)]
-    pub(crate) fn note_latest(&self, address: u64, tag: Tag) {
+    pub(crate) fn note_latest(&self, address: u64) {
         self.latest.set(address);
-        self.latest_tag.set(tag.0);
     }
 
-    /// Whether a block that is freed is the thread's latest allocation; then it is that no longer. The tag tells it
-    /// from a block of another thread that came to the same address later.
+    /// Whether a block that is freed is the thread's latest allocation; then it is that no longer. The caller knows that
+    /// its home is here, or that this thread allocated it.
     #[inline(always)]
-    pub(crate) fn was_latest(&self, address: u64, tag: Tag) -> bool {
-        let was = self.latest.get() == address && self.latest_tag.get() == tag.0;
+    pub(crate) fn was_latest(&self, address: u64) -> bool {
+        let was = self.latest.get() == address;
         if was {
-            self.latest_tag.set(Tag::UNKNOWN.0);
+            self.latest.set(NOWHERE);
         }
         was
+    }
+
+    /// Whether the level is outside of what is watched.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.level_bytes() > self.watch_high.signed()
+            || self.level_blocks() > self.watch_blocks.signed()
+            || self.level_bytes() < self.watch_low.signed()
+    }
+
+    /// Has these levels watched.
+    pub(crate) fn watch(&self, watch: Watch) {
+        self.watch_high.set(watch.high.cast_unsigned());
+        self.watch_low.set(watch.low.cast_unsigned());
+        self.watch_blocks.set(watch.blocks.cast_unsigned());
+        self.set_peaks(self.peak_bytes.signed(), self.peak_blocks.signed());
+    }
+
+    /// Sets the watermarks, and with them the limits.
+    fn set_peaks(&self, bytes: i64, blocks: i64) {
+        self.peak_bytes.set(bytes.cast_unsigned());
+        self.peak_blocks.set(blocks.cast_unsigned());
+        let (level_bytes, level_blocks) = (self.level_bytes(), self.level_blocks());
+        // Where everything is watched, any allocation is to leave less room than none.
+        let limit_bytes = bytes.min(self.watch_high.signed().max(level_bytes));
+        let limit_blocks = blocks.min(self.watch_blocks.signed().max(level_blocks));
+        self.limit_bytes.set(limit_bytes.cast_unsigned());
+        self.room_bytes.set((limit_bytes - level_bytes).cast_unsigned());
+        self.limit_blocks.set(limit_blocks.cast_unsigned());
+        self.room_blocks.set((limit_blocks - level_blocks).cast_unsigned());
+        self.most_room_bytes.set(limit_bytes.saturating_sub(self.watch_low.signed()).cast_unsigned());
     }
 
     /// Raises the watermarks to the level.
     #[inline]
     pub(crate) fn raise(&self) {
-        let (bytes, blocks) = (self.level_bytes(), self.level_blocks());
-        if bytes > self.peak_bytes.signed() {
-            self.peak_bytes.set(bytes.cast_unsigned());
-        }
-        if blocks > self.peak_blocks.signed() {
-            self.peak_blocks.set(blocks.cast_unsigned());
-        }
+        self.raise_peaks(self.level_bytes(), self.level_blocks());
+    }
+
+    fn raise_peaks(&self, bytes: i64, blocks: i64) {
+        self.set_peaks(bytes.max(self.peak_bytes.signed()), blocks.max(self.peak_blocks.signed()));
     }
 
     /// Makes the entry of the top frame `frame`, which has seen no event here yet.
@@ -339,15 +417,15 @@ impl Ledger {
         entry.row.set(Some(row));
         entry.alloc_bytes.set(self.alloc_bytes.get());
         entry.alloc_blocks.set(self.alloc_blocks.get());
-        entry.freed_bytes.set(self.freed_bytes.get());
-        entry.freed_blocks.set(self.freed_blocks.get());
+        let [freed_bytes, freed_blocks] = self.freed();
+        entry.freed_bytes.set(freed_bytes);
+        entry.freed_blocks.set(freed_blocks);
         entry.reallocs.set(self.reallocs.get());
         entry.failed.set(self.failed.get());
         entry.saved_bytes.set(self.peak_bytes.get());
         entry.saved_blocks.set(self.peak_blocks.get());
         entry.saved_largest.set(self.largest.get());
-        self.peak_bytes.set(self.level_bytes().cast_unsigned());
-        self.peak_blocks.set(self.level_blocks().cast_unsigned());
+        self.set_peaks(self.level_bytes(), self.level_blocks());
         self.largest.set(0);
         self.entry.set(Some(entry));
         self.row.set(row);
@@ -438,12 +516,7 @@ impl Ledger {
             parent.mark(bit);
             return;
         }
-        if entry.saved_bytes.signed() > self.peak_bytes.signed() {
-            self.peak_bytes.set(entry.saved_bytes.get());
-        }
-        if entry.saved_blocks.signed() > self.peak_blocks.signed() {
-            self.peak_blocks.set(entry.saved_blocks.get());
-        }
+        self.raise_peaks(entry.saved_bytes.signed(), entry.saved_blocks.signed());
         self.largest.raise(entry.saved_largest.get());
         self.pop(entry);
     }
@@ -453,12 +526,11 @@ impl Ledger {
         let entry = self.top();
         self.alloc_bytes.set(entry.alloc_bytes.get());
         self.alloc_blocks.set(entry.alloc_blocks.get());
-        self.freed_bytes.set(entry.freed_bytes.get());
-        self.freed_blocks.set(entry.freed_blocks.get());
+        let (bytes, blocks) = (self.level_bytes() - entry.level_bytes(), self.level_blocks() - entry.level_blocks());
+        self.lower(bytes.cast_unsigned(), blocks.cast_unsigned());
         self.reallocs.set(entry.reallocs.get());
         self.failed.set(entry.failed.get());
-        self.peak_bytes.set(entry.saved_bytes.get());
-        self.peak_blocks.set(entry.saved_blocks.get());
+        self.set_peaks(entry.saved_bytes.signed(), entry.saved_blocks.signed());
         self.largest.set(entry.saved_largest.get());
         self.pop(entry);
     }
@@ -480,8 +552,7 @@ impl Ledger {
         let (lower_bytes, lower_blocks) = (hand_over.bytes.cast_signed(), hand_over.blocks.cast_signed());
         let mut entry = self.top();
         if !entry.frame.is(frame) {
-            self.peak_bytes.set((bytes - lower_bytes).cast_unsigned());
-            self.peak_blocks.set((blocks - lower_blocks).cast_unsigned());
+            self.set_peaks(bytes - lower_bytes, blocks - lower_blocks);
         }
         while !entry.frame.is(frame) {
             entry.freed_bytes.add(hand_over.bytes);
@@ -504,8 +575,7 @@ impl Ledger {
             entry.saved_blocks.set(kept_blocks.cast_unsigned());
             entry = below;
         }
-        self.freed_bytes.add(hand_over.bytes);
-        self.freed_blocks.add(hand_over.blocks);
+        self.lower(hand_over.bytes, hand_over.blocks);
         Some(())
     }
 
@@ -544,12 +614,10 @@ impl Ledger {
     pub(crate) fn absorb(&'static self, added: &Tally) {
         let counters = &added.counters;
         let (bytes, blocks) = (self.level_bytes() + counters.peak_bytes, self.level_blocks() + counters.peak_blocks);
-        self.peak_bytes.set(bytes.max(self.peak_bytes.signed()).cast_unsigned());
-        self.peak_blocks.set(blocks.max(self.peak_blocks.signed()).cast_unsigned());
+        self.raise_peaks(bytes, blocks);
         self.alloc_bytes.add(counters.total_bytes.cast_unsigned());
         self.alloc_blocks.add(counters.total_blocks.cast_unsigned());
-        self.freed_bytes.add((counters.total_bytes - counters.current_bytes).cast_unsigned());
-        self.freed_blocks.add((counters.total_blocks - counters.current_blocks).cast_unsigned());
+        self.lower((-counters.current_bytes).cast_unsigned(), (-counters.current_blocks).cast_unsigned());
         self.reallocs.add(added.reallocs);
         self.failed.add(added.failed);
         self.largest.raise(added.largest);

@@ -23,6 +23,7 @@ mod label;
 mod lane;
 mod ledger;
 mod mark;
+mod net;
 mod output;
 mod path;
 mod platform;

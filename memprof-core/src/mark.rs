@@ -1,8 +1,8 @@
 //! High-water marks: the most that was live in a space at once, and who owned it then.
 //!
-//! Every space but `host` keeps its mark under one short lock, exactly ([`Mark`]). For `host` each thread adds up its
-//! own net bytes ([`HostNet`]) and publishes them in steps of [`STEP`]; who owned what at the mark is summed over the
-//! threads' columns at most once per rise of the mark by 1/256 ([`picture`]).
+//! Every space but `host` keeps its mark under one short lock, exactly ([`Mark`]). For `host` each thread publishes its
+//! net bytes in steps ([`net`](crate::net)); who owned what at the mark is summed over the threads' columns at most once
+//! per rise of the mark by 1/256 ([`picture`]).
 
 use core::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,44 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::path::{PATH_CHUNKS, PathId};
 use crate::slot::Slot;
 use crate::space::{MOST_SPACES, Space};
-use crate::state;
 use crate::system::{Blank, Counter, Table};
-
-/// What a thread's net bytes may differ by from what it published.
-pub(crate) const STEP: i64 = 64 << 10;
-
-/// What one thread allocated less what it freed on the host, whoever owns it.
-pub(crate) struct HostNet {
-    pub(crate) bytes: Counter,
-    pub(crate) blocks: Counter,
-    /// Net bytes above which, or below which, and net blocks above which the thread has to look here.
-    pub(crate) watch_high: Counter,
-    pub(crate) watch_low: Counter,
-    pub(crate) watch_blocks: Counter,
-    published_bytes: Counter,
-    published_blocks: Counter,
-    most_bytes: Counter,
-    most_blocks: Counter,
-    epoch: Counter,
-    /// Whether a frame of this thread shares: then the thread looks at every event.
-    shares: Counter,
-}
-
-impl Blank for HostNet {
-    const BLANK: Self = Self {
-        bytes: Counter::new(0),
-        blocks: Counter::new(0),
-        watch_high: Counter::new(0),
-        watch_low: Counter::new(0),
-        watch_blocks: Counter::new(0),
-        published_bytes: Counter::new(0),
-        published_blocks: Counter::new(0),
-        most_bytes: Counter::new(0),
-        most_blocks: Counter::new(0),
-        epoch: Counter::new(0),
-        shares: Counter::new(0),
-    };
-}
 
 /// Sums of what the threads published.
 static LEVEL_BYTES: AtomicI64 = AtomicI64::new(0);
@@ -55,98 +18,17 @@ static LEVEL_BLOCKS: AtomicI64 = AtomicI64::new(0);
 static PEAK_BYTES: AtomicI64 = AtomicI64::new(0);
 static PEAK_BLOCKS: AtomicI64 = AtomicI64::new(0);
 
-impl HostNet {
-    /// Whether this thread ever had an event on the host.
-    pub(crate) fn used(&self) -> bool {
-        self.most_blocks.get() != 0 || self.blocks.get() != 0 || self.bytes.get() != 0
-    }
-
-    /// The most that this thread's net came to in this epoch, bytes and blocks.
-    pub(crate) fn most(&self) -> (i64, i64) {
-        if self.epoch.get() == u64::from(state::epoch()) {
-            (self.most_bytes.signed(), self.most_blocks.signed())
-        } else {
-            (self.bytes.signed(), self.blocks.signed())
-        }
-    }
-
-    /// Begins the present epoch, if that has not happened: the thread has had no event in it yet.
-    pub(crate) fn renew(&self) {
-        let epoch = u64::from(state::epoch());
-        if self.epoch.get() != epoch {
-            self.epoch.set(epoch);
-            self.most_bytes.set(self.bytes.get());
-            self.most_blocks.set(self.blocks.get());
-            self.watch_again();
-        }
-    }
-
-    /// Looks at every event from now on.
-    pub(crate) fn watch_all(&self) {
-        self.shares.add(1);
-        self.watch_again();
-    }
-
-    pub(crate) fn watch_again(&self) {
-        if self.shares.get() > 0 {
-            self.watch_high.set(i64::MIN.cast_unsigned());
-            self.watch_low.set(i64::MAX.cast_unsigned());
-        } else {
-            let published = self.published_bytes.signed();
-            self.watch_high.set((published + STEP - 1).min(self.most_bytes.signed()).cast_unsigned());
-            self.watch_low.set((published - STEP + 1).cast_unsigned());
-        }
-        self.watch_blocks.set(self.most_blocks.get());
-    }
-
-    /// Ends one [`watch_all`](Self::watch_all).
-    pub(crate) fn unwatch(&self) {
-        self.shares.sub(1);
-        self.watch_again();
-    }
-
-    /// Takes note of a new high, and publishes if it is time. `true`: the process may stand at a new mark.
-    pub(crate) fn look(&self) -> bool {
-        let (bytes, blocks) = (self.bytes.signed(), self.blocks.signed());
-        let rises = bytes > self.most_bytes.signed();
-        if rises {
-            self.most_bytes.set(bytes.cast_unsigned());
-        }
-        if blocks > self.most_blocks.signed() {
-            self.most_blocks.set(blocks.cast_unsigned());
-        }
-        let ahead = bytes - self.published_bytes.signed();
-        let level = LEVEL_BYTES.load(Ordering::Relaxed) + ahead;
-        let due = ahead > 0 && level > NEXT_PICTURE.load(Ordering::Relaxed);
-        if due || ahead.abs() >= STEP {
-            self.publish();
-        }
-        self.watch_again();
-        due
-    }
-
-    /// Makes what was published what is.
-    pub(crate) fn publish(&self) {
-        let (bytes, blocks) = (self.bytes.signed(), self.blocks.signed());
-        publish(bytes - self.published_bytes.signed(), blocks - self.published_blocks.signed());
-        self.published_bytes.set(bytes.cast_unsigned());
-        self.published_blocks.set(blocks.cast_unsigned());
-    }
-
-    /// An event of a thread that has ended, in the slot that all of those share.
-    pub(crate) fn add_shared(&self, bytes: i64, blocks: i64) {
-        self.bytes.add_shared(bytes.cast_unsigned());
-        self.blocks.add_shared(blocks.cast_unsigned());
-        self.most_blocks.add_shared(1);
-        publish(bytes, blocks);
-    }
-}
-
-fn publish(bytes: i64, blocks: i64) {
+/// Adds to the sums of what the threads published.
+pub(crate) fn publish(bytes: i64, blocks: i64) {
     let level = LEVEL_BYTES.fetch_add(bytes, Ordering::AcqRel) + bytes;
     PEAK_BYTES.fetch_max(level, Ordering::AcqRel);
     let level = LEVEL_BLOCKS.fetch_add(blocks, Ordering::AcqRel) + blocks;
     PEAK_BLOCKS.fetch_max(level, Ordering::AcqRel);
+}
+
+/// Whether the next picture is due once so many more bytes are published.
+pub(crate) fn picture_is_due(ahead: i64) -> bool {
+    ahead > 0 && LEVEL_BYTES.load(Ordering::Relaxed) + ahead > NEXT_PICTURE.load(Ordering::Relaxed)
 }
 
 /// The greatest sums of what was published in this epoch, bytes and blocks.

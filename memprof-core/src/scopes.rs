@@ -12,7 +12,7 @@ use crate::frame::{Frame, Kind, NODE_OPEN, SHARES, SITE_OPEN, SPACES, Tag, UNDER
 use crate::lane::Lane;
 use crate::path::PathId;
 use crate::site::Site;
-use crate::slot::{CacheEntry, CallRow, SiteRow, Slot};
+use crate::slot::{CacheEntry, CallRow, NO_CALLS, NO_KEY, SiteRow, Slot};
 use crate::space::Space;
 use crate::state;
 use crate::thread::{self, Place};
@@ -162,13 +162,15 @@ pub(crate) fn read(slot: &'static Slot, frame: &'static Frame, space: Space) -> 
 }
 
 /// Enters a plain scope, if memprof measures and this thread can be recorded.
-#[inline]
+#[inline(always)]
 pub(crate) fn enter(site: &'static Site) -> Option<Opened> {
     let state = state::load();
-    if !state::is_on(state) {
-        return None;
-    }
-    let Some(slot) = thread::current() else { return enter_slowly(site) };
+    if state::is_on(state) { enter_on(site, state) } else { None }
+}
+
+#[inline]
+fn enter_on(site: &'static Site, state: u32) -> Option<Opened> {
+    let slot = thread::current();
     if slot.state.get() != u64::from(state) {
         return enter_slowly(site);
     }
@@ -176,8 +178,9 @@ pub(crate) fn enter(site: &'static Site) -> Option<Opened> {
     let path = top.path();
     let key = key(path, site.id());
     let cached = slot.cached(key);
-    let (Some(frame), Some(calls)) = (top.above(), cached.calls.get()) else { return enter_slowly(site) };
-    let Some(site_row) = calls.site.get() else { return enter_slowly(site) };
+    let Some(frame) = top.above() else { return enter_slowly(site) };
+    let calls = cached.calls.get();
+    let site_row = calls.site.get();
     let plain = cached.key.get() == key
         && top.marks.get() & UNDER_CONTEXT == 0
         && site_row.outer.get().is_none()
@@ -244,8 +247,8 @@ impl Slot {
             return Some(Step {
                 site: id,
                 path: PathId::from_bits(cached.path.get() as u32),
-                calls: cached.calls.get()?,
-                site_row: cached.calls.get()?.site.get()?,
+                calls: cached.calls.get(),
+                site_row: cached.calls.get().site.get(),
             });
         }
         let _blind = blind::enter();
@@ -255,9 +258,9 @@ impl Slot {
         let step = Step { site: id, ..step };
         let key = self::key(path, id);
         let cached = self.cached(key);
-        cached.key.set(0);
+        cached.key.set(NO_KEY);
         cached.path.set(u64::from(step.path.bits()));
-        cached.calls.set(Some(step.calls));
+        cached.calls.set(step.calls);
         cached.key.set(key);
         Some(step)
     }
@@ -267,7 +270,7 @@ impl Slot {
         let site = path.site();
         let calls = self.calls.get(path.index()).or_else(|| self.calls.make(path.index()))?;
         let site_row = self.sites.get(site as usize).or_else(|| self.sites.make(site as usize))?;
-        calls.site.set(Some(site_row));
+        calls.site.set(site_row);
         Some(Step { site, path, calls, site_row })
     }
 
@@ -306,7 +309,7 @@ impl Slot {
         let serial = self.sequence.open();
         calls.calls.add(1);
         self.open(frame, serial, tag, marks, calls, site_row);
-        self.sequence.close(serial);
+        self.sequence.close();
         Opened { frame, serial }
     }
 
@@ -323,7 +326,7 @@ impl Slot {
         frame.serial.set(serial);
         frame.tag.set(tag.0);
         frame.marks.set(marks);
-        frame.calls.set(Some(calls));
+        frame.calls.set(calls);
         if marks & SITE_OPEN == 0 {
             if marks & UNDER_CONTEXT != 0 {
                 frame.hidden.set(site_row.outer.get());
@@ -336,6 +339,10 @@ impl Slot {
     /// Begins a poll (or the drop) of a tracked future at its own path, on what is open here. `task`: the lane to
     /// switch to.
     pub(crate) fn enter_poll(&'static self, future: &'static Lane, tag: Tag, task: bool) -> Option<Opened> {
+        if !task && self.lane.get().has_pending() {
+            // What waits is for the scope that is innermost until now.
+            self.settle();
+        }
         let top = self.top();
         let frame = top.grow()?;
         let step = self.step_to(tag.path())?;
@@ -347,7 +354,7 @@ impl Slot {
         if task {
             self.begin_segment(frame, future);
         }
-        self.sequence.close(serial);
+        self.sequence.close();
         if task && future.has_pending() {
             self.settle();
         }
@@ -368,11 +375,11 @@ impl Slot {
         frame.serial.set(serial);
         frame.tag.set(Tag::new(shared.lane, shared.path).0);
         frame.marks.set(Frame::marks_of(Kind::Context, UNDER_CONTEXT));
-        frame.calls.set(None);
+        frame.calls.set(&NO_CALLS);
         frame.hidden.set(None);
         self.top.set(frame);
         self.begin_segment(frame, shared.lane);
-        self.sequence.close(serial);
+        self.sequence.close();
         frame.set_shared(Some(shared.clone()));
         self.begin_sharing(frame);
         Some(Opened { frame, serial })
@@ -402,7 +409,7 @@ impl Slot {
             self.end_sharing(frame);
         }
         let calls = frame.calls.get();
-        let ticket = self.sequence.open();
+        self.sequence.open();
         let marks = frame.marks.get();
         for (space, ledger) in self.ledgers(marks) {
             let tally = ledger.tally();
@@ -411,14 +418,10 @@ impl Slot {
             row.raise(&tally);
             ledger.merge(below, space.bit());
         }
-        if let Some(calls) = calls {
-            calls.ended.add(1);
-        }
+        calls.ended.add(1);
         self.close(frame, below);
-        self.sequence.close(ticket);
-        if let Some(calls) = calls {
-            calls.note_left(frame.path());
-        }
+        self.sequence.close();
+        calls.note_left(frame.path());
     }
 
     fn leave_poll(&'static self, frame: &'static Frame, below: &'static Frame) {
@@ -434,7 +437,7 @@ impl Slot {
         {
             let _blind = blind::enter();
             let mut accounts = future.activation.accounts();
-            let ticket = self.sequence.open();
+            self.sequence.open();
             for (space, ledger) in self.ledgers(marks) {
                 let poll = ledger.tally();
                 let sum = accounts.fold(space, &poll, marks);
@@ -443,9 +446,9 @@ impl Slot {
                 row.raise(&sum);
                 ledger.merge(below, space.bit());
             }
-            self.sequence.close(ticket);
+            self.sequence.close();
         }
-        let ticket = self.sequence.open();
+        self.sequence.open();
         self.close(frame, below);
         if self.segment.is(frame) {
             let outstanding = self.end_segment(frame);
@@ -453,7 +456,7 @@ impl Slot {
                 future.activation.outstanding.add(outstanding.cast_unsigned());
             }
         }
-        self.sequence.close(ticket);
+        self.sequence.close();
     }
 
     fn leave_context(&'static self, frame: &'static Frame, below: &'static Frame) {
@@ -464,22 +467,22 @@ impl Slot {
             self.finish_context(frame, marks);
         }
         self.end_sharing(frame);
-        let ticket = self.sequence.open();
-        for (_, ledger) in self.ledgers(marks) {
-            ledger.forget();
+        self.sequence.open();
+        for (space, ledger) in self.ledgers(marks) {
+            self.keep_net(space, || ledger.forget());
         }
         self.close(frame, below);
         let outstanding = self.end_segment(frame);
-        self.sequence.close(ticket);
+        self.sequence.close();
         lane.add_outstanding(outstanding);
     }
 
     /// Takes `frame` off the top.
     fn close(&'static self, frame: &'static Frame, below: &'static Frame) {
         let under_context = frame.has(UNDER_CONTEXT);
-        let site_row = frame.calls.get().and_then(|calls| calls.site.get());
-        if let Some(row) = site_row.filter(|row| row.outer.is(frame)) {
-            row.outer.set(if under_context { frame.hidden.get() } else { None });
+        let site_row = frame.calls.get().site.get();
+        if site_row.outer.is(frame) {
+            site_row.outer.set(if under_context { frame.hidden.get() } else { None });
         }
         frame.serial.set(0);
         self.top.set(below);
@@ -526,9 +529,8 @@ impl Opened {
     #[inline]
     pub(crate) fn leave(self) {
         let frame = self.frame;
-        let Some(slot) = thread::current() else { return self.leave_slowly() };
-        let (Some(below), Some(calls)) = (frame.below(), frame.calls.get()) else { return self.leave_slowly() };
-        let Some(site_row) = calls.site.get() else { return self.leave_slowly() };
+        let slot = thread::current();
+        let calls = frame.calls.get();
         let plain = slot.top.is(frame)
             && frame.serial.get() == self.serial
             && frame.marks.get() == 0
@@ -537,11 +539,11 @@ impl Opened {
         if !plain {
             return self.leave_slowly();
         }
-        let ticket = slot.sequence.open();
+        slot.sequence.open();
         calls.ended.add(1);
-        site_row.outer.set(None);
-        slot.top.set(below);
-        slot.sequence.close(ticket);
+        calls.site.get().outer.set(None);
+        slot.top.set(frame.below_scope());
+        slot.sequence.close();
     }
 
     #[cold]

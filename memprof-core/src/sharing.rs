@@ -12,7 +12,7 @@ use crate::blind;
 use crate::counters::{Counters, Tally};
 use crate::frame::{Frame, Kind, Published};
 use crate::lane::Lane;
-use crate::mark::STEP;
+use crate::net::STEP;
 use crate::path::PathId;
 use crate::slot::Slot;
 use crate::space::{MOST_SPACES, Space};
@@ -287,9 +287,10 @@ impl Slot {
                 peak_blocks: peak_blocks - own.counters.current_blocks,
                 ..added.counters
             };
-            let ticket = self.sequence.open();
-            ledger.absorb(&Tally { counters, ..added });
-            self.sequence.close(ticket);
+            self.sequence.open();
+            let added = Tally { counters, ..added };
+            self.keep_net(space, || ledger.absorb(&added));
+            self.sequence.close();
             if space == Space::HOST {
                 // The level had it already.
                 frame.published.bytes.add(counters.current_bytes.cast_unsigned());

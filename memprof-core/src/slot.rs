@@ -13,13 +13,14 @@
 //! charged there.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::blind;
 use crate::fork::Inside;
 use crate::frame::{Frame, Kind, SHARES, Tag};
 use crate::lane::Lane;
 use crate::ledger::Ledger;
-use crate::mark::HostNet;
+use crate::net::HostNet;
 use crate::path::{PATH_CHUNKS, PathId};
 use crate::space::{MOST_SPACES, Space};
 use crate::state::STALE;
@@ -32,14 +33,18 @@ pub(crate) struct CallRow {
     pub(crate) calls: Counter,
     pub(crate) ended: Counter,
     /// The row of the path's site.
-    pub(crate) site: StaticRef<SiteRow>,
+    pub(crate) site: Known<SiteRow>,
     /// The last epoch in which a scope of this path was left here.
     pub(crate) left_epoch: Counter,
 }
 
 impl Blank for CallRow {
-    const BLANK: Self =
-        Self { calls: Counter::new(0), ended: Counter::new(0), site: StaticRef::null(), left_epoch: Counter::new(0) };
+    const BLANK: Self = Self {
+        calls: Counter::new(0),
+        ended: Counter::new(0),
+        site: Known::new(&NO_SITE),
+        left_epoch: Counter::new(0),
+    };
 }
 
 /// The activations of one site on one thread, whatever the path.
@@ -52,23 +57,32 @@ impl Blank for SiteRow {
     const BLANK: Self = Self { outer: StaticRef::null() };
 }
 
+/// Where a thread's events go that go nowhere without further ado: see [`thread`](crate::thread). It took note of no
+/// state, so it never matches.
+pub(crate) static NO_SLOT: Slot = Slot::BLANK;
+/// What a blank entry of the cache leads to.
+static NO_SITE: SiteRow = SiteRow::BLANK;
+pub(crate) static NO_CALLS: CallRow = CallRow::BLANK;
 /// What a slot that no thread has taken yet leads to.
-static NO_FRAME: Frame = Frame::base();
+pub(crate) static NO_FRAME: Frame = Frame::base();
 static NO_LANE: Lane = Lane::BLANK;
 
 /// Entries of a slot's cache of paths. The most used ones fit into the first-level cache.
 const CACHE: usize = 128;
 
+/// The key of a blank entry: there are fewer paths.
+pub(crate) const NO_KEY: u64 = u64::MAX;
+
 /// Where entering a site at a path leads to.
 pub(crate) struct CacheEntry {
-    /// Path and site; no site has the number 0, so a blank entry matches nothing.
+    /// Path and site, or [`NO_KEY`].
     pub(crate) key: Counter,
     pub(crate) path: Counter,
-    pub(crate) calls: StaticRef<CallRow>,
+    pub(crate) calls: Known<CallRow>,
 }
 
 impl Blank for CacheEntry {
-    const BLANK: Self = Self { key: Counter::new(0), path: Counter::new(0), calls: StaticRef::null() };
+    const BLANK: Self = Self { key: Counter::new(NO_KEY), path: Counter::new(0), calls: Known::new(&NO_CALLS) };
 }
 
 /// See the [module](self).
@@ -156,7 +170,7 @@ impl Slot {
 
     fn begin(&'static self) -> Option<()> {
         let lane = Lane::take()?;
-        let ticket = self.sequence.open();
+        self.sequence.open();
         self.lane.set(lane);
         self.outstanding.set(0);
         self.base.tag.set(Tag::new(lane, PathId::ROOT).0);
@@ -164,7 +178,7 @@ impl Slot {
         self.top.set(&self.base);
         self.segment.set(Some(&self.base));
         self.sharing.set(None);
-        let mut begun = self.host.begin(&self.base);
+        let mut begun = self.keep_net(Space::HOST, || self.host.begin(&self.base));
         for (index, ledger) in self.others.iter().enumerate() {
             if let Some(ledger) = ledger.get() {
                 begun = begun.and_then(|()| ledger.begin(&self.base));
@@ -172,14 +186,14 @@ impl Slot {
             }
         }
         self.state.set(u64::from(STALE));
-        self.sequence.close(ticket);
+        self.sequence.close();
         begun
     }
 
     /// Gives the slot back to the pool: the thread has left all its scopes and ends.
     pub(crate) fn give_back(&'static self) {
         self.state.set(u64::from(STALE));
-        self.net.publish();
+        self.publish_net();
         self.lane.get().end(None, self.outstanding.signed());
         self.lane.set(&NO_LANE);
         self.top.set(&NO_FRAME);
@@ -221,6 +235,23 @@ impl Slot {
         &ENDED
     }
 
+    /// Changes rows of this slot: on its own thread, or, of the record that ended threads share, on any of those.
+    pub(crate) fn change<R>(&'static self, change: impl FnOnce() -> R) -> R {
+        static ENDED: Mutex<()> = Mutex::new(());
+        if !core::ptr::eq(self, Self::ended()) {
+            self.sequence.open();
+            let result = change();
+            self.sequence.close();
+            return result;
+        }
+        let _blind = blind::enter();
+        let _alone = ENDED.lock().unwrap_or_else(PoisonError::into_inner);
+        self.sequence.open_shared();
+        let result = change();
+        self.sequence.close_shared();
+        result
+    }
+
     /// The lane of the record that ended threads share. It never ends.
     pub(crate) fn shared_lane(&'static self) -> Option<&'static Lane> {
         if self.lane.is(&NO_LANE) && !self.taken.swap(true, Ordering::AcqRel) {
@@ -240,9 +271,9 @@ impl Slot {
     /// Makes `ledger` ready for an event of the top frame.
     #[cold]
     pub(crate) fn touch(&'static self, space: Space, ledger: &'static Ledger) -> Option<()> {
-        let ticket = self.sequence.open();
+        self.sequence.open();
         let touched = ledger.touch(self.top(), space.bit());
-        self.sequence.close(ticket);
+        self.sequence.close();
         touched
     }
 
@@ -260,9 +291,9 @@ impl Slot {
                 of.take_pending(|space, hand_over| {
                     outstanding.sub(hand_over.blocks);
                     let Some(ledger) = self.ledger(space) else { return };
-                    let ticket = self.sequence.open();
-                    ledger.charge(innermost, space.bit(), hand_over);
-                    self.sequence.close(ticket);
+                    self.sequence.open();
+                    self.keep_net(space, || ledger.charge(innermost, space.bit(), hand_over));
+                    self.sequence.close();
                     if space != Space::HOST && self.sharing.get().is_some() {
                         self.publish_event(
                             innermost,
@@ -325,7 +356,7 @@ impl Slot {
         frame.published.most_bytes.set(0);
         frame.mark(SHARES);
         self.sharing.set(Some(frame));
-        self.net.watch_all();
+        self.watch_all();
     }
 
     pub(crate) fn end_sharing(&'static self, frame: &'static Frame) {
@@ -333,6 +364,6 @@ impl Slot {
         frame.unmark(SHARES);
         frame.set_shared(None);
         self.sharing.set(frame.sharing_below.get());
-        self.net.unwatch();
+        self.unwatch();
     }
 }

@@ -24,11 +24,8 @@ static SETTINGS: OnceLock<Settings> = OnceLock::new();
 /// Whether host blocks carry a tag in this process, of allocators that do not always write one.
 #[inline(always)]
 pub(crate) fn tags() -> bool {
-    match TAGS.load(Ordering::Relaxed) {
-        WITH => true,
-        WITHOUT => false,
-        _ => decide_tags(),
-    }
+    let tags = TAGS.load(Ordering::Relaxed);
+    tags != WITHOUT && (tags == WITH || decide_tags())
 }
 
 /// Asked by the first allocation, so this must not allocate.

@@ -10,6 +10,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 use std::alloc::System;
+use std::thread::LocalKey;
 
 /// A pointer that is null or leads to a `T` that lives forever.
 pub(crate) struct StaticRef<T: 'static>(AtomicPtr<T>);
@@ -68,6 +69,14 @@ impl<T: Sync> Known<T> {
     #[inline(always)]
     pub(crate) fn set(&self, value: &'static T) {
         self.0.store(core::ptr::from_ref(value).cast_mut(), Ordering::Release);
+    }
+
+    /// What this thread's one leads to. `get` in a closure would cost a comparison with null.
+    #[inline(always)]
+    pub(crate) fn of_thread(key: &'static LocalKey<Self>) -> &'static T {
+        let pointer = key.with(|known| known.0.load(Ordering::Relaxed));
+        // SAFETY: as in `get`.
+        unsafe { &*pointer }
     }
 
     /// Whether this leads to that very `T`.
@@ -227,18 +236,18 @@ impl Sequence {
         Self { begin: AtomicU64::new(0), end: AtomicU64::new(0) }
     }
 
-    /// Begins a change; the result goes to [`close`](Self::close) and is never given twice.
+    /// Begins a change, until [`close`](Self::close), and gives its number.
     #[inline(always)]
     pub(crate) fn open(&self) -> u64 {
-        let ticket = self.end.load(Ordering::Relaxed) + 1;
-        self.begin.store(ticket, Ordering::Relaxed);
+        let number = self.begin.load(Ordering::Relaxed) + 1;
+        self.begin.store(number, Ordering::Relaxed);
         fence(Ordering::Release);
-        ticket
+        number
     }
 
     #[inline(always)]
-    pub(crate) fn close(&self, ticket: u64) {
-        self.end.store(ticket, Ordering::Release);
+    pub(crate) fn close(&self) {
+        self.end.store(self.end.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
     /// [`open`](Self::open) for a record that several threads change at once.
@@ -307,9 +316,9 @@ mod tests {
     fn a_change_under_way_is_never_read() {
         let sequence = Sequence::new();
         let mut words = Vec::new();
-        let ticket = sequence.open();
+        sequence.open();
         assert!(!sequence.read(3, |words| words.push(1), &mut words));
-        sequence.close(ticket);
+        sequence.close();
         assert!(sequence.read(3, |words| words.push(1), &mut words));
         assert_eq!(words, [1]);
     }

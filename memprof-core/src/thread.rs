@@ -1,18 +1,19 @@
 //! Which slot this thread writes to.
 //!
 //! One `const` thread-local pointer without a destructor: reading it costs an instruction, and it can be read while
-//! the thread's other thread-locals are being destroyed. It is null before the first event, while the recorder works
+//! the thread's other thread-locals are being destroyed. It leads to an empty slot before the first event, while the recorder works
 //! ([`hide`]), and for good after the thread gave its slot back.
 
 use core::cell::Cell;
 
 use crate::fork::{self, Inside};
 use crate::scopes;
-use crate::slot::Slot;
+use crate::slot::{NO_SLOT, Slot};
+use crate::system::Known;
 
 thread_local! {
     /// The slot that events go to without further ado.
-    static CURRENT: Cell<Option<&'static Slot>> = const { Cell::new(None) };
+    static CURRENT: Known<Slot> = const { Known::new(&NO_SLOT) };
     /// The slot that the thread has, hidden or not.
     static OWN: Cell<Option<&'static Slot>> = const { Cell::new(None) };
     static HIDDEN: Cell<u32> = const { Cell::new(0) };
@@ -27,9 +28,9 @@ impl Drop for Lease {
     fn drop(&mut self) {
         ENDED.set(true);
         let Some(slot) = OWN.get() else { return };
-        CURRENT.set(Some(slot));
+        set_current(Some(slot));
         scopes::leave_all(slot);
-        CURRENT.set(None);
+        set_current(None);
         OWN.set(None);
         slot.give_back();
     }
@@ -45,10 +46,14 @@ pub(crate) enum Place {
     Ended,
 }
 
-/// The slot, if the thread has one and is not hidden.
+/// The slot; one that matches no state if the thread has none or is hidden.
 #[inline(always)]
-pub(crate) fn current() -> Option<&'static Slot> {
-    CURRENT.get()
+pub(crate) fn current() -> &'static Slot {
+    Known::of_thread(&CURRENT)
+}
+
+fn set_current(slot: Option<&'static Slot>) {
+    CURRENT.with(|current| current.set(slot.unwrap_or(&NO_SLOT)));
 }
 
 /// Where an event of this thread goes; takes a slot if the thread has none yet.
@@ -57,7 +62,7 @@ pub(crate) fn place() -> Place {
     if HIDDEN.get() > 0 {
         return Place::Hidden;
     }
-    if let Some(slot) = CURRENT.get() {
+    if let Some(slot) = OWN.get() {
         return Place::Slot(slot);
     }
     if ENDED.get() {
@@ -86,7 +91,7 @@ pub(crate) struct Hidden {
 pub(crate) fn hide() -> Hidden {
     let depth = HIDDEN.get();
     HIDDEN.set(depth + 1);
-    CURRENT.set(None);
+    set_current(None);
     Hidden { gate: (depth == 0).then(|| fork::pass_in(OWN.get())) }
 }
 
@@ -94,7 +99,7 @@ pub(crate) fn unhide(hidden: &Hidden) {
     HIDDEN.set(HIDDEN.get() - 1);
     if let Some(inside) = hidden.gate {
         fork::pass_out(inside);
-        CURRENT.set(OWN.get());
+        set_current(OWN.get());
     }
 }
 

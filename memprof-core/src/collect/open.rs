@@ -110,17 +110,9 @@ fn kind(word: u64) -> Kind {
 }
 
 fn copy(slot: &'static Slot, ledger: &'static Ledger, words: &mut Vec<u64>, frames: &mut Vec<&'static Frame>) {
-    words.extend(
-        [
-            &ledger.alloc_bytes,
-            &ledger.alloc_blocks,
-            &ledger.freed_bytes,
-            &ledger.freed_blocks,
-            &ledger.reallocs,
-            &ledger.failed,
-        ]
-        .map(crate::system::Counter::get),
-    );
+    words.extend([ledger.alloc_bytes.get(), ledger.alloc_blocks.get()]);
+    words.extend(ledger.freed());
+    words.extend([ledger.reallocs.get(), ledger.failed.get()]);
     words.extend([ledger.peak_bytes.get(), ledger.peak_blocks.get(), ledger.largest.get()]);
     let mut entry: Option<&'static Entry> = ledger.entry.get();
     while let Some(open) = entry {

@@ -2,8 +2,7 @@
 //!
 //! Nothing in here allocates through the global allocator, locks, formats or panics.
 
-use crate::frame::Tag;
-use crate::mark;
+use crate::frame::{Frame, Tag};
 use crate::path::PathId;
 use crate::scopes;
 use crate::slot::Slot;
@@ -19,24 +18,46 @@ pub(crate) fn failures() -> u64 {
     FAILURES.load(core::sync::atomic::Ordering::Relaxed)
 }
 
+/// What came of an event on the short path. What it leaves to do is done by a call at the very end, so that the short
+/// path needs no register saved for it.
+#[derive(Clone, Copy)]
+pub(crate) enum Event<T> {
+    Done(T),
+    /// Recorded, and [`look`] is to be called.
+    Look(T),
+    /// Nothing was recorded: the slow function of the event does all of it.
+    Slow,
+}
+
 /// Records a block that upstream has allocated, and gives its tag.
 #[inline(always)]
-pub(crate) fn allocated(address: u64, bytes: u64) -> Tag {
+pub(crate) fn allocated(address: u64, bytes: u64) -> Event<Tag> {
     let state = state::load();
-    if !state::is_on(state) {
-        return Tag::UNKNOWN;
+    let slot = thread::current();
+    if slot.state.get() != u64::from(state) {
+        // A slot has never taken note of a state that is off.
+        return if state::is_on(state) { Event::Slow } else { Event::Done(Tag::UNKNOWN) };
     }
-    match thread::current() {
-        Some(slot) if slot.state.get() == u64::from(state) && slot.host.touched.is(slot.top()) => {
-            slot.host_allocated(address, bytes)
-        }
-        _ => allocated_slowly(address, bytes),
+    let top = slot.top();
+    if !slot.host.touched.is(top) {
+        return Event::Slow;
+    }
+    let (tag, over) = slot.host_allocated(top, address, bytes);
+    if over { Event::Look(tag) } else { Event::Done(tag) }
+}
+
+/// The level of this thread's ledger is outside of its limits.
+pub(crate) fn look() {
+    if let Some(slot) = thread::own() {
+        slot.over(&slot.host);
     }
 }
 
-#[cold]
-#[inline(never)]
-fn allocated_slowly(address: u64, bytes: u64) -> Tag {
+/// [`allocated`], whatever has to be done first.
+pub(crate) fn allocated_slowly(address: u64, bytes: u64) -> Tag {
+    if !state::is_on(state::load()) {
+        return Tag::UNKNOWN;
+    }
     let Some(slot) = scopes::ready() else {
         return if state::is_on(state::load()) && matches!(thread::place(), Place::Ended) {
             allocated_after_end(bytes)
@@ -47,7 +68,11 @@ fn allocated_slowly(address: u64, bytes: u64) -> Tag {
     if slot.prepare(Space::HOST, &slot.host).is_none() {
         return Tag::UNKNOWN;
     }
-    slot.host_allocated(address, bytes)
+    let (tag, over) = slot.host_allocated(slot.top(), address, bytes);
+    if over {
+        slot.over(&slot.host);
+    }
+    tag
 }
 
 #[cold]
@@ -64,27 +89,31 @@ fn allocated_after_end(bytes: u64) -> Tag {
 
 /// Records the free of a block, before upstream takes it.
 #[inline(always)]
-pub(crate) fn freed(address: u64, bytes: u64, tag: Tag) {
+pub(crate) fn freed(address: u64, bytes: u64, tag: Tag) -> Event<()> {
+    let slot = thread::current();
+    let top = slot.top();
+    let event = if slot.state.get() == u64::from(state::load()) && slot.host.touched.is(top) {
+        slot.host_freed(top, address, bytes, tag)
+    } else {
+        Event::Slow
+    };
+    // An unknown block is of no lane, so it ends up here.
+    if matches!(event, Event::Slow) && tag == Tag::UNKNOWN { Event::Done(()) } else { event }
+}
+
+/// [`freed`], whatever has to be done first.
+pub(crate) fn freed_slowly(address: u64, bytes: u64, tag: Tag) {
     if tag == Tag::UNKNOWN {
         return;
     }
-    let state = state::load();
-    match thread::current() {
-        Some(slot)
-            if state::is_on(state) && slot.state.get() == u64::from(state) && slot.host.touched.is(slot.top()) =>
-        {
-            slot.host_freed(address, bytes, tag);
-        }
-        _ => freed_slowly(address, bytes, tag),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn freed_slowly(address: u64, bytes: u64, tag: Tag) {
     if let Some(slot) = scopes::ready() {
-        if slot.prepare(Space::HOST, &slot.host).is_some() {
-            slot.host_freed(address, bytes, tag);
+        if slot.prepare(Space::HOST, &slot.host).is_none() {
+            return freed_unseen(bytes, tag);
+        }
+        match slot.host_freed(slot.top(), address, bytes, tag) {
+            Event::Done(()) => {}
+            Event::Look(()) => slot.look(),
+            Event::Slow => slot.host_freed_elsewhere(address, bytes, tag),
         }
         return;
     }
@@ -104,9 +133,8 @@ fn freed_slowly(address: u64, bytes: u64, tag: Tag) {
 fn freed_unseen(bytes: u64, tag: Tag) {
     if let Some(slot) = thread::own() {
         slot.disown(&slot.host, tag.path(), bytes);
-        slot.net.bytes.sub(bytes);
-        slot.net.blocks.sub(1);
-        slot.net.publish();
+        slot.free_beside(bytes);
+        slot.publish_net();
     } else {
         let slot = Slot::ended();
         if let Some(row) = slot.host.row_of(tag.path()) {
@@ -125,7 +153,7 @@ fn freed_unseen(bytes: u64, tag: Tag) {
 /// Records a reallocation that upstream performed, and gives the block's new tag.
 pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     if tag == Tag::UNKNOWN {
-        return allocated(address, to);
+        return allocated_slowly(address, to);
     }
     let Some(slot) = scopes::ready() else {
         freed_slowly(address, from, tag);
@@ -147,9 +175,10 @@ pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
         slot.free_elsewhere(Space::HOST, ledger, tag, from);
     }
     slot.count_realloc(ledger, tag.path(), at_home, from, to);
-    ledger.note_latest(address, top);
-    slot.net.bytes.add(to.wrapping_sub(from));
-    slot.look_if_due();
+    ledger.note_latest(address);
+    if ledger.is_watched() {
+        slot.look();
+    }
     top
 }
 
@@ -165,64 +194,60 @@ pub(crate) fn failed() {
 
 impl Slot {
     #[inline(always)]
-    fn host_allocated(&'static self, address: u64, bytes: u64) -> Tag {
+    fn host_allocated(&'static self, top: &'static Frame, address: u64, bytes: u64) -> (Tag, bool) {
         let ledger = &self.host;
-        self.count_alloc(ledger, bytes);
-        let tag = self.top().tag();
-        ledger.note_latest(address, tag);
-        let net = self.net.bytes.add(bytes).cast_signed();
-        let blocks = self.net.blocks.add(1).cast_signed();
-        if net > self.net.watch_high.signed() || blocks > self.net.watch_blocks.signed() {
-            self.look();
-        }
-        tag
+        let over = self.count_alloc(ledger, bytes);
+        ledger.note_latest(address);
+        (top.tag(), over)
     }
 
     #[inline(always)]
-    fn host_freed(&'static self, address: u64, bytes: u64, tag: Tag) {
+    fn host_freed(&'static self, top: &'static Frame, address: u64, bytes: u64, tag: Tag) -> Event<()> {
         let ledger = &self.host;
-        let top = self.top().tag();
-        let ticket = self.sequence.open();
+        let top = top.tag();
         // Mostly a scope frees what it allocated itself.
-        let row = if tag == top { Some(ledger.row.get()) } else { ledger.row_of(tag.path()) };
-        let at_home = tag.same_lane(top);
+        let row = if tag == top {
+            ledger.row.get()
+        } else if tag.same_lane(top)
+            && let Some(row) = ledger.rows.get(tag.path().index())
+        {
+            row
+        } else {
+            return Event::Slow;
+        };
+        self.sequence.open();
+        row.freed_bytes.add(bytes);
+        row.freed_blocks.add(1);
+        let under = self.count_free(ledger, bytes);
+        if ledger.was_latest(address) {
+            row.temporary.add(1);
+        }
+        self.sequence.close();
+        if under { Event::Look(()) } else { Event::Done(()) }
+    }
+
+    /// The free of a block whose home, as its tag has it, is not the current lane, or that has no row here yet.
+    fn host_freed_elsewhere(&'static self, address: u64, bytes: u64, tag: Tag) {
+        let ledger = &self.host;
+        let row = ledger.row_of(tag.path());
+        self.sequence.open();
         if let Some(row) = row {
             row.freed_bytes.add(bytes);
             row.freed_blocks.add(1);
-            if ledger.was_latest(address, tag) {
+            if ledger.was_latest(address) {
                 row.temporary.add(1);
             }
         }
+        let at_home = tag.same_lane(self.top().tag());
         if at_home {
             self.count_free(ledger, bytes);
-            self.sequence.close(ticket);
-        } else {
-            self.sequence.close(ticket);
+        }
+        self.sequence.close();
+        if !at_home {
             self.free_elsewhere(Space::HOST, ledger, tag, bytes);
         }
-        let net = self.net.bytes.sub(bytes).cast_signed();
-        self.net.blocks.sub(1);
-        if net < self.net.watch_low.signed() {
+        if ledger.is_watched() {
             self.look();
-        }
-    }
-
-    fn look_if_due(&'static self) {
-        let net = self.net.bytes.signed();
-        if net > self.net.watch_high.signed() || net < self.net.watch_low.signed() {
-            self.look();
-        }
-    }
-
-    /// The thread's net bytes left what it watches.
-    #[cold]
-    #[inline(never)]
-    fn look(&'static self) {
-        if self.net.look() {
-            mark::picture();
-        }
-        if self.sharing.get().is_some() {
-            self.publish_shared(mark::STEP);
         }
     }
 }

@@ -139,9 +139,9 @@ fn record_host_alloc(address: u64, bytes: u64) {
     let missed = hidden(|| BLOCKS.remove(&(Space::HOST, address)));
     if let Some((_, missed)) = missed {
         hidden(|| mark::of(Space::HOST).missed_frees += 1);
-        host::freed(address, missed.bytes, missed.tag);
+        host::freed_slowly(address, missed.bytes, missed.tag);
     }
-    let tag = host::allocated(address, bytes);
+    let tag = host::allocated_slowly(address, bytes);
     if tag != Tag::UNKNOWN {
         hidden(|| BLOCKS.insert((Space::HOST, address), Block { bytes, tag, by: None }));
     }
@@ -149,7 +149,7 @@ fn record_host_alloc(address: u64, bytes: u64) {
 
 fn record_host_free(address: u64, on: bool) {
     match hidden(|| BLOCKS.remove(&(Space::HOST, address))) {
-        Some((_, block)) => host::freed(address, block.bytes, block.tag),
+        Some((_, block)) => host::freed_slowly(address, block.bytes, block.tag),
         None if on => hidden(|| mark::of(Space::HOST).unknown_frees += 1),
         None => {}
     }
@@ -289,8 +289,11 @@ impl Spot {
                 if slot.prepare(space, ledger).is_none() {
                     return;
                 }
-                slot.count_alloc(ledger, bytes);
-                ledger.note_latest(address, slot.top().tag());
+                let over = slot.count_alloc(ledger, bytes);
+                ledger.note_latest(address);
+                if over {
+                    slot.over(ledger);
+                }
                 slot.publish(space, bytes.cast_signed(), 1);
             }
             Self::Ended(slot) => {
@@ -320,20 +323,23 @@ impl Spot {
         }
         let mut temporary = false;
         if block.by.is_some_and(|by| core::ptr::eq(by, slot))
-            && ledger.was_latest(address, block.tag)
+            && ledger.was_latest(address)
             && let Some(row) = ledger.row_of(block.tag.path())
         {
             row.temporary.add(1);
             temporary = true;
         }
-        if !block.tag.same_lane(slot.top().tag()) {
-            slot.free_elsewhere(space, ledger, block.tag, block.bytes);
-            return temporary;
+        let seen = if block.tag.same_lane(slot.top().tag()) {
+            slot.sequence.open();
+            slot.count_free(ledger, block.bytes);
+            slot.sequence.close();
+            true
+        } else {
+            slot.free_elsewhere(space, ledger, block.tag, block.bytes)
+        };
+        if seen {
+            slot.publish(space, -block.bytes.cast_signed(), -1);
         }
-        let ticket = slot.sequence.open();
-        slot.count_free(ledger, block.bytes);
-        slot.sequence.close(ticket);
-        slot.publish(space, -block.bytes.cast_signed(), -1);
         temporary
     }
 
@@ -346,7 +352,7 @@ impl Spot {
             return;
         }
         if temporary {
-            ledger.note_latest(address, block.tag);
+            ledger.note_latest(address);
             if let Some(row) = ledger.row_of(block.tag.path()) {
                 row.temporary.sub(1);
             }
@@ -356,13 +362,12 @@ impl Spot {
         if !here && !home.and_then(Lane::heir).is_some_and(|heir| slot.lane.is(heir)) {
             return take_back(space, block);
         }
-        let ticket = slot.sequence.open();
-        ledger.freed_bytes.sub(block.bytes);
-        ledger.freed_blocks.sub(1);
+        slot.sequence.open();
+        ledger.lower(block.bytes.wrapping_neg(), 1_u64.wrapping_neg());
         if here {
             slot.outstanding.add(1);
         }
-        slot.sequence.close(ticket);
+        slot.sequence.close();
         if !here && let Some(home) = home {
             home.add_outstanding(1);
         }

@@ -229,3 +229,37 @@ pub(crate) struct ExternalBuffer {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IpcHandle(pub(crate) [u64; 8]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cudarc::driver::sys;
+
+    #[test]
+    fn descriptors_are_as_large_as_the_headers_say() {
+        assert_eq!(size_of::<Location>(), size_of::<sys::CUmemLocation>());
+        assert_eq!(size_of::<AccessDescription>(), size_of::<sys::CUmemAccessDesc>());
+        assert_eq!(size_of::<AllocationProperties>(), size_of::<sys::CUmemAllocationProp>());
+        assert_eq!(size_of::<PoolProperties>(), size_of::<sys::CUmemPoolProps>());
+        assert_eq!(size_of::<ArrayDescription>(), size_of::<sys::CUDA_ARRAY_DESCRIPTOR>());
+        assert_eq!(size_of::<Array3dDescription>(), size_of::<sys::CUDA_ARRAY3D_DESCRIPTOR>());
+        assert_eq!(size_of::<ExternalHandle>(), size_of::<sys::CUDA_EXTERNAL_MEMORY_HANDLE_DESC>());
+        assert_eq!(size_of::<ExternalBuffer>(), size_of::<sys::CUDA_EXTERNAL_MEMORY_BUFFER_DESC>());
+        assert_eq!(size_of::<IpcHandle>(), size_of::<sys::CUipcMemHandle>());
+    }
+
+    #[test]
+    fn a_null_place_is_refused_before_it_is_written() {
+        assert_eq!(Out::<u32>(std::ptr::null_mut()).set(1), Err(Code::INVALID_VALUE));
+        assert_eq!(In::<u32>(std::ptr::null()).get(), Err(Code::INVALID_VALUE));
+    }
+
+    #[test]
+    fn a_text_is_cut_to_its_room() -> Done {
+        let mut room = [1_u8; 4];
+        Out(room.as_mut_ptr()).cast::<c_char>().set_text("abcdef", 4)?;
+        assert_eq!(room, *b"abc\0");
+        assert_eq!(Out(room.as_mut_ptr()).cast::<c_char>().set_text("abcdef", 0), Err(Code::INVALID_VALUE));
+        Ok(())
+    }
+}

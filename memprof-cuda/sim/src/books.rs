@@ -1,5 +1,7 @@
 //! The simulator's own ledger: bytes and blocks by space, which tests hold against memprof's.
 
+use crate::state::ordinal;
+
 /// Where a block's bytes are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Space {
@@ -19,7 +21,7 @@ impl Space {
     /// The number that crosses the C border: devices from 0, the rest below.
     pub(crate) fn number(self) -> i32 {
         match self {
-            Self::Device(index) => index as i32,
+            Self::Device(index) => ordinal(index),
             Self::Pinned => -1,
             Self::Managed => -2,
             Self::Registered => -3,
@@ -45,6 +47,7 @@ pub struct Usage {
 }
 
 /// The ledger.
+#[derive(Default)]
 pub(crate) struct Books {
     /// Pinned, managed, registered, foreign.
     others: [Usage; 4],
@@ -52,8 +55,9 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    pub(crate) fn new(devices: usize) -> Self {
-        Self { others: [Usage::default(); 4], devices: vec![Usage::default(); devices] }
+    /// One more device.
+    pub(crate) fn add_device(&mut self) {
+        self.devices.push(Usage::default());
     }
 
     pub(crate) fn usage(&self, space: Space) -> Usage {
@@ -69,7 +73,7 @@ impl Books {
     /// The usage of a space by its number.
     pub(crate) fn by_number(&self, number: i32) -> Option<Usage> {
         match number {
-            -4..=-1 => Some(self.others[(-1 - number) as usize]),
+            -4..=-1 => Some(self.others[number.abs_diff(-1) as usize]),
             _ => self.devices.get(usize::try_from(number).ok()?).copied(),
         }
     }

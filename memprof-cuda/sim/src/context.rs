@@ -7,10 +7,13 @@ use std::ffi::{c_int, c_uint, c_void};
 use crate::abi::{Code, Done, In, Out};
 use crate::cupti;
 use crate::gate::{self, driver};
-use crate::state::{self, State};
+use crate::state::{self, State, ordinal};
 
 /// Contexts that a thread may push.
 const DEPTH: usize = 16;
+
+/// A context's limits at first: a thread's stack, the buffer of prints, the heap, in bytes.
+const LIMITS: [usize; 16] = [1 << 10, 1 << 20, 8 << 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 thread_local! {
     /// The contexts that this thread has pushed, and how many; the last is current. Without a destructor: drivers are called late.
@@ -30,7 +33,7 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn primary(device: usize) -> Self {
-        Self { device, is_primary: true, retained: 0, flags: 0, limits: [0; 16], cache: 0 }
+        Self { device, is_primary: true, retained: 0, flags: 0, limits: LIMITS, cache: 0 }
     }
 
     fn created(device: usize, flags: c_uint) -> Self {
@@ -101,9 +104,9 @@ impl State {
 
     fn create_context(&mut self, place: Out<usize>, flags: c_uint, device: c_int) -> Done {
         place.given()?;
-        self.device(device)?;
+        let device = self.index(device)?;
         let handle = self.handle();
-        self.contexts.insert(handle, Context::created(device as usize, flags));
+        self.contexts.insert(handle, Context::created(device, flags));
         push(handle)?;
         place.set(handle)
     }
@@ -228,14 +231,14 @@ driver! {
     fn cuCtxGetDevice(place: Out<c_int>) {
         gate::with(|state| {
             let (_context, device) = state.current()?;
-            place.set(device as c_int)
+            place.set(ordinal(device))
         })
     }
 
     fn cuCtxGetDevice_v2(place: Out<c_int>, context: usize) {
         gate::with(|state| {
             let device = if context == 0 { state.current()?.1 } else { state.context(context)?.device };
-            place.set(device as c_int)
+            place.set(ordinal(device))
         })
     }
 

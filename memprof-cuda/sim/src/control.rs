@@ -43,7 +43,7 @@ fn blocks(state: &State) -> Vec<RawBlock> {
     let physical = state.virtuals.physical.iter().map(|(&handle, physical)| RawBlock {
         address: handle,
         bytes: physical.bytes,
-        space: physical.device as i32,
+        space: state::ordinal(physical.device),
         kind: PHYSICAL,
     });
     blocks.chain(physical).collect()
@@ -59,6 +59,12 @@ extern "C" fn cuda_sim_set_memory(device: i32, bytes: u64) {
             }
         }
     });
+}
+
+/// Adds devices until there are so many.
+#[unsafe(no_mangle)]
+extern "C" fn cuda_sim_grow_devices(count: u32) {
+    control("cuda_sim_grow_devices", |state| state.grow_devices(count as usize));
 }
 
 /// What each context takes of its device.

@@ -6,7 +6,7 @@ use std::ffi::{c_char, c_int, c_uint};
 use crate::abi::{Code, Done, Out};
 use crate::arena::Arena;
 use crate::gate::{self, driver};
-use crate::state::State;
+use crate::state::{State, ordinal};
 
 /// The driver version that is simulated: 12.8.
 const VERSION: c_int = 12_080;
@@ -38,31 +38,25 @@ fn uuid(device: usize) -> [u8; 16] {
 /// The attributes that programs ask for; 0 for the others, which means "no" for most.
 fn attribute(state: &State, number: c_uint) -> c_int {
     match number {
-        1 | 2 | 3 => 1024,    // threads of a block, in all and by x, y
-        4 => 64,              // .. by z
-        5 => c_int::MAX,      // blocks of a grid by x
-        6 | 7 => 65_535,      // .. by y, z
-        8 => 48 << 10,        // shared memory of a block
-        9 => 64 << 10,        // constant memory
-        10 => 32,             // warp
-        11 => c_int::MAX,     // pitch
-        12 | 82 => 65_536,    // registers of a block, of a multiprocessor
-        13 | 36 => 1_000_000, // clocks, kHz
-        14 | 30 => 512,       // alignment of textures and surfaces
-        16 => 8,              // multiprocessors
-        37 => 256,            // bus width
-        38 => 4 << 20,        // L2 cache
-        39 => 2048,           // threads of a multiprocessor
-        51 => 32,             // alignment of a texture's pitch
-        75 => 8,              // compute capability, major
-        81 => 100 << 10,      // shared memory of a multiprocessor
-        97 => 99 << 10,       // shared memory of a block that asks for more
-        106 => 32,            // blocks of a multiprocessor
-        111 => 1 << 10,       // shared memory of a block that is taken
-        // can map host memory, concurrent kernels, engines, unified addresses, stream priorities, caches, managed memory, and its
-        // concurrent access, host registration, virtual memory, cooperative launch
-        15 | 19 | 31 | 40 | 41 | 78 | 79 | 80 | 83 | 89 | 91 | 95 | 99 | 102 => 1,
+        1..=3 | 111 => 1 << 10, // threads of a block, in all and by x, y; shared memory of a block that is taken
+        4 => 64,                // .. by z
+        5 | 11 => c_int::MAX,   // blocks of a grid by x; bytes of a pitch
+        6 | 7 => 65_535,        // blocks of a grid by y, z
+        8 => 48 << 10,          // shared memory of a block
+        9 | 12 | 82 => 64 << 10, // constant memory; registers of a block, of a multiprocessor
+        10 | 51 | 106 => 32,    // threads of a warp; alignment of a texture's pitch; blocks of a multiprocessor
+        13 | 36 => 1_000_000,   // clocks, kHz
+        14 | 30 => 512,         // alignment of textures and surfaces
+        16 | 75 => 8,           // multiprocessors; compute capability, major
+        37 => 256,              // bus width
+        38 => 4 << 20,          // L2 cache
+        39 => 2048,             // threads of a multiprocessor
+        81 => 100 << 10,        // shared memory of a multiprocessor
+        97 => 99 << 10,         // shared memory of a block that asks for more
         115 => c_int::from(state.pools_supported),
+        // can map host memory, concurrent kernels, engines, unified addresses, stream priorities, caches, managed memory and its
+        // concurrent access, host registration, cooperative launch, virtual memory
+        15 | 19 | 31 | 40 | 41 | 78 | 79 | 80 | 83 | 89 | 91 | 95 | 99 | 102 => 1,
         _ => 0,
     }
 }
@@ -81,7 +75,7 @@ driver! {
     }
 
     fn cuDeviceGetCount(count: Out<c_int>) {
-        gate::with(|state| count.set(state.devices.len() as c_int))
+        gate::with(|state| count.set(ordinal(state.devices.len())))
     }
 
     fn cuDeviceGet(device: Out<c_int>, ordinal: c_int) {
@@ -151,8 +145,5 @@ driver! {
 }
 
 fn device_uuid(place: Out<[u8; 16]>, device: c_int) -> Done {
-    gate::with(|state| {
-        state.device(device)?;
-        place.set(uuid(device as usize))
-    })
+    gate::with(|state| place.set(uuid(state.index(device)?)))
 }

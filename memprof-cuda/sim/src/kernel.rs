@@ -21,8 +21,39 @@ pub struct Dimensions {
 }
 
 /// A host function that stands for a kernel: it does the work of the whole grid. It is given what the launch was given: pointers to the
-/// arguments, in order, and the dimensions of grid and block. Device pointers among them can be read and written as they are.
+/// arguments, in order ([`parameter`], [`buffer`] read them), and the dimensions of grid and block. Device memory is read and written as it is.
 pub type Kernel = unsafe extern "C" fn(parameters: *const *mut c_void, grid: Dimensions, block: Dimensions);
+
+/// The argument of a launch at an index, for a [`Kernel`].
+///
+/// # Safety
+///
+/// * `parameters` is what the kernel was given.
+/// * The launch gave an argument at `index`, of type `T` in C's sense.
+pub unsafe fn parameter<T: Copy>(parameters: *const *mut c_void, index: usize) -> T {
+    // SAFETY: there is an argument at this index, as the caller says.
+    let place = unsafe { parameters.add(index) };
+    // SAFETY: as above.
+    let argument = unsafe { place.read() };
+    // SAFETY: it is a `T`, as the caller says.
+    unsafe { argument.cast::<T>().read_unaligned() }
+}
+
+/// The device memory that an argument of a launch points to, for a [`Kernel`].
+///
+/// # Safety
+///
+/// * As for [`parameter`]: the argument at `index` is a device pointer.
+/// * At it are `count` values of type `T`, which nobody else uses while the kernel runs, and any bytes are a `T`.
+pub unsafe fn buffer<'a, T>(parameters: *const *mut c_void, index: usize, count: usize) -> &'a mut [T] {
+    // SAFETY: a device pointer, as the caller says.
+    let address = unsafe { parameter::<u64>(parameters, index) };
+    if count == 0 {
+        return &mut [];
+    }
+    // SAFETY: so many values that are ours alone, as the caller says.
+    unsafe { std::slice::from_raw_parts_mut(std::ptr::with_exposed_provenance_mut(address as usize), count) }
+}
 
 /// What is loaded and what is registered.
 #[derive(Default)]

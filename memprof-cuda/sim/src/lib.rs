@@ -62,6 +62,6 @@ mod unsupported;
 mod vmm;
 
 pub use books::Usage;
-pub use kernel::{Dimensions, Kernel};
+pub use kernel::{Dimensions, Kernel, buffer, parameter};
 pub use load::{Driver, LoadError, load, load_simulator};
 pub use sim::{Block, BlockKind, BlockSpace, Live, Sim};

@@ -66,11 +66,11 @@ impl std::error::Error for LoadError {}
 /// If there is no device and the simulator's library is not found or cannot be loaded; the error names the places.
 pub fn load() -> Result<Driver, LoadError> {
     static IS_REAL: OnceLock<bool> = OnceLock::new();
+    static SAID: OnceLock<()> = OnceLock::new();
     if *IS_REAL.get_or_init(|| device_count() > 0) {
         return Ok(Driver::Real);
     }
     let sim = load_simulator()?;
-    static SAID: OnceLock<()> = OnceLock::new();
     SAID.get_or_init(|| gate::say("no GPU is there: the simulator is used, in host memory"));
     Ok(Driver::Simulated(sim))
 }
@@ -103,6 +103,10 @@ fn device_count() -> c_int {
     // SAFETY: the driver's own library, if there is one, by the name that it has everywhere.
     let Ok(library) = (unsafe { Library::open(Some("libcuda.so.1"), RTLD_NOW) }) else { return 0 };
     let library: &'static Library = Box::leak(Box::new(library));
+    // SAFETY: only asked whether it is there: it is in the simulator, which may stand in the loader's path under the driver's name.
+    if unsafe { library.get::<Init>(b"cuda_sim_reset\0") }.is_ok() {
+        return 0;
+    }
     // SAFETY: `cuInit` has this type in every CUDA.
     let Ok(init) = (unsafe { library.get::<Init>(b"cuInit\0") }) else { return 0 };
     // SAFETY: `cuDeviceGetCount` has this type in every CUDA.

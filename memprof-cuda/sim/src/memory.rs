@@ -1,12 +1,12 @@
 //! Blocks of memory: a device's, pinned, managed. Allocation, the frees, and what an address belongs to.
 #![expect(unsafe_code, reason = "exports driver functions")]
 
-use std::ffi::{c_int, c_uint};
+use std::ffi::c_uint;
 
 use crate::abi::{Code, Done, In, Out};
 use crate::books::Space;
 use crate::gate::{self, driver};
-use crate::state::State;
+use crate::state::{State, ordinal};
 
 /// What the rows of a pitched allocation are rounded to.
 const PITCH: usize = 512;
@@ -278,10 +278,9 @@ impl State {
             2 => place.cast::<c_uint>().set(if on_host { 1 } else { 2 }),
             3 => place.cast().set(address),
             4 if block.space != Space::Device(block.device) => place.cast().set(address),
-            7 => place.cast().set(start),
             8 => place.cast::<c_uint>().set(c_uint::from(block.kind == Kind::Managed)),
-            9 => place.cast().set(block.device as c_int),
-            11 => place.cast().set(start),
+            9 => place.cast().set(ordinal(block.device)),
+            7 | 11 => place.cast().set(start),
             12 => place.cast().set(block.bytes),
             13 => place.cast::<c_uint>().set(1),
             _ => Err(Code::NOT_SUPPORTED),

@@ -143,9 +143,9 @@ driver! {
             if properties.location.kind != Location::DEVICE {
                 return Err(Code::NOT_SUPPORTED);
             }
-            state.device(properties.location.id)?;
+            let device = state.index(properties.location.id)?;
             let handle = state.handle();
-            state.pools.insert(handle, Pool::new(properties.location.id as usize, properties.maximum as u64));
+            state.pools.insert(handle, Pool::new(device, properties.maximum as u64));
             place.set(handle)
         })
     }
@@ -235,11 +235,11 @@ driver! {
 
     fn cuDeviceSetMemPool(device: c_int, handle: usize) {
         gate::with(|state| {
-            state.device(device)?;
-            if usize::try_from(device) != Ok(state.pool(handle)?.device) {
+            let device = state.index(device)?;
+            if state.pool(handle)?.device != device {
                 return Err(Code::INVALID_VALUE);
             }
-            state.device_mut(device)?.current_pool = handle;
+            state.devices[device].current_pool = handle;
             Ok(())
         })
     }

@@ -20,6 +20,7 @@ pub struct Sim(&'static Loaded);
 struct Loaded {
     path: PathBuf,
     set_memory: unsafe extern "C" fn(i32, u64),
+    grow_devices: unsafe extern "C" fn(u32),
     set_context_bytes: unsafe extern "C" fn(u64),
     use_pools: unsafe extern "C" fn(u32),
     fail_next: unsafe extern "C" fn(*const c_char, u32, u64),
@@ -101,6 +102,7 @@ impl Sim {
     pub(crate) fn new(library: &'static Library, path: PathBuf) -> Result<Self, LoadError> {
         let loaded = Loaded {
             set_memory: function(library, "cuda_sim_set_memory")?,
+            grow_devices: function(library, "cuda_sim_grow_devices")?,
             set_context_bytes: function(library, "cuda_sim_set_context_bytes")?,
             use_pools: function(library, "cuda_sim_use_pools")?,
             fail_next: function(library, "cuda_sim_fail_next")?,
@@ -131,6 +133,12 @@ impl Sim {
         let Ok(device) = i32::try_from(device) else { return };
         // SAFETY: takes any numbers.
         unsafe { (self.0.set_memory)(device, bytes) };
+    }
+
+    /// Adds devices, each with the memory that the environment says, until there are so many. None ever goes.
+    pub fn grow_devices(self, count: u32) {
+        // SAFETY: takes any number.
+        unsafe { (self.0.grow_devices)(count) };
     }
 
     /// What every active context takes of its device from now on, in bytes: memory that `cuMemGetInfo` misses and nobody allocated. 0 at first.
@@ -170,7 +178,7 @@ impl Sim {
             unsafe { (self.0.usage)(space, &raw mut usage) };
             usage
         };
-        let devices = (0..devices as i32).map(usage).collect();
+        let devices = (0..devices.cast_signed()).map(usage).collect();
         Live { devices, pinned: usage(-1), managed: usage(-2), registered: usage(-3), foreign: usage(-4) }
     }
 

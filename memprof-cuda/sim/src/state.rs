@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::env;
+use std::ffi::c_int;
 use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::abi::{Code, Done};
@@ -53,6 +54,11 @@ struct Failure {
     times: u64,
 }
 
+/// The number by which callers name the device of an index.
+pub(crate) fn ordinal(index: usize) -> c_int {
+    c_int::try_from(index).unwrap_or(c_int::MAX)
+}
+
 /// What the simulated driver knows.
 pub(crate) struct State {
     pub(crate) initialised: bool,
@@ -98,19 +104,25 @@ impl State {
             kernels: Kernels::default(),
             blocks: BTreeMap::new(),
             host: Arena::new(),
-            books: Books::new(settings.devices),
+            books: Books::default(),
             calls: HashMap::new(),
             failures: Vec::new(),
             next_handle: 0,
         };
-        for index in 0..settings.devices {
-            let primary = state.handle();
-            let pool = state.handle();
-            state.contexts.insert(primary, Context::primary(index));
-            state.pools.insert(pool, Pool::new(index, 0));
-            state.devices.push(Device::new(settings.bytes, primary, pool));
-        }
+        state.grow_devices(settings.devices);
         state
+    }
+
+    /// Adds devices until there are so many.
+    pub(crate) fn grow_devices(&mut self, count: usize) {
+        for index in self.devices.len()..count {
+            let primary = self.handle();
+            let pool = self.handle();
+            self.contexts.insert(primary, Context::primary(index));
+            self.pools.insert(pool, Pool::new(index, 0));
+            self.devices.push(Device::new(settings().bytes, primary, pool));
+            self.books.add_device();
+        }
     }
 
     /// A handle that no object has had before. It leads nowhere: nobody may follow it.
@@ -156,14 +168,15 @@ impl State {
         }
     }
 
-    /// The device of this index.
-    pub(crate) fn device(&self, index: i32) -> Result<&Device, Code> {
-        usize::try_from(index).ok().and_then(|index| self.devices.get(index)).ok_or(Code::INVALID_DEVICE)
+    /// The index of a device that a caller names, if it is there.
+    pub(crate) fn index(&self, ordinal: c_int) -> Result<usize, Code> {
+        let index = usize::try_from(ordinal).ok().filter(|&index| index < self.devices.len());
+        index.ok_or(Code::INVALID_DEVICE)
     }
 
-    /// The device of this index.
-    pub(crate) fn device_mut(&mut self, index: i32) -> Result<&mut Device, Code> {
-        usize::try_from(index).ok().and_then(|index| self.devices.get_mut(index)).ok_or(Code::INVALID_DEVICE)
+    /// The device that a caller names.
+    pub(crate) fn device(&self, ordinal: c_int) -> Result<&Device, Code> {
+        Ok(&self.devices[self.index(ordinal)?])
     }
 
     /// The calling thread's context and its device.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::abi::{Code, Done, Out};
 use crate::gate::{self, driver};
-use crate::state::State;
+use crate::state::{State, ordinal};
 
 /// The handles that mean a stream without making one: the legacy default stream, and the thread's.
 const DEFAULT_STREAMS: [usize; 3] = [0, 1, 2];
@@ -99,7 +99,7 @@ driver! {
     }
 
     fn cuStreamGetDevice(stream: usize, place: Out<c_int>) {
-        gate::with(|state| place.set(state.stream_context(stream)?.1 as c_int))
+        gate::with(|state| place.set(ordinal(state.stream_context(stream)?.1)))
     }
 
     fn cuStreamGetFlags(stream: usize, place: Out<c_uint>) {

@@ -4,13 +4,13 @@
 #![expect(unsafe_code, reason = "exports driver functions")]
 
 use std::collections::BTreeMap;
-use std::ffi::{c_int, c_uint};
+use std::ffi::c_uint;
 
 use crate::abi::{AccessDescription, AllocationProperties, Code, Done, In, Location, Out};
 use crate::arena::{self, Arena, FREED, FRESH};
 use crate::books::Space;
 use crate::gate::{self, driver};
-use crate::state::State;
+use crate::state::{State, ordinal};
 
 /// What sizes and addresses are multiples of.
 const GRANULARITY: u64 = 2 << 20;
@@ -122,8 +122,7 @@ driver! {
             if location.kind != Location::DEVICE {
                 return Err(Code::NOT_SUPPORTED);
             }
-            state.device(location.id)?;
-            let (bytes, device) = (bytes as u64, location.id as usize);
+            let (bytes, device) = (bytes as u64, state.index(location.id)?);
             whole(bytes)?;
             state.fits(device, bytes)?;
             let handle = state.handle() as u64;
@@ -156,7 +155,7 @@ driver! {
 
     fn cuMemGetAllocationPropertiesFromHandle(place: Out<AllocationProperties>, handle: u64) {
         gate::with(|state| {
-            let location = Location { kind: Location::DEVICE, id: state.physical(handle)?.device as c_int };
+            let location = Location { kind: Location::DEVICE, id: ordinal(state.physical(handle)?.device) };
             place.set(AllocationProperties {
                 kind: 1,
                 handle_types: 0,

@@ -1,25 +1,17 @@
 //! cudarc's own safe interface on the simulator: context, streams, memory of every kind, kernels, errors.
 #![expect(unsafe_code, reason = "some of cudarc's functions are unsafe, and a kernel reads its arguments")]
 
-use std::error::Error;
-use std::ffi::c_void;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod common;
 
+use std::ffi::c_void;
+
+use common::{Tested, alone, failure};
 use cudarc::driver::sys::CUresult;
 use cudarc::driver::{CudaContext, DevicePtr, LaunchConfig, PushKernelArg};
-use memprof_cuda_sim::{Dimensions, Sim, load_simulator};
-
-/// One test at a time: they share the ledger.
-fn alone() -> Result<(MutexGuard<'static, ()>, Sim), Box<dyn Error>> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let sim = load_simulator()?;
-    sim.reset();
-    Ok((alone, sim))
-}
+use memprof_cuda_sim::{Dimensions, buffer, parameter};
 
 #[test]
-fn device_memory_goes_there_and_back_and_nothing_is_left() -> Result<(), Box<dyn Error>> {
+fn device_memory_goes_there_and_back_and_nothing_is_left() -> Tested {
     let (_alone, sim) = alone()?;
     let context = CudaContext::new(0)?;
     assert_eq!(context.name()?, "Simulated GPU 0");
@@ -44,7 +36,7 @@ fn device_memory_goes_there_and_back_and_nothing_is_left() -> Result<(), Box<dyn
 }
 
 #[test]
-fn fresh_memory_is_poisoned_and_a_freed_address_comes_back_first() -> Result<(), Box<dyn Error>> {
+fn fresh_memory_is_poisoned_and_a_freed_address_comes_back_first() -> Tested {
     let (_alone, _sim) = alone()?;
     let stream = CudaContext::new(0)?.default_stream();
     // SAFETY: bytes may hold anything.
@@ -59,7 +51,7 @@ fn fresh_memory_is_poisoned_and_a_freed_address_comes_back_first() -> Result<(),
 }
 
 #[test]
-fn pinned_and_managed_memory_are_in_spaces_of_their_own() -> Result<(), Box<dyn Error>> {
+fn pinned_and_managed_memory_are_in_spaces_of_their_own() -> Tested {
     let (_alone, sim) = alone()?;
     let context = CudaContext::new(0)?;
     // SAFETY: written before it is read.
@@ -80,7 +72,7 @@ fn pinned_and_managed_memory_are_in_spaces_of_their_own() -> Result<(), Box<dyn 
 }
 
 #[test]
-fn without_pools_cudarc_allocates_by_the_other_functions() -> Result<(), Box<dyn Error>> {
+fn without_pools_cudarc_allocates_by_the_other_functions() -> Tested {
     let (_alone, sim) = alone()?;
     sim.use_pools(false);
     let stream = CudaContext::new(0)?.default_stream();
@@ -91,7 +83,7 @@ fn without_pools_cudarc_allocates_by_the_other_functions() -> Result<(), Box<dyn
 }
 
 #[test]
-fn the_limit_holds_to_the_byte() -> Result<(), Box<dyn Error>> {
+fn the_limit_holds_to_the_byte() -> Tested {
     let (_alone, sim) = alone()?;
     let stream = CudaContext::new(0)?.default_stream();
     sim.set_memory_limit(1000);
@@ -105,7 +97,7 @@ fn the_limit_holds_to_the_byte() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn a_huge_request_is_out_of_memory() -> Result<(), Box<dyn Error>> {
+fn a_huge_request_is_out_of_memory() -> Tested {
     let (_alone, _sim) = alone()?;
     let context = CudaContext::new(0)?;
     let stream = context.default_stream();
@@ -118,12 +110,12 @@ fn a_huge_request_is_out_of_memory() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn failures_come_on_demand_and_end() -> Result<(), Box<dyn Error>> {
+fn failures_come_on_demand_and_end() -> Tested {
     let (_alone, sim) = alone()?;
     let stream = CudaContext::new(0)?.default_stream();
     sim.fail_next("cuMemAllocAsync", 2, 1);
     sim.fail_next("cuMemFreeAsync", 1, 1);
-    assert_eq!(stream.alloc_zeros::<u8>(8).err().map(|error| error.0), Some(CUresult::CUDA_ERROR_OUT_OF_MEMORY));
+    assert_eq!(failure(stream.alloc_zeros::<u8>(8)), Some(CUresult::CUDA_ERROR_OUT_OF_MEMORY));
     drop(stream.alloc_zeros::<u8>(8)?);
     assert_eq!(sim.live().devices[0].blocks, 1, "the free was refused");
     assert!(stream.context().check_err().is_err());
@@ -136,19 +128,19 @@ fn failures_come_on_demand_and_end() -> Result<(), Box<dyn Error>> {
 
 /// Adds `by` to `count` numbers.
 unsafe extern "C" fn add(parameters: *const *mut c_void, _grid: Dimensions, _block: Dimensions) {
-    // SAFETY: three arguments, as the test gives them.
-    let [numbers, by, count] = unsafe { parameters.cast::<[*const u64; 3]>().read() };
-    // SAFETY: an address, a number, and a count.
-    let (numbers, by, count) = unsafe { (numbers.read(), by.cast::<u32>().read(), count.read()) };
-    // SAFETY: the address of so many numbers.
-    let numbers = unsafe { std::slice::from_raw_parts_mut(numbers as *mut u32, count as usize) };
+    // SAFETY: a number, as the test gives it.
+    let by = unsafe { parameter::<u32>(parameters, 1) };
+    // SAFETY: a count, as the test gives it.
+    let count = unsafe { parameter::<u64>(parameters, 2) };
+    // SAFETY: a slice of so many numbers, as the test gives it.
+    let numbers = unsafe { buffer::<u32>(parameters, 0, count as usize) };
     for number in numbers {
         *number += by;
     }
 }
 
 #[test]
-fn a_kernel_is_a_host_function_of_its_name() -> Result<(), Box<dyn Error>> {
+fn a_kernel_is_a_host_function_of_its_name() -> Tested {
     let (_alone, sim) = alone()?;
     sim.register_kernel("add", add);
     let context = CudaContext::new(0)?;
@@ -166,30 +158,29 @@ fn a_kernel_is_a_host_function_of_its_name() -> Result<(), Box<dyn Error>> {
     let missing = module.load_function("missing")?;
     // SAFETY: there is nothing to launch.
     let error = unsafe { stream.launch_builder(&missing).launch(LaunchConfig::for_num_elems(1)) };
-    assert_eq!(error.err().map(|error| error.0), Some(CUresult::CUDA_ERROR_NOT_SUPPORTED));
+    assert_eq!(failure(error), Some(CUresult::CUDA_ERROR_NOT_SUPPORTED));
     Ok(())
 }
 
 #[test]
-fn a_device_that_is_not_there_is_an_error() -> Result<(), Box<dyn Error>> {
+fn a_device_that_is_not_there_is_an_error() -> Tested {
     let (_alone, _sim) = alone()?;
-    let error = CudaContext::new(7).err().ok_or("device 7")?;
-    assert_eq!(error.0, CUresult::CUDA_ERROR_INVALID_DEVICE);
+    assert_eq!(failure(CudaContext::new(7)), Some(CUresult::CUDA_ERROR_INVALID_DEVICE));
     Ok(())
 }
 
 #[test]
-fn a_function_that_is_not_simulated_is_an_error() -> Result<(), Box<dyn Error>> {
+fn a_function_that_is_not_simulated_is_an_error() -> Tested {
     let (_alone, sim) = alone()?;
     let stream = CudaContext::new(0)?.new_stream()?;
     let error = stream.begin_capture(cudarc::driver::sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_GLOBAL);
-    assert_eq!(error.err().map(|error| error.0), Some(CUresult::CUDA_ERROR_NOT_SUPPORTED));
+    assert_eq!(failure(error), Some(CUresult::CUDA_ERROR_NOT_SUPPORTED));
     assert_eq!(sim.calls("cuStreamBeginCapture_v2"), 1);
     Ok(())
 }
 
 #[test]
-fn the_last_release_of_a_context_frees_what_it_owns() -> Result<(), Box<dyn Error>> {
+fn the_last_release_of_a_context_frees_what_it_owns() -> Tested {
     let (_alone, sim) = alone()?;
     let context = CudaContext::new(0)?;
     let leaked = context.default_stream().alloc_zeros::<u8>(100)?.leak();
