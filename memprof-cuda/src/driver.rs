@@ -97,7 +97,7 @@ pub fn context(ordinal: usize) -> Result<Arc<CudaContext>, Error> {
 /// Installs interception, once, where the environment asks for it.
 pub(crate) fn intercept_if_asked() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
+    ONCE.call_once_force(|_| {
         if __allocator::cuda_setting() {
             intercept::install_from_environment();
         }

@@ -1,6 +1,6 @@
 //! How a device's memory adds up: what its driver says at a snapshot, beside what memprof attributes.
 //!
-//! A device is watched from the first context or tracked stream on it. No context is kept alive for that: a snapshot
+//! A device is watched from the first context or tracked stream on it, and all are while interception is on. No context is kept alive for that: a snapshot
 //! asks through one that the program still holds, else through the device's primary context if anybody has it active.
 //! Where neither is, or the driver is gone, the numbers are those of the last time, and say so. That is also asked when
 //! the last tracked stream of a device ends, so that a report at exit knows more than the start.
@@ -9,6 +9,7 @@
 
 #![expect(unsafe_code, reason = "the driver is asked")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use cudarc::driver::{CudaContext, DriverError, result, sys};
 use memprof_core::__allocator;
 use memprof_core::Device;
 
-use crate::resource::call::device_space_of;
+use crate::resource::call;
 use crate::{driver, events};
 
 /// So many ends of a device's last tracked stream have the driver asked, some 50 µs each; after that, a program that
@@ -37,10 +38,20 @@ struct Watched {
     asked: Instant,
 }
 
+/// Whether devices are watched that no context of the program is known for.
+static ALL: AtomicBool = AtomicBool::new(false);
+
 static WATCHED: Mutex<Vec<Watched>> = Mutex::new(Vec::new());
 
 fn watched() -> MutexGuard<'static, Vec<Watched>> {
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Watched {
+    fn new(ordinal: usize, device: sys::CUdevice) -> Self {
+        let known = Device::of(call::device_space_at(ordinal).name().to_owned());
+        Self { ordinal, device, contexts: Vec::new(), known, streams: 0, ends: 0, asked: Instant::now() }
+    }
 }
 
 /// Has snapshots report the device of this context from now on.
@@ -50,15 +61,7 @@ pub(crate) fn watch(context: &Arc<CudaContext>) {
     let mut all = watched();
     let new = !all.iter().any(|known| known.ordinal == ordinal);
     if new {
-        all.push(Watched {
-            ordinal,
-            device: context.cu_device(),
-            contexts: Vec::new(),
-            known: Device::of(device_space_of(context).name().to_owned()),
-            streams: 0,
-            ends: 0,
-            asked: Instant::now(),
-        });
+        all.push(Watched::new(ordinal, context.cu_device()));
     }
     let Some(entry) = all.iter_mut().find(|known| known.ordinal == ordinal) else { return };
     entry.contexts.retain(|context| context.strong_count() > 0);
@@ -69,6 +72,26 @@ pub(crate) fn watch(context: &Arc<CudaContext>) {
     if new {
         __allocator::on_snapshot(devices);
         refresh(ordinal);
+    }
+}
+
+/// Has snapshots report every device that is in use from now on, whoever uses it: interception knows of all.
+pub(crate) fn watch_all() {
+    ALL.store(true, Ordering::Relaxed);
+    __allocator::on_snapshot(devices);
+}
+
+/// Watches the devices that are there, if all are to be watched and the driver has started.
+fn find_all() {
+    if !ALL.load(Ordering::Relaxed) || events::is_in_callback() || driver::require(&[]).is_err() {
+        return;
+    }
+    for index in 0..result::device::get_count().unwrap_or(0) {
+        let (Ok(ordinal), Ok(device)) = (usize::try_from(index), result::device::get(index)) else { continue };
+        let mut all = watched();
+        if !all.iter().any(|known| known.ordinal == ordinal) {
+            all.push(Watched::new(ordinal, device));
+        }
     }
 }
 
@@ -115,8 +138,9 @@ impl Drop for Watch {
     }
 }
 
-/// Every watched device: the probe of snapshots.
+/// Every watched device that ever said something: the probe of snapshots.
 fn devices() -> Vec<Device> {
+    find_all();
     let ordinals: Vec<usize> = watched().iter().map(|known| known.ordinal).collect();
     ordinals.into_iter().filter_map(refresh).collect()
 }
@@ -127,7 +151,7 @@ fn refresh(ordinal: usize) -> Option<Device> {
         // The driver may not be called here, nor a context ended, as dropping the last holder of one would.
         let mut known = watched().iter().find(|known| known.ordinal == ordinal)?.known.clone();
         known.last_known = true;
-        return Some(known);
+        return (known.total > 0).then_some(known);
     }
     let (device, contexts, space) = watched().iter().find(|known| known.ordinal == ordinal).map(|known| {
         let contexts: Vec<_> = known.contexts.iter().filter_map(Weak::upgrade).collect();
@@ -145,7 +169,7 @@ fn refresh(ordinal: usize) -> Option<Device> {
     }
     let mut known = entry.known.clone();
     known.last_known = last_known;
-    Some(known)
+    (known.total > 0).then_some(known)
 }
 
 /// The driver cannot be asked: it is gone, or has no context on the device.

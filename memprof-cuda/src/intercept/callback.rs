@@ -198,3 +198,6 @@ unsafe fn succeeded(call: Call, arguments: &Arguments) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

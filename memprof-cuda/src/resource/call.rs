@@ -18,9 +18,13 @@ pub(super) fn device_space(stream: &CudaStream) -> Space {
 
 /// The space of the context's device, `cuda:N`.
 pub(crate) fn device_space_of(context: &CudaContext) -> Space {
+    device_space_at(context.ordinal())
+}
+
+/// The space of the device of this index, `cuda:N`.
+pub(crate) fn device_space_at(ordinal: usize) -> Space {
     /// A name costs a lock and a look-up: those of the first devices are kept.
     static FIRST: [OnceLock<Space>; 16] = [const { OnceLock::new() }; 16];
-    let ordinal = context.ordinal();
     let space = || Space::device(u32::try_from(ordinal).unwrap_or(u32::MAX));
     FIRST.get(ordinal).map_or_else(space, |known| *known.get_or_init(space))
 }

@@ -31,7 +31,7 @@ pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space) {
             // SAFETY: as above, and nothing on the stream uses it any more.
             unsafe { result::free_sync(address) }
         };
-        settle(released, freed.err());
+        settle(context, released, freed.err());
         context.record_err(freed);
     });
 }
@@ -43,7 +43,7 @@ pub(super) fn drop_watched(context: &Arc<CudaContext>, space: Space, address: u6
         drop();
         // Another thread may have left or taken an error of this context in between; cudarc has no better answer.
         let error = context.check_err().err();
-        settle(released, error);
+        settle(context, released, error);
         if let Some(error) = error {
             context.record_err(Err::<(), _>(error));
         }
@@ -55,17 +55,26 @@ pub(super) fn released(space: Space, address: u64) -> Option<Released> {
     if address == 0 { None } else { events::released(space, address) }
 }
 
-/// What the driver said of a free that is recorded.
-pub(super) fn settle(released: Option<Released>, error: Option<DriverError>) {
+/// What the driver said of a free that is recorded: it stands, unless the driver refused and the memory is still there.
+fn settle(context: &CudaContext, released: Option<Released>, error: Option<DriverError>) {
     if let (Some(released), Some(error)) = (released, error)
-        && !gone(error)
+        && !is_gone(error)
+        && is_alive(context)
     {
         released.restore();
     }
 }
 
-/// Whether the memory went with its context or with the driver.
-fn gone(error: DriverError) -> bool {
+/// Whether a context still holds memory: destroyed or reset, it has released all of it.
+fn is_alive(context: &CudaContext) -> bool {
+    // What waits there would be said in place of an answer; the refusal follows it anyway.
+    let _ = context.check_err();
+    let asked = context.bind_to_thread().and_then(|()| result::mem_get_info());
+    !asked.is_err_and(|error| is_gone(error) || error.0 == CUresult::CUDA_ERROR_INVALID_CONTEXT)
+}
+
+/// Whether the driver says that memory went with its context or with itself.
+fn is_gone(error: DriverError) -> bool {
     matches!(error.0, CUresult::CUDA_ERROR_DEINITIALIZED | CUresult::CUDA_ERROR_CONTEXT_IS_DESTROYED)
 }
 

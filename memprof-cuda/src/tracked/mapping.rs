@@ -112,7 +112,12 @@ impl<T> Drop for TrackedMapping<T> {
             context.record_err(stream.synchronize());
             let released = free::released(self.space, self.physical.key());
             let freed = unmap(address, self.physical.bytes).and_then(|()| release(self.physical.handle));
-            free::settle(released, freed.err());
+            // It belongs to no context, so it is still there unless the driver is gone.
+            if let (Some(released), Err(error)) = (released, freed)
+                && error.0 != sys::CUresult::CUDA_ERROR_DEINITIALIZED
+            {
+                released.restore();
+            }
             if freed.is_ok() {
                 context.record_err(free_range(address, self.physical.bytes));
             }

@@ -25,8 +25,9 @@ use crate::resource::call::device_space_of;
 ///
 /// Its drop does what the slice's drop does, on any thread: the free is recorded, the stream waits for readers and
 /// writers, and the driver frees. An error goes to the context, as with cudarc, and if the driver refused, the block
-/// is live as before. Memory that the driver has released with its context (destroyed, or at the end of the process)
-/// is off the books when its slice is dropped.
+/// is live as before. Memory that the driver has released with its context (destroyed, reset, or at the end of the
+/// process) is off the books when its slice is dropped, unless the context has come to life again by then: the driver
+/// then refuses an address that it does not know, and the block stays on the books until its address is given out anew.
 ///
 /// Not followed: what is swapped for an untracked slice through [`DerefMut`] (`mem::replace(&mut *tracked, plain)`) is
 /// cudarc's to free, so its bytes stay on the books; two tracked slices can be swapped. A slice of no bytes for which

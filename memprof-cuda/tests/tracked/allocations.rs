@@ -197,6 +197,23 @@ fn a_slice_that_another_thread_drops_is_handed_over() -> Outcome {
 }
 
 #[test]
+fn a_slice_without_events_is_freed_on_a_thread_that_has_no_context() -> Outcome {
+    let turn = Turn::begin()?;
+    for stream in turn.streams()? {
+        // SAFETY: there is one stream, so nothing needs events.
+        unsafe { stream.context().disable_event_tracking() };
+        let slice = stream.alloc_zeros::<u8>(100)?;
+        std::thread::spawn(move || drop(slice)).join().map_err(|_| "the thread panicked")?;
+        assert_eq!(stream.context().check_err(), Ok(()));
+        assert_eq!(live(DEVICE), (0, 0));
+        if let Some(sim) = turn.driver.simulator() {
+            assert_eq!(sim.live().devices[0].blocks, 0);
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn slices_that_are_swapped_inside_free_their_own_blocks() -> Outcome {
     let _turn = Turn::begin()?;
     let stream = crate::support::stream()?;

@@ -193,6 +193,26 @@ fn an_error_that_waits_in_the_context_neither_stops_a_free_nor_counts_as_a_failu
 }
 
 #[test]
+fn an_error_that_waits_in_the_context_waits_on_while_pinned_managed_and_mapped_memory_is_freed() -> Outcome {
+    let _turn = Turn::begin()?;
+    let stream = crate::support::stream()?;
+    let waiting = Err(DriverError(CUresult::CUDA_ERROR_LAUNCH_FAILED));
+    // SAFETY: nobody reads it.
+    let pinned = unsafe { stream.pinned::<u8>(7) }?;
+    // SAFETY: nobody reads it.
+    let managed = unsafe { stream.managed::<u8>(7, true) }?;
+    // SAFETY: nobody reads it.
+    let mapped = unsafe { stream.map::<u8>(7) }?;
+    stream.context().record_err(waiting);
+    drop((pinned, managed, mapped));
+    assert_eq!(stream.context().check_err(), waiting);
+    for space in [Space::device(0), Space::PINNED, Space::MANAGED] {
+        assert_eq!(live(space), (0, 0), "{space}");
+    }
+    Ok(())
+}
+
+#[test]
 fn memory_that_went_with_its_context_is_off_the_books_after_the_drop() -> Outcome {
     let turn = Turn::begin()?;
     let Some(sim) = turn.simulator() else { return Ok(()) };
@@ -202,6 +222,29 @@ fn memory_that_went_with_its_context_is_off_the_books_after_the_drop() -> Outcom
     drop(slice);
     assert_eq!(live(DEVICE), (0, 0));
     assert_eq!(stream.context().check_err(), Err(DriverError(CUresult::CUDA_ERROR_DEINITIALIZED)));
+    Ok(())
+}
+
+#[test]
+fn what_a_reset_of_its_context_released_is_off_the_books_after_the_drop() -> Outcome {
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    for pools in [true, false] {
+        sim.use_pools(pools);
+        let stream = crate::support::stream()?;
+        let slice = stream.alloc_zeros::<u8>(10)?;
+        // SAFETY: nobody reads it.
+        let pinned = unsafe { stream.pinned::<u8>(7) }?;
+        // SAFETY: nobody reads it.
+        let managed = unsafe { stream.managed::<u8>(7, true) }?;
+        // SAFETY: the device of a context; what it owns is not used any more.
+        unsafe { sys::cuDevicePrimaryCtxReset_v2(stream.context().cu_device()) }.result()?;
+        assert_eq!((live(DEVICE), sim.live().devices[0].blocks), ((10, 1), 0), "tracked blocks stay until the drop");
+        drop((slice, pinned, managed));
+        for space in [Space::device(0), Space::PINNED, Space::MANAGED] {
+            assert_eq!(live(space), (0, 0), "{space}");
+        }
+    }
     Ok(())
 }
 

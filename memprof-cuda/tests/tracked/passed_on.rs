@@ -75,6 +75,17 @@ fn streams_wait_for_each_other_through_tracked_memory() -> Outcome {
 }
 
 #[test]
+fn an_allocation_records_no_event_that_cudarcs_own_does_not() -> Outcome {
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    let stream = memprof_cuda::context(0)?.tracked().new_stream()?;
+    // SAFETY: nobody reads it.
+    drop(unsafe { stream.alloc::<u8>(8) }?);
+    assert_eq!(sim.calls("cuEventRecord"), 0);
+    Ok(())
+}
+
+#[test]
 fn pinned_and_managed_memory_are_copied_from_and_to() -> Outcome {
     let _turn = Turn::begin()?;
     let stream = crate::support::stream()?;

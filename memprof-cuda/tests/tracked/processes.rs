@@ -48,6 +48,31 @@ fn each_device_has_a_space_and_a_swap_between_devices_keeps_the_books() -> Outco
 }
 
 #[test]
+fn a_device_that_only_others_use_is_reported_once_interception_is_on() -> Outcome {
+    if std::env::var_os("CUDA_SIM_DEVICES").is_none() {
+        let test = "processes::a_device_that_only_others_use_is_reported_once_interception_is_on";
+        return again(test, &[("CUDA_SIM_DEVICES", "2")]);
+    }
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    let devices = || memprof_core::snapshot().devices().to_vec();
+    let _guard = memprof_cuda::intercept_with(sim.path())?;
+    assert_eq!(devices(), [], "no device is in use yet");
+    let stream = CudaContext::new(1)?.default_stream();
+    let slice = stream.alloc_zeros::<u8>(100)?;
+    let said = devices();
+    assert_eq!(said.iter().map(|device| device.space.as_str()).collect::<Vec<_>>(), ["cuda:1"]);
+    assert_eq!((said[0].attributed, said[0].pool_used, said[0].last_known), (100, 100, false));
+    drop((slice, stream));
+    let said = devices();
+    assert_eq!((said[0].attributed, said[0].pool_used_high, said[0].last_known), (0, 100, true));
+    // Asking takes no part in who holds the context: it is made and gone once more.
+    drop(CudaContext::new(1)?);
+    assert!(devices()[0].last_known);
+    Ok(())
+}
+
+#[test]
 fn the_report_at_exit_says_the_last_known_values_of_a_device_that_is_gone() -> Outcome {
     let name = "processes::the_report_at_exit_says_the_last_known_values_of_a_device_that_is_gone";
     if std::env::var_os("MEMPROF_OUTPUT").is_some() {
