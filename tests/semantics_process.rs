@@ -74,6 +74,16 @@ fn child() {
             assert_eq!(status, 0, "the fork's child ended well");
             drop(held);
         }
+        "abort once reported" => {
+            let _held = holds(1000);
+            let file = std::env::var("MEMPROF_OUTPUT").expect("asked for");
+            let reported = (0..1_000_000).any(|_| {
+                std::thread::yield_now();
+                std::fs::read_to_string(&file).is_ok_and(|text| text.contains("\"live\":1000,"))
+            });
+            assert!(reported, "no report came while the program ran");
+            std::process::abort();
+        }
         "three rows" => {
             drop(holds(3));
             let _outer = Scope::enter(Site::named("row two"));
@@ -261,6 +271,29 @@ fn the_report_goes_to_the_file_that_is_asked_for_and_its_ending_picks_the_format
         }
     }
     std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn a_killed_program_has_written_what_the_interval_asked_for() {
+    let folder = folder("interval");
+    let file = folder.join("report.json");
+    let settings = [("MEMPROF", "1"), ("MEMPROF_OUTPUT", file.to_str().expect("text")), ("MEMPROF_INTERVAL", "1ms")];
+    let output = run("abort once reported", &settings);
+    assert!(!output.status.success(), "it was killed");
+    assert!(!error_text(&output).contains("no report came"), "{}", error_text(&output));
+    let text = std::fs::read_to_string(&file).expect("a file");
+    let snapshot: memprof::Snapshot = serde_json::from_str(&text).expect("a whole report, never half of one");
+    let rows = snapshot.records("host");
+    let row = rows.iter().find(|row| row.function == "holds").expect("a row");
+    assert_eq!((row.ncalls, row.memory_peak, row.memory_total, row.live), (1, 1000, 1000, 1000));
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn an_interval_without_a_file_is_one_line() {
+    let output = run("return", &[("MEMPROF", "1"), ("MEMPROF_INTERVAL", "1s")]);
+    let expected = "memprof: MEMPROF_INTERVAL=‘1s’ is ignored; accepted: only together with MEMPROF_OUTPUT\n";
+    assert!(error_text(&output).starts_with(expected), "{}", error_text(&output));
 }
 
 #[test]

@@ -95,8 +95,8 @@ impl Open {
         // Whoever clears the mark counts the thread's part: the thread when it leaves, or this.
         for slot in Slot::all() {
             if slot.ambient.compare_exchange(self.id, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                for (space, tally) in slot.ambient_part() {
-                    self.shared.finish(space, &tally, [tally.counters.current_bytes, tally.counters.current_blocks, 0]);
+                for (space, tally, published) in slot.ambient_part() {
+                    self.shared.finish(space, &tally, published);
                 }
             }
         }
@@ -130,6 +130,7 @@ impl Open {
         let mut sums: Vec<(Space, Tally)> = Vec::new();
         let parts =
             Slot::all().filter(|slot| slot.ambient.load(Ordering::Acquire) == self.id).flat_map(Slot::ambient_part);
+        let parts = parts.map(|(space, tally, _)| (space, tally));
         let waiting = Space::all().filter_map(|space| Some((space, self.shared.pending(space)?)));
         for (space, tally) in waiting.chain(parts) {
             add_to(&mut sums, space, &tally);
@@ -194,12 +195,14 @@ impl Slot {
         self.ambient.swap(0, Ordering::AcqRel) != 0
     }
 
-    /// What this thread recorded under the ambient scope that it entered; asked by another thread.
-    fn ambient_part(&'static self) -> Vec<(Space, Tally)> {
+    /// What this thread recorded under the ambient scope that it entered, and what of it was published; asked by
+    /// another thread.
+    fn ambient_part(&'static self) -> Vec<(Space, Tally, [i64; 3])> {
         let Some(frame) = self.first() else { return Vec::new() };
         let parts = self.ledgers(frame.marks.get()).map(|(space, ledger)| {
             // The last copy is taken as it is if the thread could not be read whole.
-            (space, self.sequence.read(TRIES, || ledger.tally_of(frame, None)).0)
+            let (tally, _) = self.sequence.read(TRIES, || ledger.tally_of(frame, None));
+            (space, tally, frame.published_of(space, &tally))
         });
         parts.collect()
     }

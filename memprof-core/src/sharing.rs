@@ -214,9 +214,16 @@ impl Drop for Shared {
     }
 }
 
-impl Published {
-    fn read(&self) -> [i64; 3] {
-        [self.bytes.signed(), self.blocks.signed(), self.most_bytes.signed()]
+impl Frame {
+    /// What was published of the `tally` of this frame: bytes, blocks, and the most bytes.
+    pub(crate) fn published_of(&self, space: Space, tally: &Tally) -> [i64; 3] {
+        if space == Space::HOST {
+            let Published { bytes, blocks, most_bytes } = &self.published;
+            [bytes.signed(), blocks.signed(), most_bytes.signed()]
+        } else {
+            let c = tally.counters;
+            [c.current_bytes, c.current_blocks, c.peak_bytes]
+        }
     }
 }
 
@@ -304,13 +311,7 @@ impl Slot {
         let Some(shared) = frame.shared() else { return };
         for (space, ledger) in self.ledgers(spaces) {
             let tally = ledger.tally();
-            let published = if space == Space::HOST {
-                frame.published.read()
-            } else {
-                let c = tally.counters;
-                [c.current_bytes, c.current_blocks, c.peak_bytes]
-            };
-            shared.finish(space, &tally, published);
+            shared.finish(space, &tally, frame.published_of(space, &tally));
         }
     }
 }
