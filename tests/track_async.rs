@@ -1,4 +1,4 @@
-//! `#[track]` on futures (reference/macros.md, cases 22 to 28).
+//! `#[track]` on futures.
 
 #![allow(
     clippy::all,

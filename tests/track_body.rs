@@ -1,4 +1,4 @@
-//! `#[track]` leaves what a body means alone (reference/macros.md, cases 9 and 14 to 21).
+//! `#[track]` leaves what a body means alone.
 
 #![allow(
     clippy::all,

@@ -1,4 +1,4 @@
-//! `#[track]` needs no name of the user's to mean what it usually means (reference/macros.md, cases 29 to 33).
+//! `#[track]` needs no name of the user's to mean what it usually means.
 
 #![allow(
     clippy::all,

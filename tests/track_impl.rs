@@ -1,4 +1,4 @@
-//! `#[track]` on a whole `impl` block (API.md, "The attribute on an `impl` block").
+//! `#[track]` on a whole `impl` block.
 
 #![allow(
     clippy::all,

@@ -1,4 +1,4 @@
-//! `#[track]` keeps signatures, attributes and places of functions (reference/macros.md, cases 1 to 13).
+//! `#[track]` keeps signatures, attributes and places of functions.
 
 #![allow(
     clippy::all,

@@ -1,4 +1,4 @@
-//! `#[track]` causes no warning and hides none (reference/macros.md, cases 18, 21 and 35 to 37). That this file compiles is the test;
+//! `#[track]` causes no warning and hides none. That this file compiles is the test;
 //! `cargo clippy` on it is the other half. Each function is written as people write it, and the lint is one that once hit it elsewhere.
 
 #![forbid(warnings, unused, let_underscore, nonstandard_style, rust_2021_compatibility, rust_2024_compatibility)]

@@ -1,4 +1,4 @@
-//! What a tracked function is called in the report: file, line of the `fn` keyword, label (SEMANTICS.md, the last column of the report).
+//! What a tracked function is called in the report: file, line of the `fn` keyword, label (docs/semantics.md, the last column of the report).
 
 #![allow(
     clippy::all,

@@ -1,7 +1,7 @@
 //! The name of a function in a report, from what the compiler calls it.
 //!
 //! `#[track]` can learn the path of the function around it from one place only: the type name of a function nested in it. This module
-//! turns that into what SEMANTICS.md promises: `Type::method`, `<Type as Trait>::method` or `function`, each name without the modules
+//! turns that into what docs/semantics.md promises: `Type::method`, `<Type as Trait>::method` or `function`, each name without the modules
 //! before it, generic arguments left out. What is nested in a function keeps the names around it: `outer::inner`.
 //!
 //! What a type name looks like is for the compiler to change. So nothing here relies on it to be well-formed: every text has a label, and

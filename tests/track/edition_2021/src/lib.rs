@@ -1,4 +1,4 @@
-//! `#[track]` in a crate of edition 2021: the order of drops stays that of the edition (reference/macros.md, case 19; RFC 3606). A crate
+//! `#[track]` in a crate of edition 2021: the order of drops stays that of the edition (RFC 3606). A crate
 //! of its own, because an edition is a crate's.
 
 #![cfg(test)]
