@@ -7,9 +7,9 @@
 //! | `aggregate` | groups, distances, delays, totals, height | adds its row to the three totals of its group |
 //! | `join_rows` | keys, others, rows, count, other count | sets one of `rows` to where its key is in `others`, or -1 |
 //!
-//! The last of each row's are numbers, as `i32`: a height or a count, which is that of the threads, and for the fourth
-//! kernel also that of `others`. All before are device memory of so many `i32`. But: `count` of `filter_rows` is a
-//! place for one; `values` of `take_rows` reaches past all of `rows`; `totals` has three for each group.
+//! Heights and counts at the end are `i32`s; a kernel has as many threads as its first one says. All else is device memory
+//! of so many `i32`s, but for `others`, of the other count; `count` of `filter_rows`, of one, at first 0; `values` of
+//! `take_rows`, which reaches past all of `rows`; and `totals`, of three for each group.
 
 #![expect(unsafe_code, reason = "reads the arguments of a launch")]
 #![expect(clippy::cast_sign_loss, clippy::cast_possible_wrap, reason = "rows are numbered by an i32, from 0")]
