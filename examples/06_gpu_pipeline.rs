@@ -1,3 +1,0 @@
-//! Comes with the next commit.
-
-fn main() {}
