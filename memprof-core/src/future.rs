@@ -16,6 +16,7 @@ use crate::scopes::{self, Opened};
 use crate::site::Site;
 use crate::slot::Slot;
 use crate::state;
+use crate::steps::Step;
 use crate::thread;
 
 /// A future that is one activation of a site, made by [`TrackExt::track`].
@@ -237,7 +238,7 @@ impl Slot {
     }
 
     /// Counts the call of an activation that is entered later, poll by poll.
-    pub(crate) fn count_call(&'static self, step: &scopes::Step) {
+    pub(crate) fn count_call(&'static self, step: &Step) {
         self.change(|| step.calls.calls.add(1));
     }
 

@@ -39,6 +39,7 @@ mod snapshot;
 mod space;
 mod start;
 mod state;
+mod steps;
 mod switch;
 mod system;
 mod thread;

@@ -1,0 +1,107 @@
+//! Rows: the sums of one path in one ledger.
+
+use crate::counters::Tally;
+use crate::frame::{NODE_OPEN, SITE_OPEN};
+use crate::state;
+use crate::system::{Blank, Counter, Sequence};
+
+/// What one thread recorded for one path in one space. The sums only grow: a reset is a subtraction by the reader.
+/// The two maxima belong to the epoch that stands beside them.
+#[repr(align(128))]
+pub(crate) struct Row {
+    /// Allocated by this path itself.
+    pub(crate) alloc_bytes: Counter,
+    pub(crate) alloc_blocks: Counter,
+    /// Freed, by this thread, of what this path owns; reallocations move ownership through here too.
+    pub(crate) freed_bytes: Counter,
+    pub(crate) freed_blocks: Counter,
+    pub(crate) temporary: Counter,
+    /// Sums over the activations that ended, children included.
+    pub(crate) sums: Sums,
+    /// What of `sums` came from activations inside another one of their site: not in the site's flat row.
+    pub(crate) inner: Sums,
+    pub(crate) peak: Counter,
+    pub(crate) largest: Counter,
+    pub(crate) epoch: Counter,
+}
+
+/// Where a path is counted for which the system had no memory: nowhere that is read.
+pub(super) static NO_ROW: Row = Row::BLANK;
+
+/// Inclusive sums of ended activations.
+pub(crate) struct Sums {
+    pub(crate) bytes: Counter,
+    pub(crate) blocks: Counter,
+    pub(crate) reallocs: Counter,
+    pub(crate) failed: Counter,
+}
+
+impl Sums {
+    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
+    const BLANK: Self =
+        Self { bytes: Counter::new(0), blocks: Counter::new(0), reallocs: Counter::new(0), failed: Counter::new(0) };
+
+    fn add(&self, tally: &Tally) {
+        self.bytes.add(tally.counters.total_bytes.cast_unsigned());
+        self.blocks.add(tally.counters.total_blocks.cast_unsigned());
+        self.reallocs.add(tally.reallocs);
+        self.failed.add(tally.failed);
+    }
+}
+
+impl Blank for Row {
+    const BLANK: Self = Self {
+        alloc_bytes: Counter::new(0),
+        alloc_blocks: Counter::new(0),
+        freed_bytes: Counter::new(0),
+        freed_blocks: Counter::new(0),
+        temporary: Counter::new(0),
+        sums: Sums::BLANK,
+        inner: Sums::BLANK,
+        peak: Counter::new(0),
+        largest: Counter::new(0),
+        epoch: Counter::new(0),
+    };
+}
+
+impl Row {
+    /// Adds what an activation, or one poll of it, recorded. `marks` are its frame's.
+    pub(crate) fn add(&self, tally: &Tally, marks: u64) {
+        if marks & NODE_OPEN == 0 {
+            self.sums.add(tally);
+            if marks & SITE_OPEN != 0 {
+                self.inner.add(tally);
+            }
+        }
+    }
+
+    /// What this thread's events add to the path's live bytes and blocks, both of the same moment if the thread lets
+    /// itself be read at all.
+    pub(crate) fn owned(&self, sequence: &Sequence) -> [u64; 2] {
+        const TRIES: usize = 64;
+        let read = || [&self.alloc_bytes, &self.alloc_blocks, &self.freed_bytes, &self.freed_blocks].map(Counter::get);
+        let mut last = read();
+        for _ in 0..TRIES {
+            let quiet = sequence.is_quiet();
+            let again = read();
+            if quiet && again == last {
+                break;
+            }
+            last = again;
+        }
+        let [alloc_bytes, alloc_blocks, freed_bytes, freed_blocks] = last;
+        [alloc_bytes.wrapping_sub(freed_bytes), alloc_blocks.wrapping_sub(freed_blocks)]
+    }
+
+    /// Raises the maxima of this epoch to those of an activation.
+    pub(crate) fn raise(&self, tally: &Tally) {
+        let epoch = u64::from(state::epoch());
+        if self.epoch.get() != epoch {
+            self.epoch.set(epoch);
+            self.peak.set(0);
+            self.largest.set(0);
+        }
+        self.peak.raise(tally.counters.peak_bytes.cast_unsigned());
+        self.largest.raise(tally.largest);
+    }
+}
