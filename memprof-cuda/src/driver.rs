@@ -130,7 +130,7 @@ fn load() -> Result<Library, Error> {
     let mut said = String::new();
     for name in NAMES {
         // SAFETY: the initialisers of a CUDA driver need nothing of us; cudarc loads the same library the same way.
-        match unsafe { Library::new(name) } {
+        match unsafe { Library::new(*name) } {
             Ok(driver) => return Ok(driver),
             Err(error) => said = error.to_string(),
         }
