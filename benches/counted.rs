@@ -5,19 +5,16 @@
 //! counted call 100000
 //! ```
 
-#![expect(unsafe_code, reason = "blocks are taken from an allocator directly, to compare it with its upstream")]
+mod measured;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::env;
 use std::hint::black_box;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
 
-use memprof::{Alloc, TrackExt as _};
-
-static TAGGED: Alloc = Alloc::system().always();
-static UNTAGGED: Alloc = Alloc::system();
+use measured::{plain, tagged_pair, tracked, untagged_pair, upstream_pair};
+use memprof::TrackExt as _;
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
@@ -57,41 +54,4 @@ fn repeat(turns: u64, mut turn: impl FnMut()) {
     for _ in 0..turns {
         turn();
     }
-}
-
-#[memprof::track]
-#[inline(never)]
-fn tracked(number: u64) -> u64 {
-    black_box(number) + 1
-}
-
-#[inline(never)]
-fn plain(number: u64) -> u64 {
-    black_box(number) + 1
-}
-
-#[inline(never)]
-fn upstream_pair() {
-    pair(&System);
-}
-
-#[inline(never)]
-fn untagged_pair() {
-    pair(&UNTAGGED);
-}
-
-#[inline(never)]
-fn tagged_pair() {
-    pair(&TAGGED);
-}
-
-/// A pair of one allocator. Each has a function of its own, as a program has one allocator, which the compiler knows.
-#[inline(always)]
-fn pair(allocator: &impl GlobalAlloc) {
-    let layout = black_box(Layout::new::<[u64; 8]>());
-    // SAFETY: the layout is not empty.
-    let block = black_box(unsafe { allocator.alloc(layout) });
-    assert!(!block.is_null(), "64 bytes could not be allocated");
-    // SAFETY: the block comes from this allocator, with this layout.
-    unsafe { allocator.dealloc(block, layout) };
 }

@@ -7,9 +7,8 @@
 //! Each number is the best of [`ROUNDS`]. A limit that is missed is marked `over`, and nothing fails: times depend on the
 //! machine and on what else runs there. What must not grow is counted in instructions, by `scripts/instructions`.
 
-#![expect(unsafe_code, reason = "blocks are taken from an allocator directly, to compare it with its upstream")]
+mod measured;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::pin::pin;
 use std::sync::Barrier;
@@ -17,7 +16,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Instant;
 
-use memprof::{Alloc, Scope, Site, Space, TrackExt as _};
+use measured::{plain, tagged_pair, tracked, untagged_pair, upstream_pair};
+use memprof::{Scope, Site, Space, TrackExt as _};
 
 const ROUNDS: u32 = 9;
 /// Turns of one round: some milliseconds, so that the best round has most likely not been interrupted.
@@ -30,10 +30,6 @@ const DEVICE_TURNS: u32 = 100_000;
 
 const PATHS: u32 = 10_000;
 const PATH_THREADS: usize = 64;
-
-/// What a program has that starts without `MEMPROF=1`: no tags.
-static UNTAGGED: Alloc = Alloc::system();
-static TAGGED: Alloc = Alloc::system().always();
 
 /// One line of the table; the limit is in the unit of what was measured.
 struct Row {
@@ -162,43 +158,6 @@ fn snapshots() -> f64 {
         barrier.wait();
         time / 1e6
     })
-}
-
-#[memprof::track]
-#[inline(never)]
-fn tracked(number: u64) -> u64 {
-    black_box(number) + 1
-}
-
-#[inline(never)]
-fn plain(number: u64) -> u64 {
-    black_box(number) + 1
-}
-
-#[inline(never)]
-fn upstream_pair() {
-    pair(&System);
-}
-
-#[inline(never)]
-fn untagged_pair() {
-    pair(&UNTAGGED);
-}
-
-#[inline(never)]
-fn tagged_pair() {
-    pair(&TAGGED);
-}
-
-/// A pair of one allocator. Each has a function of its own, as a program has one allocator, which the compiler knows.
-#[inline(always)]
-fn pair(allocator: &impl GlobalAlloc) {
-    let layout = black_box(Layout::new::<[u64; 8]>());
-    // SAFETY: the layout is not empty.
-    let block = black_box(unsafe { allocator.alloc(layout) });
-    assert!(!block.is_null(), "64 bytes could not be allocated");
-    // SAFETY: the block comes from this allocator, with this layout.
-    unsafe { allocator.dealloc(block, layout) };
 }
 
 /// Nanoseconds that one turn took.
