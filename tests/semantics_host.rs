@@ -5,6 +5,7 @@
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System, alloc, alloc_zeroed, dealloc, realloc};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use common::{alone, columns, row, six};
@@ -49,6 +50,21 @@ unsafe impl GlobalAlloc for Picky {
         // SAFETY: the caller's promises are passed on.
         unsafe { System.realloc(block, layout, bytes) }
     }
+}
+
+/// An upstream of one block, so that two blocks of two threads are sure to have one address.
+struct OneBlock;
+
+static ONE_BLOCK: memprof::Alloc<OneBlock> = memprof::Alloc::new(OneBlock).always();
+
+// SAFETY: the one user frees a block before it asks for the next, and the memory is large and aligned enough for its blocks.
+unsafe impl GlobalAlloc for OneBlock {
+    unsafe fn alloc(&self, _layout: Layout) -> *mut u8 {
+        static MEMORY: [AtomicUsize; 16] = [const { AtomicUsize::new(0) }; 16];
+        MEMORY.as_ptr().cast_mut().cast()
+    }
+
+    unsafe fn dealloc(&self, _block: *mut u8, _layout: Layout) {}
 }
 
 /// The size asked for, or that with the tag in front of it (8 bytes, for plain alignments).
@@ -145,6 +161,38 @@ fn ten_megabyte_vectors_one_after_another_peak_at_one_and_held_at_once_at_ten() 
     assert_eq!(columns(&rows_of("host held at once")), (1, 10 * MB, 10 * MB));
     assert_eq!(rows_of("host one after another").temporary, 10);
     assert_eq!(rows_of("host held at once").largest, MB);
+}
+
+#[test]
+fn a_block_of_another_thread_at_the_address_of_the_latest_is_not_temporary() {
+    let _alone = alone();
+    let layout = bytes(64);
+    // SAFETY: the layout has a size.
+    let take = || unsafe { ONE_BLOCK.alloc(layout) };
+    // SAFETY: callers give a block that `take` gave.
+    let give = |block| unsafe { ONE_BLOCK.dealloc(block, layout) };
+    // Nothing else is allocated here between the blocks.
+    let (handed, turn) = (AtomicPtr::default(), Barrier::new(2));
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            turn.wait();
+            give(handed.load(Ordering::Relaxed));
+            let _scope = Scope::enter(site("later, elsewhere"));
+            handed.store(take(), Ordering::Relaxed);
+            turn.wait();
+        });
+        let _scope = Scope::enter(site("latest"));
+        let first = take();
+        handed.store(first, Ordering::Relaxed);
+        turn.wait();
+        turn.wait();
+        let second = handed.load(Ordering::Relaxed);
+        assert_eq!(first, second);
+        give(second);
+    });
+
+    assert_eq!(rows_of("latest").temporary, 0);
+    assert_eq!(rows_of("later, elsewhere").temporary, 0);
 }
 
 #[test]

@@ -13,7 +13,7 @@
 //! ```
 
 use crate::counters::{Counters, Tally};
-use crate::frame::Frame;
+use crate::frame::{Frame, Tag};
 use crate::lane::HandOver;
 use crate::path::{PATH_CHUNKS, PathId};
 use crate::system::{Blank, Counter, Known, StaticRef, Table, leak};
@@ -48,8 +48,9 @@ pub(crate) struct Ledger {
     /// The greatest level since the top entry was made: `allocated - freed`, signed.
     pub(crate) peak_bytes: Counter,
     pub(crate) peak_blocks: Counter,
-    /// The address of this thread's latest allocation here, or [`NOWHERE`] once that was freed.
+    /// The address of this thread's latest allocation here, or [`NOWHERE`] once that was freed; and its tag.
     latest: Counter,
+    latest_tag: Counter,
     pub(crate) reallocs: Counter,
     pub(crate) failed: Counter,
     pub(crate) entry: StaticRef<Entry>,
@@ -83,6 +84,7 @@ impl Blank for Ledger {
         peak_bytes: Counter::new(0),
         peak_blocks: Counter::new(0),
         latest: Counter::new(NOWHERE),
+        latest_tag: Counter::new(0),
         reallocs: Counter::new(0),
         failed: Counter::new(0),
         entry: StaticRef::null(),
@@ -181,8 +183,9 @@ impl Ledger {
 
     /// Notes the thread's latest allocation.
     #[inline(always)]
-    pub(crate) fn note_latest(&self, address: u64) {
+    pub(crate) fn note_latest(&self, address: u64, tag: Tag) {
         self.latest.set(address);
+        self.latest_tag.set(tag.0);
     }
 
     /// Whether a block that is freed is the thread's latest allocation; then it is that no longer. The caller knows that
@@ -194,6 +197,12 @@ impl Ledger {
             self.latest.set(NOWHERE);
         }
         was
+    }
+
+    /// [`was_latest`](Self::was_latest) of a block whose home is elsewhere: its tag tells it from a block of another
+    /// thread that came to the same address later.
+    pub(crate) fn was_latest_of(&self, address: u64, tag: Tag) -> bool {
+        self.latest_tag.get() == tag.0 && self.was_latest(address)
     }
 
     /// Whether the level is outside of what is watched.

@@ -175,7 +175,7 @@ pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
         slot.free_elsewhere(Space::HOST, ledger, tag, from);
     }
     slot.count_realloc(ledger, tag.path(), at_home, from, to);
-    ledger.note_latest(address);
+    ledger.note_latest(address, top);
     if ledger.is_watched() {
         slot.look();
     }
@@ -197,8 +197,9 @@ impl Slot {
     fn host_allocated(&'static self, top: &'static Frame, address: u64, bytes: u64) -> (Tag, bool) {
         let ledger = &self.host;
         let over = self.count_alloc(ledger, bytes);
-        ledger.note_latest(address);
-        (top.tag(), over)
+        let tag = top.tag();
+        ledger.note_latest(address, tag);
+        (tag, over)
     }
 
     #[inline(always)]
@@ -234,7 +235,7 @@ impl Slot {
         if let Some(row) = row {
             row.freed_bytes.add(bytes);
             row.freed_blocks.add(1);
-            if ledger.was_latest(address) {
+            if ledger.was_latest_of(address, tag) {
                 row.temporary.add(1);
             }
         }

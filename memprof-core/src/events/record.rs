@@ -290,7 +290,7 @@ impl Spot {
                     return;
                 }
                 let over = slot.count_alloc(ledger, bytes);
-                ledger.note_latest(address);
+                ledger.note_latest(address, slot.top().tag());
                 if over {
                     slot.over(ledger);
                 }
@@ -352,7 +352,7 @@ impl Spot {
             return;
         }
         if temporary {
-            ledger.note_latest(address);
+            ledger.note_latest(address, block.tag);
             if let Some(row) = ledger.row_of(block.tag.path()) {
                 row.temporary.sub(1);
             }

@@ -3,8 +3,10 @@
 //! Each thread keeps its own tally of what it did, in plain integers. Where nothing is switched, the rows must
 //! say exactly what the tallies say. Where measuring is switched on and off at random, what can be known is
 //! known exactly: when every block has been freed, nobody holds a byte. Runs under `AddressSanitizer` as well.
+#![cfg(test)]
 #![expect(unsafe_code, reason = "blocks of exact sizes come from the allocator itself")]
 
+#[path = "../../common/mod.rs"]
 mod common;
 
 use std::alloc::{Layout, alloc, dealloc, realloc};
