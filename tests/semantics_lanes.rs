@@ -2,11 +2,12 @@
 
 mod common;
 
+use std::future::Future as _;
 use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Arc, Barrier};
 
 use common::{Worker, alone, columns, find_rows, path, row, six};
-use memprof::{Context, Scope, Site, Space};
+use memprof::{Context, Scope, Site, Space, TrackExt as _};
 
 fn arena() -> Space {
     Space::named("arena")
@@ -352,6 +353,29 @@ fn a_context_that_outlives_its_scope_gives_the_path_and_adds_to_nobody() {
     assert_eq!((totals.total, totals.live, totals.no_scope_total), (110, 110, 0));
     memprof::record_free(space, 1);
     memprof::record_free(space, 2);
+}
+
+#[test]
+fn a_block_allocated_under_the_last_of_a_context_keeps_its_lane_from_a_stranger() {
+    let _alone = alone();
+    let space = Space::named("last of a context");
+    let capture = || {
+        let _scope = Scope::enter(site("ended with its thread"));
+        Context::current()
+    };
+    let context = std::thread::spawn(capture).join().expect("no panic");
+    let entered = context.enter();
+    drop(context);
+    memprof::record_alloc(space, 1, 10);
+    drop(entered);
+    // A task takes the lane that came to the pool last.
+    let stranger = async {
+        memprof::record_free(space, 1);
+        memprof::counters(space)
+    };
+    let mut stranger = std::pin::pin!(stranger.track(site("stranger")));
+    let polled = stranger.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+    assert_eq!(polled.map(six), std::task::Poll::Ready([0; 6]));
 }
 
 #[test]

@@ -183,6 +183,8 @@ impl Slot {
         let lane = self.lane.get();
         let marks = frame.marks.get();
         let _blind = blind::enter();
+        // This may be the last to hold the lane, which has to stay until its blocks were added to it.
+        let _held = frame.shared();
         if self.may_finish(frame) {
             self.finish_context(frame, marks);
         }
