@@ -629,6 +629,30 @@ fn a_name_made_at_run_time_is_not_made_while_off() {
 }
 
 #[test]
+fn more_bytes_than_can_be_counted_are_no_panic() {
+    let _alone = alone();
+    let most = i64::MAX.cast_unsigned();
+    for space in [Space::named("vast"), Space::HOST] {
+        let scope = Scope::enter(site("vast"));
+        for address in [0, 1, u64::MAX, 1] {
+            memprof::record_alloc(space, address, u64::MAX);
+        }
+        std::thread::spawn(move || memprof::record_free(space, 0)).join().expect("a free");
+        memprof::record_alloc(space, 0, u64::MAX);
+        drop(scope);
+        let snapshot = memprof::snapshot();
+        assert_eq!(snapshot.totals(space).missed_frees, 1);
+        let counted = if space == Space::HOST { most / 2 } else { most };
+        assert_eq!(row(&snapshot, space, "vast").largest, counted);
+        assert!(snapshot.to_string().contains("vast"));
+        for address in [0, 1, u64::MAX] {
+            memprof::record_free(space, address);
+        }
+        assert_eq!(memprof::snapshot().totals(space).live_blocks, 0);
+    }
+}
+
+#[test]
 fn names_with_quotes_newlines_and_other_scripts_are_kept() {
     let _alone = alone();
     let names =

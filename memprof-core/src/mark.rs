@@ -111,6 +111,9 @@ pub(crate) fn see_picture(mut see: impl FnMut(PathId, i64, i64)) {
     PICTURE_BUSY.store(false, Ordering::Release);
 }
 
+/// What one space counts in the life of the process, so that no sum or difference of its bytes overflows.
+pub(crate) const MOST_BYTES: u64 = i64::MAX as u64;
+
 /// A space other than `host`: all of it changes under one lock, so all of it is exact.
 #[derive(Default)]
 pub(crate) struct Mark {
@@ -124,6 +127,8 @@ pub(crate) struct Mark {
     pub(crate) failed: u64,
     pub(crate) unknown_frees: u64,
     pub(crate) missed_frees: u64,
+    /// All bytes that were ever counted, whatever the epoch: at most [`MOST_BYTES`].
+    ever: u64,
     /// Counts the marks: it grows whenever `live` comes to or above `peak`.
     peaks: u64,
     owners: Vec<Owner>,
@@ -160,6 +165,7 @@ impl Mark {
         failed: 0,
         unknown_frees: 0,
         missed_frees: 0,
+        ever: 0,
         peaks: 0,
         owners: Vec::new(),
     };
@@ -169,13 +175,23 @@ impl Mark {
         self.blocks_total | self.failed | self.unknown_frees | self.missed_frees != 0 || self.live_blocks != 0
     }
 
-    pub(crate) fn allocated(&mut self, path: PathId, bytes: u64) {
+    /// What of `bytes` still fits into what is ever counted, at most `most`.
+    pub(crate) fn fitting(&mut self, bytes: u64, most: u64) -> u64 {
+        let fitting = bytes.min(most.saturating_sub(self.ever));
+        self.ever += fitting;
+        fitting
+    }
+
+    /// Counts a block, and gives the bytes that it counts for.
+    pub(crate) fn allocated(&mut self, path: PathId, bytes: u64) -> u64 {
+        let bytes = self.fitting(bytes, MOST_BYTES);
         self.total += bytes;
         self.blocks_total += 1;
         if path == PathId::ROOT {
             self.no_scope_total += bytes;
         }
         self.change(path, bytes.cast_signed(), 1);
+        bytes
     }
 
     pub(crate) fn freed(&mut self, path: PathId, bytes: u64) {
@@ -229,6 +245,7 @@ impl Mark {
             live_blocks: self.live_blocks,
             peak: self.live,
             peak_blocks: self.live_blocks,
+            ever: self.ever,
             peaks: self.peaks + 1,
             owners,
             ..Self::BLANK

@@ -11,7 +11,7 @@ use crate::blind;
 use crate::events::host;
 use crate::frame::Tag;
 use crate::lane::Lane;
-use crate::mark;
+use crate::mark::{self, MOST_BYTES};
 use crate::path::PathId;
 use crate::scopes;
 use crate::slot::Slot;
@@ -34,7 +34,8 @@ static BLOCKS: LazyLock<DashMap<(Space, u64), Block>> = LazyLock::new(DashMap::n
 /// For any allocator but the global one: an arena, `mmap`, a C library, a device. Thread-safe, never panics, never
 /// fails the caller; costs some 200 ns while memprof measures, and a load and a branch while it does not. Any number
 /// is an address, 0 too. If a block is known to be live at that address, its free was missed: it is freed first,
-/// and counted in `missed_frees`. Events of [`Space::HOST`] come from [`Alloc`](crate::Alloc); one that is recorded
+/// and counted in `missed_frees`. A space counts 2^63 - 1 bytes in the life of the process (half as many are counted here
+/// of [`Space::HOST`]); what does not fit any more counts as a block of what is left. Events of [`Space::HOST`] come from [`Alloc`](crate::Alloc); one that is recorded
 /// here stands beside those.
 ///
 /// ```
@@ -52,15 +53,14 @@ pub fn record_alloc(space: Space, address: u64, bytes: u64) {
     }
     let Some(spot) = Spot::of(space) else { return };
     let _blind = blind::enter();
-    let block = Block { bytes: bytes.min(i64::MAX as u64), tag: spot.tag(), by: spot.slot() };
-    let bytes = block.bytes;
+    let tag = spot.tag();
     if let Some(missed) = BLOCKS.remove(&(space, address)) {
         mark::of(space).missed_frees += 1;
         spot.freed(space, address, &missed.1);
     }
-    mark::of(space).allocated(block.tag.path(), bytes);
+    let bytes = mark::of(space).allocated(tag.path(), bytes);
     spot.allocated(space, address, bytes);
-    if let Some(raced) = BLOCKS.insert((space, address), block) {
+    if let Some(raced) = BLOCKS.insert((space, address), Block { bytes, tag, by: spot.slot() }) {
         // Another thread recorded the same address at the same moment.
         mark::of(space).missed_frees += 1;
         spot.freed(space, address, &raced);
@@ -135,12 +135,12 @@ impl Slot {
 
 /// A host block of another allocator stands in the table, and is counted as the global allocator's blocks are.
 fn record_host_alloc(address: u64, bytes: u64) {
-    let bytes = bytes.min(i64::MAX as u64);
     let missed = hidden(|| BLOCKS.remove(&(Space::HOST, address)));
     if let Some((_, missed)) = missed {
         hidden(|| mark::of(Space::HOST).missed_frees += 1);
         host::freed_slowly(address, missed.bytes, missed.tag);
     }
+    let bytes = hidden(|| mark::of(Space::HOST).fitting(bytes, MOST_BYTES / 2));
     let tag = host::allocated_slowly(address, bytes);
     if tag != Tag::UNKNOWN {
         hidden(|| BLOCKS.insert((Space::HOST, address), Block { bytes, tag, by: None }));
