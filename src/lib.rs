@@ -39,8 +39,8 @@ macro_rules! site {
 /// * `scope!("load");` lasts until the end of the enclosing block.
 ///
 /// The name is a literal, which makes a static site and costs nanoseconds, or any other `AsRef<str>` expression, as
-/// `format!("layer {i}")`: that is evaluated only while memprof measures, and interned, at some 50 ns
-/// (see [`Site::named`](crate::Site::named)).
+/// `format!("layer {i}")`: that is borrowed, evaluated only while memprof measures, and interned, at some
+/// 50 ns (see [`Site::named`](crate::Site::named)).
 ///
 /// ```
 /// fn parse(text: &str) -> Result<u32, std::num::ParseIntError> {
@@ -56,7 +56,7 @@ macro_rules! scope {
         let __scope = $crate::__private::enter($crate::site!($name));
     };
     ($name:expr $(,)?) => {
-        let __scope = $crate::__private::enter_named(|| $name);
+        let __scope = $crate::__private::enter($crate::__named_site!($name));
     };
     ($name:literal, async move $body:block $(,)?) => {
         $crate::__private::InScope::new($crate::site!($name), async move $body)
@@ -65,17 +65,26 @@ macro_rules! scope {
         $crate::__private::InScope::new($crate::site!($name), async $body)
     };
     ($name:expr, async move $body:block $(,)?) => {
-        $crate::__private::InScope::new($crate::__private::site_named(|| $name), async move $body)
+        $crate::__private::InScope::new($crate::__named_site!($name), async move $body)
     };
     ($name:expr, async $body:block $(,)?) => {
-        $crate::__private::InScope::new($crate::__private::site_named(|| $name), async $body)
+        $crate::__private::InScope::new($crate::__named_site!($name), async $body)
     };
     ($name:literal, $body:block $(,)?) => {{
         let __scope = $crate::__private::enter($crate::site!($name));
         $body
     }};
     ($name:expr, $body:block $(,)?) => {{
-        let __scope = $crate::__private::enter_named(|| $name);
+        let __scope = $crate::__private::enter($crate::__named_site!($name));
         $body
     }};
+}
+
+/// The site of a name that is made at run time, and only while memprof measures. The name is borrowed.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __named_site {
+    ($name:expr) => {
+        if $crate::is_enabled() { $crate::__private::site_named(&$name) } else { $crate::__private::site_unnamed() }
+    };
 }

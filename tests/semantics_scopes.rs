@@ -2,6 +2,10 @@
 
 mod common;
 
+use std::future::Future as _;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
 use common::{alone, columns, find_rows, path, row, six};
 use memprof::{Scope, Site, Space};
 
@@ -626,6 +630,33 @@ fn a_name_made_at_run_time_is_not_made_while_off() {
     memprof::scope!(make());
     memprof::enable();
     assert!(find_rows(&memprof::snapshot(), arena(), "never made").is_empty());
+}
+
+#[test]
+fn a_future_whose_name_was_not_made_while_off_is_no_activation_when_polled_while_on() {
+    let _alone = alone();
+    memprof::disable();
+    let future = memprof::scope!(format!("future {}", 1), async { memprof::record_alloc(arena(), 900, 10) });
+    memprof::enable();
+    assert!(pin!(future).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    memprof::record_free(arena(), 900);
+    let names: Vec<String> = memprof::snapshot().records(arena()).into_iter().map(|row| row.name).collect();
+    assert_eq!(names, [""; 0]);
+}
+
+#[test]
+fn a_name_made_at_run_time_is_borrowed_and_may_leave_the_function() -> Result<(), std::num::ParseIntError> {
+    struct Layer {
+        name: String,
+    }
+    let _alone = alone();
+    let layer = &Layer { name: String::from("layer of a model") };
+    memprof::scope!(layer.name, {});
+    memprof::scope!(*layer.name, {});
+    memprof::scope!(format!("layer {}", "3".parse::<u8>()?), {});
+    assert_eq!(row(&memprof::snapshot(), arena(), "layer of a model").ncalls, 2);
+    assert_eq!(row(&memprof::snapshot(), arena(), "layer 3").ncalls, 1);
+    Ok(())
 }
 
 #[test]

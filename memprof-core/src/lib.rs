@@ -71,15 +71,14 @@ pub mod __private {
     pub use crate::scopes::Scope;
     pub use crate::site::Site;
 
-    /// The site of a name that is made only while memprof measures.
-    pub fn site_named<N: AsRef<str>>(name: impl FnOnce() -> N) -> &'static Site {
-        static OFF: Site = Site::block("", 0, "off");
-        if crate::is_enabled() { Site::named(name().as_ref()) } else { &OFF }
+    /// The site of a run-time name.
+    pub fn site_named(name: &(impl AsRef<str> + ?Sized)) -> &'static Site {
+        Site::named(name.as_ref())
     }
 
-    /// Enters a scope with a name that is made only while memprof measures.
-    pub fn enter_named<N: AsRef<str>>(name: impl FnOnce() -> N) -> Scope {
-        Scope::enter(site_named(name))
+    /// The site of a name that was not made because memprof was off.
+    pub fn site_unnamed() -> &'static Site {
+        Site::unnamed()
     }
 
     /// Enters a scope of `site` until the result is dropped.

@@ -46,6 +46,8 @@ static NEXT_LEFT: AtomicU32 = AtomicU32::new(1);
 static RUNTIME_NAMES: AtomicU32 = AtomicU32::new(0);
 /// What is recorded once a limit is reached.
 static OTHER: Site = Site::of(Name::Runtime("other"), "", 0);
+/// Where a name would have been made at run time, but memprof was off: nothing is ever entered here.
+static UNNAMED: Site = Site::of(Name::Runtime(""), "", 0);
 
 impl Site {
     const fn of(name: Name, file: &'static str, line: u32) -> Self {
@@ -89,17 +91,26 @@ impl Site {
         })
     }
 
+    /// The site of what has no name because memprof was off when it was made. It is never an activation.
+    pub(crate) fn unnamed() -> &'static Self {
+        &UNNAMED
+    }
+
     /// The number of this site, 0 if no scope was entered here yet.
     #[inline(always)]
     pub(crate) fn id(&self) -> u32 {
         self.id.load(Ordering::Relaxed)
     }
 
-    /// The number of this site, given now if it has none. Sites past the limit share the number of `other`.
+    /// The number of this site, given now if it has none; `None` for [`unnamed`](Self::unnamed). Sites past the limit
+    /// share the number of `other`.
     #[cold]
     pub(crate) fn register(&'static self) -> Option<u32> {
         if self.id() != 0 {
             return Some(self.id());
+        }
+        if core::ptr::eq(self, &raw const UNNAMED) {
+            return None;
         }
         let id = NEXT_SITE
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| (next < MOST_SITES).then_some(next + 1));
