@@ -1,6 +1,7 @@
 //! Spaces: where a block lives.
 
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use crate::blind;
@@ -20,6 +21,10 @@ pub struct Space(u8);
 
 static NAMES: LazyLock<Mutex<Vec<&'static str>>> = LazyLock::new(|| Mutex::new(vec!["host", "pinned", "managed"]));
 
+/// Where spaces past the limit are recorded.
+const OTHER: &str = "other";
+static LIMIT_REACHED: AtomicBool = AtomicBool::new(false);
+
 fn names() -> MutexGuard<'static, Vec<&'static str>> {
     NAMES.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -31,7 +36,6 @@ impl Space {
     pub const PINNED: Self = Self(1);
     /// Memory that the CUDA driver moves between host and devices (unified).
     pub const MANAGED: Self = Self(2);
-    const OTHER: Self = Self(MOST_NAMED as u8);
 
     /// The memory of the CUDA device with this ordinal, `cuda:N`.
     ///
@@ -51,10 +55,13 @@ impl Space {
             return Self::of_index(known);
         }
         if names.len() >= MOST_NAMED {
-            if names.len() == MOST_NAMED {
-                names.push("other");
+            LIMIT_REACHED.store(true, Ordering::Relaxed);
+            // A program may have named a space so itself.
+            if let Some(other) = names.iter().position(|known| *known == OTHER) {
+                return Self::of_index(other);
             }
-            return Self::OTHER;
+            names.push(OTHER);
+            return Self::of_index(MOST_NAMED);
         }
         names.push(Box::leak(name.into()));
         Self::of_index(names.len() - 1)
@@ -63,7 +70,7 @@ impl Space {
     /// The name that reports show.
     pub fn name(self) -> &'static str {
         let _blind = blind::enter();
-        names().get(self.index()).copied().unwrap_or("other")
+        names().get(self.index()).copied().unwrap_or(OTHER)
     }
 
     /// The spaces named so far.
@@ -75,8 +82,7 @@ impl Space {
 
     /// Whether a name was refused because [`MOST_SPACES`] was reached.
     pub(crate) fn limit_reached() -> bool {
-        let _blind = blind::enter();
-        names().len() >= MOST_SPACES
+        LIMIT_REACHED.load(Ordering::Relaxed)
     }
 
     #[inline(always)]
