@@ -110,6 +110,17 @@ fn child() {
             let _scope = Scope::enter(Site::named("panicking"));
             std::panic::panic_any(String::from("the child's own panic"));
         }
+        "report to nobody" => {
+            let mut ends = [0; 2];
+            // SAFETY: room for the two ends.
+            assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0);
+            // SAFETY: the reading end, which nobody else has.
+            assert_eq!(unsafe { libc::close(ends[0]) }, 0);
+            // SAFETY: nobody else writes to stdout: one test runs.
+            assert_eq!(unsafe { libc::dup2(ends[1], 1) }, 1);
+            memprof::print_memory_report();
+            std::process::exit(0);
+        }
         "one thread" => {
             // One thread ever allocates: the host's peak is exact.
             let before = memprof::snapshot().totals(Space::HOST);
@@ -310,6 +321,12 @@ fn a_panicking_program_still_reports() {
     let text = error_text(&output);
     assert!(!output.status.success());
     assert_eq!(cells(&text, " panicking")[0], "1", "{text}");
+}
+
+#[test]
+fn a_report_that_stdout_does_not_take_is_no_panic() {
+    let output = run("report to nobody", &[("MEMPROF", "1")]);
+    assert!(output.status.success(), "{}", error_text(&output));
 }
 
 #[test]
