@@ -125,6 +125,21 @@ fn a_thread_that_ends_under_it_leaves_what_it_did() {
 }
 
 #[test]
+fn a_scope_that_is_still_open_under_it_when_it_ends_has_given_it_what_it_did() {
+    let _alone = alone();
+    let ambient = memprof::ambient("ends first");
+    let worker = Worker::start();
+    worker.run(|scopes| {
+        scopes.push(Scope::enter(Site::named("ends last")));
+        alloc(1, 70);
+    });
+    drop(ambient);
+    let record = row(&memprof::snapshot(), arena(), "ends first");
+    assert_eq!(columns(&record), (1, 70, 70));
+    worker.run(|_| free(1));
+}
+
+#[test]
 fn one_that_is_opened_while_memprof_is_off_is_none() {
     let _alone = alone();
     memprof::disable();

@@ -199,11 +199,12 @@ impl Slot {
     /// another thread.
     fn ambient_part(&'static self) -> Vec<(Space, Tally, [i64; 3])> {
         let Some(frame) = self.first() else { return Vec::new() };
-        let parts = self.ledgers(frame.marks.get()).map(|(space, ledger)| {
+        // Also spaces that only a scope open under it touched, which the frame does not know of yet.
+        let parts = self.ledgers(u64::MAX).map(|(space, ledger)| {
             // The last copy is taken as it is if the thread could not be read whole.
             let (tally, _) = self.sequence.read(TRIES, || ledger.tally_of(frame, None));
             (space, tally, frame.published_of(space, &tally))
         });
-        parts.collect()
+        parts.filter(|(_, tally, published)| *tally != Tally::default() || *published != [0; 3]).collect()
     }
 }
