@@ -444,6 +444,40 @@ fn a_future_in_a_context_adds_to_the_captured_scope_and_not_to_where_it_is_polle
 }
 
 #[test]
+fn what_came_under_a_futures_context_is_counted_from_its_first_poll_and_not_from_the_last() {
+    let _alone = alone();
+    let space = Space::named("captured task");
+    let around = Scope::enter(site("around a captured task"));
+    let captured = std::cell::OnceCell::new();
+    let mut polls = 0;
+    let mut task = Box::pin(
+        poll_fn(|_| {
+            polls += 1;
+            memprof::record_alloc(space, polls, 1000 * polls);
+            captured.get_or_init(Context::current);
+            if polls == 3 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .track(site("captured task")),
+    );
+    while poll(&mut task).is_pending() {
+        let context = captured.get().expect("captured by the first poll").clone();
+        let work = move || {
+            memprof::record_alloc(space, 90, 50);
+            memprof::record_free(space, 90);
+        };
+        std::thread::spawn(move || context.run(work)).join().expect("no panic");
+    }
+    drop(task);
+    drop(around);
+    let snapshot = memprof::snapshot();
+    assert_eq!(columns(&row(&snapshot, space, "captured task")), (1, 6000, 6100));
+    assert_eq!(columns(&row(&snapshot, space, "around a captured task")), (1, 6000, 6100));
+    for address in 1..=3 {
+        memprof::record_free(space, address);
+    }
+}
+
+#[test]
 fn one_site_in_tasks_that_interleave_is_not_recursion() {
     let _alone = alone();
     let task = |address: u64| -> Task {

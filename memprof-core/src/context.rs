@@ -118,6 +118,10 @@ fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
     let shared = Shared::new(lane, frame.path(), extra_nodes(frame), parent);
     if let Some(future) = future_of(frame) {
         future.activation.capture(shared.clone());
+        for (space, account) in &future.activation.accounts().spaces {
+            let before = account.tally.counters;
+            shared.publish_own(*space, before.current_bytes, before.current_blocks);
+        }
     }
     scopes::share(slot, frame, shared.clone());
     for (space, ledger) in slot.ledgers(frame.marks.get()) {

@@ -78,6 +78,8 @@ impl Slot {
     pub(crate) fn leave_poll(&'static self, frame: &'static Frame, below: &'static Frame) {
         if let Some(shared) = frame.shared() {
             let _blind = blind::enter();
+            // What the level lacks of this poll would be missing from all that follow.
+            self.publish_shared(1);
             self.absorb(frame, &shared);
             self.end_sharing(frame);
         }

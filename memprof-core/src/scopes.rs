@@ -154,7 +154,7 @@ pub(crate) fn read(slot: &'static Slot, frame: &'static Frame, space: Space) -> 
     for (place, open) in shares.iter().enumerate() {
         let Some(shared) = open.shared().filter(|_| open.kind() != Kind::Context) else { continue };
         let before = tallies[place];
-        let after = shared.complete(space, &before);
+        let after = shared.complete(space, &before, &open.before_poll(space));
         tallies[place] = after;
         tallies[place + 1..].iter_mut().for_each(|below| below.correct(&before, &after));
     }

@@ -184,8 +184,17 @@ impl Shared {
         (level.peak_bytes.load(Ordering::Acquire), level.peak_blocks.load(Ordering::Acquire))
     }
 
-    /// Adds what happened under the context, and is not taken yet, to what the scope's own lane recorded.
-    pub(crate) fn complete(&self, space: Space, own: &Tally) -> Tally {
+    /// [`peak`](Self::peak) since the last call, for a future: each of its polls takes in what is new.
+    fn take_peak(&self, space: Space) -> (i64, i64) {
+        let level = self.level(space);
+        let (bytes, blocks) = (level.bytes.load(Ordering::Acquire), level.blocks.load(Ordering::Acquire));
+        let peak_bytes = level.peak_bytes.swap(bytes, Ordering::AcqRel);
+        (peak_bytes.max(bytes), level.peak_blocks.swap(blocks, Ordering::AcqRel).max(blocks))
+    }
+
+    /// Adds what happened under the context, and is not taken yet, to what the scope's own lane recorded: for a future
+    /// what one poll did, after it had recorded `before`.
+    pub(crate) fn complete(&self, space: Space, own: &Tally, before: &Counters) -> Tally {
         let mut sum = *own;
         if let Some(added) = self.pending(space) {
             let mut without_peak = added;
@@ -194,6 +203,7 @@ impl Shared {
             sum.fold(&without_peak);
         }
         let (bytes, blocks) = self.peak(space);
+        let (bytes, blocks) = (bytes - before.current_bytes, blocks - before.current_blocks);
         sum.counters.peak_bytes = sum.counters.peak_bytes.max(bytes).max(sum.counters.current_bytes);
         sum.counters.peak_blocks = sum.counters.peak_blocks.max(blocks).max(sum.counters.current_blocks);
         sum
@@ -215,6 +225,13 @@ impl Drop for Shared {
 }
 
 impl Frame {
+    /// What the future of this frame recorded before this poll; nothing if this is no poll. The level of a captured
+    /// future counts from its first poll.
+    pub(crate) fn before_poll(&self, space: Space) -> Counters {
+        let future = if self.kind() == Kind::Poll { self.future.get() } else { None };
+        future.map(|future| future.activation.accounts().tally(space).counters).unwrap_or_default()
+    }
+
     /// What was published of the `tally` of this frame: bytes, blocks, and the most bytes.
     pub(crate) fn published_of(&self, space: Space, tally: &Tally) -> [i64; 3] {
         if space == Space::HOST {
@@ -288,10 +305,12 @@ impl Slot {
                 continue;
             }
             let own = ledger.tally();
-            let (peak_bytes, peak_blocks) = shared.peak(space);
+            let before = frame.before_poll(space);
+            let is_poll = frame.kind() == Kind::Poll;
+            let (peak_bytes, peak_blocks) = if is_poll { shared.take_peak(space) } else { shared.peak(space) };
             let counters = Counters {
-                peak_bytes: peak_bytes - own.counters.current_bytes,
-                peak_blocks: peak_blocks - own.counters.current_blocks,
+                peak_bytes: peak_bytes - before.current_bytes - own.counters.current_bytes,
+                peak_blocks: peak_blocks - before.current_blocks - own.counters.current_blocks,
                 ..added.counters
             };
             self.sequence.open();

@@ -207,7 +207,7 @@ fn complete(space: Space, mut frames: Vec<Open>) -> Vec<Open> {
         }
         let Some(shared) = frames[place].frame.shared() else { continue };
         let before = frames[place].tally;
-        let after = shared.complete(space, &before);
+        let after = shared.complete(space, &before, &frames[place].frame.before_poll(space));
         frames[place].tally = after;
         for parent in &mut frames[place + 1..] {
             if parent.kind == Kind::Context {
