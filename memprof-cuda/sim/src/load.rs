@@ -39,8 +39,7 @@ impl Driver {
     }
 }
 
-/// Why the simulator could not be loaded.
-#[derive(Debug)]
+/// Why the simulator could not be loaded. Its `Debug` is its `Display`, for a `main` that returns it.
 pub struct LoadError(String);
 
 impl LoadError {
@@ -52,6 +51,12 @@ impl LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
