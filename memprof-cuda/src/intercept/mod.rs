@@ -41,6 +41,8 @@ enum State {
     No,
     /// Until the guard is dropped.
     Guarded(&'static Cupti, Subscriber),
+    /// The guard is dropped, and calls of wrappers are under way that count on it: until the last of them is over.
+    Ending(&'static Cupti, Subscriber),
     /// For the life of the process.
     Always,
 }
@@ -65,8 +67,8 @@ fn state() -> MutexGuard<'static, State> {
 ///
 /// Each call is charged where it happens: to the innermost scope of the thread that makes it. The tracked types and
 /// resources of this crate record nothing meanwhile, so that nothing is counted twice; a block that they allocated
-/// before or after is known either way. Install it before other threads allocate: a call of a tracked type that
-/// is under way on another thread at the very moment when interception begins or ends may be seen by both or by neither.
+/// before or after is known either way, and a call of theirs that is under way when interception begins or ends is
+/// recorded once. For that last call's sake the subscription to CUPTI may outlive the guard by as much.
 ///
 /// # What is counted, and where
 ///
@@ -145,6 +147,13 @@ fn begin(places: impl FnOnce() -> Vec<Place>, always: bool) -> Result<Intercepte
     match &*state {
         State::No => {}
         State::Always => return Ok(Intercepted { ends: false }),
+        State::Ending(cupti, subscriber) => {
+            // Still subscribed, so nothing that it goes by is out of date.
+            let next = if always { State::Always } else { State::Guarded(cupti, *subscriber) };
+            events::set_intercepted(true);
+            *state = next;
+            return Ok(Intercepted { ends: !always });
+        }
         State::Guarded(..) if always => return Ok(Intercepted { ends: false }),
         State::Guarded(..) => {
             return Err(problem(
@@ -170,15 +179,28 @@ impl Drop for Intercepted {
         if !self.ends {
             return;
         }
-        let _blind = blind();
         let mut state = state();
         if let State::Guarded(cupti, subscriber) = *state {
-            // From here on callbacks record nothing new, so those that still run on other threads do no harm.
+            // From here on callbacks record nothing, but for the calls of wrappers that count on it.
             events::set_intercepted(false);
-            *state = State::No;
-            if let Err(status) = cupti.unsubscribe(subscriber) {
-                print_line(&format!("memprof: cannot end the interception of CUDA: {}", cupti.text(status)));
-            }
+            *state = State::Ending(cupti, subscriber);
+        }
+        drop(state);
+        end();
+    }
+}
+
+/// Ends the subscription of an interception whose guard is dropped, unless calls are under way that count on it: the
+/// last of them comes here again.
+pub(crate) fn end() {
+    let _blind = blind();
+    let mut state = state();
+    if let State::Ending(cupti, subscriber) = *state
+        && !events::is_counted_on()
+    {
+        *state = State::No;
+        if let Err(status) = cupti.unsubscribe(subscriber) {
+            print_line(&format!("memprof: cannot end the interception of CUDA: {}", cupti.text(status)));
         }
     }
 }
