@@ -191,6 +191,7 @@ fn a_library_that_is_named_is_the_one_that_is_used() -> Tried {
     let refusal = memprof_cuda::intercept_with("no such folder/libcupti.so").err().ok_or("a file that is not there")?;
     let said = refusal.to_string();
     assert!(said.starts_with("cannot intercept CUDA allocations: cannot load no such folder/libcupti.so: "), "{said}");
+    assert!(said.ends_with("No such file or directory"), "{said}");
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use memprof_core::__allocator::{blind, print_line};
 
+use crate::driver;
 use crate::error::{Error, Kind};
 use crate::events;
 use crate::intercept::ffi::{Cupti, Status, Subscriber};
@@ -82,7 +83,8 @@ fn state() -> MutexGuard<'static, State> {
 ///
 /// A block is freed by address, through whichever function. Physical memory of `cuMemCreate` is freed when its
 /// last handle is released and its last mapping is gone. A context that is destroyed, a primary one that is reset or
-/// released for the last time, frees what was allocated in it, but for physical memory, which belongs to no context.
+/// released for the last time, frees what was allocated in it, but for physical memory, which belongs to no context, and
+/// for what the tracked types allocated before interception began, which is freed when they are dropped.
 /// A free is recorded before the driver's call and taken back if the driver refuses; a free of an address that nobody
 /// knows is counted in `unknown_frees` once the driver has done it. An allocation that the driver refuses is counted in
 /// `failed`.
@@ -162,7 +164,7 @@ fn begin(places: impl FnOnce() -> Vec<Place>, always: bool) -> Result<Intercepte
             ));
         }
     }
-    let driver = survey::Driver::find().map_err(|problem| Error::new(Kind::NoDriver { problem }))?;
+    let driver = survey::Driver::find().map_err(no_driver)?;
     let active = driver.active_primaries();
     contexts::prepare();
     blocks::prepare();
@@ -204,6 +206,11 @@ pub(crate) fn end() {
             print_line(&format!("memprof: cannot end the interception of CUDA: {}", cupti.text(status)));
         }
     }
+}
+
+/// That there is no driver, in the words of whoever looks for it anywhere in this crate.
+fn no_driver(problem: String) -> Error {
+    driver::require(&[]).err().unwrap_or_else(|| Error::new(Kind::NoDriver { problem }))
 }
 
 fn problem(problem: impl Into<String>) -> Error {
