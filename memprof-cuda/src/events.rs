@@ -21,6 +21,8 @@ static LEFT_TO_INTERCEPTION: AtomicUsize = AtomicUsize::new(0);
 thread_local! {
     /// In a wrapper's call: whether interception records it. Without a destructor: blocks are freed late.
     static IN_CALL: Cell<Option<bool>> = const { Cell::new(None) };
+    /// How many failures interception has counted on this thread.
+    static FAILURES_SEEN: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Whether interception records what the driver does for this thread now.
@@ -93,11 +95,20 @@ pub(crate) fn allocated(space: Space, address: u64, bytes: u64) {
     }
 }
 
-/// The driver could not allocate.
-pub(crate) fn failed(space: Space, bytes: u64) {
-    if !is_intercepted() {
-        memprof_core::record_alloc_failure(space, bytes);
-    }
+/// Tries to allocate, and counts a failure: also one that never reached the driver, so that interception has not seen it.
+pub(crate) fn attempt<T, E>(space: Space, bytes: u64, attempt: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let before = FAILURES_SEEN.get();
+    attempt().inspect_err(|_| {
+        if !is_intercepted() || FAILURES_SEEN.get() == before {
+            memprof_core::record_alloc_failure(space, bytes);
+        }
+    })
+}
+
+/// Interception sees that the driver could not allocate.
+pub(crate) fn failure_seen(space: Space, bytes: u64) {
+    FAILURES_SEEN.set(FAILURES_SEEN.get().wrapping_add(1));
+    memprof_core::record_alloc_failure(space, bytes);
 }
 
 /// The driver is about to free: call it before, and [`Released::restore`] on the result if the driver refuses.

@@ -112,7 +112,7 @@ pub(crate) fn retrying<T>(
     loop {
         let (outcome, answers) = {
             let stage = InStage::begin(Stage::Attempting);
-            (attempt(), stage.is_some())
+            (events::attempt(space, bytes, &mut attempt), stage.is_some())
         };
         let error = match outcome {
             Ok(allocated) => {
@@ -121,7 +121,6 @@ pub(crate) fn retrying<T>(
             }
             Err(error) => error,
         };
-        events::failed(space, bytes);
         if !error.is_out_of_memory() || !answers {
             return Err(error);
         }

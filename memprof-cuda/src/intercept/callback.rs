@@ -9,7 +9,7 @@
 use core::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use memprof_core::{Space, record_alloc_failure};
+use memprof_core::Space;
 
 use crate::intercept::blocks::{self, Held, Key};
 use crate::intercept::calls::{self, Call};
@@ -167,7 +167,7 @@ fn failed(request: &Request, context: u64, result: u32) {
     // Without a context a call is no attempt on any device.
     let counted = request.space.filter(|_| context != 0 && events::is_intercepted());
     let Some(space) = counted else { return };
-    record_alloc_failure(space, request.bytes);
+    events::failure_seen(space, request.bytes);
     if result == OUT_OF_MEMORY {
         oom::seen_by_interception(space, request.bytes);
     }
