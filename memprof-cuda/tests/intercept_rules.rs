@@ -230,3 +230,17 @@ fn an_address_whose_free_was_missed_is_given_back_when_it_comes_again() -> Tried
     drop(context);
     Ok(())
 }
+
+#[test]
+fn no_bytes_at_the_null_pointer_are_no_block() -> Tried {
+    let (_alone, sim) = alone()?;
+    let _guard = memprof_cuda::intercept()?;
+    let stream = CudaContext::new(0)?.default_stream();
+    let before = totals(DEVICE());
+    drop([stream.null::<u8>()?, stream.alloc_zeros(0)?, stream.alloc_zeros(0)?]);
+    let after = totals(DEVICE());
+    assert_eq!((after.live_blocks, after.blocks_total), (before.live_blocks, before.blocks_total));
+    assert_eq!((after.unknown_frees, after.missed_frees), (before.unknown_frees, before.missed_frees));
+    agree(sim);
+    Ok(())
+}

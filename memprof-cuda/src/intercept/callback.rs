@@ -150,10 +150,14 @@ fn free(key: Key, space: impl FnOnce() -> Space) -> Option<Free> {
     Some(blocks::free(key, likely).map_or(Free::Unknown(space), Free::Known))
 }
 
-/// The driver has allocated at this address, or under this handle.
+/// The driver has allocated at this address, or under this handle. The null pointer, for which it gives no memory and
+/// takes none back, is no block.
 fn allocated(request: &Request, address: Option<u64>, context: u64) {
     let Some(address) = address.filter(|_| events::is_intercepted()) else { return };
     let key = (request.key)(address);
+    if key == Key::address(0) {
+        return;
+    }
     if request.is_physical {
         physical::created(address);
     }

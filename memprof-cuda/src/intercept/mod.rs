@@ -81,13 +81,13 @@ fn state() -> MutexGuard<'static, State> {
 /// | `cuMemAllocManaged` | `managed` | as requested |
 /// | `cuMemHostAlloc`, `cuMemAllocHost`, pools of host memory | `pinned` | as requested |
 ///
-/// A block is freed by address, through whichever function. Physical memory of `cuMemCreate` is freed when its
-/// last handle is released and its last mapping is gone. A context that is destroyed, a primary one that is reset or
-/// released for the last time, frees what was allocated in it, but for physical memory, which belongs to no context, and
-/// for what the tracked types allocated before interception began, which is freed when they are dropped.
-/// A free is recorded before the driver's call and taken back if the driver refuses; a free of an address that nobody
-/// knows is counted in `unknown_frees` once the driver has done it. An allocation that the driver refuses is counted in
-/// `failed`.
+/// No bytes for which the driver gives the null pointer are no block. A block is freed by address, through whichever
+/// function. Physical memory of `cuMemCreate` is freed when its last handle is released and its last mapping is gone. A
+/// context that is destroyed, a primary one that is reset or released for the last time, frees what was allocated in it,
+/// but for physical memory, which belongs to no context, and for what the tracked types allocated before interception
+/// began, which is freed when they are dropped. A free is recorded before the driver's call and taken back if the driver
+/// refuses; a free of an address that nobody knows is counted in `unknown_frees` once the driver has done it. An
+/// allocation that fails is counted in `failed`.
 ///
 /// Not counted, and therefore part of what a report calls unattributed: contexts, modules, printf and device heaps,
 /// local memory; memory that graphs allocate (nodes of `cuGraphAddMemAllocNode`; an allocation that is captured from
