@@ -1,6 +1,6 @@
 //! What tracked allocations report, unless interception sees the driver's calls itself.
 //!
-//! Which of the two records a call of the driver that a wrapper makes, is decided once, when the wrapper's [`Call`]
+//! Which of the two records a call of the driver that a wrapper makes, is decided once, when the wrapper's [`WrapperCall`]
 //! begins. Wrapper and callback are on the same thread and both ask [`is_intercepted`], so they agree also where
 //! interception begins or ends in the midst of the call: it is recorded once.
 
@@ -42,11 +42,11 @@ pub(crate) fn is_counted_on() -> bool {
 
 /// A wrapper's call, from before the driver's until it is recorded.
 #[must_use]
-pub(crate) struct Call {
+pub(crate) struct WrapperCall {
     before: Option<bool>,
 }
 
-impl Call {
+impl WrapperCall {
     /// Within another call, this one is part of it.
     pub(crate) fn begin() -> Self {
         let before = IN_CALL.get();
@@ -63,7 +63,7 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for WrapperCall {
     fn drop(&mut self) {
         if IN_CALL.replace(self.before) == Some(true) && self.before.is_none() {
             counts_no_longer();

@@ -189,7 +189,7 @@ fn answer(
 
 /// What the callback says; that it panicked is said once each time.
 fn ask(callback: &Callback, facts: &OutOfMemory) -> Action {
-    let asked = catch_unwind(AssertUnwindSafe(|| events::Call::outside(|| callback(facts))));
+    let asked = catch_unwind(AssertUnwindSafe(|| events::WrapperCall::outside(|| callback(facts))));
     asked.unwrap_or_else(|payload| {
         print_line("memprof: the callback of on_out_of_memory panicked, so the allocation fails");
         // Dropping it may panic again.

@@ -96,8 +96,9 @@ fn state() -> MutexGuard<'static, State> {
 /// were allocated before interception began, by others than this crate, are unknown; blocks that others free after it
 /// ended stay in the books until the end, or until their address is allocated again (`missed_frees`).
 ///
-/// A device whose contexts are all gone whenever a snapshot is taken is reported with what is attributed, and that the rest is
-/// not known: a callback may not ask the driver. A context whose device neither a call nor CUPTI has named has the space `cuda:?`.
+/// A device whose contexts are all gone whenever a snapshot is taken is reported with what is attributed, and that the
+/// rest is not known: a callback may not ask the driver. A context whose device neither a call nor CUPTI has named has the
+/// space `cuda:?`.
 ///
 /// # Which CUPTI
 ///

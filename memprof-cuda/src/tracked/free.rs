@@ -21,7 +21,7 @@ pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space) {
         let bound = context.bind_to_thread();
         // Its stream waits for what reads and writes it.
         let address = slice.leak();
-        let _call = events::Call::begin();
+        let _call = events::WrapperCall::begin();
         let released = released(space, address);
         let freed = if context.has_async_alloc() {
             context.record_err(bound);
@@ -40,7 +40,7 @@ pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space) {
 /// Drops memory of a type that cudarc frees itself, and sees from the context whether that worked.
 pub(super) fn drop_watched(context: &Arc<CudaContext>, space: Space, address: u64, drop: impl FnOnce()) {
     keeping_errors(context, || {
-        let _call = events::Call::begin();
+        let _call = events::WrapperCall::begin();
         let released = released(space, address);
         drop();
         // Another thread may have left or taken an error of this context in between; cudarc has no better answer.
