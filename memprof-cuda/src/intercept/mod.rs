@@ -112,8 +112,9 @@ fn state() -> MutexGuard<'static, State> {
 /// # Cost
 ///
 /// A callback of CUPTI before and after each call that allocates or frees, with a few look-ups in tables, and nothing
-/// for any other call of the driver: on the simulator, whose own callbacks are in it, about 0.7 µs for an allocation and
-/// its free (`cargo bench -p memprof-cuda --bench events`). A context that is destroyed costs a walk over all live blocks.
+/// for any other call of the driver: on the simulator, whose own callbacks are in it, 0.35 µs for an allocation and its
+/// free, and 0.66 µs with eight threads on two processors (`cargo bench -p memprof-cuda --bench events`; 0.3 to 1.5 µs
+/// while the machine had other work). A context that is destroyed costs a walk over all live blocks.
 ///
 /// # Errors
 ///
