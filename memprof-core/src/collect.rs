@@ -82,10 +82,12 @@ pub fn snapshot() -> Snapshot {
     };
     let scopes_entered = calls.iter().any(|calls| *calls > 0);
     let mut devices = device::ask();
-    for device in &mut devices {
+    devices.retain_mut(|device| {
         let space = spaces.iter().find(|space| space.name == device.space);
         device.attribute(space.map_or(0, |space| space.totals.live));
-    }
+        // Of a device that could never be asked, there is something to say only if it was used.
+        device.total > 0 || space.is_some_and(|space| space.has_events)
+    });
     Snapshot::new(SnapshotParts { enabled: on, host, spaces, devices, notes: notes(unread), scopes_entered })
 }
 

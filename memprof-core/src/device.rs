@@ -30,7 +30,7 @@ pub struct Device {
     pub pool_used_high: u64,
     /// Taken on the device, by anybody.
     pub used: u64,
-    /// The device's memory.
+    /// The device's memory; 0 where the driver could never be asked: then only `attributed` is known.
     pub total: u64,
     /// `used`, less `attributed` and what of the pool's reserve is not handed out. Negative where more is attributed than
     /// the device has in use: the report says so.
@@ -48,8 +48,12 @@ impl Device {
 
     /// Fills in what memprof attributes, and what remains.
     pub(crate) fn attribute(&mut self, live: i64) {
-        let used = i128::from(self.used) - i128::from(self.pool_reserved.saturating_sub(self.pool_used));
         self.attributed = live;
+        if self.total == 0 {
+            self.unattributed = 0;
+            return;
+        }
+        let used = i128::from(self.used) - i128::from(self.pool_reserved.saturating_sub(self.pool_used));
         self.unattributed =
             i64::try_from(used - i128::from(live)).unwrap_or(if used < 0 { i64::MIN } else { i64::MAX });
     }
@@ -83,7 +87,8 @@ mod tests {
 
     #[test]
     fn what_is_used_is_attributed_or_in_reserve_or_unattributed() {
-        let mut device = Device { pool_reserved: 100, pool_used: 60, used: 1000, ..Device::of("cuda:0".to_owned()) };
+        let mut device =
+            Device { pool_reserved: 100, pool_used: 60, used: 1000, total: 8000, ..Device::of("cuda:0".to_owned()) };
         device.attribute(300);
         assert_eq!((device.attributed, device.unattributed), (300, 660));
         device.attribute(2000);

@@ -1,11 +1,12 @@
-//! What a tracked allocation and its free cost over cudarc's own, beside the limit:
+//! What an allocation and its free cost over cudarc's own, tracked and intercepted, beside the limit:
 //!
 //! ```text
 //! cargo bench -p memprof-cuda --bench events
 //! ```
 //!
 //! With 1,000,000 live blocks in the books, on one thread and on eight. The driver is the machine's own where it has a
-//! device, else the simulator, whose calls take their own time: the difference is memprof's. Each number is the best of
+//! device, else the simulator, whose calls take their own time: the difference is memprof's, and where the route is
+//! interception, CUPTI's too. Each number is the best of
 //! [`ROUNDS`]; a limit that is missed is marked `over`, and nothing fails, as times depend on the machine and on what
 //! else runs there.
 
@@ -40,19 +41,39 @@ fn main() -> Result<(), Box<dyn Error>> {
         processors(),
         if driver.is_real() { "a real driver" } else { "the simulator" }
     );
-    println!("{:<12} {:>12} {:>12} {:>12} {:>12}", "threads", "cudarc", "tracked", "memprof's", "limit");
+    println!("{:<24} {:>12} {:>12} {:>12} {:>12}", "route, threads", "cudarc", "with", "memprof's", "limit");
     for block in 0..LIVE_BLOCKS {
         memprof_core::record_alloc(tracked.space(), LIVE_BLOCKS_AT + block * 256, 256);
     }
     for threads in [1, THREADS] {
-        let [plain, ours] = best([&mut || together(threads, || plain_pair(&stream)), &mut || {
-            together(threads, || tracked_pair(&tracked))
-        }]);
-        let verdict = if ours - plain > LIMIT { "  over" } else { "" };
-        println!("{threads:<12} {plain:>9.0} ns {ours:>9.0} ns {:>9.0} ns {LIMIT:>9.0} ns{verdict}", ours - plain);
+        let plain = || together(threads, || plain_pair(&stream));
+        let ours = || together(threads, || tracked_pair(&tracked));
+        row("tracked", threads, best([&mut { plain }, &mut { ours }]));
+        if let Err(error) = memprof_cuda::intercept() {
+            println!("intercepted: skipped: {error}");
+            continue;
+        }
+        row("intercepted", threads, best([&mut { plain }, &mut || intercepted(plain)]));
+        row("tracked, intercepted", threads, best([&mut { plain }, &mut || intercepted(ours)]));
     }
     assert_eq!(memprof_core::snapshot().totals(Space::device(0)).live_blocks.unsigned_abs(), LIVE_BLOCKS);
     Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the table")]
+fn row(route: &str, threads: u32, [plain, ours]: [f64; 2]) {
+    let verdict = if ours - plain > LIMIT { "  over" } else { "" };
+    let own = ours - plain;
+    println!(
+        "{:<24} {plain:>9.0} ns {ours:>9.0} ns {own:>9.0} ns {LIMIT:>9.0} ns{verdict}",
+        format!("{route}, {threads}")
+    );
+}
+
+/// Under interception, whose beginning and end are not timed.
+fn intercepted(timed: impl Fn() -> f64) -> f64 {
+    let _guard = memprof_cuda::intercept().unwrap_or_else(|error| panic!("{error}"));
+    timed()
 }
 
 fn plain_pair(stream: &Arc<CudaStream>) -> Result<(), DriverError> {

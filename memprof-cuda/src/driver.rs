@@ -7,6 +7,7 @@
 
 #![expect(unsafe_code, reason = "a library is loaded, and its functions looked up")]
 
+use std::error::Error as _;
 use std::sync::{Arc, Once, OnceLock};
 
 use cudarc::driver::{CudaContext, result, sys::CUresult};
@@ -132,7 +133,7 @@ fn load() -> Result<Library, Error> {
         // SAFETY: the initialisers of a CUDA driver need nothing of us; cudarc loads the same library the same way.
         match unsafe { Library::new(*name) } {
             Ok(driver) => return Ok(driver),
-            Err(error) => said = error.to_string(),
+            Err(error) => said = words(&error),
         }
     }
     let problem = format!(
@@ -141,6 +142,11 @@ fn load() -> Result<Library, Error> {
         NAMES.join(", ")
     );
     Err(Error::new(Kind::NoDriver { problem }))
+}
+
+/// What the loader said, which libloading's own text leaves to the source of the error.
+pub(crate) fn words(error: &libloading::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// The first of these functions that the driver does not have.

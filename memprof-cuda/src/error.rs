@@ -14,11 +14,11 @@ use cudarc::driver::{DriverError, sys::CUresult};
 /// }
 /// # }
 /// ```
-#[derive(Debug)]
+///
+/// Its `Debug` is its `Display`: what a `main` that returns it, or an `unwrap`, prints is for people too.
 pub struct Error(Box<Kind>);
 
 /// What an [`Error`] is made of.
-#[derive(Debug)]
 pub(crate) enum Kind {
     /// No CUDA driver can be loaded.
     NoDriver { problem: String },
@@ -113,11 +113,29 @@ impl fmt::Display for Error {
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &*self.0 {
             Kind::File { error, .. } => Some(error),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, Kind};
+
+    #[test]
+    fn a_main_that_returns_it_prints_one_clear_line() {
+        let error: Box<dyn std::error::Error> =
+            Error::new(Kind::Interception { problem: "no \"CUPTI\"".into() }).into();
+        assert_eq!(format!("{error:?}"), "cannot intercept CUDA allocations: no \"CUPTI\"");
     }
 }

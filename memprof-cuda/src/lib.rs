@@ -68,6 +68,7 @@ mod events;
 mod intercept;
 mod oom;
 mod reconcile;
+mod scatter;
 mod tracked;
 
 pub use driver::context;

@@ -112,7 +112,7 @@ pub(crate) fn retrying<T>(
     loop {
         let (outcome, answers) = {
             let stage = InStage::begin(Stage::Attempting);
-            (attempt(), stage.is_some())
+            (events::attempt(space, bytes, &mut attempt), stage.is_some())
         };
         let error = match outcome {
             Ok(allocated) => {
@@ -121,7 +121,6 @@ pub(crate) fn retrying<T>(
             }
             Err(error) => error,
         };
-        events::failed(space, bytes);
         if !error.is_out_of_memory() || !answers {
             return Err(error);
         }
@@ -190,7 +189,8 @@ fn answer(
 
 /// What the callback says; that it panicked is said once each time.
 fn ask(callback: &Callback, facts: &OutOfMemory) -> Action {
-    catch_unwind(AssertUnwindSafe(|| callback(facts))).unwrap_or_else(|payload| {
+    let asked = catch_unwind(AssertUnwindSafe(|| events::WrapperCall::outside(|| callback(facts))));
+    asked.unwrap_or_else(|payload| {
         print_line("memprof: the callback of on_out_of_memory panicked, so the allocation fails");
         // Dropping it may panic again.
         Box::leak(payload);

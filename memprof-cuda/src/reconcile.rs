@@ -138,20 +138,20 @@ impl Drop for Watch {
     }
 }
 
-/// Every watched device that ever said something: the probe of snapshots.
+/// Every watched device: the probe of snapshots.
 fn devices() -> Vec<Device> {
     find_all();
     let ordinals: Vec<usize> = watched().iter().map(|known| known.ordinal).collect();
     ordinals.into_iter().filter_map(refresh).collect()
 }
 
-/// What the driver says of a device now; the last known values where it cannot be asked.
+/// What the driver says of a device now; the last known values where it cannot be asked, zeros if it never could.
 fn refresh(ordinal: usize) -> Option<Device> {
     if events::is_in_callback() {
         // The driver may not be called here, nor a context ended, as dropping the last holder of one would.
         let mut known = watched().iter().find(|known| known.ordinal == ordinal)?.known.clone();
         known.last_known = true;
-        return (known.total > 0).then_some(known);
+        return Some(known);
     }
     let (device, contexts, space) = watched().iter().find(|known| known.ordinal == ordinal).map(|known| {
         let contexts: Vec<_> = known.contexts.iter().filter_map(Weak::upgrade).collect();
@@ -169,7 +169,7 @@ fn refresh(ordinal: usize) -> Option<Device> {
     }
     let mut known = entry.known.clone();
     known.last_known = last_known;
-    (known.total > 0).then_some(known)
+    Some(known)
 }
 
 /// The driver cannot be asked: it is gone, or has no context on the device.

@@ -3,7 +3,7 @@
 
 use std::process::{Command, Output};
 
-use memprof_core::Space;
+use memprof_core::{Scope, Site, Space};
 
 mod intercept_ground;
 use intercept_ground::{self as ground, Subscribed, Tried, alone, live};
@@ -53,5 +53,25 @@ fn what_prevents_it_is_said_in_one_line_and_the_program_runs_on() -> Tried {
     let _context = memprof_cuda::context(0)?;
     ground::free(ground::allocate(100)?)?;
     drop(memprof_cuda::context(1)?);
+    Ok(())
+}
+
+#[test]
+fn a_device_whose_context_is_gone_before_the_first_snapshot_is_said_to_be_unknown() -> Tried {
+    if !is_inside() {
+        let output = inside("a_device_whose_context_is_gone_before_the_first_snapshot_is_said_to_be_unknown")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        let line = "\ncuda:1: attributed 0; what the device uses is not known: ";
+        assert!(said.contains(line) && !said.contains("cuda:0: attributed"), "{said}");
+        return Ok(());
+    }
+    let (_alone, _sim) = alone()?;
+    let _guard = memprof_cuda::intercept()?;
+    let _scope = Scope::enter(Site::named("others' code"));
+    let context = cudarc::driver::CudaContext::new(1)?;
+    drop(context.default_stream().alloc_zeros::<u8>(10)?);
+    drop(context);
+    assert_eq!(memprof_core::snapshot().devices().len(), 1);
     Ok(())
 }

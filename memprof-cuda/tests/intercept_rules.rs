@@ -191,6 +191,7 @@ fn a_library_that_is_named_is_the_one_that_is_used() -> Tried {
     let refusal = memprof_cuda::intercept_with("no such folder/libcupti.so").err().ok_or("a file that is not there")?;
     let said = refusal.to_string();
     assert!(said.starts_with("cannot intercept CUDA allocations: cannot load no such folder/libcupti.so: "), "{said}");
+    assert!(said.ends_with("No such file or directory"), "{said}");
     Ok(())
 }
 
@@ -227,5 +228,19 @@ fn an_address_whose_free_was_missed_is_given_back_when_it_comes_again() -> Tried
     ground::free(second)?;
     agree(sim);
     drop(context);
+    Ok(())
+}
+
+#[test]
+fn no_bytes_at_the_null_pointer_are_no_block() -> Tried {
+    let (_alone, sim) = alone()?;
+    let _guard = memprof_cuda::intercept()?;
+    let stream = CudaContext::new(0)?.default_stream();
+    let before = totals(DEVICE());
+    drop([stream.null::<u8>()?, stream.alloc_zeros(0)?, stream.alloc_zeros(0)?]);
+    let after = totals(DEVICE());
+    assert_eq!((after.live_blocks, after.blocks_total), (before.live_blocks, before.blocks_total));
+    assert_eq!((after.unknown_frees, after.missed_frees), (before.unknown_frees, before.missed_frees));
+    agree(sim);
     Ok(())
 }

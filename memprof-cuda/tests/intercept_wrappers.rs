@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "memory is allocated without being set")]
 
 use memprof_core::Space;
+use memprof_cuda::resource::{CudaMemory, DeviceMemory as _, Limiting, Tracked};
 use memprof_cuda::{TrackedExt as _, TrackedStream};
 
 mod intercept_ground;
@@ -113,5 +114,32 @@ fn a_failure_is_counted_once() -> Tried {
     sim.fail_next("cuMemAllocAsync", 2, 1);
     assert!(stream.alloc_zeros::<u8>(100).is_err());
     assert_eq!(totals(DEVICE()).failed, before + 1);
+    Ok(())
+}
+
+#[test]
+fn a_failure_that_never_reaches_the_driver_is_counted_too() -> Tried {
+    let (_alone, _sim) = alone()?;
+    let _guard = memprof_cuda::intercept()?;
+    let stream = stream()?;
+    let before = totals(DEVICE()).failed;
+    assert!(stream.alloc_zeros::<u64>(usize::MAX).is_err());
+    assert_eq!(totals(DEVICE()).failed, before + 1);
+    let limited = Tracked::new(Limiting::new(CudaMemory, 1000));
+    assert!(limited.allocate(2000, &stream).is_err());
+    assert_eq!(totals(DEVICE()).failed, before + 2);
+    Ok(())
+}
+
+#[test]
+fn blocks_from_before_that_a_reset_released_are_off_the_books_once_they_are_dropped() -> Tried {
+    let (_alone, sim) = alone()?;
+    let stream = stream()?;
+    let held = stream.alloc_zeros::<u8>(100)?;
+    let _guard = memprof_cuda::intercept()?;
+    intercept_ground::reset_primary(0)?;
+    drop(held);
+    assert_eq!(live(DEVICE()), (0, 0));
+    agree(sim);
     Ok(())
 }

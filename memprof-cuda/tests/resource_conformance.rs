@@ -1,5 +1,6 @@
 //! What every device resource must do, written once and run for each: the driver's four, and every adaptor over each.
-//! RMM's suites for resources, restated. On a GPU where there is one, and on the simulator otherwise.
+//! RMM's suites for resources, restated. As they report themselves, and again while the process is intercepted. On a GPU
+//! where there is one, and on the simulator otherwise.
 
 #![expect(unsafe_code, reason = "frees device memory")]
 
@@ -12,22 +13,37 @@ use cudarc::driver::sys::CUdeviceptr;
 use memprof_cuda_sim::Sim;
 
 use self::resource::{
-    Device, GIB, KIB, MIB, PIB, Random, Resource, all_resources, books, device, driver_resources, free,
+    Device, GIB, KIB, MIB, PIB, Random, Resource, all_resources, books, device, driver_resources, free, skipped,
 };
 
 mod resource;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// Runs `check` for every resource, and then compares memprof's books, and the driver's if that is the simulator, with
-/// those before: nothing may be left, and nothing freed that was not known.
+/// Runs `check` for every resource, as it reports itself and again while the process is intercepted.
 fn for_every_resource(check: impl Fn(&str, &Resource, &Device) -> Outcome) -> Outcome {
     let device = device()?;
+    leaves_the_books_as_they_were(&device, &check)?;
+    match memprof_cuda::intercept() {
+        Ok(_guard) => {
+            leaves_the_books_as_they_were(&device, &check).map_err(|error| format!("intercepted: {error}").into())
+        }
+        Err(error) if device.driver.is_real() => {
+            skipped(&error.to_string());
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Compares memprof's books, and the driver's if that is the simulator, with those before: nothing may be left, and
+/// nothing freed that was not known.
+fn leaves_the_books_as_they_were(device: &Device, check: impl Fn(&str, &Resource, &Device) -> Outcome) -> Outcome {
     for (name, resource) in all_resources()? {
         let space = resource.space(&device.stream);
         let before = books(space);
         let driver_before = device.driver.simulator().map(Sim::blocks);
-        check(&name, &resource, &device).map_err(|error| format!("{name}: {error}"))?;
+        check(&name, &resource, device).map_err(|error| format!("{name}: {error}"))?;
         device.context.synchronize()?;
         assert_eq!(books(space), before, "{name}: memprof's books of {space}");
         assert_eq!(device.driver.simulator().map(Sim::blocks), driver_before, "{name}: the driver's books");

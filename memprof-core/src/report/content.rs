@@ -95,6 +95,13 @@ impl Sheet<'_> {
     /// How the memory of the device adds up, if this is the space of one.
     pub(super) fn device_line(&self, snapshot: &Snapshot) -> Option<String> {
         let device = snapshot.devices().iter().find(|device| device.space == self.space.name)?;
+        if device.total == 0 {
+            return Some(format!(
+                "{}: attributed {}; what the device uses is not known: its driver could not be asked while it had a context",
+                one_line(&device.space),
+                thousands(device.attributed),
+            ));
+        }
         let mut line = format!(
             "{}: device uses {} of {} bytes: attributed {}, pool reserve {}, unattributed {}",
             one_line(&device.space),

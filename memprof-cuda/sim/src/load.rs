@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "loads shared libraries and asks a driver for its devices")]
 
 use std::env;
+use std::error::Error as _;
 use std::ffi::{c_int, c_uint};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -39,19 +40,26 @@ impl Driver {
     }
 }
 
-/// Why the simulator could not be loaded.
-#[derive(Debug)]
+/// Why the simulator could not be loaded. Its `Debug` is its `Display`, for a `main` that returns it.
 pub struct LoadError(String);
 
 impl LoadError {
-    pub(crate) fn new(problem: String) -> Self {
-        Self(problem)
+    /// `attempted`, and what the loader said, which libloading's own text leaves to the source of the error.
+    pub(crate) fn new(attempted: &str, error: &libloading::Error) -> Self {
+        let said = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        Self(format!("{attempted}: {said}"))
     }
 }
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -89,7 +97,7 @@ pub fn load_simulator() -> Result<Sim, LoadError> {
     let path = find()?;
     // SAFETY: our own library, whose initialisation runs nothing.
     let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_GLOBAL) };
-    let library = library.map_err(|error| LoadError(format!("cannot load {}: {error}", path.display())))?;
+    let library = library.map_err(|error| LoadError::new(&format!("cannot load {}", path.display()), &error))?;
     // For ever: cudarc keeps addresses in it, and threads may call it while the process ends.
     let sim = Sim::new(Box::leak(Box::new(library)), path)?;
     *loaded = Some(sim);

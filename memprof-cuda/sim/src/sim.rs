@@ -217,7 +217,7 @@ impl Sim {
 fn function<F: Copy>(library: &'static Library, name: &str) -> Result<F, LoadError> {
     // SAFETY: the library and this code are one crate: the function of this name has the type of the field.
     let found = unsafe { library.get::<F>(name.as_bytes()) };
-    found.map(|function| *function).map_err(|error| LoadError::new(format!("the simulator has no {name}: {error}")))
+    found.map(|function| *function).map_err(|error| LoadError::new(&format!("the simulator has no {name}"), &error))
 }
 
 impl From<RawBlock> for Block {

@@ -10,6 +10,7 @@ use memprof_core::__allocator::{self, Released, blind};
 use memprof_core::{Space, record_alloc};
 
 use crate::events;
+use crate::scatter::Scattered;
 
 /// What a block is known by. A device, managed or pinned address is itself: they share one address space, which ends
 /// far below bit 62. Handles, which are pointers into the driver's own memory or numbers, have a range of their own.
@@ -44,7 +45,7 @@ pub(super) struct Held {
     pub(super) context: u64,
 }
 
-static HELD: LazyLock<DashMap<Key, Held>> = LazyLock::new(DashMap::new);
+static HELD: LazyLock<DashMap<Key, Held, Scattered>> = LazyLock::new(DashMap::default);
 
 /// Makes the table, which is none of the program's memory.
 pub(super) fn prepare() {

@@ -9,7 +9,7 @@
 use core::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use memprof_core::{Space, record_alloc_failure};
+use memprof_core::Space;
 
 use crate::intercept::blocks::{self, Held, Key};
 use crate::intercept::calls::{self, Call};
@@ -150,10 +150,14 @@ fn free(key: Key, space: impl FnOnce() -> Space) -> Option<Free> {
     Some(blocks::free(key, likely).map_or(Free::Unknown(space), Free::Known))
 }
 
-/// The driver has allocated at this address, or under this handle.
+/// The driver has allocated at this address, or under this handle. The null pointer, for which it gives no memory and
+/// takes none back, is no block.
 fn allocated(request: &Request, address: Option<u64>, context: u64) {
     let Some(address) = address.filter(|_| events::is_intercepted()) else { return };
     let key = (request.key)(address);
+    if key == Key::address(0) {
+        return;
+    }
     if request.is_physical {
         physical::created(address);
     }
@@ -167,7 +171,7 @@ fn failed(request: &Request, context: u64, result: u32) {
     // Without a context a call is no attempt on any device.
     let counted = request.space.filter(|_| context != 0 && events::is_intercepted());
     let Some(space) = counted else { return };
-    record_alloc_failure(space, request.bytes);
+    events::failure_seen(space, request.bytes);
     if result == OUT_OF_MEMORY {
         oom::seen_by_interception(space, request.bytes);
     }

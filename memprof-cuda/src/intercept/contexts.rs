@@ -8,6 +8,7 @@ use memprof_core::__allocator::blind;
 use memprof_core::Space;
 
 use crate::intercept::ffi::Cupti;
+use crate::scatter::Scattered;
 
 /// A device's primary context.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,10 +22,10 @@ struct Primary {
 }
 
 /// Devices of contexts, green ones included.
-static DEVICES: LazyLock<DashMap<u64, u32>> = LazyLock::new(DashMap::new);
+static DEVICES: LazyLock<DashMap<u64, u32, Scattered>> = LazyLock::new(DashMap::default);
 static PRIMARIES: LazyLock<DashMap<u32, Primary>> = LazyLock::new(DashMap::new);
 /// Spaces of the pools that were made under interception.
-static POOLS: LazyLock<DashMap<u64, Space>> = LazyLock::new(DashMap::new);
+static POOLS: LazyLock<DashMap<u64, Space, Scattered>> = LazyLock::new(DashMap::default);
 
 /// A machine has at most as many devices whose spaces are kept; those of further ones are looked up by name.
 const KEPT: usize = 16;

@@ -9,6 +9,8 @@ use core::ptr;
 
 use libloading::Library;
 
+use crate::driver;
+
 /// `CUpti_CallbackFunc`.
 pub(super) type Callback = unsafe extern "C" fn(*mut c_void, u32, u32, *const c_void);
 
@@ -70,7 +72,7 @@ macro_rules! function {
 impl Cupti {
     /// The functions of a loaded library. An error names the first that it lacks.
     pub(super) fn of(library: Library, place: String) -> Result<Self, String> {
-        let lacks = |error: libloading::Error| format!("{place} is no CUPTI: {error}");
+        let lacks = |error: libloading::Error| format!("{place} is no CUPTI: {}", driver::words(&error));
         Ok(Self {
             subscribe: function!(library, "cuptiSubscribe").map_err(lacks)?,
             unsubscribe: function!(library, "cuptiUnsubscribe").map_err(lacks)?,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use libloading::Library;
 
+use crate::driver;
 use crate::intercept::ffi::Cupti;
 
 /// The names that the loader is asked for, newest first.
@@ -124,7 +125,7 @@ fn in_process() -> Option<Result<Library, String>> {
 #[expect(unsafe_code, reason = "loads a library")]
 fn open(path: &std::ffi::OsStr) -> Result<Library, String> {
     // SAFETY: CUPTI's initialisers have no conditions; a user who names another library vouches for it.
-    unsafe { Library::new(path) }.map_err(|error| format!("cannot load {}: {error}", path.display()))
+    unsafe { Library::new(path) }.map_err(|error| format!("cannot load {}: {}", path.display(), driver::words(&error)))
 }
 
 #[cfg(test)]

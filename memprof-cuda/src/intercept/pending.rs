@@ -14,6 +14,7 @@ use memprof_core::Space;
 use crate::intercept::blocks::Freed;
 use crate::intercept::contexts;
 use crate::intercept::physical::{self, Mapping};
+use crate::scatter::Scattered;
 
 /// A free that was asked for.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ fn restore(freed: Vec<Freed>) {
     freed.into_iter().rev().for_each(Freed::restore);
 }
 
-static KEPT: LazyLock<DashMap<u64, Undo>> = LazyLock::new(DashMap::new);
+static KEPT: LazyLock<DashMap<u64, Undo, Scattered>> = LazyLock::new(DashMap::default);
 /// Tickets count from a number that is no pointer and no small number.
 static NEXT: AtomicU64 = AtomicU64::new(0x6d65_6d70_726f_0000);
 

@@ -9,6 +9,7 @@ use core::ptr;
 use libloading::Library;
 use memprof_core::__allocator::blind;
 
+use crate::driver;
 use crate::intercept::contexts;
 
 type Context = *mut c_void;
@@ -51,7 +52,7 @@ impl Driver {
     }
 
     fn of(library: Library) -> Result<Self, String> {
-        let lacks = |error: libloading::Error| error.to_string();
+        let lacks = |error: libloading::Error| driver::words(&error);
         Ok(Self {
             device_count: function!(library, "cuDeviceGetCount").map_err(lacks)?,
             primary_state: function!(library, "cuDevicePrimaryCtxGetState").map_err(lacks)?,
@@ -120,5 +121,5 @@ fn loaded() -> impl Iterator<Item = Result<Library, String>> {
 
 fn open(name: &str) -> Result<Library, String> {
     // SAFETY: a driver's initialisers have no conditions.
-    unsafe { Library::new(name) }.map_err(|error| error.to_string())
+    unsafe { Library::new(name) }.map_err(|error| driver::words(&error))
 }

@@ -127,5 +127,5 @@ fn device(snapshot: &Snapshot, space: Space, context: Option<&Arc<CudaContext>>)
         return None;
     }
     let name = context.map_or(space, |context| device_space_of(context)).name();
-    snapshot.devices().iter().find(|device| device.space == name).cloned()
+    snapshot.devices().iter().find(|device| device.space == name && device.total > 0).cloned()
 }

@@ -11,6 +11,7 @@ use memprof_core::Space;
 
 use super::DeviceMemory;
 use crate::Error;
+use crate::events::WrapperCall;
 
 /// Asks `callback(bytes)` when `upstream` has not enough memory: `true` has the allocation tried again, `false` lets
 /// it fail.
@@ -40,7 +41,7 @@ impl<R: DeviceMemory, F: Fn(usize) -> bool + Send + Sync> DeviceMemory for Failu
     fn allocate(&self, bytes: usize, stream: &Arc<CudaStream>) -> Result<CUdeviceptr, Error> {
         loop {
             match self.upstream.allocate(bytes, stream) {
-                Err(error) if error.is_out_of_memory() && (self.callback)(bytes) => {}
+                Err(error) if error.is_out_of_memory() && WrapperCall::outside(|| (self.callback)(bytes)) => {}
                 outcome => return outcome,
             }
         }

@@ -1,37 +1,15 @@
 //! What an adaptor has handed out: its own books, hidden from the recorder.
 
-use std::hash::{BuildHasherDefault, Hasher};
-
 use cudarc::driver::sys::CUdeviceptr;
 use dashmap::{DashMap, Entry};
 use memprof_core::__allocator::blind;
 
+use crate::scatter::Scattered;
+
 /// Blocks by pointer. No method holds a lock when it returns. Its memory is of blocks that the recorder does not know, so
 /// dropping it is not seen either.
 #[derive(Debug)]
-pub(super) struct Ledger<B>(DashMap<CUdeviceptr, B, BuildHasherDefault<Scatter>>);
-
-/// Scatters addresses by one multiplication: they come from the driver, so nobody picks them to collide.
-#[derive(Debug, Default)]
-struct Scatter(u64);
-
-impl Hasher for Scatter {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, address: u64) {
-        // Fibonacci hashing: 2^64 divided by the golden ratio. The table takes high and low bits.
-        let scattered = (self.0 ^ address).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = scattered ^ (scattered >> 32);
-    }
-}
+pub(super) struct Ledger<B>(DashMap<CUdeviceptr, B, Scattered>);
 
 impl<B> Ledger<B> {
     pub(super) fn new() -> Self {

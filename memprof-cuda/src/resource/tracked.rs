@@ -223,6 +223,7 @@ impl<R: DeviceMemory> Tracked<R> {
 
 impl<R: DeviceMemory> DeviceMemory for Tracked<R> {
     fn allocate(&self, bytes: usize, stream: &Arc<CudaStream>) -> Result<CUdeviceptr, Error> {
+        let _call = events::WrapperCall::begin();
         let space = self.space(stream);
         let Some(_reports) = Reporting::begin(space) else {
             return self.allocate_unreported(bytes, space, stream);
@@ -239,6 +240,7 @@ impl<R: DeviceMemory> DeviceMemory for Tracked<R> {
     }
 
     unsafe fn deallocate(&self, pointer: CUdeviceptr, bytes: usize, stream: &Arc<CudaStream>) -> Result<(), Error> {
+        let _call = events::WrapperCall::begin();
         if pointer == 0 && bytes == 0 {
             // SAFETY: the caller's promises.
             return unsafe { self.deallocate_null(stream) };

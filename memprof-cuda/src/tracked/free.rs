@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use cudarc::driver::{CudaContext, CudaSlice, DriverError, result, sys::CUresult};
-use memprof_core::__allocator::Released;
+use memprof_core::__allocator::{self, Released};
 use memprof_core::Space;
 
 use crate::events;
@@ -21,6 +21,7 @@ pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space) {
         let bound = context.bind_to_thread();
         // Its stream waits for what reads and writes it.
         let address = slice.leak();
+        let _call = events::WrapperCall::begin();
         let released = released(space, address);
         let freed = if context.has_async_alloc() {
             context.record_err(bound);
@@ -31,7 +32,7 @@ pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space) {
             // SAFETY: as above, and nothing on the stream uses it any more.
             unsafe { result::free_sync(address) }
         };
-        settle(context, released, freed.err());
+        settle(context, (space, address), released, freed.err());
         context.record_err(freed);
     });
 }
@@ -39,11 +40,12 @@ pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space) {
 /// Drops memory of a type that cudarc frees itself, and sees from the context whether that worked.
 pub(super) fn drop_watched(context: &Arc<CudaContext>, space: Space, address: u64, drop: impl FnOnce()) {
     keeping_errors(context, || {
+        let _call = events::WrapperCall::begin();
         let released = released(space, address);
         drop();
         // Another thread may have left or taken an error of this context in between; cudarc has no better answer.
         let error = context.check_err().err();
-        settle(context, released, error);
+        settle(context, (space, address), released, error);
         if let Some(error) = error {
             context.record_err(Err::<(), _>(error));
         }
@@ -56,12 +58,15 @@ pub(super) fn released(space: Space, address: u64) -> Option<Released> {
 }
 
 /// What the driver said of a free that is recorded: it stands, unless the driver refused and the memory is still there.
-fn settle(context: &CudaContext, released: Option<Released>, error: Option<DriverError>) {
-    if let (Some(released), Some(error)) = (released, error)
-        && !is_gone(error)
-        && is_alive(context)
-    {
-        released.restore();
+/// Interception, which cannot ask, has taken back whatever was refused.
+fn settle(context: &CudaContext, block: (Space, u64), released: Option<Released>, error: Option<DriverError>) {
+    let Some(error) = error else { return };
+    let gone = is_gone(error) || !is_alive(context);
+    match released {
+        Some(released) if !gone => released.restore(),
+        // The block may be known from before interception began, so that no reset has shown that it went.
+        None if gone && events::is_intercepted() => drop(__allocator::release(block.0, block.1)),
+        _ => {}
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
 ) -> Result<TrackedUnifiedSlice<T>, DriverError> {
     let bytes = bytes_of::<T>(Space::MANAGED, len)?;
     context.bind_to_thread()?;
+    let _call = events::WrapperCall::begin();
     let slice = allocate(Space::MANAGED, bytes, context, || {
         // SAFETY: the caller sets the memory.
         unsafe { context.alloc_unified(len, attach_global) }

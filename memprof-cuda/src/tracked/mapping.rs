@@ -74,6 +74,7 @@ impl<T: DeviceRepr> TrackedMapping<T> {
             granularity(&properties).map_err(|error| Error::call("ask for the granularity of mapped memory", error))?;
         let rounded = usize::try_from(bytes).ok().and_then(|bytes| bytes.checked_next_multiple_of(granularity));
         let rounded = rounded.ok_or_else(|| Error::invalid(format!("cannot map {bytes} bytes on {space}")))?;
+        let _call = events::WrapperCall::begin();
         let (address, physical) = allocate(space, rounded as u64, stream.context(), || reserve(&properties, rounded))?;
         events::allocated(space, physical.key(), rounded as u64);
         // SAFETY: mapped just now with at least these bytes; the caller sets the memory.
@@ -110,6 +111,7 @@ impl<T> Drop for TrackedMapping<T> {
             // Its stream waits for what reads and writes it, and this thread for the stream: unmapping waits for nobody.
             let address = slice.leak();
             context.record_err(stream.synchronize());
+            let _call = events::WrapperCall::begin();
             let released = free::released(self.space, self.physical.key());
             let freed = unmap(address, self.physical.bytes).and_then(|()| release(self.physical.handle));
             // It belongs to no context, so it is still there unless the driver is gone.

@@ -19,7 +19,7 @@ mod stream;
 use std::sync::Arc;
 
 use cudarc::driver::{CudaContext, CudaStream, DriverError, sys::CUresult};
-use memprof_core::Space;
+use memprof_core::{Space, record_alloc_failure};
 
 pub use self::context::TrackedContext;
 pub use self::managed::TrackedUnifiedSlice;
@@ -27,7 +27,7 @@ pub use self::mapping::TrackedMapping;
 pub use self::pinned::TrackedPinnedSlice;
 pub use self::slice::TrackedSlice;
 pub use self::stream::TrackedStream;
-use crate::{Error, driver, events, oom};
+use crate::{Error, driver, oom};
 
 /// The one word: `stream.tracked()` allocates as `stream` does, and memprof knows by whom.
 ///
@@ -69,7 +69,7 @@ impl TrackedExt for Arc<CudaContext> {
 fn bytes_of<T>(space: Space, len: usize) -> Result<u64, DriverError> {
     let bytes = len.checked_mul(size_of::<T>()).filter(|bytes| isize::try_from(*bytes).is_ok());
     bytes.map(|bytes| bytes as u64).ok_or_else(|| {
-        events::failed(space, (len as u64).saturating_mul(size_of::<T>() as u64));
+        record_alloc_failure(space, (len as u64).saturating_mul(size_of::<T>() as u64));
         DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY)
     })
 }

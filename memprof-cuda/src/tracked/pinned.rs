@@ -33,6 +33,7 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
     let bytes = bytes_of::<T>(Space::PINNED, len)?;
     let context = stream.context();
     context.bind_to_thread()?;
+    let _call = events::WrapperCall::begin();
     let slice = allocate(Space::PINNED, bytes, context, || {
         // SAFETY: the caller sets the memory.
         unsafe { context.alloc_pinned_with_flags::<T>(len, flags) }

@@ -12,6 +12,7 @@ use memprof_core::Space;
 use super::{TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedUnifiedSlice, allocate, bytes_of, word};
 use super::{managed, pinned};
 use crate::Error;
+use crate::events;
 use crate::reconcile::Watch;
 use crate::resource::call::device_space_of;
 
@@ -50,6 +51,7 @@ impl TrackedStream {
     /// The driver's.
     pub fn null<T>(&self) -> Result<TrackedSlice<T>, DriverError> {
         self.stream.context().bind_to_thread()?;
+        let _call = events::WrapperCall::begin();
         let slice = allocate(self.space, 0, self.stream.context(), || self.stream.null()).map_err(word)?;
         Ok(TrackedSlice::allocated(slice, self.space))
     }
@@ -138,6 +140,7 @@ impl TrackedStream {
     ) -> Result<TrackedSlice<T>, DriverError> {
         let bytes = bytes_of::<T>(self.space, len)?;
         self.can_make_a_slice()?;
+        let _call = events::WrapperCall::begin();
         let address = allocate(self.space, bytes, self.stream.context(), || {
             // SAFETY: the pool is the caller's promise; the stream is alive.
             unsafe { result::mem_pool::alloc_async(pool, bytes as usize, self.stream.cu_stream()) }
@@ -270,6 +273,7 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
 ) -> Result<TrackedSlice<T>, DriverError> {
     let bytes = bytes_of::<T>(space, len)?;
     stream.context().bind_to_thread()?;
+    let _call = events::WrapperCall::begin();
     let slice = allocate(space, bytes, stream.context(), || {
         // SAFETY: the caller sets the memory.
         unsafe { stream.alloc(len) }

@@ -205,5 +205,10 @@ fn a_device_says_how_its_memory_adds_up() {
     device.attribute(600);
     let line = "unattributed -400; pool holds 1,000 (at most 2,000), hands out 500 (at most 800); \
          more is attributed than the device has in use; the driver is gone: last known values\n";
+    assert!(report(device.clone()).ends_with(line));
+
+    (device.used, device.total, device.unattributed) = (0, 0, 0);
+    let line = "\ncuda:0: attributed 600; what the device uses is not known: its driver could not be asked while it had a \
+         context\n";
     assert!(report(device).ends_with(line));
 }
