@@ -5,15 +5,18 @@
 //! counted call 100000
 //! ```
 
+#![expect(unsafe_code, reason = "blocks are taken from an allocator directly, to compare it with its upstream")]
+
 mod measured;
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::env;
 use std::hint::black_box;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
 
-use measured::{plain, tagged_pair, tracked, untagged_pair, upstream_pair};
+use measured::{TAGGED, pair, plain, tagged_pair, tracked, untagged_pair, upstream_pair};
 use memprof::TrackExt as _;
 
 fn main() -> ExitCode {
@@ -32,6 +35,17 @@ fn main() -> ExitCode {
             memprof::scope!("pairs");
             repeat(turns, tagged_pair);
         }
+        "upstream-growth" => repeat(turns, upstream_growth),
+        "growth" => {
+            memprof::scope!("growth");
+            repeat(turns, tagged_growth);
+        }
+        "upstream-reallocation" => repeat(turns, upstream_reallocation),
+        "reallocation" => {
+            memprof::scope!("reallocations");
+            repeat(turns, tagged_reallocation);
+        }
+        "call-with-pair" => repeat(turns, tracked_call_with_pair),
         "poll" => {
             let mut context = Context::from_waker(Waker::noop());
             let mut pending = pin!(std::future::poll_fn(|_| Poll::<()>::Pending).track(memprof::site!("pending")));
@@ -44,9 +58,7 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "a wrong call")]
 fn usage() -> ExitCode {
-    eprintln!(
-        "counted: expected plain-call, call, off-call, upstream-pair, pair, off-pair or poll, and a number of turns"
-    );
+    eprintln!("counted: expected a case of scripts/instructions and a number of turns");
     ExitCode::FAILURE
 }
 
@@ -54,4 +66,55 @@ fn repeat(turns: u64, mut turn: impl FnMut()) {
     for _ in 0..turns {
         turn();
     }
+}
+
+/// What most functions are: one that allocates.
+#[memprof::track]
+#[inline(never)]
+fn tracked_call_with_pair() {
+    pair(&TAGGED);
+}
+
+#[inline(never)]
+fn upstream_growth() {
+    grow(&System);
+}
+
+/// An allocation of a thread that holds more than ever.
+#[inline(never)]
+fn tagged_growth() {
+    grow(&TAGGED);
+}
+
+#[inline(always)]
+fn grow(allocator: &impl GlobalAlloc) {
+    let layout = black_box(Layout::new::<[u64; 8]>());
+    // SAFETY: the layout is not empty.
+    let block = black_box(unsafe { allocator.alloc(layout) });
+    assert!(!block.is_null(), "64 bytes could not be allocated");
+}
+
+#[inline(never)]
+fn upstream_reallocation() {
+    reallocate(&System);
+}
+
+/// A pair with a reallocation in it.
+#[inline(never)]
+fn tagged_reallocation() {
+    reallocate(&TAGGED);
+}
+
+#[inline(always)]
+fn reallocate(allocator: &impl GlobalAlloc) {
+    // With a tag and without, glibc has room for both in the chunk of the first.
+    let (small, large) = black_box((Layout::new::<[u16; 25]>(), Layout::new::<[u16; 26]>()));
+    // SAFETY: the layout is not empty.
+    let block = black_box(unsafe { allocator.alloc(small) });
+    assert!(!block.is_null(), "50 bytes could not be allocated");
+    // SAFETY: the block comes from this allocator, with this layout; the new size is not zero.
+    let block = black_box(unsafe { allocator.realloc(block, small, large.size()) });
+    assert!(!block.is_null(), "52 bytes could not be allocated");
+    // SAFETY: the block comes from this allocator, with this layout.
+    unsafe { allocator.dealloc(block, large) };
 }

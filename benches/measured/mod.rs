@@ -9,7 +9,7 @@ use memprof::Alloc;
 
 /// What a program has that starts without `MEMPROF=1`: no tags.
 static UNTAGGED: Alloc = Alloc::system();
-static TAGGED: Alloc = Alloc::system().always();
+pub(crate) static TAGGED: Alloc = Alloc::system().always();
 
 #[memprof::track]
 #[inline(never)]
@@ -39,7 +39,7 @@ pub(crate) fn tagged_pair() {
 
 /// A pair of one allocator. Each has a function of its own, as a program has one allocator, which the compiler knows.
 #[inline(always)]
-fn pair(allocator: &impl GlobalAlloc) {
+pub(crate) fn pair(allocator: &impl GlobalAlloc) {
     let layout = black_box(Layout::new::<[u64; 8]>());
     // SAFETY: the layout is not empty.
     let block = black_box(unsafe { allocator.alloc(layout) });

@@ -110,7 +110,7 @@ impl Open {
             if let Some(row) = slot.ledger(space).and_then(|ledger| ledger.row_of(self.shared.path)) {
                 slot.change(|| {
                     row.add(&tally, 0);
-                    row.raise(&tally);
+                    row.raise(tally.counters.peak_bytes, tally.largest);
                 });
             }
         }

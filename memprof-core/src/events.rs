@@ -6,7 +6,7 @@
 //! [`Slot::count_free`].
 
 use crate::frame::Tag;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Row};
 use crate::path::PathId;
 use crate::slot::Slot;
 use crate::space::Space;
@@ -106,26 +106,21 @@ impl Slot {
         true
     }
 
-    /// Counts a reallocation by the top frame, which is prepared; the block was freed elsewhere first if its home is
-    /// not the current lane (`at_home` is false).
-    fn count_realloc(&'static self, ledger: &'static Ledger, owner: PathId, at_home: bool, from: u64, to: u64) {
+    /// Counts a reallocation by the top frame, which is prepared, of a block of this lane. `old` is the row of its
+    /// owner.
+    #[inline]
+    fn count_realloc(&'static self, ledger: &'static Ledger, old: Option<&'static Row>, from: u64, to: u64) {
         self.sequence.open();
-        ledger.reallocs.add(1);
+        ledger.realloc(from, to);
         let row = ledger.row.get();
-        let grown = if at_home { to.saturating_sub(from) } else { to };
+        let grown = to.saturating_sub(from);
         row.alloc_bytes.add(grown);
-        if at_home {
-            ledger.alloc_bytes.add(grown);
-            ledger.lower(from.wrapping_sub(to), 0);
+        if old.is_some_and(|old| core::ptr::eq(old, row)) {
+            row.freed_bytes.add(from.saturating_sub(to));
         } else {
-            ledger.alloc(to);
-            row.alloc_blocks.add(1);
-            self.outstanding.add(1);
-        }
-        if at_home {
             // Live bytes move from the owner to the current path: `from` less there, `to` more here, of which
             // `grown` are counted already.
-            if let Some(old) = ledger.row_of(owner) {
+            if let Some(old) = old {
                 old.freed_bytes.add(from);
                 old.freed_blocks.add(1);
             }
@@ -133,7 +128,18 @@ impl Slot {
             row.freed_blocks.sub(1);
         }
         self.sequence.close();
-        self.raise(ledger);
+    }
+
+    /// Counts the second half of a reallocation by the top frame, which is prepared, of a block that was freed elsewhere.
+    fn count_realloc_here(&'static self, ledger: &'static Ledger, to: u64) {
+        self.sequence.open();
+        ledger.reallocs.add(1);
+        ledger.alloc(to);
+        let row = ledger.row.get();
+        row.alloc_bytes.add(to);
+        row.alloc_blocks.add(1);
+        self.outstanding.add(1);
+        self.sequence.close();
         ledger.largest.raise(to);
     }
 

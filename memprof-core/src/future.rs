@@ -232,7 +232,7 @@ impl Slot {
     fn raise_rows(&'static self, path: PathId, accounts: &Accounts) {
         for (space, account) in &accounts.spaces {
             if let Some(row) = self.ledger(*space).and_then(|ledger| ledger.row_of(path)) {
-                self.change(|| row.raise(&account.tally));
+                self.change(|| row.raise(account.tally.counters.peak_bytes, account.tally.largest));
             }
         }
     }

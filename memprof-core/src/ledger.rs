@@ -171,6 +171,22 @@ impl Ledger {
         self.room_bytes.add(bytes).cast_signed() > self.most_room_bytes.signed()
     }
 
+    /// Counts a reallocation of a block of this lane. The bounds it may have left: [`is_over`](Self::is_over).
+    #[inline]
+    pub(crate) fn realloc(&self, from: u64, to: u64) {
+        self.reallocs.add(1);
+        self.alloc_bytes.add(to.saturating_sub(from));
+        self.room_bytes.add(from.wrapping_sub(to));
+        self.largest.raise(to);
+    }
+
+    /// Whether the level is above a peak, or above or below what is watched.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        let room = self.room_bytes.signed();
+        room < 0 || self.room_blocks.signed() < 0 || room > self.most_room_bytes.signed()
+    }
+
     /// Changes the level by what was freed, or by less than nothing, without an event.
     pub(crate) fn lower(&self, bytes: u64, blocks: u64) {
         self.room_bytes.add(bytes);
@@ -228,6 +244,11 @@ impl Ledger {
         // Where everything is watched, any allocation is to leave less room than none.
         let limit_bytes = bytes.min(self.watch_high.signed().max(level_bytes));
         let limit_blocks = blocks.min(self.watch_blocks.signed().max(level_blocks));
+        self.set_limits((level_bytes, level_blocks), limit_bytes, limit_blocks);
+    }
+
+    #[inline]
+    fn set_limits(&self, (level_bytes, level_blocks): (i64, i64), limit_bytes: i64, limit_blocks: i64) {
         self.limit_bytes.set(limit_bytes.cast_unsigned());
         self.room_bytes.set((limit_bytes - level_bytes).cast_unsigned());
         self.limit_blocks.set(limit_blocks.cast_unsigned());
@@ -236,17 +257,31 @@ impl Ledger {
     }
 
     /// Raises the watermarks to the level.
-    #[inline]
     pub(crate) fn raise(&self) {
         self.raise_peaks(self.level_bytes(), self.level_blocks());
+    }
+
+    /// Raises the watermarks to a level that the caller has read, and has the levels above `high` watched, which are no
+    /// lower.
+    #[inline]
+    pub(crate) fn rise(&self, (level_bytes, level_blocks): (i64, i64), (high, high_blocks): (i64, i64)) {
+        let bytes = level_bytes.max(self.peak_bytes.signed());
+        let blocks = level_blocks.max(self.peak_blocks.signed());
+        self.peak_bytes.set(bytes.cast_unsigned());
+        self.peak_blocks.set(blocks.cast_unsigned());
+        self.watch_high.set(high.cast_unsigned());
+        self.watch_blocks.set(high_blocks.cast_unsigned());
+        self.set_limits((level_bytes, level_blocks), bytes.min(high), blocks.min(high_blocks));
     }
 
     fn raise_peaks(&self, bytes: i64, blocks: i64) {
         self.set_peaks(bytes.max(self.peak_bytes.signed()), blocks.max(self.peak_blocks.signed()));
     }
 
-    /// Makes the entry of the top frame `frame`, which has seen no event here yet.
-    pub(crate) fn touch(&'static self, frame: &'static Frame, bit: u64) -> Option<()> {
+    /// Makes the entry of the top frame `frame`, which has seen no event here yet. `first` is the bytes and blocks by
+    /// which its first event is about to raise the level.
+    #[inline]
+    pub(crate) fn touch(&'static self, frame: &'static Frame, bit: u64, first: (i64, i64)) -> Option<()> {
         let row = self.row_of(frame.path())?;
         let entry = self.entry_above()?;
         entry.frame.set(Some(frame));
@@ -261,7 +296,7 @@ impl Ledger {
         entry.saved_bytes.set(self.peak_bytes.get());
         entry.saved_blocks.set(self.peak_blocks.get());
         entry.saved_largest.set(self.largest.get());
-        self.set_peaks(self.level_bytes(), self.level_blocks());
+        self.set_peaks(self.level_bytes() + first.0, self.level_blocks() + first.1);
         self.largest.set(0);
         self.entry.set(Some(entry));
         self.row.set(row);
@@ -339,7 +374,23 @@ impl Ledger {
         tally
     }
 
+    /// Ends the top entry, whose frame is a scope that is inside no other one of its site, and adds to the path's row what
+    /// was recorded since.
+    #[inline]
+    pub(crate) fn leave(&'static self, parent: &'static Frame, bit: u64) {
+        let (entry, row) = (self.top(), self.row.get());
+        row.sums.add([
+            self.alloc_bytes.get().wrapping_sub(entry.alloc_bytes.get()),
+            self.alloc_blocks.get().wrapping_sub(entry.alloc_blocks.get()),
+            self.reallocs.get().wrapping_sub(entry.reallocs.get()),
+            self.failed.get().wrapping_sub(entry.failed.get()),
+        ]);
+        row.raise(self.peak_bytes.signed() - entry.level_bytes(), self.largest.get());
+        self.merge(parent, bit);
+    }
+
     /// Ends the top entry, whose frame is being left: its parent sees everything that it saw.
+    #[inline]
     pub(crate) fn merge(&'static self, parent: &'static Frame, bit: u64) {
         let entry = self.top();
         if !parent.has(bit) {
@@ -420,7 +471,7 @@ impl Ledger {
     fn insert(&'static self, frame: &'static Frame, bit: u64) -> Option<()> {
         if !self.top().at_or_above(frame) {
             // `touch` is for the top frame; nothing above `frame` has an entry, so it is as good as the top.
-            return self.touch(frame, bit);
+            return self.touch(frame, bit, (0, 0));
         }
         let place = self.entry_above()?;
         let mut upper = place;

@@ -95,7 +95,10 @@ pub(crate) fn picture() -> bool {
         }
     }
     let rise = (level / 256).max(if rows > CHEAP_ROWS { rows * BYTES_PER_ROW } else { 0 });
-    NEXT_PICTURE.store(level.saturating_add(rise), Ordering::Relaxed);
+    // What the threads published may be ahead of the sum, by frees that were not published yet: measured from the sum, the
+    // next picture would be due at once.
+    let mark = level.max(LEVEL_BYTES.load(Ordering::Relaxed));
+    NEXT_PICTURE.store(mark.saturating_add(rise), Ordering::Relaxed);
     PICTURE_BUSY.store(false, Ordering::Release);
     true
 }

@@ -142,6 +142,30 @@ impl Slot {
         self.sequence.close();
     }
 
+    /// All that is to be done at the allocations of a thread that grows, most times: its marks are raised. `false`: more
+    /// may be due, and nothing was done.
+    #[inline(always)]
+    pub(crate) fn rise(&'static self) -> bool {
+        let (net, ledger) = (&self.net, &self.host);
+        let (level_bytes, level_blocks) = (ledger.level_bytes(), ledger.level_blocks());
+        let (beside_bytes, beside_blocks) = (net.beside_bytes.signed(), net.beside_blocks.signed());
+        let bytes = level_bytes + beside_bytes;
+        let ahead = bytes - net.published_bytes.signed();
+        if ahead.abs() >= STEP || mark::picture_is_due(ahead) || net.shares.get() > 0 || self.has_pending() {
+            return false;
+        }
+        // Less than a step ahead, so the next publication is due above it.
+        let most_bytes = net.most_bytes.signed().max(bytes);
+        let most_blocks = net.most_blocks.signed().max(level_blocks + beside_blocks);
+        let high = most_bytes.min(bytes - ahead + STEP - 1);
+        net.most_bytes.set(most_bytes.cast_unsigned());
+        net.most_blocks.set(most_blocks.cast_unsigned());
+        self.sequence.open();
+        ledger.rise((level_bytes, level_blocks), (high - beside_bytes, most_blocks - beside_blocks));
+        self.sequence.close();
+        true
+    }
+
     /// Takes note of a net outside what was watched, and publishes if it is time.
     #[cold]
     #[inline(never)]

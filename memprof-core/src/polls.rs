@@ -96,7 +96,7 @@ impl Slot {
                 let sum = accounts.fold(space, &poll, marks);
                 let row = ledger.row.get();
                 row.add(&poll, marks);
-                row.raise(&sum);
+                row.raise(sum.counters.peak_bytes, sum.largest);
                 ledger.merge(below, space.bit());
             }
             self.sequence.close();

@@ -204,8 +204,16 @@ fn enter_slowly(site: &'static Site) -> Option<Opened> {
 }
 
 /// This thread's slot, up to date; `None` if memprof is off or the thread cannot be recorded.
-#[cold]
+#[inline]
 pub(crate) fn ready() -> Option<&'static Slot> {
+    let slot = thread::current();
+    // A slot takes note of a state only where memprof is on.
+    if slot.state.get() == u64::from(state::load()) { Some(slot) } else { ready_slowly() }
+}
+
+#[cold]
+#[inline(never)]
+fn ready_slowly() -> Option<&'static Slot> {
     if thread::is_hidden() {
         return None;
     }
@@ -298,6 +306,27 @@ impl Slot {
         }
     }
 
+    /// Leaves the top frame if it is a plain scope that saw events on the host and nowhere else, and nothing has to be done
+    /// first.
+    #[inline]
+    fn leave_plainly(&'static self, frame: &'static Frame) -> bool {
+        let calls = frame.calls.get();
+        let plain = self.top.is(frame)
+            && frame.marks.get() == Space::HOST.bit()
+            && calls.left_epoch.get() == u64::from(state::epoch())
+            && !self.lane.get().has_pending();
+        if plain {
+            let below = frame.below_scope();
+            self.sequence.open();
+            self.host.leave(below, Space::HOST.bit());
+            calls.ended.add(1);
+            calls.site.get().outer.set(None);
+            self.top.set(below);
+            self.sequence.close();
+        }
+        plain
+    }
+
     fn leave_scope(&'static self, frame: &'static Frame, below: &'static Frame) {
         if let Some(shared) = frame.shared() {
             let _blind = blind::enter();
@@ -312,7 +341,7 @@ impl Slot {
             let tally = ledger.tally();
             let row = ledger.row.get();
             row.add(&tally, marks);
-            row.raise(&tally);
+            row.raise(tally.counters.peak_bytes, tally.largest);
             ledger.merge(below, space.bit());
         }
         calls.ended.add(1);
@@ -394,11 +423,10 @@ impl Opened {
     #[inline(never)]
     pub(crate) fn leave_slowly(self) {
         let Some(slot) = thread::own() else { return };
-        if !self.is_open() {
-            return;
+        if self.is_open() && !slot.leave_plainly(self.frame) {
+            leave_above(slot, self.frame);
+            slot.leave_top();
         }
-        leave_above(slot, self.frame);
-        slot.leave_top();
     }
 }
 

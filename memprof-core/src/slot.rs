@@ -17,7 +17,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::blind;
 use crate::fork::Inside;
-use crate::frame::{Frame, Kind, SHARES, Tag};
+use crate::frame::{Frame, Kind, SHARES, SPACES, Tag};
 use crate::lane::Lane;
 use crate::ledger::Ledger;
 use crate::net::HostNet;
@@ -261,18 +261,22 @@ impl Slot {
     }
 
     /// The ledgers of a set of spaces.
+    #[inline]
     pub(crate) fn ledgers(&'static self, set: u64) -> impl Iterator<Item = (Space, &'static Ledger)> {
-        (0..MOST_SPACES).filter(move |index| set >> index & 1 != 0).filter_map(|index| {
-            let space = Space::of_index(index);
-            Some((space, self.known_ledger(space)?))
+        let mut left = set & SPACES;
+        core::iter::from_fn(move || {
+            let index = left.checked_ilog2()? as usize;
+            left &= !(1 << index);
+            Some(Space::of_index(index))
         })
+        .filter_map(|space| Some((space, self.known_ledger(space)?)))
     }
 
     /// Makes `ledger` ready for an event of the top frame.
     #[cold]
     pub(crate) fn touch(&'static self, space: Space, ledger: &'static Ledger) -> Option<()> {
         self.sequence.open();
-        let touched = ledger.touch(self.top(), space.bit());
+        let touched = ledger.touch(self.top(), space.bit(), (0, 0));
         self.sequence.close();
         touched
     }

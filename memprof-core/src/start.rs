@@ -3,7 +3,7 @@
 //! That event may be an allocation before `main`, so nothing here uses the standard library's locks on the
 //! environment or on stderr.
 
-use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI8, Ordering};
 use std::sync::OnceLock;
 
 use crate::blind;
@@ -11,10 +11,11 @@ use crate::platform;
 use crate::settings::{self, Settings, unknown_variables};
 use crate::state;
 
-static TAGS: AtomicU8 = AtomicU8::new(UNDECIDED);
-const UNDECIDED: u8 = 0;
-const WITHOUT: u8 = 1;
-const WITH: u8 = 2;
+/// Negative, zero or positive, so that each allocation and free compares once.
+static TAGS: AtomicI8 = AtomicI8::new(UNDECIDED);
+const WITHOUT: i8 = -1;
+const UNDECIDED: i8 = 0;
+const WITH: i8 = 1;
 
 static BEGUN: AtomicBool = AtomicBool::new(false);
 /// Set when everything is decided: an `enable` before that would be undone.
@@ -25,7 +26,7 @@ static SETTINGS: OnceLock<Settings> = OnceLock::new();
 #[inline(always)]
 pub(crate) fn tags() -> bool {
     let tags = TAGS.load(Ordering::Relaxed);
-    tags != WITHOUT && (tags == WITH || decide_tags())
+    tags >= UNDECIDED && (tags > UNDECIDED || decide_tags())
 }
 
 /// Asked by the first allocation, so this must not allocate.

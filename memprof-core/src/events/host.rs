@@ -48,7 +48,9 @@ pub(crate) fn allocated(address: u64, bytes: u64) -> Event<Tag> {
 
 /// The level of this thread's ledger is outside of its limits.
 pub(crate) fn look() {
-    if let Some(slot) = thread::own() {
+    // It has just recorded an event, so it is the thread's own.
+    let slot = thread::current();
+    if !slot.rise() {
         slot.over(&slot.host);
     }
 }
@@ -65,12 +67,20 @@ pub(crate) fn allocated_slowly(address: u64, bytes: u64) -> Tag {
             Tag::UNKNOWN
         };
     };
-    if slot.prepare(Space::HOST, &slot.host).is_none() {
-        return Tag::UNKNOWN;
+    let ledger = &slot.host;
+    // A peak is raised when what waits has been taken off.
+    if !ledger.touched.is(slot.top()) && slot.has_pending() {
+        slot.settle();
     }
-    let (tag, over) = slot.host_allocated(slot.top(), address, bytes);
-    if over {
-        slot.over(&slot.host);
+    slot.sequence.open();
+    let top = slot.top();
+    let touched =
+        if ledger.touched.is(top) { Some(()) } else { ledger.touch(top, Space::HOST.bit(), (bytes.cast_signed(), 1)) };
+    let recorded = touched.map(|()| slot.host_allocated(top, address, bytes));
+    slot.sequence.close();
+    let Some((tag, over)) = recorded else { return Tag::UNKNOWN };
+    if over && !slot.rise() {
+        slot.over(ledger);
     }
     tag
 }
@@ -152,6 +162,22 @@ fn freed_unseen(bytes: u64, tag: Tag) {
 
 /// Records a reallocation that upstream performed, and gives the block's new tag.
 pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
+    let slot = thread::current();
+    let (top, ledger) = (slot.top(), &slot.host);
+    if slot.state.get() == u64::from(state::load()) && ledger.touched.is(top) && tag.same_lane(top.tag()) {
+        slot.count_realloc(ledger, ledger.row_of(tag.path()), from, to);
+        ledger.note_latest(address, top.tag());
+        if ledger.is_over() {
+            look();
+        }
+        return top.tag();
+    }
+    reallocated_slowly(address, from, to, tag)
+}
+
+/// [`reallocated`], whatever has to be done first.
+#[cold]
+fn reallocated_slowly(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     if tag == Tag::UNKNOWN {
         return allocated_slowly(address, to);
     }
@@ -163,22 +189,21 @@ pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
             Tag::UNKNOWN
         };
     };
-    if slot.prepare(Space::HOST, &slot.host).is_none() {
+    let ledger = &slot.host;
+    if slot.prepare(Space::HOST, ledger).is_none() {
         freed_unseen(from, tag);
         return Tag::UNKNOWN;
     }
-    let ledger = &slot.host;
     let top = slot.top().tag();
-    let at_home = tag.same_lane(top) || slot.adopt(tag);
-    if !at_home {
+    if tag.same_lane(top) || slot.adopt(tag) {
+        slot.count_realloc(ledger, ledger.row_of(tag.path()), from, to);
+    } else {
         slot.disown(ledger, tag.path(), from);
         slot.free_elsewhere(Space::HOST, ledger, tag, from);
+        slot.count_realloc_here(ledger, to);
     }
-    slot.count_realloc(ledger, tag.path(), at_home, from, to);
     ledger.note_latest(address, top);
-    if ledger.is_watched() {
-        slot.look();
-    }
+    slot.over(ledger);
     top
 }
 

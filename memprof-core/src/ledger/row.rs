@@ -41,11 +41,13 @@ impl Sums {
     const BLANK: Self =
         Self { bytes: Counter::new(0), blocks: Counter::new(0), reallocs: Counter::new(0), failed: Counter::new(0) };
 
-    fn add(&self, tally: &Tally) {
-        self.bytes.add(tally.counters.total_bytes.cast_unsigned());
-        self.blocks.add(tally.counters.total_blocks.cast_unsigned());
-        self.reallocs.add(tally.reallocs);
-        self.failed.add(tally.failed);
+    /// Adds bytes and blocks allocated, reallocations and failures.
+    #[inline]
+    pub(super) fn add(&self, [bytes, blocks, reallocs, failed]: [u64; 4]) {
+        self.bytes.add(bytes);
+        self.blocks.add(blocks);
+        self.reallocs.add(reallocs);
+        self.failed.add(failed);
     }
 }
 
@@ -67,10 +69,12 @@ impl Blank for Row {
 impl Row {
     /// Adds what an activation, or one poll of it, recorded. `marks` are its frame's.
     pub(crate) fn add(&self, tally: &Tally, marks: u64) {
+        let Tally { counters, reallocs, failed, .. } = *tally;
+        let totals = [counters.total_bytes.cast_unsigned(), counters.total_blocks.cast_unsigned(), reallocs, failed];
         if marks & NODE_OPEN == 0 {
-            self.sums.add(tally);
+            self.sums.add(totals);
             if marks & SITE_OPEN != 0 {
-                self.inner.add(tally);
+                self.inner.add(totals);
             }
         }
     }
@@ -93,15 +97,16 @@ impl Row {
         [alloc_bytes.wrapping_sub(freed_bytes), alloc_blocks.wrapping_sub(freed_blocks)]
     }
 
-    /// Raises the maxima of this epoch to those of an activation.
-    pub(crate) fn raise(&self, tally: &Tally) {
+    /// Raises the maxima of this epoch to those of an activation: its peak in bytes, and its largest block.
+    #[inline]
+    pub(crate) fn raise(&self, peak: i64, largest: u64) {
         let epoch = u64::from(state::epoch());
         if self.epoch.get() != epoch {
             self.epoch.set(epoch);
             self.peak.set(0);
             self.largest.set(0);
         }
-        self.peak.raise(tally.counters.peak_bytes.cast_unsigned());
-        self.largest.raise(tally.largest);
+        self.peak.raise(peak.cast_unsigned());
+        self.largest.raise(largest);
     }
 }
