@@ -9,6 +9,7 @@ use core::marker::PhantomData;
 use crate::blind;
 use crate::counters::{Counters, Tally};
 use crate::frame::{Frame, Kind, NODE_OPEN, SHARES, SITE_OPEN, Tag, UNDER_CONTEXT};
+use crate::open::Stack;
 use crate::path::PathId;
 use crate::site::Site;
 use crate::slot::{CallRow, SiteRow, Slot};
@@ -128,37 +129,17 @@ pub fn open_scopes() -> Vec<String> {
     names
 }
 
-/// What `frame` recorded so far.
-pub(crate) fn read(slot: &'static Slot, frame: &'static Frame, space: Space) -> Tally {
+/// What `frame` recorded so far; of a poll, what that poll did.
+fn read(slot: &'static Slot, frame: &'static Frame, space: Space) -> Tally {
     let _blind = blind::enter();
     slot.settle();
+    if slot.sharing.get().is_none() {
+        return slot.known_ledger(space).map(|ledger| ledger.tally_of(frame, None)).unwrap_or_default();
+    }
     // A space may have been touched only by others, under a context captured here.
-    let known = if slot.sharing.get().is_some() { slot.ledger(space) } else { slot.known_ledger(space) };
-    let Some(ledger) = known else { return Tally::default() };
-    // Those of this chain, from the top down to `frame`, that others work for; a context hides what is above it.
-    let mut context = None;
-    let mut shares: Vec<&'static Frame> = Vec::new();
-    for open in core::iter::successors(Some(slot.top()), |open| open.below()) {
-        if core::ptr::eq(open, frame) {
-            break;
-        }
-        if open.kind() == Kind::Context {
-            context = Some(open);
-            shares.clear();
-        } else if open.has(SHARES) {
-            shares.push(open);
-        }
-    }
-    shares.push(frame);
-    let mut tallies: Vec<Tally> = shares.iter().map(|open| ledger.tally_of(open, context)).collect();
-    for (place, open) in shares.iter().enumerate() {
-        let Some(shared) = open.shared().filter(|_| open.kind() != Kind::Context) else { continue };
-        let before = tallies[place];
-        let after = shared.complete(space, &before, &open.before_poll(space));
-        tallies[place] = after;
-        tallies[place + 1..].iter_mut().for_each(|below| below.correct(&before, &after));
-    }
-    tallies.last().copied().unwrap_or_default()
+    let Some(ledger) = slot.ledger(space) else { return Tally::default() };
+    let ended = Stack::of(slot, ledger).end(space);
+    ended.iter().find(|ended| core::ptr::eq(ended.frame, frame)).map(|ended| ended.tally).unwrap_or_default()
 }
 
 /// Enters a plain scope, if memprof measures and this thread can be recorded.
