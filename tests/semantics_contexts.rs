@@ -370,6 +370,21 @@ fn a_producer_under_a_context_is_not_charged_for_what_a_stranger_freed_while_its
 }
 
 #[test]
+fn of_several_hand_overs_the_first_to_be_charged_raises_no_peak() {
+    let _alone = alone();
+    let scope = Scope::enter(site("several hand-overs"));
+    let helper = Helper::under(&Context::current());
+    let stranger = Worker::start();
+    memprof::record_alloc(arena(), 1, 0);
+    alloc(2);
+    stranger.run(|_| [1, 2].into_iter().for_each(free));
+    helper.does(Work::Alloc(3));
+    helper.end();
+    assert_eq!(six(scope.finish().counters(arena())), [1000, 1, 1000, 2, 2000, 3]);
+    free(3);
+}
+
+#[test]
 fn what_is_still_held_under_a_context_when_its_scope_ends_is_off_the_scope_around() {
     let _alone = alone();
     let outer = Scope::enter(site("around the abandoned"));

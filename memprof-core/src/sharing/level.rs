@@ -97,7 +97,10 @@ impl Sum {
     /// `waiting`: hand-overs to the lane that it has not seen yet.
     fn add(&self, more: i64, waiting: i64) {
         let now = self.now.fetch_add(more, Ordering::AcqRel) + more;
-        self.peak.fetch_max(now - waiting, Ordering::AcqRel);
+        // Of several hand-overs, the first is added while the others no longer wait.
+        if more > 0 {
+            self.peak.fetch_max(now - waiting, Ordering::AcqRel);
+        }
     }
 
     /// Nothing is added once the scope was left. That is decided by this one word, so that whoever closes it knows what
