@@ -64,11 +64,12 @@ pub fn ambient(name: &str) -> Ambient {
     let context = Context::current();
     let _blind = blind::enter();
     let parent = context.shared().filter(|shared| !shared.is_closed()).cloned();
-    let base = parent.as_ref().map_or(PathId::ROOT, |parent| parent.path);
+    // A scope that has ended still gives the path.
+    let base = context.shared().map_or(PathId::ROOT, |captured| captured.path);
     let (Some(step), Some(lane)) = (slot.step(base, site), slot.top().tag().lane()) else { return Ambient { id: 0 } };
     slot.count_call(&step);
     let around = parent.clone().map_or(Around::Nobody, Around::Elsewhere);
-    let shared = Arc::new(Shared::new(lane, step.path, Vec::new(), around));
+    let shared = Arc::new(Shared::new(lane, step.path, Vec::new(), around).ambient());
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
     let mut open = open();
     open.push(Open { id, shared, parent });

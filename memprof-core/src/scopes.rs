@@ -113,7 +113,8 @@ impl Drop for Scope {
 /// let before = memprof::counters(memprof::Space::HOST).current_bytes;
 /// ```
 pub fn counters(space: Space) -> Counters {
-    let Some(slot) = thread::own() else { return Counters::default() };
+    // An ambient scope may have opened or ended since this thread's last event.
+    let Some(slot) = ready().or_else(thread::own) else { return Counters::default() };
     let frame = slot.top();
     let _blind = blind::enter();
     let now = read(slot, frame, space);

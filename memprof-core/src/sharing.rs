@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) path: PathId,
     /// Nodes open in the chain that `path` does not pass through, once a recursion led back to a node further up.
     extra_nodes: Vec<PathId>,
+    /// An ambient scope: of its path, only its own node is open with it, the others as far as the scope around is.
+    ambient: bool,
     /// Whether hand-overs to the lane are this scope's, or those of scopes inside it, for as long as it is open.
     gets_hand_overs: bool,
     around: Around,
@@ -63,6 +65,7 @@ impl Shared {
             lane,
             path,
             extra_nodes,
+            ambient: false,
             gets_hand_overs: false,
             around,
             closed: AtomicBool::new(false),
@@ -78,18 +81,37 @@ impl Shared {
         self
     }
 
+    /// It is an ambient scope.
+    pub(crate) fn ambient(mut self) -> Self {
+        self.ambient = true;
+        self
+    }
+
     /// Whether a site is open in the chain that events under the context fold into.
     pub(crate) fn has_open(&self, site: u32) -> bool {
-        !self.is_closed() && (self.path.contains(site) || self.extra_nodes.iter().any(|node| node.site() == site))
+        if self.is_closed() {
+            return false;
+        }
+        if self.ambient {
+            return self.path.site() == site || self.around.shared().is_some_and(|around| around.has_open(site));
+        }
+        self.path.contains(site) || self.extra_nodes.iter().any(|node| node.site() == site)
     }
 
     /// Whether this very node is.
     pub(crate) fn has_open_node(&self, node: PathId) -> bool {
-        !self.is_closed() && (self.path.passes(node) || self.extra_nodes.contains(&node))
+        if self.is_closed() {
+            return false;
+        }
+        if self.ambient {
+            return self.path == node || self.around.shared().is_some_and(|around| around.has_open_node(node));
+        }
+        self.path.passes(node) || self.extra_nodes.contains(&node)
     }
 
     pub(crate) fn extra_nodes(&self) -> Vec<PathId> {
-        self.extra_nodes.clone()
+        let around = if self.ambient { self.around.shared().filter(|around| !around.is_closed()) } else { None };
+        around.map_or_else(|| self.extra_nodes.clone(), Self::extra_nodes)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -228,8 +250,11 @@ impl Shared {
         *unfinished = [unfinished[0] + bytes, unfinished[1] + blocks];
         let mut sum = self.sum(space, own, &added, before);
         let counters = &mut sum.counters;
-        counters.peak_bytes = counters.peak_bytes.max(counters.current_bytes + unfinished[0]);
-        counters.peak_blocks = counters.peak_blocks.max(counters.current_blocks + unfinished[1]);
+        let waiting = self.waiting(space);
+        let now_bytes = counters.current_bytes + unfinished[0] - waiting.bytes.cast_signed();
+        let now_blocks = counters.current_blocks + unfinished[1] - waiting.blocks.cast_signed();
+        counters.peak_bytes = counters.peak_bytes.max(now_bytes);
+        counters.peak_blocks = counters.peak_blocks.max(now_blocks);
         sum
     }
 
