@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Worker, alone, columns, find_rows, path, row, six};
-use memprof::{Scope, Site, Space};
+use memprof::{Context, Scope, Site, Space};
 
 fn arena() -> Space {
     Space::named("ambient arena")
@@ -137,6 +137,39 @@ fn a_scope_that_is_still_open_under_it_when_it_ends_has_given_it_what_it_did() {
     let record = row(&memprof::snapshot(), arena(), "ends first");
     assert_eq!(columns(&record), (1, 70, 70));
     worker.run(|_| free(1));
+}
+
+#[test]
+fn opened_under_a_context_whose_scope_has_ended_it_stands_at_its_path_and_not_inside_it() {
+    let _alone = alone();
+    let worker = Worker::start();
+    let context = {
+        let _ended = Scope::enter(Site::named("ended above"));
+        Context::current()
+    };
+    let ambient = context.run(|| memprof::ambient("at the path"));
+    worker.run(|_| {
+        let _again = Scope::enter(Site::named("ended above"));
+        alloc(1, 10);
+    });
+    drop(ambient);
+    let snapshot = memprof::snapshot();
+    assert!(path(&snapshot, arena(), &["ended above", "at the path"]).is_some());
+    // Not inside another activation of its site.
+    assert_eq!(columns(&row(&snapshot, arena(), "ended above")), (2, 10, 10));
+    free(1);
+}
+
+#[test]
+fn counters_of_a_thread_without_an_event_since_it_ended_are_those_of_its_base_record() {
+    let _alone = alone();
+    let worker = Worker::start();
+    worker.run(|_| alloc(1, 10));
+    let ambient = memprof::ambient("ended meanwhile");
+    worker.run(|_| alloc(2, 300));
+    drop(ambient);
+    assert_eq!(worker.run(|_| six(memprof::counters(arena()))), [10, 1, 10, 1, 10, 1]);
+    worker.run(|_| [1, 2].map(free));
 }
 
 #[test]

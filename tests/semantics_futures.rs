@@ -151,6 +151,43 @@ fn a_future_that_migrates_is_one_call_and_its_path_is_that_of_its_first_poll() {
 }
 
 #[test]
+fn counters_in_a_later_poll_go_on_where_the_future_stopped() {
+    fn here() -> [i64; 6] {
+        six(memprof::counters(arena()))
+    }
+    let _alone = alone();
+    let body = async {
+        alloc(1, 100);
+        alloc(2, 10);
+        free(1);
+        assert_eq!(here(), [10, 1, 110, 2, 110, 2]);
+        pause().await;
+        assert_eq!(here(), [10, 1, 110, 2, 110, 2]);
+        alloc(3, 70);
+        assert_eq!(here(), [80, 2, 110, 2, 180, 3]);
+        let inside = Scope::enter(site("inside a later poll"));
+        alloc(4, 31);
+        assert_eq!(here(), [31, 1, 31, 1, 31, 1], "of the scope");
+        drop(inside);
+        assert_eq!(here(), [111, 3, 111, 3, 211, 4]);
+        let _context = Context::current();
+        assert_eq!(here(), [111, 3, 111, 3, 211, 4], "captured");
+        pause().await;
+        // On a thread that never had an event in this space.
+        assert_eq!(here(), [111, 3, 111, 3, 211, 4]);
+        free(2);
+        assert_eq!(here(), [101, 2, 111, 3, 211, 4]);
+    };
+    let mut task: Task = Box::pin(body.track(site("goes on")));
+    let around = Scope::enter(site("around goes on"));
+    assert!(poll(&mut task).is_pending());
+    assert!(poll(&mut task).is_pending());
+    Worker::start().run(move |_| assert!(poll(&mut task).is_ready()));
+    drop(around);
+    [3, 4].into_iter().for_each(free);
+}
+
+#[test]
 fn a_future_that_is_never_polled_is_no_call() {
     let _alone = alone();
     let held = FreeOnDrop(1);

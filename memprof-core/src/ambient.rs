@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::blind;
 use crate::context::Context;
-use crate::counters::Tally;
+use crate::counters::{Counters, Tally};
 use crate::frame::{Frame, Kind};
 use crate::path::PathId;
 use crate::scopes;
-use crate::sharing::{Shared, add_to};
+use crate::sharing::{Around, Part, Shared, add_to};
 use crate::site::Site;
 use crate::slot::Slot;
 use crate::space::Space;
@@ -64,10 +64,12 @@ pub fn ambient(name: &str) -> Ambient {
     let context = Context::current();
     let _blind = blind::enter();
     let parent = context.shared().filter(|shared| !shared.is_closed()).cloned();
-    let base = parent.as_ref().map_or(PathId::ROOT, |parent| parent.path);
+    // A scope that has ended still gives the path.
+    let base = context.shared().map_or(PathId::ROOT, |captured| captured.path);
     let (Some(step), Some(lane)) = (slot.step(base, site), slot.top().tag().lane()) else { return Ambient { id: 0 } };
     slot.count_call(&step);
-    let shared = Shared::new(lane, step.path, Vec::new(), parent.clone());
+    let around = parent.clone().map_or(Around::Nobody, Around::Elsewhere);
+    let shared = Arc::new(Shared::new(lane, step.path, Vec::new(), around).ambient());
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
     let mut open = open();
     open.push(Open { id, shared, parent });
@@ -102,8 +104,8 @@ impl Open {
         }
         self.shared.close();
         let slot = thread::own().unwrap_or_else(Slot::ended);
-        for (space, added) in self.shared.take() {
-            let tally = self.sum(space, &added);
+        for space in Space::all() {
+            let Some(tally) = self.shared.pending(space).map(|added| self.sum(space, &added)) else { continue };
             if let Some(parent) = &self.parent {
                 parent.add(space, &tally);
             }
@@ -117,12 +119,9 @@ impl Open {
         slot.count_left(self.shared.path);
     }
 
+    /// It has no lane of its own.
     fn sum(&self, space: Space, added: &Tally) -> Tally {
-        let mut tally = *added;
-        let (bytes, blocks) = self.shared.peak(space);
-        tally.counters.peak_bytes = bytes.max(added.counters.current_bytes);
-        tally.counters.peak_blocks = blocks.max(added.counters.current_blocks);
-        tally
+        self.shared.sum(space, &Tally::default(), added, &Counters::default())
     }
 
     /// What it recorded so far, as if it ended now.
@@ -197,7 +196,7 @@ impl Slot {
 
     /// What this thread recorded under the ambient scope that it entered, and what of it was published; asked by
     /// another thread.
-    fn ambient_part(&'static self) -> Vec<(Space, Tally, [i64; 3])> {
+    fn ambient_part(&'static self) -> Vec<(Space, Tally, Part)> {
         let Some(frame) = self.first() else { return Vec::new() };
         // Also spaces that only a scope open under it touched, which the frame does not know of yet.
         let parts = self.ledgers(u64::MAX).map(|(space, ledger)| {
@@ -205,6 +204,6 @@ impl Slot {
             let (tally, _) = self.sequence.read(TRIES, || ledger.tally_of(frame, None));
             (space, tally, frame.published_of(space, &tally))
         });
-        parts.filter(|(_, tally, published)| *tally != Tally::default() || *published != [0; 3]).collect()
+        parts.filter(|(_, tally, published)| *tally != Tally::default() || *published != Part::default()).collect()
     }
 }

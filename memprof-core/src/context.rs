@@ -4,11 +4,12 @@ use core::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::blind;
+use crate::counters::Counters;
 use crate::frame::{Frame, Kind, Tag, UNDER_CONTEXT};
 use crate::lane::Lane;
 use crate::path::PathId;
 use crate::scopes::{self, Opened};
-use crate::sharing::Shared;
+use crate::sharing::{Around, Shared};
 use crate::slot::{NO_CALLS, Slot};
 use crate::space::Space;
 
@@ -104,7 +105,7 @@ fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
     }
     let lane = frame.tag().lane()?;
     if frame.kind() == Kind::Base {
-        let nobody = Shared::new(lane, PathId::ROOT, Vec::new(), None);
+        let nobody = Arc::new(Shared::new(lane, PathId::ROOT, Vec::new(), Around::Nobody));
         nobody.close();
         return Some(nobody);
     }
@@ -114,25 +115,43 @@ fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
         scopes::share(slot, frame, shared.clone());
         return Some(shared);
     }
-    let parent = if frame.kind() == Kind::Poll { None } else { slot.sharing.get().and_then(Frame::shared) };
-    let shared = Shared::new(lane, frame.path(), extra_nodes(frame), parent);
+    let shared = Shared::new(lane, frame.path(), extra_nodes(frame), around(slot, frame));
+    let shared = Arc::new(if gets_hand_overs(slot, frame) { shared.getting_hand_overs() } else { shared });
     if let Some(future) = future_of(frame) {
         future.activation.capture(shared.clone());
-        for (space, account) in &future.activation.accounts().spaces {
-            let before = account.tally.counters;
-            shared.publish_own(*space, before.current_bytes, before.current_blocks);
-        }
     }
     scopes::share(slot, frame, shared.clone());
-    for (space, ledger) in slot.ledgers(frame.marks.get()) {
-        let own = ledger.tally_of(frame, None).counters;
-        shared.publish_own(space, own.current_bytes, own.current_blocks);
+    for space in Space::all() {
+        let ledger = slot.known_ledger(space).filter(|_| frame.has(space.bit()));
+        let own = ledger.map(|ledger| ledger.tally_of(frame, None).counters).unwrap_or_default();
+        let before = frame.before_poll(space).counters;
+        if [own, before] != [Counters::default(); 2] {
+            shared.begin(space, &before, &own);
+        }
         if space == Space::HOST {
-            frame.published.bytes.set(own.current_bytes.cast_unsigned());
-            frame.published.blocks.set(own.current_blocks.cast_unsigned());
+            frame.note_published(own.current_bytes, own.current_blocks);
         }
     }
     Some(shared)
+}
+
+/// The captured scope that `frame`, the top, folds into. A future has none: each poll folds into what is open there.
+fn around(slot: &'static Slot, frame: &'static Frame) -> Around {
+    if frame.kind() == Kind::Poll {
+        return Around::Nobody;
+    }
+    let below = slot.sharing.get().and_then(|below| Some((below.kind(), below.shared()?)));
+    below.map_or(Around::Nobody, |(kind, shared)| match kind {
+        Kind::Context => Around::Elsewhere(shared),
+        Kind::Base | Kind::Scope | Kind::Poll => Around::Here(shared),
+    })
+}
+
+/// Whether hand-overs to the lane of `frame`, the top, reach it or what is inside it as long as it is open. Those to the
+/// lane of a context go to the thread that captured it, and those to a future inside another one to the outer.
+fn gets_hand_overs(slot: &'static Slot, frame: &'static Frame) -> bool {
+    let on_its_lane = slot.segment.get().is_some_and(|segment| segment.kind() != Kind::Context);
+    on_its_lane && future_of(frame).is_none_or(|future| frame.tag().is_of(future))
 }
 
 fn future_of(frame: &'static Frame) -> Option<&'static Lane> {

@@ -44,22 +44,6 @@ impl Tally {
         self.failed += child.failed;
         self.largest = self.largest.max(child.largest);
     }
-
-    /// Corrects a scope for one inside it that turned out to have recorded `after` where `before` was counted.
-    pub(crate) fn correct(&mut self, before: &Self, after: &Self) {
-        let (mine, before_counters, after_counters) = (&mut self.counters, &before.counters, &after.counters);
-        let beneath_bytes = mine.current_bytes - before_counters.current_bytes;
-        let beneath_blocks = mine.current_blocks - before_counters.current_blocks;
-        mine.peak_bytes = mine.peak_bytes.max(beneath_bytes + after_counters.peak_bytes);
-        mine.peak_blocks = mine.peak_blocks.max(beneath_blocks + after_counters.peak_blocks);
-        mine.current_bytes = beneath_bytes + after_counters.current_bytes;
-        mine.current_blocks = beneath_blocks + after_counters.current_blocks;
-        mine.total_bytes += after_counters.total_bytes - before_counters.total_bytes;
-        mine.total_blocks += after_counters.total_blocks - before_counters.total_blocks;
-        self.reallocs += after.reallocs - before.reallocs;
-        self.failed += after.failed - before.failed;
-        self.largest = self.largest.max(after.largest);
-    }
 }
 
 #[cfg(test)]

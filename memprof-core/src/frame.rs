@@ -65,6 +65,18 @@ pub(crate) enum Kind {
     Context,
 }
 
+impl Kind {
+    /// What stands in the marks of a frame.
+    pub(crate) fn of(marks: u64) -> Self {
+        match marks >> KIND_SHIFT & 3 {
+            0 => Self::Scope,
+            1 => Self::Poll,
+            2 => Self::Context,
+            _ => Self::Base,
+        }
+    }
+}
+
 /// The part of `Frame::marks` that is the set of spaces that the frame has an entry for.
 pub(crate) const SPACES: u64 = (1 << 40) - 1;
 const _: () = assert!(crate::space::MOST_SPACES <= 40);
@@ -114,6 +126,15 @@ pub(crate) struct Published {
     pub(crate) bytes: Counter,
     pub(crate) blocks: Counter,
     pub(crate) most_bytes: Counter,
+    pub(crate) most_blocks: Counter,
+}
+
+impl Published {
+    pub(crate) fn clear(&self) {
+        for number in [&self.bytes, &self.blocks, &self.most_bytes, &self.most_blocks] {
+            number.set(0);
+        }
+    }
 }
 
 impl Blank for Frame {
@@ -140,7 +161,12 @@ impl Frame {
             segment_below: StaticRef::null(),
             lane_below: StaticRef::null(),
             sharing_below: StaticRef::null(),
-            published: Published { bytes: Counter::new(0), blocks: Counter::new(0), most_bytes: Counter::new(0) },
+            published: Published {
+                bytes: Counter::new(0),
+                blocks: Counter::new(0),
+                most_bytes: Counter::new(0),
+                most_blocks: Counter::new(0),
+            },
             shared: Mutex::new(None),
             future: StaticRef::null(),
         }
@@ -212,12 +238,7 @@ impl Frame {
     }
 
     pub(crate) fn kind(&self) -> Kind {
-        match self.marks.get() >> KIND_SHIFT & 3 {
-            0 => Kind::Scope,
-            1 => Kind::Poll,
-            2 => Kind::Context,
-            _ => Kind::Base,
-        }
+        Kind::of(self.marks.get())
     }
 
     /// The marks of a frame that is entered as `kind`, with these marks of its own.

@@ -201,6 +201,28 @@ impl Lane {
         self.pending.load(Ordering::Relaxed) != 0
     }
 
+    /// What waits of one space, on a lane that runs.
+    pub(crate) fn waiting(&self, space: Space) -> HandOver {
+        let word = self.pending.load(Ordering::Acquire);
+        if word & ENDED != 0 || word == 0 {
+            return HandOver::default();
+        }
+        if space != Space::HOST {
+            let others = self.others();
+            let of_space = others.iter().filter(|(of, _)| *of == space).map(|(_, hand_over)| hand_over);
+            return of_space.fold(HandOver::default(), |sum, hand_over| HandOver {
+                bytes: sum.bytes.wrapping_add(hand_over.bytes),
+                blocks: sum.blocks.wrapping_add(hand_over.blocks),
+            });
+        }
+        let mut host = HandOver { bytes: word >> BLOCKS_BITS & BYTES_MASK, blocks: word & BLOCKS_MASK };
+        if word & MORE != 0 {
+            host.bytes += self.wide_bytes.load(Ordering::Acquire);
+            host.blocks += self.wide_blocks.load(Ordering::Acquire);
+        }
+        host
+    }
+
     /// Takes the hand-overs that wait, for the owner to charge.
     pub(crate) fn take_pending(&self, charge: impl FnMut(Space, HandOver)) {
         // Only the owner ends the lane, so the bit is not set here, and 0 clears nothing else.

@@ -497,17 +497,21 @@ impl Ledger {
         Some(())
     }
 
-    /// Charges what other threads added under a `Context` captured at the top frame, as if it had happened there.
-    pub(crate) fn absorb(&'static self, added: &Tally) {
+    /// Charges what other threads added under a `Context` captured at the top frame, as if it had happened there. With
+    /// it, the frame's peaks were those of `sum`, or what it holds now if threads that are still under the context
+    /// freed some of that.
+    pub(crate) fn absorb(&'static self, added: &Tally, sum: &Counters) {
         let counters = &added.counters;
-        let (bytes, blocks) = (self.level_bytes() + counters.peak_bytes, self.level_blocks() + counters.peak_blocks);
-        self.raise_peaks(bytes, blocks);
         self.alloc_bytes.add(counters.total_bytes.cast_unsigned());
         self.alloc_blocks.add(counters.total_blocks.cast_unsigned());
         self.lower((-counters.current_bytes).cast_unsigned(), (-counters.current_blocks).cast_unsigned());
         self.reallocs.add(added.reallocs);
         self.failed.add(added.failed);
         self.largest.raise(added.largest);
-        self.raise();
+        let entry = self.top();
+        self.set_peaks(
+            self.level_bytes().max(entry.level_bytes() + sum.peak_bytes),
+            self.level_blocks().max(entry.level_blocks() + sum.peak_blocks),
+        );
     }
 }

@@ -24,6 +24,7 @@ mod lane;
 mod ledger;
 mod mark;
 mod net;
+mod open;
 mod output;
 mod path;
 mod platform;

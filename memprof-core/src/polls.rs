@@ -62,15 +62,15 @@ impl Slot {
             self.begin_segment(frame, future);
         }
         self.sequence.close();
-        if task && future.has_pending() {
-            self.settle();
-        }
         if future.activation.is_captured() {
             let _blind = blind::enter();
             let shared = future.activation.accounts().shared.clone();
             if let Some(shared) = shared {
                 share(self, frame, shared);
             }
+        }
+        if task && future.has_pending() {
+            self.settle();
         }
         Some(Opened { frame, serial })
     }

@@ -5,17 +5,22 @@
 //! peak is the peak of the sum ([`Shared::publish`]). The scope takes in what was added when it is left
 //! ([`Shared::take`]). Once it has been left, [`close`](Shared::close)d, nothing is added to it or to its ancestors.
 
-use core::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::blind;
 use crate::counters::{Counters, Tally};
 use crate::frame::{Frame, Kind, Published};
-use crate::lane::Lane;
+use crate::lane::{HandOver, Lane};
 use crate::net::STEP;
 use crate::path::PathId;
 use crate::slot::Slot;
 use crate::space::{MOST_SPACES, Space};
+use crate::system::Counter;
+
+use level::Level;
+
+mod level;
 
 /// A captured scope.
 pub(crate) struct Shared {
@@ -24,86 +29,105 @@ pub(crate) struct Shared {
     pub(crate) path: PathId,
     /// Nodes open in the chain that `path` does not pass through, once a recursion led back to a node further up.
     extra_nodes: Vec<PathId>,
-    parent: Option<Arc<Shared>>,
+    /// An ambient scope: of its path, only its own node is open with it, the others as far as the scope around is.
+    ambient: bool,
+    /// Whether hand-overs to the lane are this scope's, or those of scopes inside it, for as long as it is open.
+    gets_hand_overs: bool,
+    around: Around,
     closed: AtomicBool,
     host: Level,
     others: OnceLock<Box<[Level; MOST_SPACES]>>,
     added: Mutex<Vec<(Space, Tally)>>,
 }
 
-/// The sum over the capturing lane and all threads under the context, and the most that it came to.
-struct Level {
-    bytes: AtomicI64,
-    blocks: AtomicI64,
-    peak_bytes: AtomicI64,
-    peak_blocks: AtomicI64,
+/// The captured scope that another one folds into.
+pub(crate) enum Around {
+    Nobody,
+    /// On the same thread: when the inner scope is left, what was added to it is the outer one's own.
+    Here(Arc<Shared>),
+    /// For which the inner scope's thread works under a context, or an ambient scope: to it, that is all others' work.
+    Elsewhere(Arc<Shared>),
 }
 
-impl Level {
-    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
-    const ZERO: Self = Self {
-        bytes: AtomicI64::new(0),
-        blocks: AtomicI64::new(0),
-        peak_bytes: AtomicI64::new(0),
-        peak_blocks: AtomicI64::new(0),
-    };
-
-    fn add(&self, bytes: i64, blocks: i64) {
-        let level = self.bytes.fetch_add(bytes, Ordering::AcqRel) + bytes;
-        self.peak_bytes.fetch_max(level, Ordering::AcqRel);
-        let level = self.blocks.fetch_add(blocks, Ordering::AcqRel) + blocks;
-        self.peak_blocks.fetch_max(level, Ordering::AcqRel);
-    }
-
-    /// The peak is at least this much above the present level.
-    fn raise_above(&self, bytes: i64, blocks: i64) {
-        self.peak_bytes.fetch_max(self.bytes.load(Ordering::Acquire) + bytes, Ordering::AcqRel);
-        self.peak_blocks.fetch_max(self.blocks.load(Ordering::Acquire) + blocks, Ordering::AcqRel);
+impl Around {
+    fn shared(&self) -> Option<&Shared> {
+        match self {
+            Self::Nobody => None,
+            Self::Here(shared) | Self::Elsewhere(shared) => Some(shared),
+        }
     }
 }
 
 impl Shared {
-    pub(crate) fn new(
-        lane: &'static Lane,
-        path: PathId,
-        extra_nodes: Vec<PathId>,
-        parent: Option<Arc<Self>>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(lane: &'static Lane, path: PathId, extra_nodes: Vec<PathId>, around: Around) -> Self {
         lane.hold();
-        Arc::new(Self {
+        Self {
             lane,
             path,
             extra_nodes,
-            parent,
+            ambient: false,
+            gets_hand_overs: false,
+            around,
             closed: AtomicBool::new(false),
             host: Level::ZERO,
             others: OnceLock::new(),
             added: Mutex::new(Vec::new()),
-        })
+        }
+    }
+
+    /// The scope is on its lane's own thread or task, and there as long as it is open.
+    pub(crate) fn getting_hand_overs(mut self) -> Self {
+        self.gets_hand_overs = true;
+        self
+    }
+
+    /// It is an ambient scope.
+    pub(crate) fn ambient(mut self) -> Self {
+        self.ambient = true;
+        self
     }
 
     /// Whether a site is open in the chain that events under the context fold into.
     pub(crate) fn has_open(&self, site: u32) -> bool {
-        !self.is_closed() && (self.path.contains(site) || self.extra_nodes.iter().any(|node| node.site() == site))
+        if self.is_closed() {
+            return false;
+        }
+        if self.ambient {
+            return self.path.site() == site || self.around.shared().is_some_and(|around| around.has_open(site));
+        }
+        self.path.contains(site) || self.extra_nodes.iter().any(|node| node.site() == site)
     }
 
     /// Whether this very node is.
     pub(crate) fn has_open_node(&self, node: PathId) -> bool {
-        !self.is_closed() && (self.path.passes(node) || self.extra_nodes.contains(&node))
+        if self.is_closed() {
+            return false;
+        }
+        if self.ambient {
+            return self.path == node || self.around.shared().is_some_and(|around| around.has_open_node(node));
+        }
+        self.path.passes(node) || self.extra_nodes.contains(&node)
     }
 
     pub(crate) fn extra_nodes(&self) -> Vec<PathId> {
-        self.extra_nodes.clone()
+        let around = if self.ambient { self.around.shared().filter(|around| !around.is_closed()) } else { None };
+        around.map_or_else(|| self.extra_nodes.clone(), Self::extra_nodes)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// The scope is being left: from now on nothing is added.
+    /// The scope is being left: from now on nothing is added. What threads still hold that are under the context reaches
+    /// nobody, so the scopes around hold it no longer.
     pub(crate) fn close(&self) {
-        let _added = self.added();
+        let added = self.added();
         self.closed.store(true, Ordering::Release);
+        for (space, level) in self.levels() {
+            let finished = find(&added, space).unwrap_or_default().counters;
+            let [bytes, blocks] = level.close();
+            self.publish_around(space, [finished.current_bytes - bytes, finished.current_blocks - blocks]);
+        }
     }
 
     fn added(&self) -> MutexGuard<'_, Vec<(Space, Tally)>> {
@@ -118,46 +142,81 @@ impl Shared {
         }
     }
 
-    /// Itself and its ancestors, as far as they are open.
-    fn open_chain(&self) -> impl Iterator<Item = &Self> {
-        core::iter::successors(Some(self), |shared| shared.parent.as_deref()).take_while(|shared| !shared.is_closed())
+    fn levels(&self) -> impl Iterator<Item = (Space, &Level)> {
+        let others = self.others.get().into_iter().flat_map(|levels| levels.iter().enumerate());
+        let others = others.map(|(index, level)| (Space::of_index(index), level));
+        [(Space::HOST, &self.host)].into_iter().chain(others.filter(|(space, _)| *space != Space::HOST))
+    }
+
+    /// Whether anything was ever published or added in a space.
+    fn has(&self, space: Space) -> bool {
+        self.pending(space).is_some() || self.levels().any(|(of, level)| of == space && !level.is_untouched())
+    }
+
+    /// Hand-overs to the scope that its lane has not seen yet: the level is too high by these.
+    fn waiting(&self, space: Space) -> HandOver {
+        if self.gets_hand_overs { self.lane.waiting(space) } else { HandOver::default() }
     }
 
     /// A change of the level of one thread under the context.
     pub(crate) fn publish(&self, space: Space, bytes: i64, blocks: i64) {
-        self.open_chain().for_each(|shared| shared.level(space).add(bytes, blocks));
+        if !self.is_closed() {
+            self.publish_here(space, [bytes, blocks]);
+        }
     }
 
-    /// A change of the level of the captured scope's own lane; its ancestors there publish their own.
+    fn publish_here(&self, space: Space, more: [i64; 2]) {
+        let level = self.level(space);
+        let more = level.add_others(more);
+        level.add(more, self.waiting(space));
+        self.publish_around(space, more);
+    }
+
+    fn publish_around(&self, space: Space, more: [i64; 2]) {
+        match &self.around {
+            _ if more == [0; 2] => {}
+            Around::Nobody => {}
+            Around::Elsewhere(around) => around.publish_here(space, more),
+            Around::Here(around) => {
+                around.level(space).add(more, around.waiting(space));
+                around.publish_around(space, more);
+            }
+        }
+    }
+
+    /// A change of the level of the captured scope's own lane, which has seen all hand-overs; its ancestors there publish
+    /// their own.
     pub(crate) fn publish_own(&self, space: Space, bytes: i64, blocks: i64) {
-        self.level(space).add(bytes, blocks);
+        self.level(space).add([bytes, blocks], HandOver::default());
     }
 
-    /// What a thread added between entering the context and dropping the guard, of which it had published
-    /// `published` (bytes, blocks, and the most bytes).
-    pub(crate) fn finish(&self, space: Space, tally: &Tally, published: [i64; 3]) {
+    /// The scope is captured: its own lane recorded `own`, a future's in this poll, after it had recorded `before`.
+    pub(crate) fn begin(&self, space: Space, before: &Counters, own: &Counters) {
+        self.level(space).begin(before, own);
+    }
+
+    /// What a thread added between entering the context and dropping the guard, of which it had published `published`.
+    pub(crate) fn finish(&self, space: Space, tally: &Tally, published: Part) {
         let counters = &tally.counters;
         let mut added = self.added();
         if self.is_closed() {
-            drop(added);
-            // The level of the ancestors, which were open when it was published, no longer holds it.
-            let ancestors = core::iter::successors(self.parent.as_deref(), |shared| shared.parent.as_deref());
-            ancestors
-                .take_while(|shared| !shared.is_closed())
-                .for_each(|shared| shared.level(space).add(-published[0], -published[1]));
             return;
         }
         // What was reached beyond the steps published: less than a step.
-        let beyond_bytes = (counters.peak_bytes - published[2]).max(0);
-        let beyond_blocks = (counters.peak_blocks - published[1]).max(0);
-        self.open_chain().for_each(|shared| {
-            let level = shared.level(space);
-            let (first_bytes, first_blocks) =
-                if published[2] == 0 { (beyond_bytes, beyond_blocks) } else { (beyond_bytes.min(STEP), 0) };
-            level.raise_above(first_bytes, first_blocks);
-            level.add(counters.current_bytes - published[0], counters.current_blocks - published[1]);
-        });
+        let beyond_bytes = (counters.peak_bytes - published.most_bytes).clamp(0, STEP);
+        let beyond_blocks = (counters.peak_blocks - published.most_blocks).max(0);
+        let beyond = [beyond_bytes, if published.most_bytes == 0 { beyond_blocks } else { 0 }];
+        self.raise_above(space, beyond);
+        let rest = [counters.current_bytes - published.bytes, counters.current_blocks - published.blocks];
+        self.publish_here(space, rest);
         add_to(&mut added, space, tally);
+    }
+
+    /// The peaks of this scope and of those around it are at least this much above their levels.
+    fn raise_above(&self, space: Space, more: [i64; 2]) {
+        for shared in core::iter::successors(Some(self), |shared| shared.around.shared()) {
+            shared.level(space).raise_above(more, shared.waiting(space));
+        }
     }
 
     /// Adds what an ambient scope opened in this one recorded; its level was published all along.
@@ -168,46 +227,48 @@ impl Shared {
         }
     }
 
-    /// Takes what was added since the last call.
-    pub(crate) fn take(&self) -> Vec<(Space, Tally)> {
-        core::mem::take(&mut *self.added())
+    /// Takes what was added to a space since the last call.
+    pub(crate) fn take(&self, space: Space) -> Tally {
+        let mut added = self.added();
+        let place = added.iter().position(|(known, _)| *known == space);
+        place.map(|place| added.swap_remove(place).1).unwrap_or_default()
     }
 
     /// What was added since the last [`take`](Self::take).
     pub(crate) fn pending(&self, space: Space) -> Option<Tally> {
-        self.added().iter().find(|(known, _)| *known == space).map(|(_, tally)| *tally)
-    }
-
-    /// The most that the sum came to, above the scope's entry.
-    pub(crate) fn peak(&self, space: Space) -> (i64, i64) {
-        let level = self.level(space);
-        (level.peak_bytes.load(Ordering::Acquire), level.peak_blocks.load(Ordering::Acquire))
-    }
-
-    /// [`peak`](Self::peak) since the last call, for a future: each of its polls takes in what is new.
-    fn take_peak(&self, space: Space) -> (i64, i64) {
-        let level = self.level(space);
-        let (bytes, blocks) = (level.bytes.load(Ordering::Acquire), level.blocks.load(Ordering::Acquire));
-        let peak_bytes = level.peak_bytes.swap(bytes, Ordering::AcqRel);
-        (peak_bytes.max(bytes), level.peak_blocks.swap(blocks, Ordering::AcqRel).max(blocks))
+        find(&self.added(), space)
     }
 
     /// Adds what happened under the context, and is not taken yet, to what the scope's own lane recorded: for a future
-    /// what one poll did, after it had recorded `before`.
-    pub(crate) fn complete(&self, space: Space, own: &Tally, before: &Counters) -> Tally {
-        let mut sum = *own;
-        if let Some(added) = self.pending(space) {
-            let mut without_peak = added;
-            without_peak.counters.peak_bytes = 0;
-            without_peak.counters.peak_blocks = 0;
-            sum.fold(&without_peak);
-        }
-        let (bytes, blocks) = self.peak(space);
-        let (bytes, blocks) = (bytes - before.current_bytes, blocks - before.current_blocks);
-        sum.counters.peak_bytes = sum.counters.peak_bytes.max(bytes).max(sum.counters.current_bytes);
-        sum.counters.peak_blocks = sum.counters.peak_blocks.max(blocks).max(sum.counters.current_blocks);
+    /// what one poll did, after it had recorded `before`. Adds to `unfinished` what threads hold that are still under it.
+    ///
+    /// The peak is that of the sum, so it may be below the value while threads are under the context: what they freed
+    /// is in the value when they have left it.
+    pub(crate) fn complete(&self, space: Space, own: &Tally, before: &Counters, unfinished: &mut [i64; 2]) -> Tally {
+        let added = self.pending(space).unwrap_or_default();
+        let [bytes, blocks] = self.level(space).unfinished(&added.counters);
+        *unfinished = [unfinished[0] + bytes, unfinished[1] + blocks];
+        let mut sum = self.sum(space, own, &added, before);
+        let counters = &mut sum.counters;
+        let waiting = self.waiting(space);
+        let now_bytes = counters.current_bytes + unfinished[0] - waiting.bytes.cast_signed();
+        let now_blocks = counters.current_blocks + unfinished[1] - waiting.blocks.cast_signed();
+        counters.peak_bytes = counters.peak_bytes.max(now_bytes);
+        counters.peak_blocks = counters.peak_blocks.max(now_blocks);
         sum
     }
+
+    /// What its own lane recorded together with what was added.
+    pub(crate) fn sum(&self, space: Space, own: &Tally, added: &Tally, before: &Counters) -> Tally {
+        let mut sum = *own;
+        sum.fold(added);
+        [sum.counters.peak_bytes, sum.counters.peak_blocks] = self.level(space).peak(&own.counters, before);
+        sum
+    }
+}
+
+fn find(sums: &[(Space, Tally)], space: Space) -> Option<Tally> {
+    sums.iter().find(|(known, _)| *known == space).map(|(_, tally)| *tally)
 }
 
 /// Folds `tally` into the sum of its space.
@@ -224,22 +285,71 @@ impl Drop for Shared {
     }
 }
 
+/// How much of a frame's own level its [`Shared`] knows of: what it was last, and the most it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Part {
+    bytes: i64,
+    blocks: i64,
+    most_bytes: i64,
+    most_blocks: i64,
+}
+
 impl Frame {
     /// What the future of this frame recorded before this poll; nothing if this is no poll. The level of a captured
     /// future counts from its first poll.
-    pub(crate) fn before_poll(&self, space: Space) -> Counters {
+    pub(crate) fn before_poll(&self, space: Space) -> Tally {
         let future = if self.kind() == Kind::Poll { self.future.get() } else { None };
-        future.map(|future| future.activation.accounts().tally(space).counters).unwrap_or_default()
+        future.map(|future| future.activation.accounts().tally(space)).unwrap_or_default()
     }
 
-    /// What was published of the `tally` of this frame: bytes, blocks, and the most bytes.
-    pub(crate) fn published_of(&self, space: Space, tally: &Tally) -> [i64; 3] {
+    /// What was published of the `tally` of this frame.
+    pub(crate) fn published_of(&self, space: Space, tally: &Tally) -> Part {
         if space == Space::HOST {
-            let Published { bytes, blocks, most_bytes } = &self.published;
-            [bytes.signed(), blocks.signed(), most_bytes.signed()]
+            let Published { bytes, blocks, most_bytes, most_blocks } = &self.published;
+            let [bytes, blocks, most_bytes, most_blocks] =
+                [bytes, blocks, most_bytes, most_blocks].map(Counter::signed);
+            Part { bytes, blocks, most_bytes, most_blocks }
         } else {
             let c = tally.counters;
-            [c.current_bytes, c.current_blocks, c.peak_bytes]
+            let (bytes, blocks) = (c.current_bytes, c.current_blocks);
+            Part { bytes, blocks, most_bytes: c.peak_bytes, most_blocks: c.peak_blocks }
+        }
+    }
+
+    /// Notes that its [`Shared`] knows of this much more, on the host.
+    pub(crate) fn note_published(&self, bytes: i64, blocks: i64) {
+        let Published { bytes: of_bytes, blocks: of_blocks, most_bytes, most_blocks } = &self.published;
+        for (of, more, most) in [(of_bytes, bytes, most_bytes), (of_blocks, blocks, most_blocks)] {
+            of.add(more.cast_unsigned());
+            most.set(most.signed().max(of.signed()).cast_unsigned());
+        }
+    }
+
+    /// Publishes that this frame, the top, has recorded `sum` where `own` was published: to the scopes below it on this
+    /// thread that share.
+    fn publish_absorbed(&self, space: Space, own: &Counters, sum: &Counters) {
+        let more = [sum.current_bytes - own.current_bytes, sum.current_blocks - own.current_blocks];
+        let above = [sum.peak_bytes - own.current_bytes, sum.peak_blocks - own.current_blocks];
+        // The scope around a captured one has had this all along; a future has none.
+        let mut known = self.kind() != Kind::Poll;
+        let below = core::iter::successors(self.sharing_below.get(), |frame| frame.sharing_below.get());
+        for frame in below {
+            let Some(shared) = frame.shared() else { return };
+            let in_context = frame.kind() == Kind::Context;
+            if !known && in_context {
+                shared.raise_above(space, above);
+                shared.publish(space, more[0], more[1]);
+            } else if !known {
+                shared.level(space).raise_above(above, HandOver::default());
+                shared.publish_own(space, more[0], more[1]);
+            }
+            if space == Space::HOST {
+                frame.note_published(more[0], more[1]);
+            }
+            if in_context {
+                return;
+            }
+            known &= frame.kind() != Kind::Poll;
         }
     }
 }
@@ -254,22 +364,18 @@ impl Slot {
         let mut sharing = self.sharing.get();
         while let Some(frame) = sharing {
             let tally = self.host.tally_of(frame, context);
-            let (bytes, blocks) = (tally.counters.current_bytes, tally.counters.current_blocks);
-            let ahead = bytes - frame.published.bytes.signed();
-            if ahead.abs() >= step
+            let published = frame.published_of(Space::HOST, &tally);
+            let bytes = tally.counters.current_bytes - published.bytes;
+            let blocks = tally.counters.current_blocks - published.blocks;
+            if bytes.abs() >= step
                 && let Some(shared) = frame.shared()
             {
-                let more_blocks = blocks - frame.published.blocks.signed();
                 if frame.kind() == Kind::Context {
-                    shared.publish(Space::HOST, ahead, more_blocks);
+                    shared.publish(Space::HOST, bytes, blocks);
                 } else {
-                    shared.publish_own(Space::HOST, ahead, more_blocks);
+                    shared.publish_own(Space::HOST, bytes, blocks);
                 }
-                frame.published.bytes.set(bytes.cast_unsigned());
-                frame.published.blocks.set(blocks.cast_unsigned());
-                if bytes > frame.published.most_bytes.signed() {
-                    frame.published.most_bytes.set(bytes.cast_unsigned());
-                }
+                frame.note_published(bytes, blocks);
             }
             if frame.kind() == Kind::Context {
                 context = Some(frame);
@@ -299,29 +405,22 @@ impl Slot {
 
     /// Takes in what was added under the contexts captured at the top frame.
     pub(crate) fn absorb(&'static self, frame: &'static Frame, shared: &Shared) {
-        for (space, added) in shared.take() {
+        let spaces = Space::all().filter(|space| frame.has(space.bit()) || shared.has(*space));
+        for space in spaces {
+            let added = shared.take(space);
             let Some(ledger) = self.ledger(space) else { continue };
             if !ledger.touched.is(frame) && self.touch(space, ledger).is_none() {
                 continue;
             }
             let own = ledger.tally();
-            let before = frame.before_poll(space);
-            let is_poll = frame.kind() == Kind::Poll;
-            let (peak_bytes, peak_blocks) = if is_poll { shared.take_peak(space) } else { shared.peak(space) };
-            let counters = Counters {
-                peak_bytes: peak_bytes - before.current_bytes - own.counters.current_bytes,
-                peak_blocks: peak_blocks - before.current_blocks - own.counters.current_blocks,
-                ..added.counters
-            };
+            let sum = shared.sum(space, &own, &added, &frame.before_poll(space).counters);
             self.sequence.open();
-            let added = Tally { counters, ..added };
-            self.keep_net(space, || ledger.absorb(&added));
+            self.keep_net(space, || ledger.absorb(&added, &sum.counters));
             self.sequence.close();
-            if space == Space::HOST {
-                // The level had it already.
-                frame.published.bytes.add(counters.current_bytes.cast_unsigned());
-                frame.published.blocks.add(counters.current_blocks.cast_unsigned());
+            if frame.kind() == Kind::Poll {
+                shared.level(space).turn(&added.counters);
             }
+            frame.publish_absorbed(space, &own.counters, &sum.counters);
         }
     }
 

@@ -355,9 +355,7 @@ impl Slot {
     /// Notes that `frame`, the top, shares its level with other threads.
     pub(crate) fn begin_sharing(&'static self, frame: &'static Frame) {
         frame.sharing_below.set(self.sharing.get());
-        frame.published.bytes.set(0);
-        frame.published.blocks.set(0);
-        frame.published.most_bytes.set(0);
+        frame.published.clear();
         frame.mark(SHARES);
         self.sharing.set(Some(frame));
         self.watch_all();

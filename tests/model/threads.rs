@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::{Condvar, Mutex};
 use std::task::{Context as Wakers, Poll, Waker};
 
-use memprof::{Context, Counters, Scope, Site, Space};
+use memprof::{Ambient, Context, Counters, Scope, Site, Space};
 
 pub(crate) const THREADS: usize = 3;
 pub(crate) const FUTURES: usize = 6;
@@ -46,6 +46,10 @@ pub(crate) enum Command {
     Innermost(Space),
     Capture(usize),
     EnterContext(usize),
+    /// Drops what was captured, under which threads may still work.
+    DropContext(usize),
+    OpenAmbient(&'static str),
+    EndAmbient,
     LeaveContext,
     Poll(usize),
     /// The future that is being polled says `Pending`; its open guards are forgotten, not dropped.
@@ -117,6 +121,7 @@ type TrackedBody = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) struct Stage {
     batons: Vec<Baton>,
     contexts: Vec<Mutex<Option<Context>>>,
+    ambient: Mutex<Option<Ambient>>,
     futures: Vec<Mutex<Option<TrackedBody>>>,
     blocks: Vec<Mutex<Option<Block>>>,
 }
@@ -126,6 +131,7 @@ impl Stage {
         Stage {
             batons: (0..THREADS).map(|_| Baton::new()).collect(),
             contexts: (0..CONTEXTS).map(|_| Mutex::new(None)).collect(),
+            ambient: Mutex::new(None),
             futures: (0..FUTURES).map(|_| Mutex::new(None)).collect(),
             blocks: (0..BLOCKS).map(|_| Mutex::new(None)).collect(),
         }
@@ -147,6 +153,7 @@ impl Stage {
         for context in &self.contexts {
             drop(context.lock().map(|mut context| context.take()));
         }
+        drop(self.ambient.lock().map(|mut ambient| ambient.take()));
         for future in &self.futures {
             drop(future.lock().map(|mut future| future.take()));
         }
@@ -217,11 +224,17 @@ impl Stage {
                 Command::EnterContext(at) => {
                     let context = self.contexts[at].lock().expect("lock-step").clone().expect("captured");
                     let guard = context.enter();
+                    drop(context);
                     baton.answer(Answer::Done);
                     let end = self.serve();
                     assert!(matches!(end, Command::LeaveContext), "a context ended by {end:?}");
                     drop(guard);
                 }
+                Command::DropContext(at) => drop(self.contexts[at].lock().expect("lock-step").take()),
+                Command::OpenAmbient(name) => {
+                    *self.ambient.lock().expect("lock-step") = Some(memprof::ambient(name));
+                }
+                Command::EndAmbient => drop(self.ambient.lock().expect("lock-step").take()),
                 Command::Poll(at) => {
                     let mut future = self.futures[at].lock().expect("lock-step").take().expect("a future");
                     let _: Poll<()> = future.as_mut().poll(&mut Wakers::from_waker(Waker::noop()));

@@ -73,6 +73,8 @@ pub(crate) struct Row {
     pub(crate) temporary: u64,
     /// Something was added under a `Context`: `memory_peak` holds to within the bound of the contract.
     pub(crate) approximate: bool,
+    /// And it may be higher.
+    pub(crate) at_least: bool,
     /// A `Context` is entered now: what reaches the captured scope is not promised yet.
     pub(crate) in_motion: bool,
 }
@@ -114,6 +116,7 @@ enum Kind {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Activation {
     kind: Kind,
     path: Path,
@@ -126,6 +129,9 @@ struct Activation {
     /// Ended before the last `reset()`.
     forgotten: bool,
     approximate: bool,
+    /// A block of a task inside it was handed over during a poll: until the polling thread takes note, those that work
+    /// for the same scope count the block as held.
+    at_least: bool,
 }
 
 /// Where a thread is: what the innermost of thread, poll and entered `Context` makes the current lane.
@@ -137,6 +143,8 @@ struct Place {
     bottom_path: Path,
     scopes: Vec<Node>,
     is_context: bool,
+    /// A context that no guard leaves: the thread has no scope open outside it.
+    is_ambient: bool,
     is_task: bool,
 }
 
@@ -191,6 +199,7 @@ pub(crate) struct World {
     nodes: Vec<Activation>,
     lanes: Vec<LaneState>,
     threads: BTreeMap<Thread, Vec<Place>>,
+    ambient: Option<Context>,
     futures: BTreeMap<usize, FutureState>,
     spaces: [SpaceState; SPACES],
     /// Totals of what was added to nobody.
@@ -215,12 +224,14 @@ impl World {
             bottom_path: Path::new(),
             scopes: Vec::new(),
             is_context: false,
+            is_ambient: false,
             is_task: false,
         };
         self.threads.insert(thread, vec![place]);
     }
 
     pub(crate) fn end_thread(&mut self, thread: Thread) {
+        assert!(self.ambient.is_none(), "a thread ends outside an ambient scope");
         let places = self.threads.remove(&thread).expect("the thread runs");
         assert_eq!(places.len(), 1, "a thread ends outside contexts and polls");
         assert!(places[0].scopes.is_empty(), "a thread ends outside scopes");
@@ -272,6 +283,7 @@ impl World {
             bottom_path: context.path.clone(),
             scopes: Vec::new(),
             is_context: true,
+            is_ambient: false,
             is_task: false,
         };
         self.threads.get_mut(&thread).expect("the thread runs").push(place);
@@ -291,7 +303,55 @@ impl World {
 
     /// Whether an entered `Context` still adds to this node (which must then not end).
     pub(crate) fn is_in_motion(&self, node: Node) -> bool {
-        self.threads.values().flatten().any(|place| place.is_context && self.chain(place.bottom).contains(&node))
+        let bottoms = self.threads.values().flatten().filter(|place| place.is_context).map(|place| place.bottom);
+        let ambient = self.ambient.iter().map(|ambient| ambient.scope);
+        bottoms.chain(ambient).any(|bottom| self.chain(bottom).contains(&node))
+    }
+
+    // ---- ambient scopes
+
+    pub(crate) fn open_ambient(&mut self, thread: Thread, site: usize) {
+        let path = extend(&self.path(thread), site);
+        // Outside any scope it adds to nobody.
+        let parent = self.innermost(thread).filter(|node| self.nodes[*node].kind != Kind::Base);
+        for node in self.chain(parent) {
+            self.nodes[node].approximate = true;
+        }
+        let node = self.open(Kind::Scope, path.clone(), parent);
+        self.nodes[node].approximate = true;
+        self.ambient = Some(Context { lane: self.place(thread).lane, scope: Some(node), path });
+    }
+
+    pub(crate) fn has_ambient(&self) -> bool {
+        self.ambient.is_some()
+    }
+
+    /// Each thread that has no scope open is in the ambient one.
+    pub(crate) fn join_ambient(&mut self) {
+        let Some(ambient) = &self.ambient else { return };
+        for places in self.threads.values_mut().filter(|places| places.len() == 1 && places[0].scopes.is_empty()) {
+            places.push(Place {
+                lane: ambient.lane,
+                bottom: ambient.scope,
+                bottom_path: ambient.path.clone(),
+                scopes: Vec::new(),
+                is_context: true,
+                is_ambient: true,
+                is_task: false,
+            });
+        }
+    }
+
+    /// Whether no thread has anything open under the ambient scope.
+    pub(crate) fn may_end_ambient(&self) -> bool {
+        let joined = |places: &&Vec<Place>| places.get(1).is_some_and(|place| place.is_ambient);
+        self.threads.values().filter(joined).all(|places| places.len() == 2 && places[1].scopes.is_empty())
+    }
+
+    pub(crate) fn end_ambient(&mut self) {
+        let ambient = self.ambient.take().expect("it is open");
+        self.threads.values_mut().for_each(|places| places.retain(|place| !place.is_ambient));
+        self.end_activation(ambient.scope.expect("a scope"));
     }
 
     // ---- futures
@@ -348,8 +408,15 @@ impl World {
         }
         self.futures.get_mut(&future).expect("known future").waiting = Default::default();
         let lane = state.lane.unwrap_or(self.place(thread).lane);
-        let place =
-            Place { lane, bottom: Some(poll), bottom_path: path, scopes: Vec::new(), is_context: false, is_task: true };
+        let place = Place {
+            lane,
+            bottom: Some(poll),
+            bottom_path: path,
+            scopes: Vec::new(),
+            is_context: false,
+            is_ambient: false,
+            is_task: true,
+        };
         self.threads.get_mut(&thread).expect("the thread runs").push(place);
     }
 
@@ -471,6 +538,9 @@ impl World {
         }
         // A hand-over.
         if let Some(open) = self.innermost_of_lane(home) {
+            if self.lanes[home].task.is_some() {
+                self.chain(Some(open)).into_iter().for_each(|node| self.nodes[node].at_least = true);
+            }
             self.charge(Some(open), space, event);
         } else {
             let task = self.lanes[home].task;
@@ -600,6 +670,16 @@ impl World {
         self.nodes[node].approximate
     }
 
+    /// Whether the peak of an approximate node may be higher.
+    pub(crate) fn is_at_least(&self, node: Node) -> bool {
+        self.nodes[node].at_least
+    }
+
+    /// The activation of a future that was polled.
+    pub(crate) fn future_node(&self, future: usize) -> Option<Node> {
+        self.futures[&future].node
+    }
+
     /// The base record of a thread.
     pub(crate) fn base(&self, thread: Thread) -> Node {
         self.threads[&thread][0].bottom.expect("a base record")
@@ -661,6 +741,7 @@ impl World {
             row.ncalls += 1;
             row.memory_peak = row.memory_peak.max(unsigned(activation.peak[space]));
             row.approximate |= activation.approximate;
+            row.at_least |= activation.at_least;
             row.in_motion |= self.is_in_motion(node);
             row.largest = row.largest.max(sums[node].largest);
             let turns: Vec<Node> = match activation.kind {
@@ -734,6 +815,7 @@ impl World {
             ended: false,
             forgotten: false,
             approximate: false,
+            at_least: false,
         });
         self.nodes.len() - 1
     }

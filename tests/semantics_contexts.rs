@@ -1,0 +1,402 @@
+//! Contexts whose threads free: a captured scope's peak is that of the sum over its own lane and all of them.
+
+mod common;
+
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::task::{Context as Wakers, Poll, Waker};
+use std::thread::JoinHandle;
+
+use common::{Worker, alone, columns, row, six};
+use memprof::{Context, Scope, Site, Space, TrackExt as _};
+
+#[global_allocator]
+static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
+
+const BYTES: u64 = 1000;
+/// The contract's bound on a peak of the host.
+const STEP: u64 = 64 << 10;
+
+fn arena() -> Space {
+    Space::named("contexts arena")
+}
+
+fn site(name: &str) -> &'static Site {
+    Site::named(name)
+}
+
+fn alloc(address: u64) {
+    memprof::record_alloc(arena(), address, BYTES);
+}
+
+fn free(address: u64) {
+    memprof::record_free(arena(), address);
+}
+
+/// The columns of a row, and what held for every test here: nothing was live before, so no peak is above the total.
+fn columns_of(name: &str) -> (u64, u64, u64) {
+    let row = row(&memprof::snapshot(), arena(), name);
+    assert!(row.memory_peak <= row.memory_total, "{row:?}");
+    columns(&row)
+}
+
+enum Work {
+    Alloc(u64),
+    Free(u64),
+}
+
+/// A thread that works under a context, one event at a time, until it is ended.
+struct Helper {
+    work: SyncSender<Work>,
+    done: Receiver<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Helper {
+    fn under(context: &Context) -> Self {
+        let (work, orders) = sync_channel(0);
+        let (answer, done) = sync_channel(0);
+        let context = context.clone();
+        let thread = std::thread::spawn(move || {
+            context.run(|| {
+                for work in orders {
+                    match work {
+                        Work::Alloc(address) => alloc(address),
+                        Work::Free(address) => free(address),
+                    }
+                    answer.send(()).expect("somebody waits");
+                }
+            });
+        });
+        Self { work, done, thread }
+    }
+
+    fn does(&self, work: Work) {
+        self.work.send(work).expect("the helper lives");
+        self.done.recv().expect("the helper did not panic");
+    }
+
+    fn end(self) {
+        drop(self.work);
+        self.thread.join().expect("no panic");
+    }
+}
+
+#[test]
+fn a_producers_peak_on_the_host_is_the_block_in_flight_and_the_next_one() {
+    const BLOCKS: usize = 20;
+    const BLOCK: usize = 1_000_000;
+    let _alone = alone();
+    let producer = Scope::enter(site("host producer"));
+    let context = Context::current();
+    let (send, receiver) = sync_channel::<Vec<u8>>(0);
+    let consumer = std::thread::spawn(move || context.run(|| receiver.into_iter().for_each(drop)));
+    for _ in 0..BLOCKS {
+        send.send(Vec::with_capacity(BLOCK)).expect("the consumer lives");
+    }
+    drop(send);
+    consumer.join().expect("no panic");
+    drop(producer);
+    let row = row(&memprof::snapshot(), Space::HOST, "host producer");
+    assert!(row.memory_total >= (BLOCKS * BLOCK) as u64, "{row:?}");
+    // Two threads; what the channel and the thread themselves hold is far below a step.
+    let (least, most) = (BLOCK as u64 - 2 * STEP, 2 * BLOCK as u64 + 3 * STEP);
+    assert!((least..=most).contains(&row.memory_peak), "{row:?}");
+}
+
+#[test]
+fn on_the_host_a_peak_is_to_the_byte_while_the_others_free_nothing_of_the_scopes() {
+    let _alone = alone();
+    let scope = Scope::enter(site("host alone"));
+    let context = Context::current();
+    drop(Vec::<u8>::with_capacity(12_345));
+    context.run(|| ());
+    assert_eq!(scope.counters(Space::HOST).peak_bytes % 12_345, 0);
+    drop(scope);
+}
+
+#[test]
+fn what_a_context_frees_lowers_the_peak_in_blocks_and_bytes() {
+    let _alone = alone();
+    let scope = Scope::enter(site("freed elsewhere"));
+    let helper = Helper::under(&Context::current());
+    for address in 0..20 {
+        alloc(address);
+        helper.does(Work::Free(address));
+    }
+    assert_eq!(scope.counters(arena()).peak_bytes, 1000, "while the context is entered");
+    assert_eq!(memprof::counters(arena()).peak_blocks, 1);
+    assert_eq!(row(&memprof::snapshot(), arena(), "freed elsewhere").memory_peak, 1000, "in a snapshot");
+    helper.end();
+    assert_eq!(six(scope.counters(arena())), [0, 0, 1000, 1, 20_000, 20]);
+    assert_eq!(columns_of("freed elsewhere"), (1, 1000, 20_000));
+    assert_eq!(six(scope.finish().counters(arena())), [0, 0, 1000, 1, 20_000, 20]);
+    assert_eq!(columns_of("freed elsewhere"), (1, 1000, 20_000));
+}
+
+#[test]
+fn what_a_scope_held_before_it_was_captured_is_in_its_peak() {
+    let _alone = alone();
+    let scope = Scope::enter(site("held before"));
+    [1, 2, 3].into_iter().for_each(alloc);
+    [1, 2].into_iter().for_each(free);
+    let helper = Helper::under(&Context::current());
+    helper.does(Work::Free(3));
+    helper.end();
+    alloc(4);
+    free(4);
+    assert_eq!(six(scope.finish().counters(arena())), [0, 0, 3000, 3, 4000, 4]);
+}
+
+#[test]
+fn a_scope_inside_the_captured_one_counts_with_what_was_freed_elsewhere() {
+    let _alone = alone();
+    let scope = Scope::enter(site("around inside"));
+    let helper = Helper::under(&Context::current());
+    for address in 0..5 {
+        let inside = Scope::enter(site("inside"));
+        alloc(address);
+        assert_eq!(six(inside.finish().counters(arena())), [1000, 1, 1000, 1, 1000, 1]);
+        helper.does(Work::Free(address));
+    }
+    helper.end();
+    assert_eq!(six(scope.finish().counters(arena())), [0, 0, 1000, 1, 5000, 5]);
+    assert_eq!(columns_of("inside"), (5, 1000, 5000));
+}
+
+#[test]
+fn nested_captures_each_have_the_peak_of_their_own_sum() {
+    let _alone = alone();
+    let outer = Scope::enter(site("outer capture"));
+    let outer_context = Context::current();
+    alloc(100);
+    let inner = Scope::enter(site("inner capture"));
+    let helper = Helper::under(&Context::current());
+    let outer_helper = Helper::under(&outer_context);
+    for address in 0..5 {
+        alloc(address);
+        helper.does(Work::Free(address));
+    }
+    helper.does(Work::Alloc(50));
+    outer_helper.does(Work::Free(100));
+    assert_eq!(six(outer.counters(arena()))[2..4], [2000, 2]);
+    assert_eq!(columns_of("outer capture").1, 2000);
+    helper.end();
+    assert_eq!(six(inner.finish().counters(arena())), [1000, 1, 1000, 1, 6000, 6]);
+    for address in 10..15 {
+        alloc(address);
+        outer_helper.does(Work::Free(address));
+    }
+    outer_helper.end();
+    assert_eq!(six(outer.finish().counters(arena())), [1000, 1, 2000, 2, 12_000, 12]);
+    assert_eq!(columns_of("outer capture"), (1, 2000, 12_000));
+    assert_eq!(columns_of("inner capture"), (1, 1000, 6000));
+    free(50);
+}
+
+#[test]
+fn what_an_inner_capture_added_counts_once_in_the_outer_ones_level_on_the_host() {
+    const BLOCK: usize = 1 << 20;
+    let _alone = alone();
+    let outer = Scope::enter(site("host outer capture"));
+    let outer_context = Context::current();
+    let inner = Scope::enter(site("host inner capture"));
+    let context = Context::current();
+    let made = std::thread::spawn(move || context.run(|| Vec::<u8>::with_capacity(BLOCK))).join();
+    drop(inner);
+    drop(Vec::<u8>::with_capacity(BLOCK));
+    outer_context.run(|| ());
+    let (peak, most) = (outer.counters(Space::HOST).peak_bytes.cast_unsigned(), 2 * BLOCK as u64 + 2 * STEP);
+    assert!((2 * BLOCK as u64..=most).contains(&peak), "{peak}, at most {most}");
+    drop(made);
+    drop(outer);
+}
+
+#[test]
+fn a_context_entered_under_a_context_frees_for_the_captured_scope_once() {
+    let _alone = alone();
+    let scope = Scope::enter(site("twice removed"));
+    let context = Context::current();
+    let worker = Worker::start();
+    let (inner, started) = sync_channel(0);
+    let (end, ended) = sync_channel::<()>(0);
+    let thread = std::thread::spawn(move || {
+        context.run(|| {
+            let scope = Scope::enter(site("once removed"));
+            alloc(1);
+            inner.send(Context::current()).expect("somebody waits");
+            ended.recv().expect("told to end");
+            drop(scope);
+            alloc(2);
+        });
+    });
+    let helper = Helper::under(&started.recv().expect("it captures"));
+    helper.does(Work::Free(1));
+    alloc(3);
+    helper.does(Work::Free(3));
+    helper.end();
+    end.send(()).expect("it waits");
+    thread.join().expect("no panic");
+    worker.end();
+    assert_eq!(six(scope.finish().counters(arena())), [1000, 1, 1000, 1, 3000, 3]);
+    assert_eq!(columns_of("twice removed"), (1, 1000, 3000));
+    assert_eq!(columns_of("once removed"), (1, 1000, 1000));
+    free(2);
+}
+
+#[test]
+fn a_polls_peak_is_that_of_its_sum_with_what_a_context_freed() {
+    let _alone = alone();
+    let around = Scope::enter(site("around a freed poll"));
+    let mut polls = 0;
+    let body = poll_fn(|_| {
+        polls += 1;
+        if polls == 1 {
+            alloc(100);
+        }
+        let helper = Helper::under(&Context::current());
+        for address in 0..5 {
+            alloc(address);
+            helper.does(Work::Free(address));
+        }
+        assert_eq!(columns_of("freed poll").1, 2000, "in poll {polls}");
+        helper.end();
+        // Freed between this poll and the next.
+        alloc(polls);
+        if polls == 3 { Poll::Ready(()) } else { Poll::Pending }
+    });
+    let mut task = Box::pin(body.track(site("freed poll")));
+    for poll in 1..=3 {
+        let now = Pin::new(&mut task).poll(&mut Wakers::from_waker(Waker::noop()));
+        assert_eq!(now.is_ready(), poll == 3);
+        free(poll);
+    }
+    drop(task);
+    // The block of the first poll and one in flight.
+    assert_eq!(six(around.finish().counters(arena())), [1000, 1, 2000, 2, 19_000, 19]);
+    assert_eq!(columns_of("freed poll"), (1, 2000, 19_000));
+    free(100);
+}
+
+#[test]
+fn a_poll_peaks_at_what_it_held_and_not_at_what_an_earlier_one_did() {
+    let _alone = alone();
+    let around = Scope::enter(site("around a later poll"));
+    let mut polls = 0;
+    let mut task = Box::pin(
+        poll_fn(|_| {
+            polls += 1;
+            if polls == 1 {
+                let _context = Context::current();
+                [1, 2, 3].into_iter().for_each(alloc);
+                [1, 2, 3].into_iter().for_each(free);
+                return Poll::Pending;
+            }
+            let context = Context::current();
+            std::thread::spawn(move || context.run(|| [alloc(4), free(4)])).join().expect("no panic");
+            Poll::Ready(())
+        })
+        .track(site("later poll")),
+    );
+    for ready in [false, true] {
+        let now = Pin::new(&mut task).poll(&mut Wakers::from_waker(Waker::noop()));
+        assert_eq!(now.is_ready(), ready);
+        [10, 11].into_iter().filter(|_| !ready).for_each(alloc);
+    }
+    drop(task);
+    assert_eq!(six(around.finish().counters(arena())), [2000, 2, 3000, 3, 6000, 6]);
+    assert_eq!(columns_of("later poll"), (1, 3000, 4000));
+    [10, 11].into_iter().for_each(free);
+}
+
+#[test]
+fn a_future_that_freed_blocks_before_it_was_captured_has_no_peak_of_them() {
+    let _alone = alone();
+    let body = async {
+        [1, 2, 3].into_iter().for_each(alloc);
+        let mut polls = 0;
+        let inside = poll_fn(|_| {
+            polls += 1;
+            if polls == 1 {
+                [1, 2, 3].into_iter().for_each(free);
+                return Poll::Pending;
+            }
+            let context = Context::current();
+            std::thread::spawn(move || context.run(|| [alloc(4), free(4)])).join().expect("no panic");
+            Poll::Ready(())
+        });
+        inside.track(site("freed before")).await;
+    };
+    let mut task = Box::pin(body.track(site("around freed before")));
+    for ready in [false, true] {
+        let now = Pin::new(&mut task).poll(&mut Wakers::from_waker(Waker::noop()));
+        assert_eq!(now.is_ready(), ready);
+    }
+    drop(task);
+    assert_eq!(columns(&row(&memprof::snapshot(), arena(), "freed before")), (1, 0, 1000));
+    assert_eq!(columns_of("around freed before"), (1, 3000, 4000));
+}
+
+#[test]
+fn an_ambient_scope_that_frees_lowers_the_peak_of_the_scope_it_was_opened_in() {
+    let _alone = alone();
+    let scope = Scope::enter(site("around an ambient one"));
+    let worker = Worker::start();
+    let ambient = memprof::ambient("frees for its opener");
+    for address in 0..20 {
+        alloc(address);
+        worker.run(move |_| free(address));
+    }
+    assert_eq!(six(scope.counters(arena()))[2..4], [1000, 1], "while it is open");
+    drop(ambient);
+    assert_eq!(six(scope.finish().counters(arena())), [0, 0, 1000, 1, 20_000, 20]);
+    assert_eq!(columns_of("around an ambient one"), (1, 1000, 20_000));
+    assert_eq!(columns_of("frees for its opener"), (1, 0, 0));
+}
+
+#[test]
+fn a_producer_under_a_context_is_not_charged_for_what_a_stranger_freed_while_its_captor_slept() {
+    let _alone = alone();
+    let scope = Scope::enter(site("sleeping captor"));
+    let helper = Helper::under(&Context::current());
+    let stranger = Worker::start();
+    for address in 0..20 {
+        helper.does(Work::Alloc(address));
+        stranger.run(move |_| free(address));
+    }
+    helper.end();
+    assert_eq!(six(scope.finish().counters(arena())), [0, 0, 1000, 1, 20_000, 20]);
+}
+
+#[test]
+fn of_several_hand_overs_the_first_to_be_charged_raises_no_peak() {
+    let _alone = alone();
+    let scope = Scope::enter(site("several hand-overs"));
+    let helper = Helper::under(&Context::current());
+    let stranger = Worker::start();
+    memprof::record_alloc(arena(), 1, 0);
+    alloc(2);
+    stranger.run(|_| [1, 2].into_iter().for_each(free));
+    helper.does(Work::Alloc(3));
+    helper.end();
+    assert_eq!(six(scope.finish().counters(arena())), [1000, 1, 1000, 2, 2000, 3]);
+    free(3);
+}
+
+#[test]
+fn what_is_still_held_under_a_context_when_its_scope_ends_is_off_the_scope_around() {
+    let _alone = alone();
+    let outer = Scope::enter(site("around the abandoned"));
+    let _context = Context::current();
+    let inner = Scope::enter(site("abandoned"));
+    let helper = Helper::under(&Context::current());
+    helper.does(Work::Alloc(1));
+    drop(inner);
+    helper.does(Work::Alloc(2));
+    [3, 4].into_iter().for_each(alloc);
+    helper.end();
+    alloc(5);
+    assert_eq!(six(outer.finish().counters(arena())), [3000, 3, 3000, 3, 3000, 3]);
+    (1..=5).for_each(free);
+}
