@@ -14,8 +14,8 @@ use cudarc::driver::{
 use memprof_core::Space;
 
 use super::{free, stream};
-use crate::events;
 use crate::resource::call::device_space_of;
+use crate::{Error, events};
 
 /// A [`CudaSlice`] whose bytes stand in the space of its device, `cuda:0`, under who allocated it.
 ///
@@ -93,12 +93,12 @@ impl<T: DeviceRepr> TrackedSlice<T> {
     ///
     /// # Errors
     ///
-    /// As cudarc's.
-    pub fn try_clone(&self) -> Result<Self, DriverError> {
+    /// As [`TrackedStream::alloc`](super::TrackedStream::alloc).
+    pub fn try_clone(&self) -> Result<Self, Error> {
         let stream = self.slice.stream();
         // SAFETY: set on the next line.
         let mut clone = unsafe { stream::alloc(stream, self.space(), self.slice.len()) }?;
-        stream.memcpy_dtod(self, &mut clone)?;
+        stream::copied(self.slice.len(), stream.memcpy_dtod(self, &mut clone))?;
         Ok(clone)
     }
 }
