@@ -81,7 +81,8 @@ fn state() -> MutexGuard<'static, State> {
 /// | `cuMemAllocManaged` | `managed` | as requested |
 /// | `cuMemHostAlloc`, `cuMemAllocHost`, pools of host memory | `pinned` | as requested |
 ///
-/// No bytes for which the driver gives the null pointer are no block. A block is freed by address, through whichever
+/// No bytes for which the driver gives the null pointer are no block: nothing tells the free of one from the free of
+/// another, or of none. Where a tracked type or resource of this crate asked for them they are, as they record it themselves. A block is freed by address, through whichever
 /// function. Physical memory of `cuMemCreate` is freed when its last handle is released and its last mapping is gone. A
 /// context that is destroyed, a primary one that is reset or released for the last time, frees what was allocated in it,
 /// but for physical memory, which belongs to no context, and for what the tracked types allocated before interception

@@ -29,7 +29,8 @@
 //!
 //! # Zero bytes, null and wrong frees
 //!
-//! Zero bytes are a null pointer, without a call of the driver; freeing null with 0 bytes does nothing. Null with other
+//! Zero bytes are a null pointer, without a call of the driver; freeing null with 0 bytes does nothing. Through
+//! [`Tracked`] they are a block of 0 bytes. Null with other
 //! bytes is an error. What the driver refuses to free (a foreign pointer, one freed before) is an error, and the books
 //! of every adaptor above are as before the call. An adaptor that keeps books uses the bytes that it handed out, also
 //! where a free names others.

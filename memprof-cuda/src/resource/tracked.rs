@@ -35,8 +35,8 @@ pub use self::outstanding::Allocation;
 /// from here goes to upstream and is counted in [`unknown_frees`](Self::unknown_frees).
 ///
 /// Of several of them over one another that report to the same space, the outermost reports; each keeps its books.
-/// While the process is [intercepted](crate::intercept), they only keep their books: interception sees the driver's
-/// calls.
+/// While the process is [intercepted](crate::intercept), they only keep their books, for interception sees the driver's
+/// calls; but for blocks of 0 bytes, for which there are none: those are reported here either way.
 #[derive(Debug)]
 pub struct Tracked<R> {
     upstream: R,
@@ -213,7 +213,7 @@ impl<R: DeviceMemory> Tracked<R> {
             // SAFETY: the caller's promises are upstream's.
             return unsafe { self.upstream.deallocate(0, 0, stream) };
         };
-        let released = events::released(self.space(stream), address);
+        let released = events::null_released(self.space(stream), address);
         // SAFETY: the caller's promises are upstream's.
         let freed = unsafe { self.upstream.deallocate(0, 0, stream) };
         if freed.is_err() {
@@ -245,10 +245,10 @@ impl<R: DeviceMemory> DeviceMemory for Tracked<R> {
         let attempt = || self.allocate_unreported(bytes, space, stream);
         let pointer = oom::retrying(space, bytes as u64, Some(stream.context()), attempt)?;
         self.watch(stream);
-        let address = if pointer == 0 { null_address() } else { pointer };
-        events::allocated(space, address, bytes as u64);
         if pointer == 0 {
-            self.add_null(address);
+            self.add_null(events::null_allocated(space));
+        } else {
+            events::allocated(space, pointer, bytes as u64);
         }
         Ok(pointer)
     }
@@ -277,10 +277,4 @@ impl<R: DeviceMemory> DeviceMemory for Tracked<R> {
     fn alignment(&self) -> usize {
         self.upstream.alignment()
     }
-}
-
-/// An address that no allocator hands out: blocks of 0 bytes at the null pointer are as many as were allocated.
-fn null_address() -> u64 {
-    static USED: AtomicU64 = AtomicU64::new(0);
-    !USED.fetch_add(1, Ordering::Relaxed)
 }

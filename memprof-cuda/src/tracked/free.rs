@@ -13,8 +13,8 @@ use memprof_core::Space;
 
 use crate::events;
 
-/// Frees a slice as dropping it would.
-pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space) {
+/// Frees a slice as dropping it would. `null`: the free of a block of no bytes that goes with it, already recorded.
+pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space, null: Option<Released>) {
     let stream = Arc::clone(slice.stream());
     let context = stream.context();
     keeping_errors(context, || {
@@ -22,7 +22,7 @@ pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space) {
         // Its stream waits for what reads and writes it.
         let address = slice.leak();
         let _call = events::WrapperCall::begin();
-        let released = released(space, address);
+        let released = if address == 0 { null } else { released(space, address) };
         let freed = if context.has_async_alloc() {
             context.record_err(bound);
             // SAFETY: `leak` has handed over the one right to free this address, on the stream that it came from.

@@ -30,22 +30,27 @@ use crate::{Error, events};
 /// then refuses an address that it does not know, and the block stays on the books until its address is given out anew.
 ///
 /// Not followed: what is swapped for an untracked slice through [`DerefMut`] (`mem::replace(&mut *tracked, plain)`) is
-/// cudarc's to free, so its bytes stay on the books; two tracked slices can be swapped. A slice of no bytes for which
-/// the driver gives the null pointer is no block; with any other address it is a block of 0 bytes.
+/// cudarc's to free, so its bytes stay on the books; two tracked slices can be swapped. A slice of no bytes is a block of
+/// 0 bytes, also where the driver gives the null pointer for it.
 pub struct TrackedSlice<T> {
     slice: ManuallyDrop<CudaSlice<T>>,
     space: Space,
     ordinal: usize,
+    /// Where the books have a block of no bytes that came with the null pointer; 0 for none.
+    null: u64,
 }
 
 impl<T> TrackedSlice<T> {
     /// What the driver has just allocated.
     pub(super) fn allocated(slice: CudaSlice<T>, space: Space) -> Self {
-        match address(&slice) {
-            0 => {}
-            address => events::allocated(space, address, slice.num_bytes() as u64),
-        }
-        Self::known(slice, space)
+        let null = match address(&slice) {
+            0 => events::null_allocated(space),
+            address => {
+                events::allocated(space, address, slice.num_bytes() as u64);
+                0
+            }
+        };
+        Self::known(slice, space, null)
     }
 
     /// Memory that may be on the books already.
@@ -54,11 +59,11 @@ impl<T> TrackedSlice<T> {
             Some(known) => known.restore(),
             None => return Self::allocated(slice, space),
         }
-        Self::known(slice, space)
+        Self::known(slice, space, 0)
     }
 
-    fn known(slice: CudaSlice<T>, space: Space) -> Self {
-        Self { ordinal: slice.ordinal(), slice: ManuallyDrop::new(slice), space }
+    fn known(slice: CudaSlice<T>, space: Space, null: u64) -> Self {
+        Self { ordinal: slice.ordinal(), slice: ManuallyDrop::new(slice), space, null }
     }
 
     /// cudarc's slice, off the books from here on: recorded as a free in the scope that is open here.
@@ -70,7 +75,8 @@ impl<T> TrackedSlice<T> {
     }
 
     /// The address, which the caller frees; see [`CudaSlice::leak`]. It stays on the books, so that a leak is seen:
-    /// [`TrackedStream::upgrade_device_ptr`](super::TrackedStream::upgrade_device_ptr) takes it up again.
+    /// [`TrackedStream::upgrade_device_ptr`](super::TrackedStream::upgrade_device_ptr) takes it up again. The null
+    /// pointer is no address, and off the books.
     pub fn leak(self) -> CUdeviceptr {
         self.into_parts().0.leak()
     }
@@ -78,6 +84,8 @@ impl<T> TrackedSlice<T> {
     fn into_parts(self) -> (CudaSlice<T>, Space) {
         let mut parts = ManuallyDrop::new(self);
         let space = parts.space();
+        // Dropped: the free stands.
+        drop(events::null_released(parts.space, parts.null));
         // SAFETY: `parts` is not used again, and never dropped.
         (unsafe { ManuallyDrop::take(&mut parts.slice) }, space)
     }
@@ -131,9 +139,9 @@ impl<T: Clone + Default + DeviceRepr> TryFrom<TrackedSlice<T>> for Vec<T> {
 
 impl<T> Drop for TrackedSlice<T> {
     fn drop(&mut self) {
-        let space = self.space();
+        let (space, null) = (self.space(), events::null_released(self.space, self.null));
         // SAFETY: it is being dropped, so nobody uses the field again.
-        free::free_slice(unsafe { ManuallyDrop::take(&mut self.slice) }, space);
+        free::free_slice(unsafe { ManuallyDrop::take(&mut self.slice) }, space, null);
     }
 }
 

@@ -247,16 +247,24 @@ fn double_and_foreign_frees_are_counted_and_refused() -> Outcome {
 }
 
 #[test]
-fn blocks_of_no_bytes_are_blocks() -> Outcome {
+fn blocks_of_no_bytes_are_blocks_intercepted_or_not() -> Outcome {
     let device = device()?;
     let before = books(CUDA());
     let resource = Tracked::new(CudaMemory);
+    let live = |blocks| Books { live_blocks: before.live_blocks + blocks, ..before.clone() };
     assert_eq!(allocate(&resource, 3, 0, &device)?, [0, 0, 0]);
-    assert_eq!(books(CUDA()), Books { live_blocks: before.live_blocks + 3, ..before.clone() });
+    assert_eq!(books(CUDA()), live(3));
     free_all(&resource, &[0, 0], 0, &device)?;
-    assert_eq!(books(CUDA()), Books { live_blocks: before.live_blocks + 1, ..before.clone() });
+    assert_eq!(books(CUDA()), live(1));
+    if device.simulator().is_some() {
+        let _guard = memprof_cuda::intercept()?;
+        assert_eq!(allocate(&resource, 2, 0, &device)?, [0, 0]);
+        assert_eq!(books(CUDA()), live(3), "one from before, two from within");
+        free_all(&resource, &[0, 0], 0, &device)?;
+        assert_eq!(books(CUDA()), live(1));
+    }
     free_all(&resource, &[0, 0], 0, &device)?;
-    assert_eq!(books(CUDA()), before, "the fourth free is of no block");
+    assert_eq!(books(CUDA()), before, "the last free is of no block");
     Ok(())
 }
 
