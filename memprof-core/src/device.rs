@@ -37,6 +37,9 @@ pub struct Device {
     pub unattributed: i64,
     /// Set where the driver could not be asked any more: the numbers but `attributed` are the last known ones.
     pub last_known: bool,
+    /// Why it could not be asked, as `no context is left on the device`; empty where it was.
+    #[serde(default)]
+    pub silence: String,
 }
 
 impl Device {

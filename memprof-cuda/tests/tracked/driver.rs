@@ -83,7 +83,7 @@ fn a_device_whose_contexts_are_gone_says_the_last_known_values() -> Outcome {
     assert_eq!(context.strong_count(), 0, "no context is kept alive");
     let calls = sim.calls("cuMemGetInfo_v2");
     let last = device()?;
-    assert!(last.last_known);
+    assert_eq!((last.last_known, last.silence.as_str()), (true, "no context is left on the device"));
     assert_eq!(sim.calls("cuMemGetInfo_v2"), calls, "nobody was asked");
     assert_eq!((last.attributed, last.total, last.pool_used), (0, known.total, 0));
     assert_eq!(last.pool_used_high, known.pool_used_high);
@@ -98,8 +98,11 @@ fn a_driver_that_is_gone_leaves_the_last_known_values() -> Outcome {
     let known = device()?;
     sim.fail_next("cuMemGetInfo_v2", CUresult::CUDA_ERROR_DEINITIALIZED as u32, 1);
     let last = device()?;
-    assert!(last.last_known && !known.last_known);
+    assert_eq!((last.last_known, last.silence.as_str()), (true, "the driver is gone"));
+    assert_eq!((known.last_known, known.silence.as_str()), (false, ""));
     assert_eq!((last.used, last.total), (known.used, known.total));
+    sim.fail_next("cuMemGetInfo_v2", CUresult::CUDA_ERROR_ILLEGAL_ADDRESS as u32, 1);
+    assert_eq!(device()?.silence, "the driver said CUDA_ERROR_ILLEGAL_ADDRESS");
     assert!(!device()?.last_known);
     Ok(())
 }
