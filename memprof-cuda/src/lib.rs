@@ -69,6 +69,7 @@ mod intercept;
 mod oom;
 mod reconcile;
 mod scatter;
+mod spaces;
 mod tracked;
 
 pub use driver::context;

@@ -20,6 +20,10 @@ pub(super) const DRIVER_API: u32 = 1;
 pub(super) const RESOURCE: u32 = 3;
 /// Of [`RESOURCE`]: a context is about to be destroyed, for whatever reason.
 pub(super) const CONTEXT_DESTROY_STARTING: u32 = 2;
+/// Of [`RESOURCE`]: a stream was made, in whichever way.
+pub(super) const STREAM_CREATED: u32 = 3;
+/// Of [`RESOURCE`]: a stream is about to be destroyed.
+pub(super) const STREAM_DESTROY_STARTING: u32 = 4;
 
 /// `CUptiResult`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

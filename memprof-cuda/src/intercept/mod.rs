@@ -99,7 +99,8 @@ fn state() -> MutexGuard<'static, State> {
 ///
 /// A device whose contexts are all gone whenever a snapshot is taken is reported with what is attributed, and that the
 /// rest is not known: a callback may not ask the driver. A context whose device neither a call nor CUPTI has named has the
-/// space `cuda:?`.
+/// space `cuda:?`. An asynchronous block is of its stream's device, whichever context is current; but a stream that was
+/// made before interception began is taken for one of the current context, as it nearly always is.
 ///
 /// # Which CUPTI
 ///
@@ -283,8 +284,11 @@ fn enable(cupti: &'static Cupti, subscriber: Subscriber) -> Result<(), String> {
             }
         }
     }
-    // Without it, a primary context's last release is known by counting.
-    let _better_if_it_can = cupti.enable(subscriber, ffi::RESOURCE, ffi::CONTEXT_DESTROY_STARTING);
+    // Without the first, a primary context's last release is known by counting; without the others, a stream is taken for
+    // one of the current context.
+    for id in [ffi::CONTEXT_DESTROY_STARTING, ffi::STREAM_CREATED, ffi::STREAM_DESTROY_STARTING] {
+        let _better_if_it_can = cupti.enable(subscriber, ffi::RESOURCE, id);
+    }
     Ok(())
 }
 

@@ -15,8 +15,7 @@ use memprof_core::__allocator;
 use memprof_core::Device;
 
 use self::ask::{Silence, ask};
-use crate::resource::call;
-use crate::{driver, events};
+use crate::{driver, events, spaces};
 
 mod ask;
 mod current;
@@ -50,7 +49,7 @@ fn watched() -> MutexGuard<'static, Vec<Watched>> {
 
 impl Watched {
     fn new(ordinal: usize, device: sys::CUdevice) -> Self {
-        let known = Device::of(call::device_space_at(ordinal).name().to_owned());
+        let known = Device::of(spaces::of_device(u32::try_from(ordinal).unwrap_or(u32::MAX)).name().to_owned());
         Self { ordinal, device, contexts: Vec::new(), known, streams: 0, ends: 0, asked: Instant::now() }
     }
 }

@@ -43,11 +43,11 @@ use cudarc::driver::CudaStream;
 use cudarc::driver::sys::CUdeviceptr;
 use memprof_core::Space;
 
-use crate::Error;
+use crate::{Error, spaces};
 
 mod aligned;
 mod buffer;
-pub(crate) mod call;
+mod call;
 mod cuda_async_memory;
 mod cuda_memory;
 mod failure_callback;
@@ -102,7 +102,7 @@ pub trait DeviceMemory: Send + Sync {
     /// The space in which memprof counts what is allocated on `stream`. Unless a resource says otherwise, that of the
     /// stream's device, `cuda:N`.
     fn space(&self, stream: &CudaStream) -> Space {
-        call::device_space(stream)
+        spaces::of_context(stream.context())
     }
 
     /// The alignment, in bytes, of every pointer that this hands out: a power of two.

@@ -14,8 +14,7 @@ use cudarc::driver::{
 use memprof_core::Space;
 
 use super::{free, stream};
-use crate::resource::call::device_space_of;
-use crate::{Error, events};
+use crate::{Error, events, spaces};
 
 /// A [`CudaSlice`] whose bytes stand in the space of its device, `cuda:0`, under who allocated it.
 ///
@@ -92,7 +91,7 @@ impl<T> TrackedSlice<T> {
 
     /// The space of the slice that is in here now.
     fn space(&self) -> Space {
-        if self.slice.ordinal() == self.ordinal { self.space } else { device_space_of(self.slice.context()) }
+        if self.slice.ordinal() == self.ordinal { self.space } else { spaces::of_context(self.slice.context()) }
     }
 }
 
@@ -124,7 +123,7 @@ impl<T: DeviceRepr> Clone for TrackedSlice<T> {
 /// Takes a slice of cudarc's onto the books, as if it had been allocated here; nothing changes for one that is known.
 impl<T> From<CudaSlice<T>> for TrackedSlice<T> {
     fn from(slice: CudaSlice<T>) -> Self {
-        let space = device_space_of(slice.context());
+        let space = spaces::of_context(slice.context());
         Self::adopted(slice, space)
     }
 }

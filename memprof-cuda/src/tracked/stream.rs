@@ -11,10 +11,8 @@ use memprof_core::Space;
 
 use super::{TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedUnifiedSlice, allocate, bind, bytes_of};
 use super::{managed, pinned};
-use crate::Error;
-use crate::events;
 use crate::reconcile::Watch;
-use crate::resource::call::device_space_of;
+use crate::{Error, events, spaces};
 
 /// A [`CudaStream`] whose allocations memprof knows: what [`TrackedExt::tracked`](super::TrackedExt::tracked) gives.
 ///
@@ -37,7 +35,7 @@ pub struct TrackedStream {
 
 impl TrackedStream {
     pub(super) fn new(stream: Arc<CudaStream>) -> Self {
-        let space = device_space_of(stream.context());
+        let space = spaces::of_context(stream.context());
         Self { _watch: Watch::new(stream.context()), stream, space }
     }
 
