@@ -285,3 +285,31 @@ fn an_asynchronous_block_is_of_its_streams_device_and_ends_with_its_streams_cont
     unsafe { result::mem_pool::destroy(pool) }?;
     Ok(())
 }
+
+#[test]
+fn what_a_pool_holds_in_reserve_is_known_from_its_making_to_its_end() -> Tried {
+    const CHUNK: u64 = 2 << 20;
+    let (_alone, sim) = alone()?;
+    let guard = memprof_cuda::intercept()?;
+    let context = CudaContext::new(0)?;
+    let stream = context.default_stream().cu_stream();
+    let pool = ground::pool(0)?;
+    ground::free_async(ground::allocate_from(pool, 100, stream)?, stream)?;
+    let said = || memprof_core::snapshot().devices().iter().find(|device| device.space == "cuda:0").cloned();
+    let reserve = || said().map(|device| (device.pool_reserved, device.pool_used, device.unattributed));
+    assert_eq!(reserve(), Some((CHUNK, 0, 0)));
+    sim.fail_next("cuMemPoolDestroy", 1, 1);
+    // SAFETY: made above; the driver refuses.
+    assert!(unsafe { result::mem_pool::destroy(pool) }.is_err());
+    assert_eq!(reserve(), Some((CHUNK, 0, 0)), "it is there");
+    // SAFETY: made above, and empty.
+    unsafe { result::mem_pool::destroy(pool) }?;
+    assert_eq!(reserve(), Some((0, 0, 0)));
+    let pool = ground::pool(0)?;
+    ground::free_async(ground::allocate_from(pool, 100, stream)?, stream)?;
+    drop(guard);
+    assert_eq!(reserve(), Some((0, 0, CHUNK.cast_signed())), "it may go unseen now, so it is not asked");
+    // SAFETY: made above, and empty.
+    unsafe { result::mem_pool::destroy(pool) }?;
+    Ok(())
+}

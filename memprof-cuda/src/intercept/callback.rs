@@ -18,7 +18,7 @@ use crate::intercept::ffi::{self, Arguments, CallbackData, Cupti, ResourceData};
 use crate::intercept::pending::{self, Free, Undo};
 use crate::intercept::physical;
 use crate::intercept::request::{self, Request};
-use crate::{events, oom, spaces};
+use crate::{events, oom, pools, spaces};
 
 const OUT_OF_MEMORY: u32 = 2;
 /// The driver is being unloaded, and all memory with it.
@@ -140,6 +140,7 @@ fn before(call: Call, arguments: &Arguments, context: u64, cupti: Option<&Cupti>
             let context = contexts::primary(device)?;
             Some(Undo::Reset { freed: blocks::free_all_of(context) })
         }
+        Call::DestroyPool => Some(Undo::Pool { pool: arguments.word(0), space: pools::goes(arguments.word(0)) }),
         Call::DestroyContext => {
             let context = arguments.word(0);
             Some(Undo::Context { context, freed: blocks::free_all_of(context) })
@@ -202,9 +203,9 @@ unsafe fn succeeded(call: Call, arguments: &Arguments) {
             let properties = unsafe { arguments.pointee::<contexts::Properties>(1, 0) };
             if let Some(space) = properties.and_then(|properties| properties.space()) {
                 contexts::learn_pool(given(), space);
+                pools::made(given(), space);
             }
         }
-        Call::DestroyPool => contexts::forget_pool(arguments.word(0)),
         Call::RetainPhysical => physical::retained(given()),
         Call::Map => physical::mapped(arguments.word(0), arguments.word(1), arguments.word(3)),
         _ => {}

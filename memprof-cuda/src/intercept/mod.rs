@@ -15,7 +15,7 @@ use crate::error::{Error, Kind};
 use crate::events;
 use crate::intercept::ffi::{Cupti, Status, Subscriber};
 use crate::intercept::library::Place;
-use crate::reconcile;
+use crate::{pools, reconcile};
 
 mod array;
 mod blocks;
@@ -158,6 +158,7 @@ fn begin(places: impl FnOnce() -> Vec<Place>, always: bool) -> Result<Intercepte
         State::Ending(cupti, subscriber) => {
             // Still subscribed, so nothing that it goes by is out of date.
             let next = if always { State::Always } else { State::Guarded(cupti, *subscriber) };
+            pools::set_watching(true);
             events::set_intercepted(true);
             *state = next;
             return Ok(Intercepted { ends: !always });
@@ -176,6 +177,7 @@ fn begin(places: impl FnOnce() -> Vec<Place>, always: bool) -> Result<Intercepte
     pending::prepare();
     let (cupti, subscriber) = subscribe(places())?;
     driver.learn(&active);
+    pools::set_watching(true);
     events::set_intercepted(true);
     reconcile::watch_all();
     *state = if always { State::Always } else { State::Guarded(cupti, subscriber) };
@@ -189,6 +191,7 @@ impl Drop for Intercepted {
         }
         let mut state = state();
         if let State::Guarded(cupti, subscriber) = *state {
+            pools::set_watching(false);
             // From here on callbacks record nothing, but for the calls of wrappers that count on it.
             events::set_intercepted(false);
             *state = State::Ending(cupti, subscriber);

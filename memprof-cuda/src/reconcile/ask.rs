@@ -12,7 +12,7 @@ use cudarc::driver::{CudaContext, DriverError, result, sys};
 use memprof_core::Device;
 
 use super::current::{Current, Primary};
-use crate::driver;
+use crate::{driver, pools};
 
 /// Why the driver cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,18 +66,35 @@ pub(super) fn ask(space: String, device: sys::CUdevice, context: Option<&Arc<Cud
     said.total = total as u64;
     said.used = total.saturating_sub(free) as u64;
     // A device without pools has nothing in reserve.
-    let _ = ask_pool(device, &mut said);
+    let _ = ask_pools(device, &mut said);
     Ok(said)
 }
 
-/// What the device's default pool holds.
-fn ask_pool(device: sys::CUdevice, said: &mut Device) -> Result<(), Silence> {
-    driver::require(&["cuDeviceGetDefaultMemPool", "cuMemPoolGetAttribute"]).map_err(|_| Silence::Gone)?;
-    // SAFETY: the device is one that the driver gave.
-    let pool = unsafe { result::device::get_default_mem_pool(device) }?;
+/// What the device's pools hold: its default and its current one, and those of the program that are known to be there.
+fn ask_pools(device: sys::CUdevice, said: &mut Device) -> Result<(), Silence> {
+    driver::require(&["cuDeviceGetDefaultMemPool", "cuDeviceGetMemPool", "cuMemPoolGetAttribute"])
+        .map_err(|_| Silence::Gone)?;
+    let space = said.space.clone();
+    pools::while_they_stay(&space, |others| {
+        // SAFETY: the device is one that the driver gave.
+        let default = unsafe { result::device::get_default_mem_pool(device) }?;
+        // SAFETY: as above.
+        let current = unsafe { result::device::get_mem_pool(device) }?;
+        add_pool(default, said)?;
+        let others = others.iter().copied().filter(|other| *other != current);
+        for other in std::iter::once(current).chain(others).filter(|other| *other != default) {
+            // One that cannot be asked hides no other.
+            let _ = add_pool(other, said);
+        }
+        Ok(())
+    })
+}
+
+/// Adds what a pool holds, which is there.
+fn add_pool(pool: sys::CUmemoryPool, said: &mut Device) -> Result<(), Silence> {
     let number = |attribute| {
         let mut number = 0_u64;
-        // SAFETY: the pool is the device's own, which lives as long as the driver; these attributes are 64-bit numbers.
+        // SAFETY: the caller's pool is there; these attributes are 64-bit numbers.
         unsafe { result::mem_pool::get_attribute(pool, attribute, (&raw mut number).cast()) }?;
         Ok::<_, DriverError>(number)
     };
@@ -85,7 +102,9 @@ fn ask_pool(device: sys::CUdevice, said: &mut Device) -> Result<(), Silence> {
     let reserved_high = number(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH)?;
     let used = number(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT)?;
     let used_high = number(sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH)?;
-    (said.pool_reserved, said.pool_reserved_high) = (reserved, reserved_high);
-    (said.pool_used, said.pool_used_high) = (used, used_high);
+    said.pool_reserved = said.pool_reserved.saturating_add(reserved);
+    said.pool_reserved_high = said.pool_reserved_high.saturating_add(reserved_high);
+    said.pool_used = said.pool_used.saturating_add(used);
+    said.pool_used_high = said.pool_used_high.saturating_add(used_high);
     Ok(())
 }

@@ -14,7 +14,7 @@ use cudarc::driver::{
 use memprof_core::Space;
 
 use super::{free, stream};
-use crate::{Error, events, spaces};
+use crate::{Error, events, pools, spaces};
 
 /// A [`CudaSlice`] whose bytes stand in the space of its device, `cuda:0`, under who allocated it.
 ///
@@ -85,6 +85,7 @@ impl<T> TrackedSlice<T> {
         let space = parts.space();
         // Dropped: the free stands.
         drop(events::null_released(parts.space, parts.null));
+        pools::freed(address(&parts.slice));
         // SAFETY: `parts` is not used again, and never dropped.
         (unsafe { ManuallyDrop::take(&mut parts.slice) }, space)
     }

@@ -12,7 +12,7 @@ use memprof_core::Space;
 use super::{TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedUnifiedSlice, allocate, bind, bytes_of};
 use super::{managed, pinned};
 use crate::reconcile::Watch;
-use crate::{Error, events, spaces};
+use crate::{Error, events, pools, spaces};
 
 /// A [`CudaStream`] whose allocations memprof knows: what [`TrackedExt::tracked`](super::TrackedExt::tracked) gives.
 ///
@@ -121,7 +121,8 @@ impl TrackedStream {
     }
 
     /// Allocates from a memory pool of this stream's device (`cuMemAllocFromPoolAsync`). The slice goes back to the
-    /// pool on this stream when it is dropped; its bytes stand in the space of the device.
+    /// pool on this stream when it is dropped; its bytes stand in the space of the device. What the pool holds in reserve
+    /// is part of the device's line for as long as a slice out of it is alive, or interception has seen it made.
     ///
     /// # Errors
     ///
@@ -143,6 +144,7 @@ impl TrackedStream {
             // SAFETY: the pool is the caller's promise; the stream is alive.
             unsafe { result::mem_pool::alloc_async(pool, bytes as usize, self.stream.cu_stream()) }
         })?;
+        pools::allocated(address, pool, self.space);
         // SAFETY: just allocated with these bytes; the caller sets the memory.
         let slice = unsafe { self.stream.upgrade_device_ptr(address, len) };
         Ok(TrackedSlice::allocated(slice, self.space))
