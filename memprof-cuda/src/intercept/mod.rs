@@ -10,7 +10,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use memprof_core::__allocator::{blind, print_line};
 
-use crate::driver;
 use crate::error::{Error, Kind};
 use crate::events;
 use crate::intercept::ffi::{Cupti, Status, Subscriber};
@@ -170,7 +169,7 @@ fn begin(places: impl FnOnce() -> Vec<Place>, always: bool) -> Result<Intercepte
             ));
         }
     }
-    let driver = survey::Driver::find().map_err(no_driver)?;
+    let driver = survey::Driver::find()?;
     let active = driver.active_primaries();
     contexts::prepare();
     blocks::prepare();
@@ -214,11 +213,6 @@ pub(crate) fn end() {
             print_line(&format!("memprof: cannot end the interception of CUDA: {}", cupti.text(status)));
         }
     }
-}
-
-/// That there is no driver, in the words of whoever looks for it anywhere in this crate.
-fn no_driver(problem: String) -> Error {
-    driver::require(&[]).err().unwrap_or_else(|| Error::new(Kind::NoDriver { problem }))
 }
 
 fn problem(problem: impl Into<String>) -> Error {
