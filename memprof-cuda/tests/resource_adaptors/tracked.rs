@@ -95,7 +95,7 @@ fn what_is_left_has_the_stacks_of_those_who_allocated_it() -> Outcome {
         let frames: Vec<_> = lines.collect();
         assert!((1..=64).contains(&frames.len()), "{block}");
         assert!(frames.iter().zip(0..).all(|(frame, number)| frame.starts_with(&format!("#{number} in "))), "{block}");
-        assert!(frames.iter().any(|frame| frame.contains("tracked::the_one_who_allocates at ")), "{block}");
+        assert!(frames.iter().any(|frame| frame.contains("tracked::the_one_who_allocates")), "{block}");
     }
     free_all(&resource, &left, 10 * MIB, &device)?;
     assert_eq!(resource.outstanding_allocations_str(), "");
@@ -106,14 +106,15 @@ fn what_is_left_has_the_stacks_of_those_who_allocated_it() -> Outcome {
 fn what_a_stack_takes_is_in_no_number() -> Outcome {
     let device = device()?;
     let resource = Tracked::new(CudaMemory).capture_stacks();
+    // cudarc looks up each function at its first call, and allocates for that.
     let first = resource.allocate(100, &device.stream)?;
+    free(&resource, first, 100, &device.stream)?;
     let scope = Scope::enter(Site::named("stacks"));
     let pointer = resource.allocate(100, &device.stream)?;
     drop(resource.outstanding_allocations_str());
     free(&resource, pointer, 100, &device.stream)?;
     let counters = scope.finish().counters(Space::HOST);
     assert_eq!((counters.total_bytes, counters.current_bytes), (0, 0), "the text was hidden too");
-    free(&resource, first, 100, &device.stream)?;
     Ok(())
 }
 
