@@ -5,17 +5,16 @@
 //! ```
 //!
 //! A model and a cache leave a quarter of what is free, and `attention` wants more. The first time nobody helps: the
-//! allocation fails, and stderr says at once how much is free, who holds how much, and who wanted more. Then the program
-//! says with `on_out_of_memory` what it can do without: blocks of the cache go, one at a time, until the allocation
-//! succeeds. Without `MEMPROF=1` the second half works just as well; nobody is named then.
+//! allocation fails, and stderr says at once how much is free, who holds how much, and who wanted more; the error's text
+//! says the same. Then the program says with `on_out_of_memory` what it can do without: blocks of the cache go, one at a
+//! time, until the allocation succeeds. Without `MEMPROF=1` the second half works just as well; nobody is named then.
 //!
 //! All is in sixteenths of what is free: on a GPU gigabytes, on the simulator that stands in for it 4 MiB each.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cudarc::driver::{DriverError, sys::CUresult};
-use memprof::cuda::{Action, TrackedExt as _, TrackedSlice, TrackedStream, on_out_of_memory};
+use memprof::cuda::{self, Action, TrackedExt as _, TrackedSlice, TrackedStream, on_out_of_memory};
 
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system();
@@ -27,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(simulator) = memprof_cuda_sim::load()?.simulator() {
         simulator.set_memory_limit(64 << 20);
     }
-    let context = memprof::cuda::context(0)?;
+    let context = cuda::context(0)?;
     let stream = context.default_stream().tracked();
     let sixteenth = context.mem_get_info()?.0 / 16;
 
@@ -35,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let cache = Arc::new(Mutex::new(fill_cache(&stream, sixteenth)?));
 
     match attention(&stream, 6 * sixteenth) {
-        Err(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY)) => println!("attention: out of memory"),
+        Err(error) if error.is_out_of_memory() => println!("attention: out of memory"),
         Err(error) => return Err(error.into()),
         Ok(bytes) => return Err(format!("there was room for {bytes} bytes").into()),
     }
@@ -63,18 +62,18 @@ fn lock(cache: &Mutex<Vec<Block>>) -> MutexGuard<'_, Vec<Block>> {
 }
 
 #[memprof::track]
-fn load_model(stream: &TrackedStream, bytes: usize) -> Result<Block, DriverError> {
+fn load_model(stream: &TrackedStream, bytes: usize) -> Result<Block, cuda::Error> {
     stream.alloc_zeros(bytes)
 }
 
 /// Half of what is free.
 #[memprof::track]
-fn fill_cache(stream: &TrackedStream, bytes: usize) -> Result<Vec<Block>, DriverError> {
+fn fill_cache(stream: &TrackedStream, bytes: usize) -> Result<Vec<Block>, cuda::Error> {
     (0..8).map(|_| stream.alloc_zeros(bytes)).collect()
 }
 
 #[memprof::track]
-fn attention(stream: &TrackedStream, bytes: usize) -> Result<usize, DriverError> {
+fn attention(stream: &TrackedStream, bytes: usize) -> Result<usize, cuda::Error> {
     let scores: Block = stream.alloc_zeros(bytes)?;
     Ok(scores.num_bytes())
 }

@@ -11,7 +11,7 @@ use crate::blind;
 /// How the memory of one device adds up at a snapshot, in bytes.
 ///
 /// `used` is what the driver says is taken on the device by anybody, other processes included. Of that, memprof knows
-/// `attributed`, the live bytes of the device's space, and what the driver's pool holds in reserve on top; the rest is
+/// `attributed`, the live bytes of the device's space, and what the driver's pools hold in reserve on top; the rest is
 /// `unattributed`: contexts, modules, libraries, other processes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -20,13 +20,14 @@ pub struct Device {
     pub space: String,
     /// Live bytes of that space.
     pub attributed: i64,
-    /// What the driver's default pool holds, used or not; 0 where there is no pool.
+    /// What the driver's pools hold, used or not: the device's default and current one, and others that are known to be
+    /// there; 0 where there is none.
     pub pool_reserved: u64,
-    /// The most that it held.
+    /// The most that each of them held, added up.
     pub pool_reserved_high: u64,
-    /// What of it is handed out.
+    /// What of them is handed out.
     pub pool_used: u64,
-    /// The most that was.
+    /// The most that was of each, added up.
     pub pool_used_high: u64,
     /// Taken on the device, by anybody.
     pub used: u64,
@@ -37,6 +38,9 @@ pub struct Device {
     pub unattributed: i64,
     /// Set where the driver could not be asked any more: the numbers but `attributed` are the last known ones.
     pub last_known: bool,
+    /// Why it could not be asked, as `no context is left on the device`; empty where it was.
+    #[serde(default)]
+    pub silence: String,
 }
 
 impl Device {

@@ -2,7 +2,7 @@
 //! missing.
 //!
 //! The library is looked up as cudarc does it, by bare names, which also finds one that the process has loaded
-//! already: linked, or opened under that name by anybody. What memprof-cuda needs of it always is checked when it is
+//! already: linked, or opened under that name by anybody. Interception asks the same one. What memprof-cuda needs of it always is checked when it is
 //! found; what only some calls need, by [`require`] when they are made.
 
 #![expect(unsafe_code, reason = "a library is loaded, and its functions looked up")]
@@ -77,7 +77,7 @@ static DRIVER: OnceLock<Library> = OnceLock::new();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn context(ordinal: usize) -> Result<Arc<CudaContext>, Error> {
-    find()?;
+    library()?;
     let none = |count| Error::new(Kind::NoDevice { ordinal, count });
     match result::init() {
         Err(error) if error.0 == CUresult::CUDA_ERROR_NO_DEVICE => return Err(none(0)),
@@ -111,11 +111,15 @@ pub(crate) fn intercept_if_asked() {
 ///
 /// No driver, or the first function that is missing.
 pub(crate) fn require(functions: &[&'static str]) -> Result<(), Error> {
-    lacks(find()?, functions).map_or(Ok(()), |function| Err(Error::new(Kind::MissingFunction { function })))
+    lacks(library()?, functions).map_or(Ok(()), |function| Err(Error::new(Kind::MissingFunction { function })))
 }
 
 /// The driver's library. A failure is not kept: a later call may find what was loaded meanwhile.
-fn find() -> Result<&'static Library, Error> {
+///
+/// # Errors
+///
+/// No driver, or the first function of [`FUNCTIONS`] that it lacks.
+pub(crate) fn library() -> Result<&'static Library, Error> {
     if let Some(driver) = DRIVER.get() {
         return Ok(driver);
     }
@@ -125,6 +129,32 @@ fn find() -> Result<&'static Library, Error> {
         return Err(Error::new(Kind::MissingFunction { function }));
     }
     Ok(DRIVER.get_or_init(|| driver))
+}
+
+/// A function of a library, by its C name; what the loader says if there is none.
+///
+/// # Safety
+///
+/// - `F` is the type of a pointer to the function of this name.
+/// - It is not called once the library is unloaded.
+pub(crate) unsafe fn function<F: Copy>(library: &Library, name: &str) -> Result<F, String> {
+    // SAFETY: the caller's promise of its type.
+    let found = unsafe { library.get::<F>(name.as_bytes()) };
+    found.map(|symbol| *symbol).map_err(|error| words(&error))
+}
+
+/// A function of the driver, which memprof-cuda cannot do without.
+///
+/// # Errors
+///
+/// The driver does not have it.
+///
+/// # Safety
+///
+/// - `F` is the type of a pointer to the function of this name.
+pub(crate) unsafe fn needed<F: Copy>(driver: &'static Library, name: &'static str) -> Result<F, Error> {
+    // SAFETY: the caller's promise of its type; the library is never unloaded.
+    unsafe { function(driver, name) }.map_err(|_| Error::new(Kind::MissingFunction { function: name }))
 }
 
 fn load() -> Result<Library, Error> {

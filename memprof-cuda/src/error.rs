@@ -15,7 +15,12 @@ use cudarc::driver::{DriverError, sys::CUresult};
 /// # }
 /// ```
 ///
-/// Its `Debug` is its `Display`: what a `main` that returns it, or an `unwrap`, prints is for people too.
+/// Where memory did not suffice, its text says who holds it, for the first failure of a burst
+/// ([`on_out_of_memory`](crate::on_out_of_memory)).
+///
+/// Its `Debug` is its `Display`: what a `main` that returns it, or an `unwrap`, prints is for people too. It becomes a
+/// [`DriverError`] with its [`code`](Self::code), so that `?` goes on in functions that give cudarc's error; the text is
+/// lost there.
 pub struct Error(Box<Kind>);
 
 /// What an [`Error`] is made of.
@@ -28,6 +33,8 @@ pub(crate) enum Kind {
     NoDevice { ordinal: usize, count: usize },
     /// A call of the driver failed.
     Call { attempted: String, code: CUresult },
+    /// What a call of cudarc's own gave.
+    Said { code: CUresult },
     /// The driver's memory does not suffice. `report`: who holds it.
     OutOfMemory { attempted: String, report: Option<String> },
     /// More was asked for than a limit of the program's own allows. `report`: who holds it.
@@ -73,7 +80,7 @@ impl Error {
 
     /// Whether memory did not suffice, on the device or under a limit: freeing some may help.
     pub fn is_out_of_memory(&self) -> bool {
-        matches!(*self.0, Kind::OutOfMemory { .. } | Kind::Limit { .. })
+        matches!(*self.0, Kind::Limit { .. }) || self.code() == Some(CUresult::CUDA_ERROR_OUT_OF_MEMORY)
     }
 
     /// Whether there is no CUDA driver, or one that lacks what is needed: this machine cannot run CUDA.
@@ -84,10 +91,27 @@ impl Error {
     /// What the driver said, if it was the driver.
     pub fn code(&self) -> Option<CUresult> {
         match *self.0 {
-            Kind::Call { code, .. } => Some(code),
+            Kind::Call { code, .. } | Kind::Said { code } => Some(code),
             Kind::OutOfMemory { .. } => Some(CUresult::CUDA_ERROR_OUT_OF_MEMORY),
             _ => None,
         }
+    }
+}
+
+/// For functions that call cudarc too: what its call gave, in this crate's error.
+impl From<DriverError> for Error {
+    fn from(error: DriverError) -> Self {
+        Self::new(Kind::Said { code: error.0 })
+    }
+}
+
+/// What the driver said; `CUDA_ERROR_OUT_OF_MEMORY` where a limit of the program's own was reached, and
+/// `CUDA_ERROR_UNKNOWN` for all else that was not the driver.
+impl From<Error> for DriverError {
+    fn from(error: Error) -> Self {
+        let otherwise =
+            if error.is_out_of_memory() { CUresult::CUDA_ERROR_OUT_OF_MEMORY } else { CUresult::CUDA_ERROR_UNKNOWN };
+        Self(error.code().unwrap_or(otherwise))
     }
 }
 
@@ -102,6 +126,7 @@ impl fmt::Display for Error {
                 write!(f, "no CUDA device {ordinal}: there are {count}, counted from 0")
             }
             Kind::Call { attempted, code } => write!(f, "cannot {attempted}: {code:?}"),
+            Kind::Said { code } => write!(f, "the CUDA driver said {code:?}"),
             Kind::OutOfMemory { attempted, report } | Kind::Limit { attempted, report } => {
                 write!(f, "cannot {attempted}: out_of_memory")?;
                 report.as_ref().map_or(Ok(()), |report| write!(f, "\n{report}"))
@@ -130,6 +155,8 @@ impl std::error::Error for Error {
 
 #[cfg(test)]
 mod tests {
+    use cudarc::driver::{DriverError, sys::CUresult};
+
     use super::{Error, Kind};
 
     #[test]
@@ -137,5 +164,15 @@ mod tests {
         let error: Box<dyn std::error::Error> =
             Error::new(Kind::Interception { problem: "no \"CUPTI\"".into() }).into();
         assert_eq!(format!("{error:?}"), "cannot intercept CUDA allocations: no \"CUPTI\"");
+    }
+
+    #[test]
+    fn cudarcs_error_keeps_what_the_driver_said() {
+        let words = |error: Error| DriverError::from(error).0;
+        let refused = DriverError(CUresult::CUDA_ERROR_LAUNCH_FAILED);
+        assert_eq!(words(Error::call("allocate", refused)), CUresult::CUDA_ERROR_LAUNCH_FAILED);
+        assert_eq!(words(Error::from(refused)), CUresult::CUDA_ERROR_LAUNCH_FAILED);
+        assert_eq!(words(Error::limit("allocate")), CUresult::CUDA_ERROR_OUT_OF_MEMORY);
+        assert_eq!(words(Error::invalid("0 bytes")), CUresult::CUDA_ERROR_UNKNOWN);
     }
 }

@@ -5,7 +5,7 @@
 //! interception begins or ends in the midst of the call: it is recorded once.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use memprof_core::__allocator::{self, Released};
 use memprof_core::Space;
@@ -93,6 +93,20 @@ pub(crate) fn allocated(space: Space, address: u64, bytes: u64) {
     if !is_intercepted() {
         memprof_core::record_alloc(space, address, bytes);
     }
+}
+
+/// A block of 0 bytes for which there is only the null pointer: recorded by the wrapper also while interception is on,
+/// which sees no block in it. Gives the address by which the books know it, one that no allocator hands out.
+pub(crate) fn null_allocated(space: Space) -> u64 {
+    static USED: AtomicU64 = AtomicU64::new(0);
+    let address = !USED.fetch_add(1, Ordering::Relaxed);
+    memprof_core::record_alloc(space, address, 0);
+    address
+}
+
+/// Such a block is about to be freed; see [`released`].
+pub(crate) fn null_released(space: Space, address: u64) -> Option<Released> {
+    __allocator::release(space, address)
 }
 
 /// Tries to allocate, and counts a failure: also one that never reached the driver, so that interception has not seen it.

@@ -48,6 +48,8 @@
 //! * External memory that is imported ([`CudaContext::import_external_memory`]): it is somebody else's.
 //! * What a captured graph allocates when it is launched, contexts, modules, a kernel's own heap: the driver's.
 //! * A slice that its context is destroyed under stays on the books until it is dropped.
+//! * What a memory pool of the program's own holds in reserve, unless it is the device's current one, a tracked slice out
+//!   of it is alive, or it was made while interception is on: no other pool is known to be there.
 //!
 //! Of these, [interception](intercept()) sees what the driver does on a call; the rest is the device's *unattributed*
 //! bytes.
@@ -67,8 +69,10 @@ mod error;
 mod events;
 mod intercept;
 mod oom;
+mod pools;
 mod reconcile;
 mod scatter;
+mod spaces;
 mod tracked;
 
 pub use driver::context;

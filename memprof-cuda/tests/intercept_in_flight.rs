@@ -143,12 +143,10 @@ fn threads_that_allocate_while_it_begins_and_ends_are_counted_to_the_block() -> 
             .map(|_| {
                 let context = &context;
                 scope.spawn(move || {
-                    let stream = context.new_stream().map(|stream| stream.tracked());
-                    stream.and_then(|stream| {
-                        (0..TURNS).try_for_each(|_| {
-                            // SAFETY: nobody reads it.
-                            unsafe { stream.alloc::<u8>(64) }.map(drop)
-                        })
+                    let stream = context.new_stream()?.tracked();
+                    (0..TURNS).try_for_each(|_| {
+                        // SAFETY: nobody reads it.
+                        unsafe { stream.alloc::<u8>(64) }.map(drop)
                     })
                 })
             })

@@ -244,3 +244,72 @@ fn no_bytes_at_the_null_pointer_are_no_block() -> Tried {
     agree(sim);
     Ok(())
 }
+
+#[test]
+fn an_asynchronous_block_is_of_its_streams_device_and_ends_with_its_streams_context() -> Tried {
+    let (_alone, sim) = alone()?;
+    let _guard = memprof_cuda::intercept()?;
+    let second = Space::device(1);
+    let (zero, one) = (CudaContext::new(0)?, CudaContext::new(1)?);
+    let stream = one.new_stream()?;
+    let pool = ground::pool(1)?;
+    zero.bind_to_thread()?;
+    // SAFETY: nobody uses the memory.
+    let address = unsafe { result::malloc_async(stream.cu_stream(), 100) }?;
+    let pooled = ground::allocate_from(pool, 20, stream.cu_stream())?;
+    // SAFETY: the device is one that the driver gave.
+    let default_pool = unsafe { result::device::get_default_mem_pool(one.cu_device()) }?;
+    let unseen = ground::allocate_from(default_pool, 3, stream.cu_stream())?;
+    assert_eq!((live(DEVICE()), live(second)), ((0, 0), (123, 3)));
+    agree(sim);
+    for address in [address, pooled, unseen] {
+        ground::free_async(address, stream.cu_stream())?;
+    }
+    assert_eq!(live(second), (0, 0));
+    sim.fail_next("cuMemAllocAsync", OUT_OF_MEMORY, 1);
+    let failed = totals(second).failed;
+    // SAFETY: nobody uses the memory.
+    assert!(unsafe { result::malloc_async(stream.cu_stream(), 100) }.is_err());
+    assert_eq!(totals(second).failed - failed, 1);
+
+    let own = ground::create_context(1)?;
+    let its_stream = result::stream::create(result::stream::StreamKind::NonBlocking)?;
+    zero.bind_to_thread()?;
+    // SAFETY: nobody uses the memory.
+    unsafe { result::malloc_async(its_stream, 1000) }?;
+    assert_eq!(live(second), (1000, 1));
+    ground::destroy_context(own)?;
+    assert_eq!((live(DEVICE()), live(second)), ((0, 0), (0, 0)));
+    agree(sim);
+    // SAFETY: made above, and empty.
+    unsafe { result::mem_pool::destroy(pool) }?;
+    Ok(())
+}
+
+#[test]
+fn what_a_pool_holds_in_reserve_is_known_from_its_making_to_its_end() -> Tried {
+    const CHUNK: u64 = 2 << 20;
+    let (_alone, sim) = alone()?;
+    let guard = memprof_cuda::intercept()?;
+    let context = CudaContext::new(0)?;
+    let stream = context.default_stream().cu_stream();
+    let pool = ground::pool(0)?;
+    ground::free_async(ground::allocate_from(pool, 100, stream)?, stream)?;
+    let said = || memprof_core::snapshot().devices().iter().find(|device| device.space == "cuda:0").cloned();
+    let reserve = || said().map(|device| (device.pool_reserved, device.pool_used, device.unattributed));
+    assert_eq!(reserve(), Some((CHUNK, 0, 0)));
+    sim.fail_next("cuMemPoolDestroy", 1, 1);
+    // SAFETY: made above; the driver refuses.
+    assert!(unsafe { result::mem_pool::destroy(pool) }.is_err());
+    assert_eq!(reserve(), Some((CHUNK, 0, 0)), "it is there");
+    // SAFETY: made above, and empty.
+    unsafe { result::mem_pool::destroy(pool) }?;
+    assert_eq!(reserve(), Some((0, 0, 0)));
+    let pool = ground::pool(0)?;
+    ground::free_async(ground::allocate_from(pool, 100, stream)?, stream)?;
+    drop(guard);
+    assert_eq!(reserve(), Some((0, 0, CHUNK.cast_signed())), "it may go unseen now, so it is not asked");
+    // SAFETY: made above, and empty.
+    unsafe { result::mem_pool::destroy(pool) }?;
+    Ok(())
+}

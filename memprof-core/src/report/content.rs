@@ -125,7 +125,12 @@ impl Sheet<'_> {
             line.push_str("; more is attributed than the device has in use");
         }
         if device.last_known {
-            line.push_str("; the driver is gone: last known values");
+            line.push_str("; ");
+            if !device.silence.is_empty() {
+                line.push_str(&one_line(&device.silence));
+                line.push_str(": ");
+            }
+            line.push_str("last known values");
         }
         Some(line)
     }

@@ -1,8 +1,8 @@
 //! CUPTI's callback side: one subscriber, shown driver calls as they begin and end, on the thread that makes them.
 //!
 //! Shown are the functions that have a number of CUPTI's in their definition: those that allocate, free, map and unmap memory, and those that
-//! make and end contexts; and that a context is about to end, whoever ends it. The subscriber's lock is held while a callback runs, for reading: `cuptiUnsubscribe` returns when no callback runs any
-//! more. A driver call made inside a callback is not shown; unsubscribing inside one is refused.
+//! make and end contexts; that a context is about to end, whoever ends it; and streams that are made and destroyed. The subscriber's lock is
+//! held while a callback runs, for reading: `cuptiUnsubscribe` returns when no callback runs any more. A driver call made inside a callback is not shown; unsubscribing inside one is refused.
 #![expect(unsafe_code, reason = "exports CUPTI functions, and calls the subscriber's callback")]
 
 use std::cell::Cell;
@@ -28,6 +28,10 @@ const RESOURCE: u32 = 3;
 
 /// `CUPTI_CBID_RESOURCE_CONTEXT_DESTROY_STARTING`
 const CONTEXT_DESTROY_STARTING: u32 = 2;
+/// `CUPTI_CBID_RESOURCE_STREAM_CREATED`
+const STREAM_CREATED: u32 = 3;
+/// `CUPTI_CBID_RESOURCE_STREAM_DESTROY_STARTING`
+const STREAM_DESTROY_STARTING: u32 = 4;
 
 /// The last of the domains.
 const LAST_DOMAIN: u32 = 6;
@@ -78,8 +82,8 @@ struct Subscriber {
 static SUBSCRIBER: RwLock<Option<Subscriber>> = RwLock::new(None);
 /// Which callbacks are on, by number.
 static ENABLED: [AtomicBool; CALLBACKS] = [const { AtomicBool::new(false) }; CALLBACKS];
-/// Whether the ends of contexts are shown.
-static ENDS: AtomicBool = AtomicBool::new(false);
+/// Which of the resource callbacks are on, by number: those that there are.
+static RESOURCES: [AtomicBool; 5] = [const { AtomicBool::new(false) }; 5];
 /// Numbers subscribers and calls.
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -149,14 +153,32 @@ fn show(subscriber: &Subscriber, site: &mut Site, place: u32, result: *mut c_voi
 
 /// Shows the subscriber that a context is about to end.
 pub(crate) fn context_ends(context: Option<usize>) {
-    let Some(context) = context.filter(|_| ENDS.load(Ordering::Acquire) && !INSIDE.get()) else { return };
+    if let Some(context) = context {
+        show_resource(CONTEXT_DESTROY_STARTING, context, 0);
+    }
+}
+
+/// Shows the subscriber that a stream was made.
+pub(crate) fn stream_made(context: usize, stream: usize) {
+    show_resource(STREAM_CREATED, context, stream);
+}
+
+/// Shows the subscriber that a stream is about to be destroyed.
+pub(crate) fn stream_ends(context: usize, stream: usize) {
+    show_resource(STREAM_DESTROY_STARTING, context, stream);
+}
+
+fn show_resource(number: u32, context: usize, handle: usize) {
+    if INSIDE.get() || !RESOURCES.get(number as usize).is_some_and(|enabled| enabled.load(Ordering::Acquire)) {
+        return;
+    }
     let subscriber = SUBSCRIBER.read().unwrap_or_else(PoisonError::into_inner);
     let Some(subscriber) = subscriber.as_ref() else { return };
-    let data = ResourceData { context, handle: 0, descriptor: ptr::null() };
+    let data = ResourceData { context, handle, descriptor: ptr::null() };
     let user = ptr::with_exposed_provenance_mut(subscriber.user);
     INSIDE.set(true);
     // SAFETY: as in `show`.
-    unsafe { (subscriber.callback)(user, RESOURCE, CONTEXT_DESTROY_STARTING, (&raw const data).cast()) };
+    unsafe { (subscriber.callback)(user, RESOURCE, number, (&raw const data).cast()) };
     INSIDE.set(false);
 }
 
@@ -225,8 +247,10 @@ extern "C" fn cuptiEnableCallback(enable: u32, handle: usize, domain: u32, numbe
             enabled.store(enable != 0, Ordering::Release);
             SUCCESS
         }
-        Some(_) if domain == RESOURCE && number == CONTEXT_DESTROY_STARTING => {
-            ENDS.store(enable != 0, Ordering::Release);
+        Some(_) if domain == RESOURCE => {
+            if let Some(enabled) = RESOURCES.get(number as usize) {
+                enabled.store(enable != 0, Ordering::Release);
+            }
             SUCCESS
         }
         // Nothing else ever happens in the other domains.
@@ -296,7 +320,9 @@ fn is_subscribed(handle: usize) -> bool {
 
 fn enable_all(enable: bool) {
     if !enable {
-        ENDS.store(false, Ordering::Release);
+        for enabled in &RESOURCES {
+            enabled.store(false, Ordering::Release);
+        }
     }
     for enabled in &ENABLED {
         enabled.store(enable, Ordering::Release);

@@ -6,6 +6,7 @@ use std::ffi::{c_char, c_int, c_uint};
 use crate::abi::{Code, Done, Out};
 use crate::arena::Arena;
 use crate::gate::{self, driver};
+use crate::settings;
 use crate::state::{State, ordinal};
 
 /// The driver version that is simulated: 12.8.
@@ -64,6 +65,10 @@ fn attribute(state: &State, number: c_uint) -> c_int {
 driver! {
     fn cuInit(flags: c_uint) {
         if flags != 0 {
+            return Err(Code::INVALID_VALUE);
+        }
+        if let Err(problem) = settings::read() {
+            gate::say(problem);
             return Err(Code::INVALID_VALUE);
         }
         crate::state::lock().initialised = true;

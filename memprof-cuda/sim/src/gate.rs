@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::abi::{Code, Done};
 use crate::cupti;
+use crate::settings::settings;
 use crate::state::{self, State};
 
 /// A driver function: its name and its number among CUPTI's callbacks, 0 for none.
@@ -56,7 +57,7 @@ pub(crate) fn say(line: &str) {
 }
 
 fn log(name: &str, code: Code) {
-    if state::settings().log {
+    if settings().log {
         say(&format!("{name} -> {}", code.0));
     }
 }

@@ -36,7 +36,8 @@
 //!
 //! # Environment
 //!
-//! Read when the library is loaded: `CUDA_SIM_DEVICES` (1), `CUDA_SIM_MEM` (bytes of each device, 256 MiB), `CUDA_SIM_POOLS` (1; 0: devices
+//! Read when the library is loaded; a value that is none of those accepted is an error of [`load`] that says which are, and of `cuInit` where
+//! the library is loaded without it: `CUDA_SIM_DEVICES` (1), `CUDA_SIM_MEM` (bytes of each device, 256 MiB), `CUDA_SIM_POOLS` (1; 0: devices
 //! without memory pools), `CUDA_SIM_LOG` (0; 1: every call and its result on stderr), `CUDA_SIM_LIBRARY` (where the library is).
 
 mod abi;
@@ -55,6 +56,7 @@ mod kernel;
 mod load;
 mod memory;
 mod pool;
+mod settings;
 mod sim;
 mod state;
 mod stream;

@@ -11,6 +11,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 
 use crate::gate;
+use crate::settings;
 use crate::sim::Sim;
 
 /// The file's name, as cargo makes it.
@@ -71,7 +72,7 @@ impl std::error::Error for LoadError {}
 ///
 /// # Errors
 ///
-/// If there is no device and the simulator's library is not found or cannot be loaded; the error names the places.
+/// If there is no device and the simulator's library is not found or cannot be loaded, which names the places; or its settings are wrong.
 pub fn load() -> Result<Driver, LoadError> {
     static IS_REAL: OnceLock<bool> = OnceLock::new();
     static SAID: OnceLock<()> = OnceLock::new();
@@ -87,13 +88,14 @@ pub fn load() -> Result<Driver, LoadError> {
 ///
 /// # Errors
 ///
-/// If the library is not found or cannot be loaded; the error names the places.
+/// If the library is not found or cannot be loaded, which names the places; or a setting is wrong, which says what is accepted.
 pub fn load_simulator() -> Result<Sim, LoadError> {
     static LOADED: Mutex<Option<Sim>> = Mutex::new(None);
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(sim) = *loaded {
         return Ok(sim);
     }
+    settings::read().map_err(|problem| LoadError(format!("the simulator's setting {problem}")))?;
     let path = find()?;
     // SAFETY: our own library, whose initialisation runs nothing.
     let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_GLOBAL) };

@@ -4,9 +4,8 @@
 //! callback. Nothing else is taken while it is held. The CUPTI subscriber has a lock of its own ([`crate::cupti`]), taken only without this one.
 
 use std::collections::{BTreeMap, HashMap};
-use std::env;
 use std::ffi::c_int;
-use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use crate::abi::{Code, Done};
 use crate::arena::Arena;
@@ -17,35 +16,9 @@ use crate::external::External;
 use crate::kernel::Kernels;
 use crate::memory::Block;
 use crate::pool::Pool;
+use crate::settings::settings;
 use crate::stream::{Event, Stream};
 use crate::vmm::Virtual;
-
-/// What the environment says, read once.
-pub(crate) struct Settings {
-    /// `CUDA_SIM_DEVICES`: how many devices there are; 1.
-    pub(crate) devices: usize,
-    /// `CUDA_SIM_MEM`: bytes of memory of each; 256 MiB.
-    pub(crate) bytes: u64,
-    /// `CUDA_SIM_POOLS`: whether devices have memory pools; 1. With 0 cudarc allocates by `cuMemAlloc`.
-    pub(crate) pools: bool,
-    /// `CUDA_SIM_LOG`: every call and its result on stderr; 0.
-    pub(crate) log: bool,
-}
-
-/// The settings.
-pub(crate) fn settings() -> &'static Settings {
-    static SETTINGS: OnceLock<Settings> = OnceLock::new();
-    SETTINGS.get_or_init(|| Settings {
-        devices: number("CUDA_SIM_DEVICES", 1) as usize,
-        bytes: number("CUDA_SIM_MEM", 256 << 20),
-        pools: number("CUDA_SIM_POOLS", 1) != 0,
-        log: number("CUDA_SIM_LOG", 0) != 0,
-    })
-}
-
-fn number(name: &str, otherwise: u64) -> u64 {
-    env::var(name).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(otherwise)
-}
 
 /// A failure on demand.
 struct Failure {

@@ -5,6 +5,7 @@ use std::ffi::{c_int, c_uint, c_void};
 use std::time::Instant;
 
 use crate::abi::{Code, Done, Out};
+use crate::cupti;
 use crate::gate::{self, driver};
 use crate::state::{State, ordinal};
 
@@ -37,12 +38,14 @@ impl State {
         Ok((context, self.context(context)?.device))
     }
 
-    fn create_stream(&mut self, place: Out<usize>, flags: c_uint, priority: c_int) -> Done {
+    /// Gives the stream's context and handle.
+    fn create_stream(&mut self, place: Out<usize>, flags: c_uint, priority: c_int) -> Result<(usize, usize), Code> {
         place.given()?;
         let (context, _device) = self.current()?;
         let handle = self.handle();
         self.streams.insert(handle, Stream { context, flags, priority });
-        place.set(handle)
+        place.set(handle)?;
+        Ok((context, handle))
     }
 
     fn record(&mut self, event: usize, stream: usize) -> Done {
@@ -62,16 +65,33 @@ impl State {
     }
 }
 
+/// Makes a stream, and shows it to CUPTI's subscriber without the state's lock.
+fn create(place: Out<usize>, flags: c_uint, priority: c_int) -> Done {
+    let (mut context, mut stream) = (0, 0);
+    gate::with(|state| {
+        (context, stream) = state.create_stream(place, flags, priority)?;
+        Ok(())
+    })?;
+    cupti::stream_made(context, stream);
+    Ok(())
+}
+
 driver! {
     fn cuStreamCreate(place: Out<usize>, flags: c_uint) {
-        gate::with(|state| state.create_stream(place, flags, 0))
+        create(place, flags, 0)
     }
 
     fn cuStreamCreateWithPriority(place: Out<usize>, flags: c_uint, priority: c_int) {
-        gate::with(|state| state.create_stream(place, flags, priority.clamp(-5, 0)))
+        create(place, flags, priority.clamp(-5, 0))
     }
 
     fn cuStreamDestroy_v2(stream: usize) {
+        let mut context = 0;
+        gate::with(|state| {
+            context = state.streams.get(&stream).ok_or(Code::INVALID_HANDLE)?.context;
+            Ok(())
+        })?;
+        cupti::stream_ends(context, stream);
         gate::with(|state| state.streams.remove(&stream).map(|_| ()).ok_or(Code::INVALID_HANDLE))
     }
 

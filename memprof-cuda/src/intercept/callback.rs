@@ -18,7 +18,7 @@ use crate::intercept::ffi::{self, Arguments, CallbackData, Cupti, ResourceData};
 use crate::intercept::pending::{self, Free, Undo};
 use crate::intercept::physical;
 use crate::intercept::request::{self, Request};
-use crate::{events, oom};
+use crate::{events, oom, pools, spaces};
 
 const OUT_OF_MEMORY: u32 = 2;
 /// The driver is being unloaded, and all memory with it.
@@ -48,15 +48,20 @@ pub(super) unsafe extern "C" fn callback(cupti: *mut c_void, domain: u32, id: u3
     }
 }
 
-/// A context that ends, whoever ended it: also where no watched call says so.
+/// A context that ends, whoever ended it, also where no watched call says so; a stream that comes or goes.
 ///
 /// # Safety
 /// * `data` is null or points to a [`ResourceData`].
 unsafe fn resource(id: u32, data: *const c_void) {
     // SAFETY: the caller's promise.
     let data = unsafe { data.cast::<ResourceData>().as_ref() };
-    if let Some(data) = data.filter(|_| id == ffi::CONTEXT_DESTROY_STARTING && events::is_intercepted()) {
-        drop(blocks::free_all_of(data.context.addr() as u64));
+    let Some(data) = data else { return };
+    let (context, stream) = (data.context.addr() as u64, data.handle.addr() as u64);
+    match id {
+        ffi::CONTEXT_DESTROY_STARTING if events::is_intercepted() => drop(blocks::free_all_of(context)),
+        ffi::STREAM_CREATED => contexts::learn_stream(stream, context),
+        ffi::STREAM_DESTROY_STARTING => contexts::forget_stream(stream),
+        _ => {}
     }
 }
 
@@ -93,7 +98,7 @@ unsafe fn driver_call(cupti: Option<&Cupti>, id: u32, data: *const c_void) {
         Some(request) if result != 0 => failed(&request, context, result),
         _ if result != 0 => {}
         // SAFETY: the call succeeded, so its results are where its arguments point to.
-        Some(request) => allocated(&request, unsafe { arguments.pointee(request.place, request.offset) }, context),
+        Some(request) => allocated(&request, unsafe { arguments.pointee(request.place, request.offset) }),
         // SAFETY: as above.
         None => unsafe { succeeded(watched.call, &arguments) },
     }
@@ -112,6 +117,10 @@ fn before(call: Call, arguments: &Arguments, context: u64, cupti: Option<&Cupti>
     let here = || contexts::space_of(context, cupti);
     match call {
         Call::Free => free(Key::address(arguments.word(0)), here).map(Undo::Free),
+        Call::FreeAsync => {
+            let there = || contexts::space_of(contexts::context_of_stream(arguments.word(1), context), cupti);
+            free(Key::address(arguments.word(0)), there).map(Undo::Free)
+        }
         Call::FreePinned => free(Key::address(arguments.word(0)), || Space::PINNED).map(Undo::Free),
         Call::FreeArray => free(Key::array(arguments.word(0)), here).map(Undo::Free),
         Call::ReleasePhysical => {
@@ -131,6 +140,7 @@ fn before(call: Call, arguments: &Arguments, context: u64, cupti: Option<&Cupti>
             let context = contexts::primary(device)?;
             Some(Undo::Reset { freed: blocks::free_all_of(context) })
         }
+        Call::DestroyPool => Some(Undo::Pool { pool: arguments.word(0), space: pools::goes(arguments.word(0)) }),
         Call::DestroyContext => {
             let context = arguments.word(0);
             Some(Undo::Context { context, freed: blocks::free_all_of(context) })
@@ -146,13 +156,13 @@ fn free(key: Key, space: impl FnOnce() -> Space) -> Option<Free> {
         return None;
     }
     let space = space();
-    let likely = [space].into_iter().chain(contexts::device_spaces()).chain([Space::MANAGED, Space::PINNED]);
+    let likely = [space].into_iter().chain(spaces::seen()).chain([Space::MANAGED, Space::PINNED]);
     Some(blocks::free(key, likely).map_or(Free::Unknown(space), Free::Known))
 }
 
 /// The driver has allocated at this address, or under this handle. The null pointer, for which it gives no memory and
 /// takes none back, is no block.
-fn allocated(request: &Request, address: Option<u64>, context: u64) {
+fn allocated(request: &Request, address: Option<u64>) {
     let Some(address) = address.filter(|_| events::is_intercepted()) else { return };
     let key = (request.key)(address);
     if key == Key::address(0) {
@@ -161,8 +171,7 @@ fn allocated(request: &Request, address: Option<u64>, context: u64) {
     if request.is_physical {
         physical::created(address);
     }
-    let context = if request.ends_with_context { context } else { 0 };
-    blocks::allocated(key, Held { space: request.space, context }, request.bytes);
+    blocks::allocated(key, Held { space: request.space, context: request.context }, request.bytes);
     request.space.into_iter().for_each(oom::succeeded);
 }
 
@@ -194,9 +203,9 @@ unsafe fn succeeded(call: Call, arguments: &Arguments) {
             let properties = unsafe { arguments.pointee::<contexts::Properties>(1, 0) };
             if let Some(space) = properties.and_then(|properties| properties.space()) {
                 contexts::learn_pool(given(), space);
+                pools::made(given(), space);
             }
         }
-        Call::DestroyPool => contexts::forget_pool(arguments.word(0)),
         Call::RetainPhysical => physical::retained(given()),
         Call::Map => physical::mapped(arguments.word(0), arguments.word(1), arguments.word(3)),
         _ => {}

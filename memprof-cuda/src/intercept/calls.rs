@@ -11,9 +11,9 @@ pub(super) enum Call {
     Device,
     /// As [`Device`](Self::Device), width and height at words 2 and 3.
     Pitched,
-    /// From the pool of a stream's device.
+    /// As [`Device`](Self::Device), from the pool of the device of the stream at word 2.
     Async,
-    /// From the pool at word 2.
+    /// From the pool at word 2, in the order of the stream at word 3.
     FromPool,
     Managed,
     Pinned,
@@ -29,6 +29,8 @@ pub(super) enum Call {
     /// An array over memory that is not the driver's own.
     ForeignArray,
     Free,
+    /// In the order of the stream at word 1.
+    FreeAsync,
     FreePinned,
     FreeArray,
     CreatePhysical,
@@ -75,10 +77,10 @@ pub(super) const LAST_REQUIRED: u32 = 616;
 pub(super) static WATCHED: [Watched; 48] = [
     watched(243, "cuMemAlloc_v2", 16, Call::Device),
     watched(244, "cuMemAllocPitch_v2", 32, Call::Pitched),
-    watched(598, "cuMemAllocAsync", 16, Call::Async),
-    watched(599, "cuMemAllocAsync_ptsz", 16, Call::Async),
-    watched(611, "cuMemAllocFromPoolAsync", 24, Call::FromPool),
-    watched(612, "cuMemAllocFromPoolAsync_ptsz", 24, Call::FromPool),
+    watched(598, "cuMemAllocAsync", 24, Call::Async),
+    watched(599, "cuMemAllocAsync_ptsz", 24, Call::Async),
+    watched(611, "cuMemAllocFromPoolAsync", 32, Call::FromPool),
+    watched(612, "cuMemAllocFromPoolAsync_ptsz", 32, Call::FromPool),
     watched(371, "cuMemAllocManaged", 16, Call::Managed),
     watched(39, "cuMemHostAlloc", 16, Call::Pinned),
     watched(271, "cuMemHostAlloc_v2", 16, Call::Pinned),
@@ -92,8 +94,8 @@ pub(super) static WATCHED: [Watched; 48] = [
     watched(347, "cuMipmappedArrayCreate", 20, Call::Mipmapped),
     watched(487, "cuExternalMemoryGetMappedMipmappedArray", 8, Call::ForeignArray),
     watched(245, "cuMemFree_v2", 8, Call::Free),
-    watched(600, "cuMemFreeAsync", 8, Call::Free),
-    watched(601, "cuMemFreeAsync_ptsz", 8, Call::Free),
+    watched(600, "cuMemFreeAsync", 16, Call::FreeAsync),
+    watched(601, "cuMemFreeAsync_ptsz", 16, Call::FreeAsync),
     watched(38, "cuMemFreeHost", 8, Call::FreePinned),
     watched(89, "cuArrayDestroy", 8, Call::FreeArray),
     watched(349, "cuMipmappedArrayDestroy", 8, Call::FreeArray),

@@ -1,7 +1,7 @@
-//! Which device a context, a pool or a location belongs to, learnt from what callbacks show: a callback cannot ask
-//! the driver.
+//! Which device a context, a stream, a pool or a location belongs to, learnt from what callbacks show: a callback cannot
+//! ask the driver.
 
-use std::sync::{LazyLock, OnceLock};
+use std::sync::LazyLock;
 
 use dashmap::DashMap;
 use memprof_core::__allocator::blind;
@@ -9,6 +9,7 @@ use memprof_core::Space;
 
 use crate::intercept::ffi::Cupti;
 use crate::scatter::Scattered;
+use crate::spaces;
 
 /// A device's primary context.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,29 +25,14 @@ struct Primary {
 /// Devices of contexts, green ones included.
 static DEVICES: LazyLock<DashMap<u64, u32, Scattered>> = LazyLock::new(DashMap::default);
 static PRIMARIES: LazyLock<DashMap<u32, Primary>> = LazyLock::new(DashMap::new);
+/// Contexts of the streams that were made under interception.
+static STREAMS: LazyLock<DashMap<u64, u64, Scattered>> = LazyLock::new(DashMap::default);
 /// Spaces of the pools that were made under interception.
 static POOLS: LazyLock<DashMap<u64, Space, Scattered>> = LazyLock::new(DashMap::default);
 
-/// A machine has at most as many devices whose spaces are kept; those of further ones are looked up by name.
-const KEPT: usize = 16;
-static SPACES: [OnceLock<Space>; KEPT] = [const { OnceLock::new() }; KEPT];
-
-/// The space of a device.
-pub(super) fn device_space(device: u32) -> Space {
-    match SPACES.get(device as usize) {
-        Some(kept) => *kept.get_or_init(|| Space::device(device)),
-        None => Space::device(device),
-    }
-}
-
-/// The spaces of the devices that were seen.
-pub(super) fn device_spaces() -> impl Iterator<Item = Space> {
-    SPACES.iter().filter_map(|kept| kept.get().copied())
-}
-
 /// The space of a context's device: `cuda:?` if neither a callback nor CUPTI has ever said which that is.
 pub(super) fn space_of(context: u64, cupti: Option<&Cupti>) -> Space {
-    device_of(context, cupti).map_or_else(|| Space::named("cuda:?"), device_space)
+    device_of(context, cupti).map_or_else(|| Space::named("cuda:?"), spaces::of_device)
 }
 
 /// The device of a context; asks CUPTI about one that was made before interception began, or unseen.
@@ -85,6 +71,24 @@ pub(super) fn forget(context: u64) {
     DEVICES.remove(&context);
 }
 
+/// A stream was made in this context.
+pub(super) fn learn_stream(stream: u64, context: u64) {
+    let _blind = blind();
+    STREAMS.insert(stream, context);
+}
+
+/// A stream is gone.
+pub(super) fn forget_stream(stream: u64) {
+    let _blind = blind();
+    STREAMS.remove(&stream);
+}
+
+/// The context in which work on a stream is done, whichever is current: the stream's own. `current` for the default
+/// streams, which are of the current context, and for one that was made unseen.
+pub(super) fn context_of_stream(stream: u64, current: u64) -> u64 {
+    STREAMS.get(&stream).map_or(current, |context| *context)
+}
+
 /// A pool's blocks live in this space.
 pub(super) fn learn_pool(pool: u64, space: Space) {
     let _blind = blind();
@@ -113,6 +117,7 @@ pub(super) fn prepare() {
     let _blind = blind();
     LazyLock::force(&DEVICES);
     LazyLock::force(&POOLS);
+    STREAMS.clear();
     PRIMARIES.clear();
 }
 
@@ -169,7 +174,7 @@ impl Properties {
         const HOST: core::ops::RangeInclusive<u32> = 2..=4;
         match (self.kind, self.location) {
             (MANAGED, _) => Some(Space::MANAGED),
-            (_, DEVICE) => u32::try_from(self.id).ok().map(device_space),
+            (_, DEVICE) => u32::try_from(self.id).ok().map(spaces::of_device),
             (_, location) if HOST.contains(&location) => Some(Space::PINNED),
             _ => None,
         }
@@ -178,7 +183,7 @@ impl Properties {
 
 #[cfg(test)]
 mod tests {
-    use super::{Properties, device_space, held_by_others, releasing, retained};
+    use super::{Properties, held_by_others, releasing, retained};
     use memprof_core::Space;
 
     #[test]
@@ -199,7 +204,7 @@ mod tests {
     #[test]
     fn properties_say_where_memory_is() {
         let at = |kind, location, id| Properties { kind, handle_types: 0, location, id }.space();
-        assert_eq!(at(1, 1, 3), Some(device_space(3)));
+        assert_eq!(at(1, 1, 3), Some(Space::device(3)));
         assert_eq!(at(1, 3, 0), Some(Space::PINNED));
         assert_eq!(at(2, 1, 0), Some(Space::MANAGED));
         assert_eq!(at(1, 0, 0), None);

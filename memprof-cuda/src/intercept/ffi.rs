@@ -20,6 +20,10 @@ pub(super) const DRIVER_API: u32 = 1;
 pub(super) const RESOURCE: u32 = 3;
 /// Of [`RESOURCE`]: a context is about to be destroyed, for whatever reason.
 pub(super) const CONTEXT_DESTROY_STARTING: u32 = 2;
+/// Of [`RESOURCE`]: a stream was made, in whichever way.
+pub(super) const STREAM_CREATED: u32 = 3;
+/// Of [`RESOURCE`]: a stream is about to be destroyed.
+pub(super) const STREAM_DESTROY_STARTING: u32 = 4;
 
 /// `CUptiResult`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,26 +64,23 @@ impl fmt::Debug for Cupti {
     }
 }
 
-/// Takes a function of `library` by its C name; what the loader says if there is none.
-macro_rules! function {
-    ($library:expr, $name:literal) => {{
-        // SAFETY: the function of this name has the type of the field that it is stored in: CUPTI's headers, 11.2 to
-        // 13, declare it so.
-        unsafe { $library.get(concat!($name, "\0").as_bytes()) }.map(|symbol| *symbol)
-    }};
-}
-
 impl Cupti {
     /// The functions of a loaded library. An error names the first that it lacks.
     pub(super) fn of(library: Library, place: String) -> Result<Self, String> {
-        let lacks = |error: libloading::Error| format!("{place} is no CUPTI: {}", driver::words(&error));
+        let lacks = |said: String| format!("{place} is no CUPTI: {said}");
         Ok(Self {
-            subscribe: function!(library, "cuptiSubscribe").map_err(lacks)?,
-            unsubscribe: function!(library, "cuptiUnsubscribe").map_err(lacks)?,
-            enable_callback: function!(library, "cuptiEnableCallback").map_err(lacks)?,
-            get_version: function!(library, "cuptiGetVersion").map_err(lacks)?,
-            result_string: function!(library, "cuptiGetResultString").map_err(lacks)?,
-            device_of: function!(library, "cuptiGetDeviceId").ok(),
+            // SAFETY: CUPTI's headers, 11.2 to 13, declare it so, and the library is kept with it.
+            subscribe: unsafe { driver::function(&library, "cuptiSubscribe") }.map_err(lacks)?,
+            // SAFETY: as above.
+            unsubscribe: unsafe { driver::function(&library, "cuptiUnsubscribe") }.map_err(lacks)?,
+            // SAFETY: as above.
+            enable_callback: unsafe { driver::function(&library, "cuptiEnableCallback") }.map_err(lacks)?,
+            // SAFETY: as above.
+            get_version: unsafe { driver::function(&library, "cuptiGetVersion") }.map_err(lacks)?,
+            // SAFETY: as above.
+            result_string: unsafe { driver::function(&library, "cuptiGetResultString") }.map_err(lacks)?,
+            // SAFETY: as above.
+            device_of: unsafe { driver::function(&library, "cuptiGetDeviceId") }.ok(),
             place,
             _library: library,
         })

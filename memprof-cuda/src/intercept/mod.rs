@@ -10,12 +10,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use memprof_core::__allocator::{blind, print_line};
 
-use crate::driver;
 use crate::error::{Error, Kind};
 use crate::events;
 use crate::intercept::ffi::{Cupti, Status, Subscriber};
 use crate::intercept::library::Place;
-use crate::reconcile;
+use crate::{pools, reconcile};
 
 mod array;
 mod blocks;
@@ -81,7 +80,8 @@ fn state() -> MutexGuard<'static, State> {
 /// | `cuMemAllocManaged` | `managed` | as requested |
 /// | `cuMemHostAlloc`, `cuMemAllocHost`, pools of host memory | `pinned` | as requested |
 ///
-/// No bytes for which the driver gives the null pointer are no block. A block is freed by address, through whichever
+/// No bytes for which the driver gives the null pointer are no block: nothing tells the free of one from the free of
+/// another, or of none. Where a tracked type or resource of this crate asked for them they are, as they record it themselves. A block is freed by address, through whichever
 /// function. Physical memory of `cuMemCreate` is freed when its last handle is released and its last mapping is gone. A
 /// context that is destroyed, a primary one that is reset or released for the last time, frees what was allocated in it,
 /// but for physical memory, which belongs to no context, and for what the tracked types allocated before interception
@@ -98,7 +98,8 @@ fn state() -> MutexGuard<'static, State> {
 ///
 /// A device whose contexts are all gone whenever a snapshot is taken is reported with what is attributed, and that the
 /// rest is not known: a callback may not ask the driver. A context whose device neither a call nor CUPTI has named has the
-/// space `cuda:?`.
+/// space `cuda:?`. An asynchronous block is of its stream's device, whichever context is current; but a stream that was
+/// made before interception began is taken for one of the current context, as it nearly always is.
 ///
 /// # Which CUPTI
 ///
@@ -156,6 +157,7 @@ fn begin(places: impl FnOnce() -> Vec<Place>, always: bool) -> Result<Intercepte
         State::Ending(cupti, subscriber) => {
             // Still subscribed, so nothing that it goes by is out of date.
             let next = if always { State::Always } else { State::Guarded(cupti, *subscriber) };
+            pools::set_watching(true);
             events::set_intercepted(true);
             *state = next;
             return Ok(Intercepted { ends: !always });
@@ -167,13 +169,14 @@ fn begin(places: impl FnOnce() -> Vec<Place>, always: bool) -> Result<Intercepte
             ));
         }
     }
-    let driver = survey::Driver::find().map_err(no_driver)?;
+    let driver = survey::Driver::find()?;
     let active = driver.active_primaries();
     contexts::prepare();
     blocks::prepare();
     pending::prepare();
     let (cupti, subscriber) = subscribe(places())?;
     driver.learn(&active);
+    pools::set_watching(true);
     events::set_intercepted(true);
     reconcile::watch_all();
     *state = if always { State::Always } else { State::Guarded(cupti, subscriber) };
@@ -187,6 +190,7 @@ impl Drop for Intercepted {
         }
         let mut state = state();
         if let State::Guarded(cupti, subscriber) = *state {
+            pools::set_watching(false);
             // From here on callbacks record nothing, but for the calls of wrappers that count on it.
             events::set_intercepted(false);
             *state = State::Ending(cupti, subscriber);
@@ -209,11 +213,6 @@ pub(crate) fn end() {
             print_line(&format!("memprof: cannot end the interception of CUDA: {}", cupti.text(status)));
         }
     }
-}
-
-/// That there is no driver, in the words of whoever looks for it anywhere in this crate.
-fn no_driver(problem: String) -> Error {
-    driver::require(&[]).err().unwrap_or_else(|| Error::new(Kind::NoDriver { problem }))
 }
 
 fn problem(problem: impl Into<String>) -> Error {
@@ -282,8 +281,11 @@ fn enable(cupti: &'static Cupti, subscriber: Subscriber) -> Result<(), String> {
             }
         }
     }
-    // Without it, a primary context's last release is known by counting.
-    let _better_if_it_can = cupti.enable(subscriber, ffi::RESOURCE, ffi::CONTEXT_DESTROY_STARTING);
+    // Without the first, a primary context's last release is known by counting; without the others, a stream is taken for
+    // one of the current context.
+    for id in [ffi::CONTEXT_DESTROY_STARTING, ffi::STREAM_CREATED, ffi::STREAM_DESTROY_STARTING] {
+        let _better_if_it_can = cupti.enable(subscriber, ffi::RESOURCE, id);
+    }
     Ok(())
 }
 

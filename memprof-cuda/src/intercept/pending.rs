@@ -14,6 +14,7 @@ use memprof_core::Space;
 use crate::intercept::blocks::Freed;
 use crate::intercept::contexts;
 use crate::intercept::physical::{self, Mapping};
+use crate::pools;
 use crate::scatter::Scattered;
 
 /// A free that was asked for.
@@ -38,11 +39,30 @@ impl Free {
 #[derive(Debug)]
 pub(super) enum Undo {
     Free(Free),
-    Physical { handle: u64, free: Option<Free> },
-    Unmap { mappings: Vec<Mapping>, freed: Vec<Freed> },
-    Primary { device: u32, freed: Vec<Freed> },
-    Reset { freed: Vec<Freed> },
-    Context { context: u64, freed: Vec<Freed> },
+    Physical {
+        handle: u64,
+        free: Option<Free>,
+    },
+    Unmap {
+        mappings: Vec<Mapping>,
+        freed: Vec<Freed>,
+    },
+    Primary {
+        device: u32,
+        freed: Vec<Freed>,
+    },
+    Reset {
+        freed: Vec<Freed>,
+    },
+    Context {
+        context: u64,
+        freed: Vec<Freed>,
+    },
+    /// `space`: where the pool was seen to come.
+    Pool {
+        pool: u64,
+        space: Option<Space>,
+    },
 }
 
 impl Undo {
@@ -59,6 +79,7 @@ impl Undo {
                 }
             }
             Self::Context { context, .. } if done => contexts::forget(context),
+            Self::Pool { pool, .. } if done => contexts::forget_pool(pool),
             _ if done => {}
             Self::Unmap { mappings, freed } => {
                 physical::not_unmapped(&mappings);
@@ -69,6 +90,7 @@ impl Undo {
                 restore(freed);
             }
             Self::Reset { freed } | Self::Context { freed, .. } => restore(freed),
+            Self::Pool { pool, space } => space.into_iter().for_each(|space| pools::made(pool, space)),
         }
     }
 }

@@ -22,18 +22,18 @@ pub(super) struct Request {
     pub(super) place: usize,
     pub(super) offset: usize,
     pub(super) key: fn(u64) -> Key,
-    /// Whether it is freed with the context that allocates it.
-    pub(super) ends_with_context: bool,
+    /// The context that it is freed with; 0 for none.
+    pub(super) context: u64,
     pub(super) is_physical: bool,
 }
 
 impl Request {
-    fn of(space: Space, bytes: u64) -> Self {
-        Self { bytes, ..Self::foreign(Some(space)) }
+    fn of(space: Space, bytes: u64, context: u64) -> Self {
+        Self { space: Some(space), bytes, ..Self::foreign(context) }
     }
 
-    fn foreign(space: Option<Space>) -> Self {
-        Self { space, bytes: 0, place: 0, offset: 0, key: Key::address, ends_with_context: true, is_physical: false }
+    fn foreign(context: u64) -> Self {
+        Self { space: None, bytes: 0, place: 0, offset: 0, key: Key::address, context, is_physical: false }
     }
 }
 
@@ -46,20 +46,28 @@ const NODE_ADDRESS: usize = 112;
 /// * `arguments` are those of a call of `call`, and what they point to is still there.
 pub(super) unsafe fn of(call: Call, arguments: &Arguments, context: u64, cupti: Option<&Cupti>) -> Option<Request> {
     let bytes = arguments.word(1);
-    let here = || contexts::space_of(context, cupti);
-    let array = |bytes: u64| Request { key: Key::array, ..Request::of(here(), bytes) };
+    let space_of = |context| contexts::space_of(context, cupti);
+    let here = || space_of(context);
+    let of = |space, bytes| Request::of(space, bytes, context);
+    let array = |bytes: u64| Request { key: Key::array, ..of(here(), bytes) };
     Some(match call {
-        Call::Device | Call::Async => Request::of(here(), bytes),
-        Call::Pitched => Request::of(here(), arguments.word(2).saturating_mul(arguments.word(3))),
-        Call::FromPool => Request::of(contexts::pool_space(arguments.word(2)).unwrap_or_else(here), bytes),
-        Call::Managed => Request::of(Space::MANAGED, bytes),
-        Call::Pinned => Request::of(Space::PINNED, bytes),
-        Call::PinnedShort => Request::of(Space::PINNED, u64::from(arguments.half(2))),
-        Call::Foreign => Request::foreign(None),
-        Call::ForeignArray => Request { key: Key::array, ..Request::foreign(None) },
-        Call::GraphNode => {
-            Request { place: 4, offset: NODE_ADDRESS, ends_with_context: false, ..Request::foreign(None) }
+        Call::Device => of(here(), bytes),
+        Call::Async => {
+            let context = contexts::context_of_stream(arguments.word(2), context);
+            Request::of(space_of(context), bytes, context)
         }
+        Call::Pitched => of(here(), arguments.word(2).saturating_mul(arguments.word(3))),
+        Call::FromPool => {
+            let context = contexts::context_of_stream(arguments.word(3), context);
+            let space = contexts::pool_space(arguments.word(2)).unwrap_or_else(|| space_of(context));
+            Request::of(space, bytes, context)
+        }
+        Call::Managed => of(Space::MANAGED, bytes),
+        Call::Pinned => of(Space::PINNED, bytes),
+        Call::PinnedShort => of(Space::PINNED, u64::from(arguments.half(2))),
+        Call::Foreign => Request::foreign(context),
+        Call::ForeignArray => Request { key: Key::array, ..Request::foreign(context) },
+        Call::GraphNode => Request { place: 4, offset: NODE_ADDRESS, ..Request::foreign(0) },
         Call::Array => {
             // SAFETY: the second argument points to this descriptor.
             let flat = unsafe { arguments.pointee::<Flat>(1, 0) };
@@ -79,14 +87,14 @@ pub(super) unsafe fn of(call: Call, arguments: &Arguments, context: u64, cupti: 
             // SAFETY: the third argument points to these properties.
             let properties = unsafe { arguments.pointee::<Properties>(2, 0) };
             let space = properties.and_then(|properties| properties.space()).unwrap_or_else(here);
-            physical(Request::of(space, bytes))
+            physical(of(space, bytes))
         }
-        Call::ImportPhysical => physical(Request::foreign(None)),
+        Call::ImportPhysical => physical(Request::foreign(context)),
         _ => return None,
     })
 }
 
 /// Physical memory is the process's, not a context's.
 fn physical(request: Request) -> Request {
-    Request { key: Key::physical, ends_with_context: false, is_physical: true, ..request }
+    Request { key: Key::physical, context: 0, is_physical: true, ..request }
 }

@@ -6,15 +6,14 @@
 use core::ffi::{c_int, c_uint, c_void};
 use core::ptr;
 
-use libloading::Library;
 use memprof_core::__allocator::blind;
 
-use crate::driver;
 use crate::intercept::contexts;
+use crate::{Error, driver};
 
 type Context = *mut c_void;
 
-/// A driver that is loaded.
+/// What is asked of the driver, which stays loaded.
 pub(super) struct Driver {
     device_count: unsafe extern "C" fn(*mut c_int) -> u32,
     primary_state: unsafe extern "C" fn(c_int, *mut c_uint, *mut c_int) -> u32,
@@ -22,45 +21,29 @@ pub(super) struct Driver {
     release_primary: unsafe extern "C" fn(c_int) -> u32,
     current: unsafe extern "C" fn(*mut Context) -> u32,
     device_of_current: unsafe extern "C" fn(*mut c_int) -> u32,
-    _library: Library,
 }
-
-macro_rules! function {
-    ($library:expr, $name:literal) => {{
-        // SAFETY: the function of this name has the type of the field that it is stored in: CUDA's headers declare it so.
-        unsafe { $library.get(concat!($name, "\0").as_bytes()) }.map(|symbol| *symbol)
-    }};
-}
-
-#[cfg(not(windows))]
-const NAMES: [&str; 2] = ["libcuda.so.1", "libcuda.so"];
-#[cfg(windows)]
-const NAMES: [&str; 1] = ["nvcuda.dll"];
 
 impl Driver {
-    /// The driver that the process has loaded, or that the loader finds. An error says what is missing.
-    pub(super) fn find() -> Result<Self, String> {
-        let mut problem = String::new();
-        for library in loaded().chain(NAMES.map(open)) {
-            match library.and_then(Self::of) {
-                Ok(driver) => return Ok(driver),
-                Err(error) if problem.is_empty() => problem = error,
-                Err(_) => {}
-            }
-        }
-        Err(problem)
-    }
-
-    fn of(library: Library) -> Result<Self, String> {
-        let lacks = |error: libloading::Error| driver::words(&error);
+    /// The functions of the driver that cudarc meets.
+    ///
+    /// # Errors
+    ///
+    /// No driver, or the first function that it lacks.
+    pub(super) fn find() -> Result<Self, Error> {
+        let library = driver::library()?;
         Ok(Self {
-            device_count: function!(library, "cuDeviceGetCount").map_err(lacks)?,
-            primary_state: function!(library, "cuDevicePrimaryCtxGetState").map_err(lacks)?,
-            retain_primary: function!(library, "cuDevicePrimaryCtxRetain").map_err(lacks)?,
-            release_primary: function!(library, "cuDevicePrimaryCtxRelease_v2").map_err(lacks)?,
-            current: function!(library, "cuCtxGetCurrent").map_err(lacks)?,
-            device_of_current: function!(library, "cuCtxGetDevice").map_err(lacks)?,
-            _library: library,
+            // SAFETY: CUDA's headers declare it so.
+            device_count: unsafe { driver::needed(library, "cuDeviceGetCount") }?,
+            // SAFETY: as above.
+            primary_state: unsafe { driver::needed(library, "cuDevicePrimaryCtxGetState") }?,
+            // SAFETY: as above.
+            retain_primary: unsafe { driver::needed(library, "cuDevicePrimaryCtxRetain") }?,
+            // SAFETY: as above.
+            release_primary: unsafe { driver::needed(library, "cuDevicePrimaryCtxRelease_v2") }?,
+            // SAFETY: as above.
+            current: unsafe { driver::needed(library, "cuCtxGetCurrent") }?,
+            // SAFETY: as above.
+            device_of_current: unsafe { driver::needed(library, "cuCtxGetDevice") }?,
         })
     }
 
@@ -109,17 +92,4 @@ impl Driver {
             contexts::learn(context.addr() as u64, ordinal);
         }
     }
-}
-
-/// What the process has loaded, for all to see.
-fn loaded() -> impl Iterator<Item = Result<Library, String>> {
-    #[cfg(unix)]
-    return core::iter::once(Ok(Library::from(libloading::os::unix::Library::this())));
-    #[cfg(not(unix))]
-    core::iter::empty()
-}
-
-fn open(name: &str) -> Result<Library, String> {
-    // SAFETY: a driver's initialisers have no conditions.
-    unsafe { Library::new(name) }.map_err(|error| driver::words(&error))
 }

@@ -7,8 +7,7 @@ use cudarc::driver::CudaContext;
 use memprof_core::__allocator::{blind, open_scopes};
 use memprof_core::{Device, PathRecord, Snapshot, Space};
 
-use crate::reconcile;
-use crate::resource::call::device_space_of;
+use crate::{reconcile, spaces};
 
 /// As many owners are named.
 const MOST_OWNERS: usize = 10;
@@ -126,6 +125,6 @@ fn device(snapshot: &Snapshot, space: Space, context: Option<&Arc<CudaContext>>)
     if space == Space::PINNED {
         return None;
     }
-    let name = context.map_or(space, |context| device_space_of(context)).name();
+    let name = context.map_or(space, |context| spaces::of_context(context)).name();
     snapshot.devices().iter().find(|device| device.space == name && device.total > 0).cloned()
 }

@@ -2,32 +2,12 @@
 
 #![expect(unsafe_code, reason = "calls of the CUDA driver")]
 
-use std::sync::OnceLock;
-
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::CUdeviceptr;
 use cudarc::driver::{CudaContext, CudaStream};
 use memprof_core::Space;
 
 use crate::Error;
-
-/// The space of the stream's device, `cuda:N`.
-pub(super) fn device_space(stream: &CudaStream) -> Space {
-    device_space_of(stream.context())
-}
-
-/// The space of the context's device, `cuda:N`.
-pub(crate) fn device_space_of(context: &CudaContext) -> Space {
-    device_space_at(context.ordinal())
-}
-
-/// The space of the device of this index, `cuda:N`.
-pub(crate) fn device_space_at(ordinal: usize) -> Space {
-    /// A name costs a lock and a look-up: those of the first devices are kept.
-    static FIRST: [OnceLock<Space>; 16] = [const { OnceLock::new() }; 16];
-    let space = || Space::device(u32::try_from(ordinal).unwrap_or(u32::MAX));
-    FIRST.get(ordinal).map_or_else(space, |known| *known.get_or_init(space))
-}
 
 /// Makes the context current on this thread. Unlike `CudaContext::bind_to_thread` it leaves alone the error that
 /// cudarc keeps for its own next call.

@@ -29,7 +29,8 @@
 //!
 //! # Zero bytes, null and wrong frees
 //!
-//! Zero bytes are a null pointer, without a call of the driver; freeing null with 0 bytes does nothing. Null with other
+//! Zero bytes are a null pointer, without a call of the driver; freeing null with 0 bytes does nothing. Through
+//! [`Tracked`] they are a block of 0 bytes. Null with other
 //! bytes is an error. What the driver refuses to free (a foreign pointer, one freed before) is an error, and the books
 //! of every adaptor above are as before the call. An adaptor that keeps books uses the bytes that it handed out, also
 //! where a free names others.
@@ -42,11 +43,11 @@ use cudarc::driver::CudaStream;
 use cudarc::driver::sys::CUdeviceptr;
 use memprof_core::Space;
 
-use crate::Error;
+use crate::{Error, spaces};
 
 mod aligned;
 mod buffer;
-pub(crate) mod call;
+mod call;
 mod cuda_async_memory;
 mod cuda_memory;
 mod failure_callback;
@@ -101,7 +102,7 @@ pub trait DeviceMemory: Send + Sync {
     /// The space in which memprof counts what is allocated on `stream`. Unless a resource says otherwise, that of the
     /// stream's device, `cuda:N`.
     fn space(&self, stream: &CudaStream) -> Space {
-        call::device_space(stream)
+        spaces::of_context(stream.context())
     }
 
     /// The alignment, in bytes, of every pointer that this hands out: a power of two.

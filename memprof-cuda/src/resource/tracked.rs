@@ -2,19 +2,24 @@
 
 #![expect(unsafe_code, reason = "passes on the promise of whoever frees")]
 
-use std::cell::RefCell;
-use std::fmt::Write as _;
+use std::backtrace::Backtrace;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::CudaStream;
 use cudarc::driver::sys::CUdeviceptr;
-use memprof_core::__allocator::{blind, unknown_free};
+use memprof_core::__allocator::{blind, print_line, unknown_free};
 use memprof_core::Space;
 
+use self::reporting::Reporting;
 use super::DeviceMemory;
 use super::ledger::Ledger;
 use crate::{Error, events, oom, reconcile};
+
+mod outstanding;
+mod reporting;
+
+pub use self::outstanding::Allocation;
 
 /// Reports every block of `upstream` to memprof: it stands in the report under upstream's space, by the scope that
 /// allocated it.
@@ -24,17 +29,19 @@ use crate::{Error, events, oom, reconcile};
 /// asked, and the error says who holds it. Costs less than a microsecond a call.
 ///
 /// It keeps books of its own too, also while memprof is off: [`allocated_bytes`](Self::allocated_bytes) and
-/// [`outstanding_allocations`](Self::outstanding_allocations). A free with a wrong number of bytes frees the block, with
+/// [`outstanding_allocations`](Self::outstanding_allocations), with call stacks if
+/// [asked for](Self::capture_stacks). A free with a wrong number of bytes frees the block, with
 /// its own bytes, and is counted in [`mismatched_frees`](Self::mismatched_frees); one of a block that did not come
 /// from here goes to upstream and is counted in [`unknown_frees`](Self::unknown_frees).
 ///
 /// Of several of them over one another that report to the same space, the outermost reports; each keeps its books.
-/// While the process is [intercepted](crate::intercept), they only keep their books: interception sees the driver's
-/// calls.
+/// While the process is [intercepted](crate::intercept), they only keep their books, for interception sees the driver's
+/// calls; but for blocks of 0 bytes, for which there are none: those are reported here either way.
 #[derive(Debug)]
 pub struct Tracked<R> {
     upstream: R,
     space: Option<Space>,
+    captures_stacks: bool,
     blocks: Ledger<Block>,
     /// Live blocks of 0 bytes at the null pointer, by the addresses under which memprof knows them.
     nulls: Mutex<Vec<u64>>,
@@ -45,20 +52,11 @@ pub struct Tracked<R> {
     missed_frees: AtomicU64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Block {
     bytes: usize,
     space: Space,
-}
-
-/// A live block of a [`Tracked`] resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Allocation {
-    /// Where it is on the device.
-    pub pointer: CUdeviceptr,
-    /// The bytes that were asked for.
-    pub bytes: usize,
+    stack: Option<Arc<Backtrace>>,
 }
 
 impl<R> Tracked<R> {
@@ -67,6 +65,7 @@ impl<R> Tracked<R> {
         Self {
             upstream,
             space: None,
+            captures_stacks: false,
             blocks: Ledger::new(),
             nulls: Mutex::new(Vec::new()),
             watched: AtomicUsize::new(0),
@@ -82,6 +81,13 @@ impl<R> Tracked<R> {
         Self { space: Some(space), ..Self::new(upstream) }
     }
 
+    /// Keeps the call stack of every block that is allocated from here on: RMM's `capture_stacks`. For each allocation
+    /// that costs some microseconds, and for each live block a kilobyte or more; neither is in any number.
+    #[must_use]
+    pub fn capture_stacks(self) -> Self {
+        Self { captures_stacks: true, ..self }
+    }
+
     /// Bytes allocated and not freed.
     pub fn allocated_bytes(&self) -> usize {
         self.blocks.fold(0, |sum, _, block| sum + block.bytes)
@@ -91,20 +97,27 @@ impl<R> Tracked<R> {
     /// pointers.
     pub fn outstanding_allocations(&self) -> Vec<Allocation> {
         let mut allocations = self.blocks.fold(Vec::new(), |mut list, pointer, block| {
-            list.push(Allocation { pointer, bytes: block.bytes });
+            list.push(Allocation { pointer, bytes: block.bytes, stack: block.stack.clone() });
             list
         });
         allocations.sort_unstable_by_key(|allocation| allocation.pointer);
         allocations
     }
 
-    /// [`outstanding_allocations`](Self::outstanding_allocations) as text, a line `{pointer}: {bytes} B` each.
+    /// [`outstanding_allocations`](Self::outstanding_allocations) as RMM's text: a line `{pointer}: {bytes} B` each. With
+    /// [`capture_stacks`](Self::capture_stacks) that line goes on with ` : callstack:`, and lines `#{number} in
+    /// {function} at {place}` and a blank one follow; RMM names a frame's library in the place of its file and line.
+    /// Finding the names takes milliseconds the first time.
     pub fn outstanding_allocations_str(&self) -> String {
-        let mut text = String::new();
-        for Allocation { pointer, bytes } in self.outstanding_allocations() {
-            let _ = writeln!(text, "{pointer:#x}: {bytes} B");
-        }
-        text
+        let _blind = blind();
+        self.outstanding_allocations().iter().map(ToString::to_string).collect()
+    }
+
+    /// Writes [`outstanding_allocations_str`](Self::outstanding_allocations_str) to stderr, after `memprof: Outstanding
+    /// Allocations: `.
+    pub fn log_outstanding_allocations(&self) {
+        let _blind = blind();
+        print_line(format!("memprof: Outstanding Allocations: {}", self.outstanding_allocations_str()).trim_end());
     }
 
     /// Frees that named other bytes than the block has.
@@ -135,7 +148,8 @@ impl<R: DeviceMemory> Tracked<R> {
         if pointer == 0 {
             return Ok(pointer);
         }
-        if self.blocks.insert(pointer, Block { bytes, space }).is_some() {
+        let block = Block { bytes, space, stack: self.captures_stacks.then(outstanding::stack) };
+        if self.blocks.insert(pointer, block).is_some() {
             self.missed_frees.fetch_add(1, Ordering::Relaxed);
         }
         Ok(pointer)
@@ -199,7 +213,7 @@ impl<R: DeviceMemory> Tracked<R> {
             // SAFETY: the caller's promises are upstream's.
             return unsafe { self.upstream.deallocate(0, 0, stream) };
         };
-        let released = events::released(self.space(stream), address);
+        let released = events::null_released(self.space(stream), address);
         // SAFETY: the caller's promises are upstream's.
         let freed = unsafe { self.upstream.deallocate(0, 0, stream) };
         if freed.is_err() {
@@ -231,10 +245,10 @@ impl<R: DeviceMemory> DeviceMemory for Tracked<R> {
         let attempt = || self.allocate_unreported(bytes, space, stream);
         let pointer = oom::retrying(space, bytes as u64, Some(stream.context()), attempt)?;
         self.watch(stream);
-        let address = if pointer == 0 { null_address() } else { pointer };
-        events::allocated(space, address, bytes as u64);
         if pointer == 0 {
-            self.add_null(address);
+            self.add_null(events::null_allocated(space));
+        } else {
+            events::allocated(space, pointer, bytes as u64);
         }
         Ok(pointer)
     }
@@ -262,41 +276,5 @@ impl<R: DeviceMemory> DeviceMemory for Tracked<R> {
 
     fn alignment(&self) -> usize {
         self.upstream.alignment()
-    }
-}
-
-/// An address that no allocator hands out: blocks of 0 bytes at the null pointer are as many as were allocated.
-fn null_address() -> u64 {
-    static USED: AtomicU64 = AtomicU64::new(0);
-    !USED.fetch_add(1, Ordering::Relaxed)
-}
-
-thread_local! {
-    /// The spaces for which a resource is reporting on this thread.
-    static REPORTING: RefCell<Vec<Space>> = const { RefCell::new(Vec::new()) };
-}
-
-/// While it lives, what is below on this thread does not report to its space.
-struct Reporting;
-
-impl Reporting {
-    /// `None` where a resource above reports already, or the thread is about to end.
-    fn begin(space: Space) -> Option<Self> {
-        let begin = |spaces: &RefCell<Vec<Space>>| {
-            let mut spaces = spaces.try_borrow_mut().ok()?;
-            if spaces.contains(&space) {
-                return None;
-            }
-            let _blind = blind();
-            spaces.push(space);
-            Some(Self)
-        };
-        REPORTING.try_with(begin).ok().flatten()
-    }
-}
-
-impl Drop for Reporting {
-    fn drop(&mut self) {
-        let _ = REPORTING.try_with(|spaces| spaces.try_borrow_mut().map(|mut spaces| spaces.pop()));
     }
 }

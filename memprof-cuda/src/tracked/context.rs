@@ -8,10 +8,12 @@ use std::sync::Arc;
 use cudarc::driver::{CudaContext, DeviceRepr, DriverError, sys};
 
 use super::{TrackedPinnedSlice, TrackedStream, TrackedUnifiedSlice, managed, pinned};
+use crate::Error;
 
 /// A [`CudaContext`] whose streams are tracked, and whose pinned and managed memory memprof knows.
 ///
-/// It derefs to `Arc<CudaContext>`. The methods below are cudarc's, with the same arguments and errors.
+/// It derefs to `Arc<CudaContext>`. The methods below are cudarc's, with the same arguments; those
+/// that allocate give an [`Error`], as [`TrackedStream`]'s do.
 ///
 /// ```no_run
 /// use memprof_cuda::TrackedExt as _;
@@ -68,7 +70,7 @@ impl TrackedContext {
     /// # Safety
     ///
     /// The memory is unset.
-    pub unsafe fn alloc_pinned<T: DeviceRepr>(&self, len: usize) -> Result<TrackedPinnedSlice<T>, DriverError> {
+    pub unsafe fn alloc_pinned<T: DeviceRepr>(&self, len: usize) -> Result<TrackedPinnedSlice<T>, Error> {
         // SAFETY: the caller sets the memory.
         unsafe { self.alloc_pinned_with_flags(len, sys::CU_MEMHOSTALLOC_WRITECOMBINED) }
     }
@@ -86,7 +88,7 @@ impl TrackedContext {
         &self,
         len: usize,
         flags: u32,
-    ) -> Result<TrackedPinnedSlice<T>, DriverError> {
+    ) -> Result<TrackedPinnedSlice<T>, Error> {
         // SAFETY: the caller sets the memory.
         unsafe { pinned::alloc(&self.context.default_stream(), len, flags) }
     }
@@ -104,7 +106,7 @@ impl TrackedContext {
         &self,
         len: usize,
         attach_global: bool,
-    ) -> Result<TrackedUnifiedSlice<T>, DriverError> {
+    ) -> Result<TrackedUnifiedSlice<T>, Error> {
         // SAFETY: the caller sets the memory.
         unsafe { managed::alloc(&self.context, len, attach_global) }
     }

@@ -11,18 +11,20 @@ use cudarc::driver::{CudaContext, CudaSlice, DriverError, result, sys::CUresult}
 use memprof_core::__allocator::{self, Released};
 use memprof_core::Space;
 
-use crate::events;
+use crate::{events, pools};
 
-/// Frees a slice as dropping it would.
-pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space) {
+/// Frees a slice as dropping it would. `null`: the free of a block of no bytes that goes with it, already recorded.
+pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space, null: Option<Released>) {
     let stream = Arc::clone(slice.stream());
     let context = stream.context();
     keeping_errors(context, || {
         let bound = context.bind_to_thread();
         // Its stream waits for what reads and writes it.
         let address = slice.leak();
+        // Before the driver gives the address out again.
+        pools::freed(address);
         let _call = events::WrapperCall::begin();
-        let released = released(space, address);
+        let released = if address == 0 { null } else { released(space, address) };
         let freed = if context.has_async_alloc() {
             context.record_err(bound);
             // SAFETY: `leak` has handed over the one right to free this address, on the stream that it came from.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use cudarc::driver::sys::CUdeviceptr;
 use cudarc::driver::{
-    CudaContext, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, DeviceSlice, DriverError, HostSlice, LaunchArgs,
-    PushKernelArg, SyncOnDrop, UnifiedSlice,
+    CudaContext, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, DeviceSlice, HostSlice, LaunchArgs, PushKernelArg,
+    SyncOnDrop, UnifiedSlice,
 };
 use memprof_core::Space;
 
-use super::{allocate, bytes_of, free, word};
-use crate::events;
+use super::{allocate, bind, bytes_of, free};
+use crate::{Error, events};
 
 /// A [`UnifiedSlice`] whose bytes stand in the space `managed`, under who allocated it.
 ///
@@ -31,15 +31,14 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
     context: &Arc<CudaContext>,
     len: usize,
     attach_global: bool,
-) -> Result<TrackedUnifiedSlice<T>, DriverError> {
+) -> Result<TrackedUnifiedSlice<T>, Error> {
     let bytes = bytes_of::<T>(Space::MANAGED, len)?;
-    context.bind_to_thread()?;
+    bind(context, Space::MANAGED)?;
     let _call = events::WrapperCall::begin();
     let slice = allocate(Space::MANAGED, bytes, context, || {
         // SAFETY: the caller sets the memory.
         unsafe { context.alloc_unified(len, attach_global) }
-    })
-    .map_err(word)?;
+    })?;
     match address(&slice) {
         0 => {}
         address => events::allocated(Space::MANAGED, address, bytes),

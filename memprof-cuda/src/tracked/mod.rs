@@ -1,8 +1,8 @@
 //! Tracked allocations: cudarc's own types, and the books beside them.
 //!
 //! [`TrackedExt::tracked`] makes a [`TrackedStream`] of a stream, whose allocating methods shadow cudarc's, with the
-//! same names, arguments and errors, and give a [`TrackedSlice`]. That derefs to cudarc's slice and is accepted
-//! wherever cudarc takes one. An allocation is recorded after the driver made it, a free before the driver takes it
+//! same names and arguments, and give a [`TrackedSlice`]. That derefs to cudarc's slice and is accepted wherever cudarc
+//! takes one. Their [`Error`] says who holds the memory where it does not suffice, and becomes cudarc's in a `?`. An allocation is recorded after the driver made it, a free before the driver takes it
 //! back, under the address that the inner slice then has; a free that the driver refuses is taken back.
 //!
 //! What cudarc does with a slice, that it waits for readers and writers before the free and keeps errors of a drop in
@@ -66,12 +66,18 @@ impl TrackedExt for Arc<CudaContext> {
 
 /// The bytes of `len` elements. More than an address space holds is memory that does not suffice, in every space, and
 /// nothing that anybody could free would help.
-fn bytes_of<T>(space: Space, len: usize) -> Result<u64, DriverError> {
+fn bytes_of<T>(space: Space, len: usize) -> Result<u64, Error> {
     let bytes = len.checked_mul(size_of::<T>()).filter(|bytes| isize::try_from(*bytes).is_ok());
     bytes.map(|bytes| bytes as u64).ok_or_else(|| {
         record_alloc_failure(space, (len as u64).saturating_mul(size_of::<T>() as u64));
-        DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY)
+        let attempted = format!("allocate {len} values of {} bytes in {space}", size_of::<T>());
+        Error::call(attempted, DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY))
     })
+}
+
+/// That this context can be current on this thread; an error that waits in it is said here, as cudarc does.
+fn bind(context: &CudaContext, space: Space) -> Result<(), Error> {
+    context.bind_to_thread().map_err(|error| Error::call(format!("allocate in {space}"), error))
 }
 
 /// Allocates by `attempt`, in this context. A failure is counted; where memory does not suffice, the program's callback
@@ -85,10 +91,4 @@ fn allocate<A>(
     oom::retrying(space, bytes, Some(context), || {
         attempt().map_err(|error| Error::call(format!("allocate {bytes} bytes of {space}"), error))
     })
-}
-
-/// The driver's word alone, as cudarc gives it.
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn word(error: Error) -> DriverError {
-    DriverError(error.code().unwrap_or(CUresult::CUDA_ERROR_UNKNOWN))
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use cudarc::driver::{CudaStream, DeviceRepr, DriverError, HostSlice, PinnedHostSlice, SyncOnDrop, ValidAsZeroBits};
 use memprof_core::Space;
 
-use super::{allocate, bytes_of, free, word};
-use crate::events;
+use super::{allocate, bind, bytes_of, free};
+use crate::{Error, events};
 
 /// A [`PinnedHostSlice`] whose bytes stand in the space `pinned`, under who allocated it.
 ///
@@ -29,16 +29,15 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
     stream: &Arc<CudaStream>,
     len: usize,
     flags: u32,
-) -> Result<TrackedPinnedSlice<T>, DriverError> {
+) -> Result<TrackedPinnedSlice<T>, Error> {
     let bytes = bytes_of::<T>(Space::PINNED, len)?;
     let context = stream.context();
-    context.bind_to_thread()?;
+    bind(context, Space::PINNED)?;
     let _call = events::WrapperCall::begin();
     let slice = allocate(Space::PINNED, bytes, context, || {
         // SAFETY: the caller sets the memory.
         unsafe { context.alloc_pinned_with_flags::<T>(len, flags) }
-    })
-    .map_err(word)?;
+    })?;
     // SAFETY: only the address is taken, of memory that nothing uses yet.
     let (elements, not_a_use) = unsafe { slice.stream_synced_slice(stream) };
     let address = elements.as_ptr().addr() as u64;

@@ -14,8 +14,7 @@ use cudarc::driver::{
 use memprof_core::Space;
 
 use super::{free, stream};
-use crate::events;
-use crate::resource::call::device_space_of;
+use crate::{Error, events, pools, spaces};
 
 /// A [`CudaSlice`] whose bytes stand in the space of its device, `cuda:0`, under who allocated it.
 ///
@@ -30,22 +29,27 @@ use crate::resource::call::device_space_of;
 /// then refuses an address that it does not know, and the block stays on the books until its address is given out anew.
 ///
 /// Not followed: what is swapped for an untracked slice through [`DerefMut`] (`mem::replace(&mut *tracked, plain)`) is
-/// cudarc's to free, so its bytes stay on the books; two tracked slices can be swapped. A slice of no bytes for which
-/// the driver gives the null pointer is no block; with any other address it is a block of 0 bytes.
+/// cudarc's to free, so its bytes stay on the books; two tracked slices can be swapped. A slice of no bytes is a block of
+/// 0 bytes, also where the driver gives the null pointer for it.
 pub struct TrackedSlice<T> {
     slice: ManuallyDrop<CudaSlice<T>>,
     space: Space,
     ordinal: usize,
+    /// Where the books have a block of no bytes that came with the null pointer; 0 for none.
+    null: u64,
 }
 
 impl<T> TrackedSlice<T> {
     /// What the driver has just allocated.
     pub(super) fn allocated(slice: CudaSlice<T>, space: Space) -> Self {
-        match address(&slice) {
-            0 => {}
-            address => events::allocated(space, address, slice.num_bytes() as u64),
-        }
-        Self::known(slice, space)
+        let null = match address(&slice) {
+            0 => events::null_allocated(space),
+            address => {
+                events::allocated(space, address, slice.num_bytes() as u64);
+                0
+            }
+        };
+        Self::known(slice, space, null)
     }
 
     /// Memory that may be on the books already.
@@ -54,11 +58,11 @@ impl<T> TrackedSlice<T> {
             Some(known) => known.restore(),
             None => return Self::allocated(slice, space),
         }
-        Self::known(slice, space)
+        Self::known(slice, space, 0)
     }
 
-    fn known(slice: CudaSlice<T>, space: Space) -> Self {
-        Self { ordinal: slice.ordinal(), slice: ManuallyDrop::new(slice), space }
+    fn known(slice: CudaSlice<T>, space: Space, null: u64) -> Self {
+        Self { ordinal: slice.ordinal(), slice: ManuallyDrop::new(slice), space, null }
     }
 
     /// cudarc's slice, off the books from here on: recorded as a free in the scope that is open here.
@@ -70,7 +74,8 @@ impl<T> TrackedSlice<T> {
     }
 
     /// The address, which the caller frees; see [`CudaSlice::leak`]. It stays on the books, so that a leak is seen:
-    /// [`TrackedStream::upgrade_device_ptr`](super::TrackedStream::upgrade_device_ptr) takes it up again.
+    /// [`TrackedStream::upgrade_device_ptr`](super::TrackedStream::upgrade_device_ptr) takes it up again. The null
+    /// pointer is no address, and off the books.
     pub fn leak(self) -> CUdeviceptr {
         self.into_parts().0.leak()
     }
@@ -78,13 +83,16 @@ impl<T> TrackedSlice<T> {
     fn into_parts(self) -> (CudaSlice<T>, Space) {
         let mut parts = ManuallyDrop::new(self);
         let space = parts.space();
+        // Dropped: the free stands.
+        drop(events::null_released(parts.space, parts.null));
+        pools::freed(address(&parts.slice));
         // SAFETY: `parts` is not used again, and never dropped.
         (unsafe { ManuallyDrop::take(&mut parts.slice) }, space)
     }
 
     /// The space of the slice that is in here now.
     fn space(&self) -> Space {
-        if self.slice.ordinal() == self.ordinal { self.space } else { device_space_of(self.slice.context()) }
+        if self.slice.ordinal() == self.ordinal { self.space } else { spaces::of_context(self.slice.context()) }
     }
 }
 
@@ -93,12 +101,12 @@ impl<T: DeviceRepr> TrackedSlice<T> {
     ///
     /// # Errors
     ///
-    /// As cudarc's.
-    pub fn try_clone(&self) -> Result<Self, DriverError> {
+    /// As [`TrackedStream::alloc`](super::TrackedStream::alloc).
+    pub fn try_clone(&self) -> Result<Self, Error> {
         let stream = self.slice.stream();
         // SAFETY: set on the next line.
         let mut clone = unsafe { stream::alloc(stream, self.space(), self.slice.len()) }?;
-        stream.memcpy_dtod(self, &mut clone)?;
+        stream::copied(self.slice.len(), stream.memcpy_dtod(self, &mut clone))?;
         Ok(clone)
     }
 }
@@ -116,7 +124,7 @@ impl<T: DeviceRepr> Clone for TrackedSlice<T> {
 /// Takes a slice of cudarc's onto the books, as if it had been allocated here; nothing changes for one that is known.
 impl<T> From<CudaSlice<T>> for TrackedSlice<T> {
     fn from(slice: CudaSlice<T>) -> Self {
-        let space = device_space_of(slice.context());
+        let space = spaces::of_context(slice.context());
         Self::adopted(slice, space)
     }
 }
@@ -131,9 +139,9 @@ impl<T: Clone + Default + DeviceRepr> TryFrom<TrackedSlice<T>> for Vec<T> {
 
 impl<T> Drop for TrackedSlice<T> {
     fn drop(&mut self) {
-        let space = self.space();
+        let (space, null) = (self.space(), events::null_released(self.space, self.null));
         // SAFETY: it is being dropped, so nobody uses the field again.
-        free::free_slice(unsafe { ManuallyDrop::take(&mut self.slice) }, space);
+        free::free_slice(unsafe { ManuallyDrop::take(&mut self.slice) }, space, null);
     }
 }
 

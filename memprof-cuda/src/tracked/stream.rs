@@ -9,18 +9,18 @@ use cudarc::driver::sys::{self, CUdeviceptr};
 use cudarc::driver::{CudaStream, DevicePtr, DeviceRepr, DriverError, HostSlice, ValidAsZeroBits, result};
 use memprof_core::Space;
 
-use super::{TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedUnifiedSlice, allocate, bytes_of, word};
+use super::{TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedUnifiedSlice, allocate, bind, bytes_of};
 use super::{managed, pinned};
-use crate::Error;
-use crate::events;
 use crate::reconcile::Watch;
-use crate::resource::call::device_space_of;
+use crate::{Error, events, pools, spaces};
 
 /// A [`CudaStream`] whose allocations memprof knows: what [`TrackedExt::tracked`](super::TrackedExt::tracked) gives.
 ///
 /// It derefs to `Arc<CudaStream>`, so everything that a stream does, it does. The methods below that carry cudarc's
-/// names take the same arguments and give the same errors, and a [`TrackedSlice`] where cudarc gives a slice. Each
-/// costs less than a microsecond over cudarc's.
+/// names take the same arguments, and give a [`TrackedSlice`] where cudarc gives a slice. Each costs less than a
+/// microsecond over cudarc's. Those that allocate give an [`Error`]: it has the driver's word in its
+/// [`code`](Error::code), becomes cudarc's [`DriverError`] in a `?`, and where memory did not suffice its text says who
+/// holds it.
 ///
 /// Not seen: what is allocated from the stream underneath, as by `slice.stream().alloc(..)`, by a library that is
 /// given the `Arc<CudaStream>`, or by a graph that is captured and launched again. That is what
@@ -35,7 +35,7 @@ pub struct TrackedStream {
 
 impl TrackedStream {
     pub(super) fn new(stream: Arc<CudaStream>) -> Self {
-        let space = device_space_of(stream.context());
+        let space = spaces::of_context(stream.context());
         Self { _watch: Watch::new(stream.context()), stream, space }
     }
 
@@ -48,11 +48,11 @@ impl TrackedStream {
     ///
     /// # Errors
     ///
-    /// The driver's.
-    pub fn null<T>(&self) -> Result<TrackedSlice<T>, DriverError> {
-        self.stream.context().bind_to_thread()?;
+    /// As [`alloc`](Self::alloc).
+    pub fn null<T>(&self) -> Result<TrackedSlice<T>, Error> {
+        bind(self.stream.context(), self.space)?;
         let _call = events::WrapperCall::begin();
-        let slice = allocate(self.space, 0, self.stream.context(), || self.stream.null()).map_err(word)?;
+        let slice = allocate(self.space, 0, self.stream.context(), || self.stream.null())?;
         Ok(TrackedSlice::allocated(slice, self.space))
     }
 
@@ -60,12 +60,15 @@ impl TrackedStream {
     ///
     /// # Errors
     ///
-    /// The driver's. It is counted in `failed`, unless it was waiting in the context already.
+    /// What was attempted, and the driver's word. It is counted in `failed`, unless it was waiting in the context
+    /// already. Where memory does not suffice ([`is_out_of_memory`](Error::is_out_of_memory)), the text of the first
+    /// failure of a burst goes on with who holds it; stderr says it too: see
+    /// [`on_out_of_memory`](crate::on_out_of_memory).
     ///
     /// # Safety
     ///
     /// The memory is unset.
-    pub unsafe fn alloc<T: DeviceRepr>(&self, len: usize) -> Result<TrackedSlice<T>, DriverError> {
+    pub unsafe fn alloc<T: DeviceRepr>(&self, len: usize) -> Result<TrackedSlice<T>, Error> {
         // SAFETY: the caller sets the memory.
         unsafe { alloc(&self.stream, self.space, len) }
     }
@@ -75,10 +78,10 @@ impl TrackedStream {
     /// # Errors
     ///
     /// As [`alloc`](Self::alloc).
-    pub fn alloc_zeros<T: DeviceRepr + ValidAsZeroBits>(&self, len: usize) -> Result<TrackedSlice<T>, DriverError> {
+    pub fn alloc_zeros<T: DeviceRepr + ValidAsZeroBits>(&self, len: usize) -> Result<TrackedSlice<T>, Error> {
         // SAFETY: set on the next line.
         let mut slice = unsafe { self.alloc(len) }?;
-        self.stream.memset_zeros(&mut slice)?;
+        self.stream.memset_zeros(&mut slice).map_err(|error| Error::call(format!("set {len} values to 0"), error))?;
         Ok(slice)
     }
 
@@ -87,13 +90,11 @@ impl TrackedStream {
     /// # Errors
     ///
     /// As [`alloc`](Self::alloc).
-    pub fn clone_htod<T: DeviceRepr, Src: HostSlice<T> + ?Sized>(
-        &self,
-        src: &Src,
-    ) -> Result<TrackedSlice<T>, DriverError> {
+    pub fn clone_htod<T: DeviceRepr, Src: HostSlice<T> + ?Sized>(&self, src: &Src) -> Result<TrackedSlice<T>, Error> {
         // SAFETY: set on the next line.
         let mut slice = unsafe { self.alloc(src.len()) }?;
-        self.stream.memcpy_htod(src, &mut slice)?;
+        let attempted = || format!("copy {} values to the device", src.len());
+        self.stream.memcpy_htod(src, &mut slice).map_err(|error| Error::call(attempted(), error))?;
         Ok(slice)
     }
 
@@ -103,10 +104,7 @@ impl TrackedStream {
     ///
     /// As [`alloc`](Self::alloc).
     #[deprecated = "Use clone_htod"]
-    pub fn memcpy_stod<T: DeviceRepr, Src: HostSlice<T> + ?Sized>(
-        &self,
-        src: &Src,
-    ) -> Result<TrackedSlice<T>, DriverError> {
+    pub fn memcpy_stod<T: DeviceRepr, Src: HostSlice<T> + ?Sized>(&self, src: &Src) -> Result<TrackedSlice<T>, Error> {
         self.clone_htod(src)
     }
 
@@ -115,15 +113,16 @@ impl TrackedStream {
     /// # Errors
     ///
     /// As [`alloc`](Self::alloc).
-    pub fn clone_dtod<T: DeviceRepr, Src: DevicePtr<T>>(&self, src: &Src) -> Result<TrackedSlice<T>, DriverError> {
+    pub fn clone_dtod<T: DeviceRepr, Src: DevicePtr<T>>(&self, src: &Src) -> Result<TrackedSlice<T>, Error> {
         // SAFETY: set on the next line.
         let mut slice = unsafe { self.alloc(src.len()) }?;
-        self.stream.memcpy_dtod(src, &mut slice)?;
+        copied(src.len(), self.stream.memcpy_dtod(src, &mut slice))?;
         Ok(slice)
     }
 
     /// Allocates from a memory pool of this stream's device (`cuMemAllocFromPoolAsync`). The slice goes back to the
-    /// pool on this stream when it is dropped; its bytes stand in the space of the device.
+    /// pool on this stream when it is dropped; its bytes stand in the space of the device. What the pool holds in reserve
+    /// is part of the device's line for as long as a slice out of it is alive, or interception has seen it made.
     ///
     /// # Errors
     ///
@@ -137,15 +136,15 @@ impl TrackedStream {
         &self,
         pool: sys::CUmemoryPool,
         len: usize,
-    ) -> Result<TrackedSlice<T>, DriverError> {
+    ) -> Result<TrackedSlice<T>, Error> {
         let bytes = bytes_of::<T>(self.space, len)?;
         self.can_make_a_slice()?;
         let _call = events::WrapperCall::begin();
         let address = allocate(self.space, bytes, self.stream.context(), || {
             // SAFETY: the pool is the caller's promise; the stream is alive.
             unsafe { result::mem_pool::alloc_async(pool, bytes as usize, self.stream.cu_stream()) }
-        })
-        .map_err(word)?;
+        })?;
+        pools::allocated(address, pool, self.space);
         // SAFETY: just allocated with these bytes; the caller sets the memory.
         let slice = unsafe { self.stream.upgrade_device_ptr(address, len) };
         Ok(TrackedSlice::allocated(slice, self.space))
@@ -177,7 +176,7 @@ impl TrackedStream {
     /// # Safety
     ///
     /// The memory is unset.
-    pub unsafe fn pinned<T: DeviceRepr>(&self, len: usize) -> Result<TrackedPinnedSlice<T>, DriverError> {
+    pub unsafe fn pinned<T: DeviceRepr>(&self, len: usize) -> Result<TrackedPinnedSlice<T>, Error> {
         // SAFETY: the caller sets the memory.
         unsafe { pinned::alloc(&self.stream, len, sys::CU_MEMHOSTALLOC_WRITECOMBINED) }
     }
@@ -195,7 +194,7 @@ impl TrackedStream {
         &self,
         len: usize,
         flags: u32,
-    ) -> Result<TrackedPinnedSlice<T>, DriverError> {
+    ) -> Result<TrackedPinnedSlice<T>, Error> {
         // SAFETY: the caller sets the memory.
         unsafe { pinned::alloc(&self.stream, len, flags) }
     }
@@ -215,7 +214,7 @@ impl TrackedStream {
         &self,
         len: usize,
         attach_global: bool,
-    ) -> Result<TrackedUnifiedSlice<T>, DriverError> {
+    ) -> Result<TrackedUnifiedSlice<T>, Error> {
         // SAFETY: the caller sets the memory.
         unsafe { managed::alloc(self.stream.context(), len, attach_global) }
     }
@@ -231,8 +230,8 @@ impl TrackedStream {
     ///
     /// The memory is unset.
     pub unsafe fn map<T: DeviceRepr>(&self, len: usize) -> Result<TrackedMapping<T>, Error> {
-        let bytes = bytes_of::<T>(self.space, len).map_err(|error| Error::call("map memory", error))?;
-        self.can_make_a_slice().map_err(|error| Error::call("map memory", error))?;
+        let bytes = bytes_of::<T>(self.space, len)?;
+        self.can_make_a_slice()?;
         // SAFETY: the caller sets the memory.
         unsafe { TrackedMapping::new(&self.stream, self.space, bytes, len) }
     }
@@ -247,11 +246,11 @@ impl TrackedStream {
     }
 
     /// Whether cudarc can make a slice of an address: it panics where it cannot make the slice's events.
-    fn can_make_a_slice(&self) -> Result<(), DriverError> {
+    fn can_make_a_slice(&self) -> Result<(), Error> {
         let context = self.stream.context();
-        context.bind_to_thread()?;
+        bind(context, self.space)?;
         if context.is_event_tracking() {
-            context.new_event(None)?;
+            context.new_event(None).map_err(|error| Error::call("make an event", error))?;
         }
         Ok(())
     }
@@ -270,14 +269,18 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
     stream: &Arc<CudaStream>,
     space: Space,
     len: usize,
-) -> Result<TrackedSlice<T>, DriverError> {
+) -> Result<TrackedSlice<T>, Error> {
     let bytes = bytes_of::<T>(space, len)?;
-    stream.context().bind_to_thread()?;
+    bind(stream.context(), space)?;
     let _call = events::WrapperCall::begin();
     let slice = allocate(space, bytes, stream.context(), || {
         // SAFETY: the caller sets the memory.
         unsafe { stream.alloc(len) }
-    })
-    .map_err(word)?;
+    })?;
     Ok(TrackedSlice::allocated(slice, space))
+}
+
+/// What a copy of so many values on the device came to.
+pub(super) fn copied(len: usize, outcome: Result<(), DriverError>) -> Result<(), Error> {
+    outcome.map_err(|error| Error::call(format!("copy {len} values on the device"), error))
 }

@@ -66,7 +66,8 @@ fn out_of_memory_says_who_holds_it_and_leaves_the_books() -> Outcome {
         Action::GiveUp
     });
     let error = stream.alloc_zeros::<u8>(wanted).err().ok_or("more was given out than the device has")?;
-    assert_eq!(error.0, CUresult::CUDA_ERROR_OUT_OF_MEMORY);
+    assert!(error.to_string().contains("out of memory in cuda:0: "), "{error}");
+    assert_eq!(error.code(), Some(CUresult::CUDA_ERROR_OUT_OF_MEMORY));
     let problem = asked.try_recv()?;
     let owners: Vec<_> = problem.owners.iter().map(|owner| (owner.path.as_str(), owner.bytes)).collect();
     assert_eq!(

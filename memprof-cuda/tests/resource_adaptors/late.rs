@@ -64,9 +64,9 @@ struct Shown {
 fn race<R: DeviceMemory>(
     device: &Device,
     space: Space,
+    bytes: usize,
     make: impl FnOnce(Slow<Box<dyn Fn() + Send + Sync>>) -> R,
 ) -> Result<Option<Shown>, Box<dyn std::error::Error>> {
-    const BYTES: usize = 100_000;
     let (freed, wait_for_free) = mpsc::channel::<()>();
     let (allocated, wait_for_allocation) = mpsc::channel::<()>();
     let wait_for_allocation = Mutex::new(wait_for_allocation);
@@ -78,20 +78,20 @@ fn race<R: DeviceMemory>(
     })));
     let stream = &device.stream;
     let resource = &resource;
-    let one = resource.allocate(BYTES, stream)?;
+    let one = resource.allocate(bytes, stream)?;
     let other = thread::scope(|scope| {
         let other = scope.spawn(move || {
             let _ = wait_for_free.recv();
-            let pointer = resource.allocate(BYTES, stream);
+            let pointer = resource.allocate(bytes, stream);
             let _ = allocated.send(());
             pointer
         });
-        free(resource, one, BYTES, stream)?;
+        free(resource, one, bytes, stream)?;
         Ok::<_, Box<dyn std::error::Error>>(other.join().map_err(|_| "the other thread panicked")??)
     })?;
     let totals = memprof_core::snapshot().totals(space);
     let shown = Shown { missed_frees: totals.missed_frees, live: totals.live, live_blocks: totals.live_blocks };
-    free(resource, other, BYTES, stream)?;
+    free(resource, other, bytes, stream)?;
     if one != other {
         skipped("the driver did not give the same address again");
         return Ok(None);
@@ -103,7 +103,7 @@ fn race<R: DeviceMemory>(
 fn a_late_adaptor_is_caught() -> Outcome {
     let device = device()?;
     let space = Space::named("late");
-    if let Some(shown) = race(&device, space, |upstream| Late { upstream, space })? {
+    if let Some(shown) = race(&device, space, 100_000, |upstream| Late { upstream, space })? {
         assert_eq!(shown, Shown { missed_frees: 1, live: 0, live_blocks: 0 }, "the block that is live is lost");
     }
     Ok(())
@@ -112,9 +112,21 @@ fn a_late_adaptor_is_caught() -> Outcome {
 #[test]
 fn tracked_closes_its_books_before_the_address_is_reused() -> Outcome {
     let device = device()?;
-    let space = Space::named("in time");
-    if let Some(shown) = race(&device, space, |upstream| Tracked::in_space(upstream, space))? {
-        assert_eq!(shown, Shown { missed_frees: 0, live: 100_000, live_blocks: 1 });
+    for (name, bytes) in [("in time", 100_000), ("in time, 256 bytes", 256), ("in time, 0 bytes", 0)] {
+        let space = Space::named(name);
+        let tracked = Mutex::new(None);
+        let shown = race(&device, space, bytes, |upstream| {
+            let resource = Arc::new(Tracked::in_space(upstream, space));
+            if let Ok(mut tracked) = tracked.lock() {
+                *tracked = Some(Arc::clone(&resource));
+            }
+            resource
+        })?;
+        let Some(shown) = shown else { continue };
+        assert_eq!(shown, Shown { missed_frees: 0, live: i64::try_from(bytes)?, live_blocks: 1 }, "{name}");
+        let tracked = tracked.into_inner()?.ok_or("there is a resource")?;
+        assert_eq!((tracked.allocated_bytes(), tracked.outstanding_allocations().len()), (0, 0), "{name}");
+        assert_eq!((tracked.unknown_frees(), tracked.missed_frees()), (0, 0), "{name}");
     }
     Ok(())
 }
@@ -124,7 +136,7 @@ fn limiting_keeps_its_books_when_the_address_is_reused() -> Outcome {
     let device = device()?;
     let space = Space::named("limited in time");
     let limiting = Mutex::new(None);
-    let shown = race(&device, space, |upstream| {
+    let shown = race(&device, space, 100_000, |upstream| {
         let resource = Arc::new(Limiting::new(upstream, 300_000));
         if let Ok(mut limiting) = limiting.lock() {
             *limiting = Some(Arc::clone(&resource));

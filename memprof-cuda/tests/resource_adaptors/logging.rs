@@ -161,6 +161,24 @@ fn rmm_log_file_names_the_file() -> Outcome {
 }
 
 #[test]
+fn the_standard_streams_begin_with_the_header() -> Outcome {
+    const TEST: &str = "logging::the_standard_streams_begin_with_the_header";
+    const CHILD: &str = "LOGGING_TEST_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        drop(Logging::to_writer(CudaMemory, io::stdout()));
+        drop(Logging::to_writer(CudaMemory, io::stderr()));
+        return Ok(());
+    }
+    let mut child = std::process::Command::new(std::env::current_exe()?);
+    let output = child.args(["--exact", TEST, "--nocapture"]).env(CHILD, "1").output()?;
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stderr)?, format!("{HEADER}\n"));
+    // The test's own lines are around it.
+    assert!(String::from_utf8(output.stdout)?.contains(&format!("{HEADER}\n")));
+    Ok(())
+}
+
+#[test]
 fn a_log_that_cannot_be_written_fails_no_allocation() -> Outcome {
     struct Full;
     impl Write for Full {

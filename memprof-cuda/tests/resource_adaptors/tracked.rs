@@ -29,7 +29,7 @@ fn free_all(resource: &dyn DeviceMemory, pointers: &[CUdeviceptr], bytes: usize,
 fn an_empty_one_holds_nothing() {
     let resource = Tracked::new(CudaMemory);
     assert_eq!(resource.allocated_bytes(), 0);
-    assert_eq!(resource.outstanding_allocations(), []);
+    assert_eq!(resource.outstanding_allocations().len(), 0);
     assert_eq!(resource.outstanding_allocations_str(), "");
 }
 
@@ -62,7 +62,104 @@ fn what_is_left_is_listed_in_the_order_of_pointers() -> Outcome {
     let lines: Vec<_> = left.iter().map(|pointer| format!("{pointer:#x}: 10485760 B")).collect();
     assert_eq!(text.lines().collect::<Vec<_>>(), lines);
     assert!(text.ends_with('\n'));
+    assert!(resource.outstanding_allocations().iter().all(|block| block.stack.is_none()), "nobody asked for stacks");
     free_all(&resource, &left, 10 * MIB, &device)?;
+    Ok(())
+}
+
+/// Allocates under a name that a stack shows.
+#[inline(never)]
+fn the_one_who_allocates(resource: &dyn DeviceMemory, device: &Device) -> Result<Vec<CUdeviceptr>, Error> {
+    allocate(resource, 10, 10 * MIB, device)
+}
+
+#[test]
+fn what_is_left_has_the_stacks_of_those_who_allocated_it() -> Outcome {
+    let device = device()?;
+    let resource = Tracked::new(CudaMemory).capture_stacks();
+    let pointers = the_one_who_allocates(&resource, &device)?;
+    let (mut freed, mut left) = (Vec::new(), Vec::new());
+    for (index, pointer) in pointers.into_iter().enumerate() {
+        if index % 2 == 0 { &mut freed } else { &mut left }.push(pointer);
+    }
+    free_all(&resource, &freed, 10 * MIB, &device)?;
+    assert_eq!((resource.allocated_bytes(), resource.outstanding_allocations().len()), (50 * MIB, 5));
+    assert!(resource.outstanding_allocations().iter().all(|block| block.stack.is_some()));
+    left.sort_unstable();
+    let text = resource.outstanding_allocations_str();
+    let blocks: Vec<_> = text.split_terminator("\n\n").collect();
+    assert_eq!(blocks.len(), 5, "each ends with a blank line: {text}");
+    for (block, pointer) in blocks.iter().zip(&left) {
+        let mut lines = block.lines();
+        assert_eq!(lines.next(), Some(format!("{pointer:#x}: 10485760 B : callstack:").as_str()));
+        let frames: Vec<_> = lines.collect();
+        assert!((1..=64).contains(&frames.len()), "{block}");
+        assert!(frames.iter().zip(0..).all(|(frame, number)| frame.starts_with(&format!("#{number} in "))), "{block}");
+        assert!(frames.iter().any(|frame| frame.contains("tracked::the_one_who_allocates")), "{block}");
+    }
+    free_all(&resource, &left, 10 * MIB, &device)?;
+    assert_eq!(resource.outstanding_allocations_str(), "");
+    Ok(())
+}
+
+#[test]
+fn what_a_stack_takes_is_in_no_number() -> Outcome {
+    let device = device()?;
+    let resource = Tracked::new(CudaMemory).capture_stacks();
+    // cudarc looks up each function at its first call, and allocates for that.
+    let first = resource.allocate(100, &device.stream)?;
+    free(&resource, first, 100, &device.stream)?;
+    let scope = Scope::enter(Site::named("stacks"));
+    let pointer = resource.allocate(100, &device.stream)?;
+    drop(resource.outstanding_allocations_str());
+    free(&resource, pointer, 100, &device.stream)?;
+    let counters = scope.finish().counters(Space::HOST);
+    assert_eq!((counters.total_bytes, counters.current_bytes), (0, 0), "the text was hidden too");
+    Ok(())
+}
+
+#[test]
+fn the_list_is_written_to_stderr() -> Outcome {
+    const TEST: &str = "tracked::the_list_is_written_to_stderr";
+    const CHILD: &str = "OUTSTANDING_TEST_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        let device = device()?;
+        let resource = Tracked::new(CudaMemory);
+        resource.log_outstanding_allocations();
+        let pointer = resource.allocate(1000, &device.stream)?;
+        resource.log_outstanding_allocations();
+        return Ok(free(&resource, pointer, 1000, &device.stream)?);
+    }
+    let mut child = std::process::Command::new(std::env::current_exe()?);
+    let output = child.args(["--exact", TEST, "--nocapture"]).env(CHILD, "1").output()?;
+    let text = String::from_utf8(output.stderr)?;
+    assert!(output.status.success(), "{text}");
+    let lines: Vec<_> =
+        text.lines().filter_map(|line| line.strip_prefix("memprof: Outstanding Allocations:")).collect();
+    let [nothing, one] = lines[..] else { return Err(text.into()) };
+    assert_eq!(nothing, "");
+    assert!(one.starts_with(" 0x") && one.ends_with(": 1000 B"), "{one}");
+    Ok(())
+}
+
+#[test]
+fn the_upper_of_two_counts_what_came_through_it() -> Outcome {
+    let device = device()?;
+    let inner = Tracked::new(CudaMemory);
+    let below = allocate(&inner, 10, 1000, &device)?;
+    free_all(&inner, &below[..5], 1000, &device)?;
+    assert_eq!(inner.allocated_bytes(), 5000);
+    let outer = Tracked::new(&inner);
+    let above = allocate(&outer, 2, 1000, &device)?;
+    assert_eq!((outer.allocated_bytes(), inner.allocated_bytes()), (2000, 7000));
+    free_all(&outer, &above, 1000, &device)?;
+    free_all(&inner, &below[5..], 1000, &device)?;
+    assert_eq!((outer.allocated_bytes(), inner.allocated_bytes()), (0, 0));
+    assert_eq!((outer.outstanding_allocations_str(), inner.outstanding_allocations_str()), Default::default());
+    let pointer = outer.allocate(8 * MIB, &device.stream)?;
+    assert_eq!((outer.allocated_bytes(), inner.allocated_bytes()), (8 * MIB, 8 * MIB));
+    free(&outer, pointer, 8 * MIB, &device.stream)?;
+    assert_eq!((outer.allocated_bytes(), inner.allocated_bytes()), (0, 0));
     Ok(())
 }
 
@@ -151,16 +248,24 @@ fn double_and_foreign_frees_are_counted_and_refused() -> Outcome {
 }
 
 #[test]
-fn blocks_of_no_bytes_are_blocks() -> Outcome {
+fn blocks_of_no_bytes_are_blocks_intercepted_or_not() -> Outcome {
     let device = device()?;
     let before = books(CUDA());
     let resource = Tracked::new(CudaMemory);
+    let live = |blocks| Books { live_blocks: before.live_blocks + blocks, ..before.clone() };
     assert_eq!(allocate(&resource, 3, 0, &device)?, [0, 0, 0]);
-    assert_eq!(books(CUDA()), Books { live_blocks: before.live_blocks + 3, ..before.clone() });
+    assert_eq!(books(CUDA()), live(3));
     free_all(&resource, &[0, 0], 0, &device)?;
-    assert_eq!(books(CUDA()), Books { live_blocks: before.live_blocks + 1, ..before.clone() });
+    assert_eq!(books(CUDA()), live(1));
+    if device.simulator().is_some() {
+        let _guard = memprof_cuda::intercept()?;
+        assert_eq!(allocate(&resource, 2, 0, &device)?, [0, 0]);
+        assert_eq!(books(CUDA()), live(3), "one from before, two from within");
+        free_all(&resource, &[0, 0], 0, &device)?;
+        assert_eq!(books(CUDA()), live(1));
+    }
     free_all(&resource, &[0, 0], 0, &device)?;
-    assert_eq!(books(CUDA()), before, "the fourth free is of no block");
+    assert_eq!(books(CUDA()), before, "the last free is of no block");
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Contexts that cannot be had, and what a snapshot says of a device.
 
+#![expect(unsafe_code, reason = "pools of the driver")]
+
 use std::sync::Arc;
 
 use crate::support::{Outcome, Turn, stream};
@@ -83,7 +85,7 @@ fn a_device_whose_contexts_are_gone_says_the_last_known_values() -> Outcome {
     assert_eq!(context.strong_count(), 0, "no context is kept alive");
     let calls = sim.calls("cuMemGetInfo_v2");
     let last = device()?;
-    assert!(last.last_known);
+    assert_eq!((last.last_known, last.silence.as_str()), (true, "no context is left on the device"));
     assert_eq!(sim.calls("cuMemGetInfo_v2"), calls, "nobody was asked");
     assert_eq!((last.attributed, last.total, last.pool_used), (0, known.total, 0));
     assert_eq!(last.pool_used_high, known.pool_used_high);
@@ -98,8 +100,11 @@ fn a_driver_that_is_gone_leaves_the_last_known_values() -> Outcome {
     let known = device()?;
     sim.fail_next("cuMemGetInfo_v2", CUresult::CUDA_ERROR_DEINITIALIZED as u32, 1);
     let last = device()?;
-    assert!(last.last_known && !known.last_known);
+    assert_eq!((last.last_known, last.silence.as_str()), (true, "the driver is gone"));
+    assert_eq!((known.last_known, known.silence.as_str()), (false, ""));
     assert_eq!((last.used, last.total), (known.used, known.total));
+    sim.fail_next("cuMemGetInfo_v2", CUresult::CUDA_ERROR_ILLEGAL_ADDRESS as u32, 1);
+    assert_eq!(device()?.silence, "the driver said CUDA_ERROR_ILLEGAL_ADDRESS");
     assert!(!device()?.last_known);
     Ok(())
 }
@@ -132,5 +137,37 @@ fn a_context_that_was_not_made_here_is_reported_once_it_is_tracked() -> Outcome 
     let _slice = stream.alloc_zeros::<u8>(10)?;
     let said = device()?;
     assert_eq!((said.attributed, said.last_known), (10, false));
+    Ok(())
+}
+
+#[test]
+fn what_other_pools_hold_is_known_while_they_are_current_or_a_tracked_slice_is_alive() -> Outcome {
+    const CHUNK: u64 = 2 << 20;
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    let stream = stream()?;
+    stream.synchronize()?;
+    let reserve = || device().map(|device| (device.pool_reserved, device.pool_used, device.unattributed));
+    let pool = crate::support::pool(0)?;
+    // SAFETY: the pool is there until the end; nobody reads the memory.
+    let [one, two] =
+        [unsafe { stream.alloc_from_pool::<u8>(pool, 100) }?, unsafe { stream.alloc_from_pool::<u8>(pool, 20) }?];
+    assert_eq!(reserve()?, (CHUNK, 120, 0));
+    drop(one);
+    assert_eq!(reserve()?, (CHUNK, 20, 0));
+    let leaked = two.leak();
+    assert_eq!(reserve()?, (0, 0, CHUNK.cast_signed() - 20), "nobody says that the pool is there");
+    // SAFETY: a device and its pool.
+    unsafe { result::device::set_mem_pool(stream.context().cu_device(), pool) }?;
+    assert_eq!(reserve()?, (CHUNK, 20, 0), "it is the device's current one");
+    // SAFETY: leaked just now.
+    drop(unsafe { stream.upgrade_device_ptr::<u8>(leaked, 20) });
+    let slice = stream.alloc_zeros::<u8>(7)?;
+    assert_eq!(reserve()?, (CHUNK, 7, 0));
+    drop(slice);
+    // SAFETY: made above, and empty.
+    unsafe { result::mem_pool::destroy(pool) }?;
+    assert_eq!(reserve()?, (0, 0, 0));
+    assert_eq!(sim.live().devices[0].blocks, 0);
     Ok(())
 }

@@ -26,8 +26,9 @@ fn a_refused_allocation_is_one_failure_and_nothing_else() -> Outcome {
     let Some(sim) = turn.simulator() else { return Ok(()) };
     for (stream, name) in turn.streams()?.into_iter().zip(["pooled", "plain"]) {
         sim.fail_next(calls(&stream).0, INVALID_VALUE, 1);
-        let refused = scope(name, || stream.alloc_zeros::<u8>(10)).map(drop);
-        assert_eq!(refused, Err(DriverError(CUresult::CUDA_ERROR_INVALID_VALUE)));
+        let refused = scope(name, || stream.alloc_zeros::<u8>(10)).map(drop).err().ok_or("it was allocated")?;
+        assert_eq!(refused.to_string(), "cannot allocate 10 bytes of cuda:0: CUDA_ERROR_INVALID_VALUE");
+        assert_eq!(refused.code(), Some(CUresult::CUDA_ERROR_INVALID_VALUE));
         let row = record(DEVICE, name).ok_or("no row")?;
         assert_eq!((row.failed, row.memory_total, row.live), (1, 0, 0));
     }
@@ -43,11 +44,11 @@ fn a_pebibyte_does_not_fit_and_is_counted_in_every_space() -> Outcome {
         memprof_core::reset();
         let no_memory = Err(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY));
         // SAFETY: nobody reads it.
-        assert_eq!(unsafe { stream.alloc::<u8>(PEBIBYTE) }.map(drop), no_memory);
+        assert_eq!(unsafe { stream.alloc::<u8>(PEBIBYTE) }.map(drop).map_err(DriverError::from), no_memory);
         // SAFETY: nobody reads it.
-        assert_eq!(unsafe { stream.pinned::<u8>(PEBIBYTE) }.map(drop), no_memory);
+        assert_eq!(unsafe { stream.pinned::<u8>(PEBIBYTE) }.map(drop).map_err(DriverError::from), no_memory);
         // SAFETY: nobody reads it.
-        assert_eq!(unsafe { stream.managed::<u8>(PEBIBYTE, true) }.map(drop), no_memory);
+        assert_eq!(unsafe { stream.managed::<u8>(PEBIBYTE, true) }.map(drop).map_err(DriverError::from), no_memory);
         // SAFETY: nobody reads it.
         let mapped = unsafe { stream.map::<u8>(PEBIBYTE) };
         let mapped = mapped.map(drop).err().ok_or("a pebibyte was mapped")?;
@@ -69,11 +70,14 @@ fn a_pebibyte_does_not_fit_and_is_counted_in_every_space() -> Outcome {
 fn more_elements_than_an_address_space_holds_are_refused_before_they_wrap() -> Outcome {
     let turn = Turn::begin()?;
     for stream in turn.streams()? {
-        let no_memory = Err(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY));
         // One element more would wrap to 8 bytes.
-        assert_eq!(stream.alloc_zeros::<u64>((usize::MAX / 8) + 2).map(drop), no_memory);
+        let many = (usize::MAX / 8) + 2;
+        let no_memory = |space: &str| format!("cannot allocate {many} values of 8 bytes in {space}: out_of_memory");
+        let said = stream.alloc_zeros::<u64>(many).map(drop).map_err(|error| error.to_string());
+        assert_eq!(said, Err(no_memory("cuda:0")));
         // SAFETY: nobody reads it.
-        assert_eq!(unsafe { stream.pinned::<u64>((usize::MAX / 8) + 2) }.map(drop), no_memory);
+        let said = unsafe { stream.pinned::<u64>(many) }.map(drop).map_err(|error| error.to_string());
+        assert_eq!(said, Err(no_memory("pinned")));
     }
     assert_eq!(live(DEVICE), (0, 0));
     Ok(())
@@ -186,7 +190,11 @@ fn an_error_that_waits_in_the_context_neither_stops_a_free_nor_counts_as_a_failu
             assert_eq!(sim.live().devices[0].blocks, 0);
         }
         let failed = totals(DEVICE).failed;
-        assert_eq!(stream.alloc_zeros::<u8>(1).map(drop), waiting, "cudarc says it at the next call");
+        assert_eq!(
+            stream.alloc_zeros::<u8>(1).map(drop).map_err(DriverError::from),
+            waiting,
+            "cudarc says it at the next call"
+        );
         assert_eq!(totals(DEVICE).failed, failed);
     }
     Ok(())

@@ -73,8 +73,8 @@ fn a_device_that_only_others_use_is_reported_once_interception_is_on() -> Outcom
 }
 
 #[test]
-fn the_report_at_exit_says_the_last_known_values_of_a_device_that_is_gone() -> Outcome {
-    let name = "processes::the_report_at_exit_says_the_last_known_values_of_a_device_that_is_gone";
+fn the_report_at_exit_says_the_last_known_values_of_a_device_whose_context_is_gone() -> Outcome {
+    let name = "processes::the_report_at_exit_says_the_last_known_values_of_a_device_whose_context_is_gone";
     if std::env::var_os("MEMPROF_OUTPUT").is_some() {
         let _turn = Turn::begin()?;
         let stream = stream()?;
@@ -90,7 +90,7 @@ fn the_report_at_exit_says_the_last_known_values_of_a_device_that_is_gone() -> O
     }
     let line = report.lines().find(|line| line.starts_with("cuda:0: device uses"));
     let line = line.ok_or_else(|| format!("no line says what the device has in use:\n{report}"))?;
-    assert!(line.ends_with("; the driver is gone: last known values"), "{line}");
+    assert!(line.ends_with("; no context is left on the device: last known values"), "{line}");
     assert!(line.contains("attributed 0, pool reserve 2,097,152, unattributed 0"), "{line}");
     Ok(())
 }

@@ -1,8 +1,12 @@
 //! What the tests of tracked allocations share: a driver, one test at a time, and a look at the books.
 
+#![expect(unsafe_code, reason = "a pool of the driver")]
+
 use std::error::Error;
+use std::mem::MaybeUninit;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use cudarc::driver::sys;
 use memprof_core::{Record, Scope, Site, Space, Totals};
 use memprof_cuda::{TrackedExt as _, TrackedStream};
 use memprof_cuda_sim::{Driver, Sim};
@@ -107,4 +111,16 @@ where
     assert_eq!((now.live, now.live_blocks), (before.live, before.live_blocks), "{name}: the space after the drop");
     assert_eq!((now.unknown_frees, now.missed_frees), (0, 0), "{name}: unknown and missed frees");
     Ok(())
+}
+
+/// A memory pool of this device.
+pub(crate) fn pool(device: u32) -> Result<sys::CUmemoryPool, Box<dyn Error>> {
+    let mut properties = MaybeUninit::<sys::CUmemPoolProps>::zeroed();
+    // Pinned memory, no handles to share it by, on a device: this one.
+    // SAFETY: the first four words of the properties.
+    unsafe { properties.as_mut_ptr().cast::<[u32; 4]>().write([1, 0, 1, device]) };
+    let mut pool = std::ptr::null_mut();
+    // SAFETY: a place for the result, and properties.
+    unsafe { sys::cuMemPoolCreate(&raw mut pool, properties.as_ptr()) }.result()?;
+    Ok(pool)
 }

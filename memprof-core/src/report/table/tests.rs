@@ -201,7 +201,7 @@ fn a_device_says_how_its_memory_adds_up() {
     let above = "cuda:0: peak 700 bytes, total 0 bytes, live 600 bytes; outside any scope: total 0 bytes";
     assert!(report(device.clone()).ends_with(&format!("\n\n{above}\n{line}\n")));
 
-    (device.used, device.last_known) = (700, true);
+    (device.used, device.last_known, device.silence) = (700, true, "the driver is gone".to_owned());
     device.attribute(600);
     let line = "unattributed -400; pool holds 1,000 (at most 2,000), hands out 500 (at most 800); \
          more is attributed than the device has in use; the driver is gone: last known values\n";

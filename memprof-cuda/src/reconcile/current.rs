@@ -1,0 +1,57 @@
+//! A context to ask the driver through, current on this thread for as long as that takes.
+
+#![expect(unsafe_code, reason = "contexts are retained and made current")]
+
+use cudarc::driver::{result, sys};
+
+use super::ask::Silence;
+use crate::driver;
+
+/// The context that is current on this thread, set back when this is dropped.
+pub(super) struct Current {
+    before: sys::CUcontext,
+}
+
+impl Current {
+    pub(super) fn set(context: sys::CUcontext) -> Result<Self, Silence> {
+        let before = result::ctx::get_current()?.unwrap_or(std::ptr::null_mut());
+        // SAFETY: the caller holds the context.
+        unsafe { result::ctx::set_current(context) }?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        // SAFETY: it was current on this thread just before, or there was none.
+        let _ = unsafe { result::ctx::set_current(self.before) };
+    }
+}
+
+/// A device's primary context, which somebody else has active, held meanwhile.
+pub(super) struct Primary {
+    device: sys::CUdevice,
+    pub(super) context: sys::CUcontext,
+}
+
+impl Primary {
+    pub(super) fn if_active(device: sys::CUdevice) -> Result<Self, Silence> {
+        driver::require(&["cuDevicePrimaryCtxGetState"]).map_err(|_| Silence::NoContext)?;
+        let (mut flags, mut active) = (0, 0);
+        // SAFETY: both places are written before the call returns.
+        unsafe { sys::cuDevicePrimaryCtxGetState(device, &raw mut flags, &raw mut active) }.result()?;
+        if active == 0 {
+            return Err(Silence::NoContext);
+        }
+        // SAFETY: the device is one that the driver gave.
+        let context = unsafe { result::primary_ctx::retain(device) }?;
+        Ok(Self { device, context })
+    }
+}
+
+impl Drop for Primary {
+    fn drop(&mut self) {
+        // SAFETY: retained when this was made, and given back once.
+        let _ = unsafe { result::primary_ctx::release(self.device) };
+    }
+}

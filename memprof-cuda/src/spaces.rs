@@ -1,0 +1,26 @@
+//! The spaces of devices, `cuda:N`. A name costs a lock and a look-up, so those of the first devices are kept.
+
+use std::sync::OnceLock;
+
+use cudarc::driver::CudaContext;
+use memprof_core::Space;
+
+static FIRST: [OnceLock<Space>; 16] = [const { OnceLock::new() }; 16];
+
+/// The space of the device of this index.
+pub(crate) fn of_device(ordinal: u32) -> Space {
+    match FIRST.get(ordinal as usize) {
+        Some(kept) => *kept.get_or_init(|| Space::device(ordinal)),
+        None => Space::device(ordinal),
+    }
+}
+
+/// The space of the context's device.
+pub(crate) fn of_context(context: &CudaContext) -> Space {
+    of_device(u32::try_from(context.ordinal()).unwrap_or(u32::MAX))
+}
+
+/// The spaces of the first devices, as far as anybody has asked for them.
+pub(crate) fn seen() -> impl Iterator<Item = Space> {
+    FIRST.iter().filter_map(|kept| kept.get().copied())
+}
