@@ -46,7 +46,13 @@ impl core::fmt::Debug for Context {
     }
 }
 
-/// Keeps a [`Context`] entered until it is dropped, on the thread that entered it.
+/// Keeps a [`Context`] entered until it is dropped, on the thread that entered it: send the context, not this.
+///
+/// ```compile_fail,E0277
+/// # use memprof_core as memprof;
+/// let guard = memprof::Context::current().enter();
+/// std::thread::spawn(move || drop(guard));
+/// ```
 #[must_use = "the context is left when this is dropped: bind it to a name"]
 pub struct ContextGuard {
     opened: Option<Opened>,

@@ -33,6 +33,12 @@ pub(crate) struct Opened {
 ///
 /// It stays on its thread (`!Send`): what a scope counts is what its own thread does. Another thread joins in through
 /// a [`Context`](crate::Context), and a future is measured by [`TrackExt::track`](crate::TrackExt::track).
+///
+/// ```compile_fail,E0277
+/// # use memprof_core as memprof;
+/// let scope = memprof::Scope::enter(memprof::Site::named("stays"));
+/// std::thread::spawn(move || drop(scope));
+/// ```
 #[must_use = "a scope ends when it is dropped: bind it to a name"]
 pub struct Scope {
     opened: Option<Opened>,

@@ -33,7 +33,10 @@ pub(crate) fn row(snapshot: &Snapshot, space: Space, name: &str) -> Record {
     let rows = find_rows(snapshot, space, name);
     let names = || snapshot.records(space).into_iter().map(|row| row.name).take(50).collect::<Vec<_>>();
     assert_eq!(rows.len(), 1, "one row is called {name:?}; these are there: {:?}", names());
-    rows.into_iter().next().expect("one row")
+    let row = rows.into_iter().next().expect("one row");
+    // No activation holds more at once than it allocated.
+    assert!(row.memory_peak <= row.memory_total, "{row:?}");
+    row
 }
 
 pub(crate) fn find_rows(snapshot: &Snapshot, space: Space, name: &str) -> Vec<Record> {
