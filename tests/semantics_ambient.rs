@@ -161,6 +161,28 @@ fn opened_under_a_context_whose_scope_has_ended_it_stands_at_its_path_and_not_in
 }
 
 #[test]
+fn a_scope_of_a_site_that_has_ended_further_up_its_path_is_no_recursion() {
+    let _alone = alone();
+    let again = Site::named("gives the path, and comes again");
+    let context = {
+        let _scope = Scope::enter(again);
+        Context::current()
+    };
+    let guard = context.enter();
+    let around = Scope::enter(Site::named("around the ambient one"));
+    let ambient = memprof::ambient("under a path that has ended");
+    Worker::start().run(|_| {
+        let _scope = Scope::enter(again);
+        alloc(1, 76);
+        free(1);
+    });
+    drop(ambient);
+    drop(around);
+    drop(guard);
+    assert_eq!(columns(&row(&memprof::snapshot(), arena(), "gives the path, and comes again")), (2, 76, 76));
+}
+
+#[test]
 fn counters_of_a_thread_without_an_event_since_it_ended_are_those_of_its_base_record() {
     let _alone = alone();
     let worker = Worker::start();

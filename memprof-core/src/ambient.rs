@@ -69,7 +69,7 @@ pub fn ambient(name: &str) -> Ambient {
     let (Some(step), Some(lane)) = (slot.step(base, site), slot.top().tag().lane()) else { return Ambient { id: 0 } };
     slot.count_call(&step);
     let around = parent.clone().map_or(Around::Nobody, Around::Elsewhere);
-    let shared = Arc::new(Shared::new(lane, step.path, Vec::new(), around).ambient());
+    let shared = Arc::new(Shared::new(lane, step.path, vec![step.path], around));
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
     let mut open = open();
     open.push(Open { id, shared, parent });

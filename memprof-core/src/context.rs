@@ -121,7 +121,7 @@ fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
         scopes::share(slot, frame, shared.clone());
         return Some(shared);
     }
-    let shared = Shared::new(lane, frame.path(), extra_nodes(frame), around(slot, frame));
+    let shared = Shared::new(lane, frame.path(), nodes_around(frame), around(slot, frame));
     let shared = Arc::new(if gets_hand_overs(slot, frame) { shared.getting_hand_overs() } else { shared });
     if let Some(future) = future_of(frame) {
         future.activation.capture(shared.clone());
@@ -164,30 +164,25 @@ fn future_of(frame: &'static Frame) -> Option<&'static Lane> {
     if frame.kind() == Kind::Poll { frame.future.get() } else { None }
 }
 
-/// The nodes open in the chain of `top` that its path does not pass through: a recursion led back from them.
-fn extra_nodes(top: &'static Frame) -> Vec<PathId> {
-    let mut extra = Vec::new();
-    // Without recursion each frame's node is the parent of the one above.
-    let mut expected = top.path();
+/// The nodes that are open with `top` and stay so: its own, and those below it down to the context that it is under.
+fn nodes_around(top: &'static Frame) -> Vec<PathId> {
+    let mut nodes = Vec::new();
     for frame in core::iter::successors(Some(top), |frame| frame.below()) {
         match frame.kind() {
             Kind::Base => break,
             Kind::Context => {
-                let shared = frame.shared().filter(|shared| !shared.is_closed());
-                extra.extend(shared.iter().flat_map(|shared| shared.extra_nodes()));
+                // A future has nobody around it.
+                if top.kind() == Kind::Poll {
+                    nodes.extend(frame.shared().iter().flat_map(|shared| shared.open_nodes()));
+                }
                 break;
             }
-            Kind::Scope | Kind::Poll => {
-                let node = frame.path();
-                if node == expected {
-                    expected = node.parent();
-                } else if !top.path().passes(node) && !extra.contains(&node) {
-                    extra.push(node);
-                }
-            }
+            Kind::Scope | Kind::Poll => nodes.push(frame.path()),
         }
     }
-    extra
+    nodes.sort_unstable_by_key(|node| node.index());
+    nodes.dedup();
+    nodes
 }
 
 impl Slot {

@@ -97,16 +97,6 @@ impl PathId {
         None
     }
 
-    /// Whether `node` is this path or one of its ancestors.
-    pub(crate) fn passes(self, node: Self) -> bool {
-        self.ancestor_of(node.site()) == Some(node)
-    }
-
-    /// Whether `site` is one of this path's sites.
-    pub(crate) fn contains(self, site: u32) -> bool {
-        self.ancestor_of(site).is_some()
-    }
-
     pub(crate) fn parent(self) -> Self {
         Self(NODES.get(self.index()).map_or(0, |node| node.parent.load(Ordering::Relaxed)))
     }
@@ -140,6 +130,6 @@ mod tests {
         assert_eq!(f.enter(900_002), g);
         assert_eq!((f.site(), g.site()), (900_001, 900_002));
         assert_eq!((g.parent(), f.parent()), (f, PathId::ROOT));
-        assert!(g.contains(900_001) && !f.contains(900_002));
+        assert_eq!((g.ancestor_of(900_001), f.ancestor_of(900_002)), (Some(f), None));
     }
 }

@@ -27,10 +27,9 @@ pub(crate) struct Shared {
     /// Where the scope was open: home of what is allocated under the context. Held.
     pub(crate) lane: &'static Lane,
     pub(crate) path: PathId,
-    /// Nodes open in the chain that `path` does not pass through, once a recursion led back to a node further up.
-    extra_nodes: Vec<PathId>,
-    /// An ambient scope: of its path, only its own node is open with it, the others as far as the scope around is.
-    ambient: bool,
+    /// The nodes that are open with it, but for those of the scope around: what it was opened in, and it. More than its
+    /// path where a recursion led back to a node further up; less where a scope has ended that gives the path.
+    nodes: Vec<PathId>,
     /// Whether hand-overs to the lane are this scope's, or those of scopes inside it, for as long as it is open.
     gets_hand_overs: bool,
     around: Around,
@@ -59,13 +58,12 @@ impl Around {
 }
 
 impl Shared {
-    pub(crate) fn new(lane: &'static Lane, path: PathId, extra_nodes: Vec<PathId>, around: Around) -> Self {
+    pub(crate) fn new(lane: &'static Lane, path: PathId, nodes: Vec<PathId>, around: Around) -> Self {
         lane.hold();
         Self {
             lane,
             path,
-            extra_nodes,
-            ambient: false,
+            nodes,
             gets_hand_overs: false,
             around,
             closed: AtomicBool::new(false),
@@ -81,37 +79,20 @@ impl Shared {
         self
     }
 
-    /// It is an ambient scope.
-    pub(crate) fn ambient(mut self) -> Self {
-        self.ambient = true;
-        self
-    }
-
     /// Whether a site is open in the chain that events under the context fold into.
     pub(crate) fn has_open(&self, site: u32) -> bool {
-        if self.is_closed() {
-            return false;
-        }
-        if self.ambient {
-            return self.path.site() == site || self.around.shared().is_some_and(|around| around.has_open(site));
-        }
-        self.path.contains(site) || self.extra_nodes.iter().any(|node| node.site() == site)
+        self.open_nodes().any(|node| node.site() == site)
     }
 
     /// Whether this very node is.
     pub(crate) fn has_open_node(&self, node: PathId) -> bool {
-        if self.is_closed() {
-            return false;
-        }
-        if self.ambient {
-            return self.path == node || self.around.shared().is_some_and(|around| around.has_open_node(node));
-        }
-        self.path.passes(node) || self.extra_nodes.contains(&node)
+        self.open_nodes().any(|open| open == node)
     }
 
-    pub(crate) fn extra_nodes(&self) -> Vec<PathId> {
-        let around = if self.ambient { self.around.shared().filter(|around| !around.is_closed()) } else { None };
-        around.map_or_else(|| self.extra_nodes.clone(), Self::extra_nodes)
+    /// The nodes of that chain.
+    pub(crate) fn open_nodes(&self) -> impl Iterator<Item = PathId> {
+        let open = core::iter::successors(Some(self), |shared| shared.around.shared());
+        open.take_while(|shared| !shared.is_closed()).flat_map(|shared| shared.nodes.iter().copied())
     }
 
     pub(crate) fn is_closed(&self) -> bool {
