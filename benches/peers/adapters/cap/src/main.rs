@@ -1,0 +1,28 @@
+//! cap, without a limit: what the process holds.
+
+use std::process::ExitCode;
+
+use cap::Cap;
+use workloads::{Peer, UPSTREAM, Upstream};
+
+#[global_allocator]
+static ALLOC: Cap<Upstream> = Cap::new(UPSTREAM, usize::MAX);
+
+struct Tool;
+
+impl Peer for Tool {
+    type Session = ();
+
+    const HAS_SCOPES: bool = false;
+    const CAN_READ: bool = true;
+
+    fn start() {}
+
+    fn read() {
+        std::hint::black_box(ALLOC.allocated());
+    }
+}
+
+fn main() -> ExitCode {
+    workloads::run::<Tool>()
+}

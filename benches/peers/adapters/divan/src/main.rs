@@ -1,0 +1,24 @@
+//! divan's `AllocProfiler`, outside of a benchmark: in one, divan reads it around each sample.
+
+use std::process::ExitCode;
+
+use divan::AllocProfiler;
+use workloads::{Peer, UPSTREAM, Upstream};
+
+#[global_allocator]
+static ALLOC: AllocProfiler<Upstream> = AllocProfiler::new(UPSTREAM);
+
+struct Tool;
+
+impl Peer for Tool {
+    type Session = ();
+
+    const HAS_SCOPES: bool = false;
+    const CAN_READ: bool = false;
+
+    fn start() {}
+}
+
+fn main() -> ExitCode {
+    workloads::run::<Tool>()
+}

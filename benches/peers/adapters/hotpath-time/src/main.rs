@@ -1,0 +1,54 @@
+//! hotpath, its time mode.
+
+use std::process::ExitCode;
+
+use hotpath::{Format, HotpathGuard, HotpathGuardBuilder};
+use workloads::{Peer, UPSTREAM, Upstream};
+
+#[global_allocator]
+static ALLOC: Upstream = UPSTREAM;
+
+struct Tool;
+
+impl Peer for Tool {
+    type Session = HotpathGuard;
+
+    const HAS_SCOPES: bool = true;
+    const CAN_READ: bool = false;
+
+    fn start() -> HotpathGuard {
+        HotpathGuardBuilder::new("main").format(Format::None).build()
+    }
+
+    fn call(number: u64) -> u64 {
+        call(number)
+    }
+
+    fn scope<R>(work: impl FnOnce() -> R) -> R {
+        scope(work)
+    }
+
+    fn request(number: u64) -> impl Future<Output = u64> + Send + 'static {
+        request(number)
+    }
+}
+
+#[hotpath::measure]
+#[inline(never)]
+fn call(number: u64) -> u64 {
+    workloads::plain(number)
+}
+
+#[hotpath::measure]
+fn scope<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+#[hotpath::measure]
+async fn request(number: u64) -> u64 {
+    workloads::request(number).await
+}
+
+fn main() -> ExitCode {
+    workloads::run::<Tool>()
+}
