@@ -83,11 +83,13 @@ fn tables(rounds: usize) -> io::Result<String> {
         }
         text += &tables::workload(workload.title, workload, &rows);
     }
-    let pairs = WORKLOADS.iter().find(|workload| workload.command == "pairs").expect("pairs are a workload");
     for (name, feature) in UPSTREAMS {
         let peers: Vec<Peer> = PEERS.iter().copied().filter(|peer| peer.takes_upstream).collect();
-        let rows = all_rounds(&programs, feature, &peers, pairs, rounds);
-        text += &tables::workload(&format!("(b) The same over {name}, one thread"), pairs, &rows);
+        for pairs in WORKLOADS.iter().filter(|workload| workload.command == "pairs") {
+            let rows = all_rounds(&programs, feature, &peers, pairs, rounds);
+            let threads = if pairs.argument == Some(1) { "one thread" } else { "two threads" };
+            text += &tables::workload(&format!("(b) The same over {name}, {threads}"), pairs, &rows);
+        }
     }
     text += &devices(&programs, rounds);
     text += &growth(&programs, rounds);
