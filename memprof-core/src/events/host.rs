@@ -79,8 +79,8 @@ pub(crate) fn allocated_slowly(address: u64, bytes: u64) -> Tag {
     let recorded = touched.map(|()| slot.host_allocated(top, address, bytes));
     slot.sequence.close();
     let Some((tag, over)) = recorded else { return Tag::UNKNOWN };
-    if over && !slot.rise() {
-        slot.over(ledger);
+    if over {
+        look();
     }
     tag
 }

@@ -1,10 +1,15 @@
-//! hotpath, its time mode.
+//! hotpath, in its time mode; the adapter of its allocation mode is this file with the feature `alloc`.
 
 use std::process::ExitCode;
 
 use hotpath::{Format, HotpathGuard, HotpathGuardBuilder};
 use workloads::{Peer, UPSTREAM, Upstream};
 
+#[cfg(feature = "alloc")]
+#[global_allocator]
+static ALLOC: hotpath::CountingAllocator<Upstream> = hotpath::CountingAllocator::with(UPSTREAM);
+
+#[cfg(not(feature = "alloc"))]
 #[global_allocator]
 static ALLOC: Upstream = UPSTREAM;
 
