@@ -46,11 +46,8 @@ fn main() -> ExitCode {
             repeat(turns, tagged_reallocation);
         }
         "call-with-pair" => repeat(turns, tracked_call_with_pair),
-        "poll" => {
-            let mut context = Context::from_waker(Waker::noop());
-            let mut pending = pin!(std::future::poll_fn(|_| Poll::<()>::Pending).track(memprof::site!("pending")));
-            repeat(turns, || _ = pending.as_mut().poll(&mut context));
-        }
+        "poll" => poll(turns, || ()),
+        "poll-with-pair" => poll(turns, tagged_pair),
         _ => return usage(),
     }
     ExitCode::SUCCESS
@@ -60,6 +57,17 @@ fn main() -> ExitCode {
 fn usage() -> ExitCode {
     eprintln!("counted: expected a case of scripts/instructions and a number of turns");
     ExitCode::FAILURE
+}
+
+/// Polls of one future, each of which does `work`.
+fn poll(turns: u64, work: impl Fn()) {
+    let mut context = Context::from_waker(Waker::noop());
+    let future = std::future::poll_fn(|_| {
+        work();
+        Poll::<()>::Pending
+    });
+    let mut pending = pin!(future.track(memprof::site!("pending")));
+    repeat(turns, || _ = pending.as_mut().poll(&mut context));
 }
 
 fn repeat(turns: u64, mut turn: impl FnMut()) {

@@ -13,7 +13,6 @@ use crate::ambient;
 use crate::blind;
 use crate::device;
 use crate::events::host;
-use crate::frame::Tag;
 use crate::lane::Lane;
 use crate::ledger::Ledger;
 use crate::mark;
@@ -123,7 +122,7 @@ pub fn reset() {
     // Futures that are open have added their polls to the rows already; those belong to what is recorded later.
     open_futures(|path, space, account| {
         let sums = base.spaces.entry(space.index()).or_default().entry(path.index()).or_default();
-        sums.take_back(&account.counted, &account.inner);
+        sums.take_back(account);
     });
     base.host_failures = host::failures();
     drop(base);
@@ -139,11 +138,7 @@ pub fn reset() {
 /// Gives what each open future recorded in its polls so far to `see`, by space.
 fn open_futures(mut see: impl FnMut(PathId, Space, &Account)) {
     for lane in Lane::all() {
-        let accounts = lane.activation.accounts();
-        let tag = Tag(lane.activation.tag.get());
-        if tag != Tag::UNKNOWN {
-            accounts.spaces.iter().for_each(|(space, account)| see(tag.path(), *space, account));
-        }
+        lane.activation.see_accounts(|tag, space, account| see(tag.path(), space, account));
     }
 }
 

@@ -116,7 +116,7 @@ fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
         return Some(nobody);
     }
     if let Some(future) = future_of(frame)
-        && let Some(shared) = future.activation.accounts().shared.clone()
+        && let Some(shared) = future.activation.shared()
     {
         scopes::share(slot, frame, shared.clone());
         return Some(shared);

@@ -30,7 +30,45 @@ pub(crate) struct Tally {
     pub(crate) largest: u64,
 }
 
+/// The words of a [`Tally`].
+pub(crate) const TALLY_WORDS: usize = 9;
+/// The numbers of [`Tally::totals`].
+pub(crate) const TOTALS: usize = 4;
+
 impl Tally {
+    /// What only adds up: bytes and blocks allocated, reallocations, failures.
+    #[inline]
+    pub(crate) fn totals(&self) -> [u64; TOTALS] {
+        let Counters { total_bytes, total_blocks, .. } = self.counters;
+        [total_bytes.cast_unsigned(), total_blocks.cast_unsigned(), self.reallocs, self.failed]
+    }
+
+    /// All of it, for [`of_words`](Self::of_words).
+    #[inline]
+    pub(crate) fn words(&self) -> [u64; TALLY_WORDS] {
+        let of = &self.counters;
+        [
+            of.current_bytes.cast_unsigned(),
+            of.current_blocks.cast_unsigned(),
+            of.peak_bytes.cast_unsigned(),
+            of.peak_blocks.cast_unsigned(),
+            of.total_bytes.cast_unsigned(),
+            of.total_blocks.cast_unsigned(),
+            self.reallocs,
+            self.failed,
+            self.largest,
+        ]
+    }
+
+    #[inline]
+    pub(crate) fn of_words(words: [u64; TALLY_WORDS]) -> Self {
+        let [counters @ .., reallocs, failed, largest] = words;
+        let [current_bytes, current_blocks, peak_bytes, peak_blocks, total_bytes, total_blocks] =
+            counters.map(u64::cast_signed);
+        let counters = Counters { current_bytes, current_blocks, peak_bytes, peak_blocks, total_bytes, total_blocks };
+        Self { counters, reallocs, failed, largest }
+    }
+
     /// Adds a child that ends: `p.peak = max(p.peak, p.value + s.peak); p.value += s.value; p.total += s.total`.
     pub(crate) fn fold(&mut self, child: &Self) {
         let (parent, ended) = (&mut self.counters, &child.counters);
@@ -60,6 +98,13 @@ mod tests {
             total_blocks: total / 10,
         };
         Tally { counters, reallocs: 1, failed: 0, largest: total.unsigned_abs() }
+    }
+
+    #[test]
+    fn a_tally_comes_back_from_its_words() {
+        let words = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+        assert_eq!(Tally::of_words(words).words(), words);
+        assert_eq!(Tally::of_words(words).totals(), [5, 6, 7, 8]);
     }
 
     #[test]

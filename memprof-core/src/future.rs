@@ -7,7 +7,8 @@ use core::mem::ManuallyDrop;
 use core::pin::Pin;
 use core::task::{Context as TaskContext, Poll};
 
-use crate::activation::Accounts;
+use crate::activation::{Account, Beside};
+use crate::blind;
 use crate::context::Context;
 use crate::frame::{Kind, Tag};
 use crate::lane::Lane;
@@ -15,6 +16,7 @@ use crate::path::PathId;
 use crate::scopes::{self, Opened};
 use crate::site::Site;
 use crate::slot::Slot;
+use crate::space::Space;
 use crate::state;
 use crate::steps::Step;
 use crate::thread;
@@ -143,16 +145,11 @@ fn end(lane: &'static Lane) {
     let task = is_task(lane);
     let slot = thread::own().unwrap_or_else(Slot::ended);
     slot.count_left(tag.path());
-    let accounts = {
-        let _blind = crate::blind::enter();
-        let accounts = activation.clear();
-        if let Some(shared) = &accounts.shared {
-            shared.close();
-        }
-        accounts
-    };
-    slot.raise_rows(tag.path(), &accounts);
-    drop(accounts);
+    let (host, beside) = activation.clear();
+    slot.raise_row(tag.path(), Space::HOST, &host);
+    if let Some(beside) = beside {
+        slot.end_beside(tag.path(), beside);
+    }
     let parent = activation.parent.get();
     activation.parent.set(None);
     lane.end(parent.filter(|_| task), if task { activation.outstanding.signed() } else { 0 });
@@ -228,13 +225,26 @@ impl<F> Drop for InContext<F> {
 }
 
 impl Slot {
-    /// Raises the rows of a path to what a future recorded: its last poll may have been in an epoch before this.
-    fn raise_rows(&'static self, path: PathId, accounts: &Accounts) {
-        for (space, account) in &accounts.spaces {
-            if let Some(row) = self.ledger(*space).and_then(|ledger| ledger.row_of(path)) {
-                self.change(|| row.raise(account.tally.counters.peak_bytes, account.tally.largest));
-            }
+    /// Raises the row of a path to what a future recorded: its last poll may have been in an epoch before this.
+    fn raise_row(&'static self, path: PathId, space: Space, account: &Account) {
+        if *account != Account::default()
+            && let Some(row) = self.ledger(space).and_then(|ledger| ledger.row_of(path))
+        {
+            self.change(|| row.raise(account.tally.counters.peak_bytes, account.tally.largest));
         }
+    }
+
+    /// Ends what few futures have.
+    #[cold]
+    fn end_beside(&'static self, path: PathId, beside: Beside) {
+        let _blind = blind::enter();
+        if let Some(shared) = &beside.shared {
+            shared.close();
+        }
+        for (space, account) in &beside.spaces {
+            self.raise_row(path, *space, account);
+        }
+        drop(beside);
     }
 
     /// Counts the call of an activation that is entered later, poll by poll.

@@ -4,6 +4,8 @@
 //! [`Stack::end`] goes through it from the top down and does to the copy what leaving each frame would do to the ledger,
 //! with what came in under contexts. Both [`counters`](crate::counters()) and snapshots ask here, so the two agree.
 
+use core::sync::atomic::{Ordering, fence};
+
 use crate::counters::{Counters, Tally};
 use crate::frame::{Frame, Kind};
 use crate::ledger::{Entry, Ledger};
@@ -225,12 +227,12 @@ impl Ended {
 
     /// What the future recorded with this poll, as long as the poll goes on.
     pub(crate) fn whole_future(&self, space: Space) -> Option<Tally> {
-        let accounts = self.frame.future.get()?.activation.accounts();
-        // The poll is folded in under the same lock.
-        if self.frame.serial.get() != self.serial {
+        let mut sum = self.frame.future.get()?.activation.tally(space)?;
+        // A poll is over before it is folded in, so one that is not over was not.
+        fence(Ordering::Acquire);
+        if self.serial == 0 || self.frame.serial.get() != self.serial {
             return None;
         }
-        let mut sum = accounts.tally(space);
         sum.fold(&self.tally);
         Some(sum)
     }

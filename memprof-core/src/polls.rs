@@ -4,11 +4,13 @@
 //! short path of its own, of about 50 instructions each way; [`scopes`](crate::scopes) has the like for plain scopes.
 
 use crate::blind;
-use crate::frame::{Frame, Kind, POLL, SPACES, Tag, UNDER_CONTEXT};
+use crate::frame::{Frame, Kind, POLL, Tag, UNDER_CONTEXT};
 use crate::lane::Lane;
+use crate::ledger::Ledger;
 use crate::scopes::{Opened, share};
 use crate::site::Site;
 use crate::slot::Slot;
+use crate::space::Space;
 use crate::thread;
 
 impl Slot {
@@ -62,12 +64,9 @@ impl Slot {
             self.begin_segment(frame, future);
         }
         self.sequence.close();
-        if future.activation.is_captured() {
+        if let Some(shared) = future.activation.shared() {
             let _blind = blind::enter();
-            let shared = future.activation.accounts().shared.clone();
-            if let Some(shared) = shared {
-                share(self, frame, shared);
-            }
+            share(self, frame, shared);
         }
         if task && future.has_pending() {
             self.settle();
@@ -83,23 +82,13 @@ impl Slot {
             self.absorb(frame, &shared);
             self.end_sharing(frame);
         }
-        let marks = frame.marks.get();
-        let future = frame.future.get();
-        if let Some(future) = future
-            && marks & SPACES != 0
-        {
-            let _blind = blind::enter();
-            let mut accounts = future.activation.accounts();
-            self.sequence.open();
+        if let Some(future) = frame.future.get() {
+            let marks = frame.marks.get();
+            // The poll is over before it is folded in; a reader goes by that.
+            frame.serial.set(0);
             for (space, ledger) in self.ledgers(marks) {
-                let poll = ledger.tally();
-                let sum = accounts.fold(space, &poll, marks);
-                let row = ledger.row.get();
-                row.add(&poll, marks);
-                row.raise(sum.counters.peak_bytes, sum.largest);
-                ledger.merge(below, space.bit());
+                self.fold_poll(future, space, ledger, marks, below);
             }
-            self.sequence.close();
         }
         self.sequence.open();
         self.close(frame, below);
@@ -107,6 +96,50 @@ impl Slot {
             self.end_task_segment(frame);
         }
         self.sequence.close();
+    }
+
+    /// Folds a poll, the top frame, both into its future and into what is open below.
+    #[inline(always)]
+    fn fold_poll(
+        &'static self,
+        future: &'static Lane,
+        space: Space,
+        ledger: &'static Ledger,
+        marks: u64,
+        below: &'static Frame,
+    ) {
+        let poll = ledger.tally();
+        let sum = future.activation.fold(space, &poll, marks);
+        self.sequence.open();
+        let row = ledger.row.get();
+        row.add(&poll, marks);
+        row.raise(sum.counters.peak_bytes, sum.largest);
+        ledger.merge(below, space.bit());
+        self.sequence.close();
+    }
+
+    /// Leaves the top frame if it is a poll, outside any `Context` and any other activation of its site, that saw events
+    /// on the host and nowhere else, and nothing has to be done first.
+    fn leave_poll_plainly(&'static self, frame: &'static Frame) -> bool {
+        let marks = POLL | Space::HOST.bit();
+        let plain = self.top.is(frame) && frame.marks.get() == marks && !self.lane.get().has_pending();
+        let Some(future) = frame.future.get().filter(|_| plain) else { return false };
+        frame.serial.set(0);
+        self.sequence.open();
+        self.fold_poll(future, Space::HOST, &self.host, marks, frame.below_scope());
+        self.close_plain_poll(frame);
+        self.sequence.close();
+        true
+    }
+
+    /// Takes a poll off the top, while the sequence is open.
+    #[inline(always)]
+    fn close_plain_poll(&'static self, frame: &'static Frame) {
+        frame.calls.get().site.get().outer.set(None);
+        self.top.set(frame.below_scope());
+        if self.segment.is(frame) {
+            self.end_task_segment(frame);
+        }
     }
 
     /// Ends the segment of a task at the end of a poll.
@@ -130,14 +163,19 @@ impl Opened {
             && frame.marks.get() == POLL
             && !slot.lane.get().has_pending();
         if !plain {
-            return self.leave_slowly();
+            return self.leave_eventful_poll();
         }
         slot.sequence.open();
-        frame.calls.get().site.get().outer.set(None);
-        slot.top.set(frame.below_scope());
-        if slot.segment.is(frame) {
-            slot.end_task_segment(frame);
-        }
+        slot.close_plain_poll(frame);
         slot.sequence.close();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leave_eventful_poll(self) {
+        // On a thread that is hidden from the recorder, this leads to a slot without the frame.
+        if !self.is_open() || !thread::current().leave_poll_plainly(self.frame) {
+            self.leave_slowly();
+        }
     }
 }

@@ -389,7 +389,7 @@ impl CallRow {
 
 impl Opened {
     /// Whether the frame is still the one that was opened.
-    fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.frame.serial.get() == self.serial
     }
 

@@ -280,7 +280,7 @@ impl Frame {
     /// future counts from its first poll.
     pub(crate) fn before_poll(&self, space: Space) -> Tally {
         let future = if self.kind() == Kind::Poll { self.future.get() } else { None };
-        future.map(|future| future.activation.accounts().tally(space)).unwrap_or_default()
+        future.and_then(|future| future.activation.tally(space)).unwrap_or_default()
     }
 
     /// What was published of the `tally` of this frame.

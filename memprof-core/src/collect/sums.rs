@@ -1,5 +1,6 @@
 //! What was recorded for one path in one space, summed over the threads.
 
+use crate::activation::Account;
 use crate::counters::Tally;
 use crate::ledger::Row;
 use crate::record::Record;
@@ -41,15 +42,6 @@ struct Inclusive {
 impl Inclusive {
     fn of(words: &[u64]) -> Self {
         Self { bytes: words[0], blocks: words[1], reallocs: words[2], failed: words[3] }
-    }
-
-    fn of_tally(tally: &Tally) -> Self {
-        Self {
-            bytes: tally.counters.total_bytes.cast_unsigned(),
-            blocks: tally.counters.total_blocks.cast_unsigned(),
-            reallocs: tally.reallocs,
-            failed: tally.failed,
-        }
     }
 
     fn change(&mut self, other: &Self, change: fn(u64, u64) -> u64) {
@@ -144,7 +136,7 @@ impl PathSums {
     /// Adds an open activation as if it had ended, with the marks of its frame.
     pub(super) fn add_open(&mut self, tally: &Tally, marks: u64) {
         if marks & crate::frame::NODE_OPEN == 0 {
-            let open = Inclusive::of_tally(tally);
+            let open = Inclusive::of(&tally.totals());
             self.sums.change(&open, u64::wrapping_add);
             if marks & crate::frame::SITE_OPEN != 0 {
                 self.inner.change(&open, u64::wrapping_add);
@@ -159,9 +151,9 @@ impl PathSums {
     }
 
     /// Takes out what an open future has added so far.
-    pub(super) fn take_back(&mut self, counted: &Tally, inner: &Tally) {
-        self.sums.change(&Inclusive::of_tally(counted), u64::wrapping_sub);
-        self.inner.change(&Inclusive::of_tally(inner), u64::wrapping_sub);
+    pub(super) fn take_back(&mut self, account: &Account) {
+        self.sums.change(&Inclusive::of(&account.counted()), u64::wrapping_sub);
+        self.inner.change(&Inclusive::of(&account.inner()), u64::wrapping_sub);
     }
 
     /// Takes off what stood here at the last reset; what is live stays.

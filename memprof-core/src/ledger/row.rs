@@ -1,6 +1,6 @@
 //! Rows: the sums of one path in one ledger.
 
-use crate::counters::Tally;
+use crate::counters::{TOTALS, Tally};
 use crate::frame::{NODE_OPEN, SITE_OPEN};
 use crate::state;
 use crate::system::{Blank, Counter, Sequence};
@@ -41,9 +41,9 @@ impl Sums {
     const BLANK: Self =
         Self { bytes: Counter::new(0), blocks: Counter::new(0), reallocs: Counter::new(0), failed: Counter::new(0) };
 
-    /// Adds bytes and blocks allocated, reallocations and failures.
+    /// Adds what [`Tally::totals`] gives.
     #[inline]
-    pub(super) fn add(&self, [bytes, blocks, reallocs, failed]: [u64; 4]) {
+    pub(super) fn add(&self, [bytes, blocks, reallocs, failed]: [u64; TOTALS]) {
         self.bytes.add(bytes);
         self.blocks.add(blocks);
         self.reallocs.add(reallocs);
@@ -69,12 +69,10 @@ impl Blank for Row {
 impl Row {
     /// Adds what an activation, or one poll of it, recorded. `marks` are its frame's.
     pub(crate) fn add(&self, tally: &Tally, marks: u64) {
-        let Tally { counters, reallocs, failed, .. } = *tally;
-        let totals = [counters.total_bytes.cast_unsigned(), counters.total_blocks.cast_unsigned(), reallocs, failed];
         if marks & NODE_OPEN == 0 {
-            self.sums.add(totals);
+            self.sums.add(tally.totals());
             if marks & SITE_OPEN != 0 {
-                self.inner.add(totals);
+                self.inner.add(tally.totals());
             }
         }
     }
