@@ -83,12 +83,12 @@ extern "C" fn cuda_sim_use_pools(yes: u32) {
     control("cuda_sim_use_pools", |state| state.pools_supported = yes != 0);
 }
 
-/// The next `times` calls of a function fail with `code`.
+/// Once `after` calls of a function have gone by, the next `times` fail with `code`.
 #[unsafe(no_mangle)]
-extern "C" fn cuda_sim_fail_next(function: In<c_char>, code: u32, times: u64) {
-    control("cuda_sim_fail_next", |state| {
+extern "C" fn cuda_sim_fail_after(after: u64, function: In<c_char>, code: u32, times: u64) {
+    control("cuda_sim_fail_after", |state| {
         if let Ok(function) = function.text() {
-            state.fail_next(function, Code(code), times);
+            state.fail_after(after, function, Code(code), times);
         }
     });
 }

@@ -182,9 +182,13 @@ fn show_resource(number: u32, context: usize, handle: usize) {
     INSIDE.set(false);
 }
 
-/// An answer, in place of a panic that would cross the C border.
-fn answer(name: &str, body: impl FnOnce() -> Answer + std::panic::UnwindSafe) -> Answer {
-    catch_unwind(body).unwrap_or_else(|panic| {
+/// What every function passes through: it is counted, may be told to fail, and answers in place of a panic that would cross the C border.
+fn answer(name: &'static str, body: impl FnOnce() -> Answer + std::panic::UnwindSafe) -> Answer {
+    let passed = catch_unwind(|| {
+        let told_to_fail = state::lock().begin_call(name);
+        told_to_fail.map_or_else(body, |code| code.0)
+    });
+    passed.unwrap_or_else(|panic| {
         gate::broken(name, panic.as_ref());
         UNKNOWN
     })
@@ -193,24 +197,26 @@ fn answer(name: &str, body: impl FnOnce() -> Answer + std::panic::UnwindSafe) ->
 /// What `cuptiSubscribe_v2` may be given, as far as it is read.
 type SubscriberParameters = c_void;
 
+fn subscribe(place: Out<usize>, callback: Option<Callback>, user: usize) -> Answer {
+    let Some(callback) = callback.filter(|_| place.given().is_ok()) else { return INVALID_PARAMETER };
+    if INSIDE.get() {
+        return INVALID_OPERATION;
+    }
+    let mut subscriber = SUBSCRIBER.write().unwrap_or_else(PoisonError::into_inner);
+    if subscriber.is_some() {
+        return MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED;
+    }
+    let handle = 0x5200_0000_0000 + NEXT.fetch_add(1, Ordering::Relaxed) as usize * 0x10;
+    enable_all(false);
+    *subscriber = Some(Subscriber { handle, callback, user });
+    place.set_if_given(handle);
+    SUCCESS
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn cuptiSubscribe(place: Out<usize>, callback: Option<Callback>, user: *mut c_void) -> Answer {
     let user = user.expose_provenance();
-    answer("cuptiSubscribe", move || {
-        let Some(callback) = callback.filter(|_| place.given().is_ok()) else { return INVALID_PARAMETER };
-        if INSIDE.get() {
-            return INVALID_OPERATION;
-        }
-        let mut subscriber = SUBSCRIBER.write().unwrap_or_else(PoisonError::into_inner);
-        if subscriber.is_some() {
-            return MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED;
-        }
-        let handle = 0x5200_0000_0000 + NEXT.fetch_add(1, Ordering::Relaxed) as usize * 0x10;
-        enable_all(false);
-        *subscriber = Some(Subscriber { handle, callback, user });
-        place.set_if_given(handle);
-        SUCCESS
-    })
+    answer("cuptiSubscribe", move || subscribe(place, callback, user))
 }
 
 #[unsafe(no_mangle)]
@@ -220,7 +226,8 @@ extern "C" fn cuptiSubscribe_v2(
     user: *mut c_void,
     _parameters: *mut SubscriberParameters,
 ) -> Answer {
-    cuptiSubscribe(place, callback, user)
+    let user = user.expose_provenance();
+    answer("cuptiSubscribe_v2", move || subscribe(place, callback, user))
 }
 
 #[unsafe(no_mangle)]
@@ -288,16 +295,20 @@ extern "C" fn cuptiGetVersion(place: Out<u32>) -> Answer {
 #[unsafe(no_mangle)]
 extern "C" fn cuptiGetResultString(result: u32, place: Out<*const c_char>) -> Answer {
     let name = match result {
-        SUCCESS => c"CUPTI_SUCCESS",
-        INVALID_PARAMETER => c"CUPTI_ERROR_INVALID_PARAMETER",
-        INVALID_OPERATION => c"CUPTI_ERROR_INVALID_OPERATION",
-        15 => c"CUPTI_ERROR_NOT_INITIALIZED",
-        35 => c"CUPTI_ERROR_INSUFFICIENT_PRIVILEGES",
-        MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED => c"CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED",
-        UNKNOWN => c"CUPTI_ERROR_UNKNOWN",
-        _ => return INVALID_PARAMETER,
+        SUCCESS => Some(c"CUPTI_SUCCESS"),
+        INVALID_PARAMETER => Some(c"CUPTI_ERROR_INVALID_PARAMETER"),
+        INVALID_OPERATION => Some(c"CUPTI_ERROR_INVALID_OPERATION"),
+        14 => Some(c"CUPTI_ERROR_NOT_COMPATIBLE"),
+        15 => Some(c"CUPTI_ERROR_NOT_INITIALIZED"),
+        35 => Some(c"CUPTI_ERROR_INSUFFICIENT_PRIVILEGES"),
+        MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED => Some(c"CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED"),
+        UNKNOWN => Some(c"CUPTI_ERROR_UNKNOWN"),
+        _ => None,
     };
-    answer("cuptiGetResultString", || if place.set(name.as_ptr()).is_ok() { SUCCESS } else { INVALID_PARAMETER })
+    answer("cuptiGetResultString", || match name {
+        Some(name) if place.set(name.as_ptr()).is_ok() => SUCCESS,
+        _ => INVALID_PARAMETER,
+    })
 }
 
 #[unsafe(no_mangle)]

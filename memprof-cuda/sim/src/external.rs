@@ -1,6 +1,7 @@
 //! Memory of others: IPC handles and imported memory.
 //!
 //! An opened handle, or a mapped import, is memory of its own here: it begins as a copy (IPC) or poisoned (imports), and shares nothing.
+//! As CUDA has it, a handle that is open in a context already gives the same address once more, which is there until it is closed as often.
 //! Unlike CUDA, a process may open its own handle, so that one test can do both.
 #![expect(unsafe_code, reason = "exports driver functions")]
 
@@ -16,19 +17,57 @@ use crate::state::State;
 /// What an IPC handle of ours begins with.
 const MARK: u64 = u64::from_ne_bytes(*b"cuda sim");
 
-/// Imported memory by handle: its bytes.
+/// What is known of memory of others.
 #[derive(Default)]
-pub(crate) struct External(BTreeMap<usize, u64>);
+pub(crate) struct External {
+    /// Imported memory by handle: its bytes.
+    imported: BTreeMap<usize, u64>,
+    /// Opened memory by address.
+    opened: BTreeMap<u64, Opened>,
+}
+
+/// An IPC handle that is open.
+struct Opened {
+    context: usize,
+    exported: u64,
+    /// Opened and not closed.
+    times: u64,
+}
+
+impl External {
+    /// Memory that was opened is gone, however often it was opened.
+    pub(crate) fn forget(&mut self, address: u64) {
+        self.opened.remove(&address);
+    }
+}
 
 impl State {
     fn open_handle(&mut self, place: Out<u64>, handle: IpcHandle) -> Done {
         place.given()?;
         let (context, device) = self.current()?;
-        let [MARK, address, bytes, ..] = handle.0 else { return Err(Code::INVALID_HANDLE) };
-        self.reachable(address, bytes as usize).map_err(|_| Code::INVALID_HANDLE)?;
-        let opened = self.allocate_in(Kind::Ipc, bytes, context, device)?;
-        arena::copy(opened, address, bytes as usize);
-        place.set(opened)
+        let [MARK, exported, bytes, ..] = handle.0 else { return Err(Code::INVALID_HANDLE) };
+        let mut opened = self.external.opened.iter_mut();
+        let known = opened.find(|(_, opened)| (opened.context, opened.exported) == (context, exported));
+        if let Some((&address, opened)) = known {
+            opened.times += 1;
+            return place.set(address);
+        }
+        self.reachable(exported, bytes as usize).map_err(|_| Code::INVALID_HANDLE)?;
+        let address = self.allocate_in(Kind::Ipc, bytes, context, device)?;
+        arena::copy(address, exported, bytes as usize);
+        self.external.opened.insert(address, Opened { context, exported, times: 1 });
+        place.set(address)
+    }
+
+    fn close_handle(&mut self, address: u64) -> Done {
+        self.current()?;
+        match self.external.opened.get_mut(&address) {
+            Some(opened) if opened.times > 1 => {
+                opened.times -= 1;
+                Ok(())
+            }
+            _ => self.free(address, |kind| kind == Kind::Ipc),
+        }
     }
 }
 
@@ -49,10 +88,7 @@ driver! {
     }
 
     fn cuIpcCloseMemHandle(address: u64) [330] {
-        gate::with(|state| {
-            state.current()?;
-            state.free(address, |kind| kind == Kind::Ipc)
-        })
+        gate::with(|state| state.close_handle(address))
     }
 
     fn cuImportExternalMemory(place: Out<usize>, description: In<ExternalHandle>) {
@@ -64,7 +100,7 @@ driver! {
                 return Err(Code::INVALID_VALUE);
             }
             let handle = state.handle();
-            state.external.0.insert(handle, bytes);
+            state.external.imported.insert(handle, bytes);
             place.set(handle)
         })
     }
@@ -74,7 +110,7 @@ driver! {
             place.given()?;
             let (context, device) = state.current()?;
             let ExternalBuffer { offset, bytes, .. } = description.get()?;
-            let room = *state.external.0.get(&memory).ok_or(Code::INVALID_HANDLE)?;
+            let room = *state.external.imported.get(&memory).ok_or(Code::INVALID_HANDLE)?;
             if offset.checked_add(bytes).is_none_or(|needed| needed > room) {
                 return Err(Code::INVALID_VALUE);
             }
@@ -84,6 +120,6 @@ driver! {
     }
 
     fn cuDestroyExternalMemory(memory: usize) {
-        gate::with(|state| state.external.0.remove(&memory).map(|_| ()).ok_or(Code::INVALID_HANDLE))
+        gate::with(|state| state.external.imported.remove(&memory).map(|_| ()).ok_or(Code::INVALID_HANDLE))
     }
 }

@@ -111,6 +111,10 @@ impl State {
                 self.arena(block.space, block.device).give(address, block.bytes);
                 self.shrink_pool(pool, block.bytes);
             }
+            Kind::Ipc => {
+                self.arena(block.space, block.device).give(address, block.bytes);
+                self.external.forget(address);
+            }
             _ => self.arena(block.space, block.device).give(address, block.bytes),
         }
         true

@@ -23,7 +23,7 @@ struct Loaded {
     grow_devices: unsafe extern "C" fn(u32),
     set_context_bytes: unsafe extern "C" fn(u64),
     use_pools: unsafe extern "C" fn(u32),
-    fail_next: unsafe extern "C" fn(*const c_char, u32, u64),
+    fail_after: unsafe extern "C" fn(u64, *const c_char, u32, u64),
     calls: unsafe extern "C" fn(*const c_char) -> u64,
     devices: unsafe extern "C" fn() -> u32,
     usage: unsafe extern "C" fn(i32, *mut Usage) -> u32,
@@ -105,7 +105,7 @@ impl Sim {
             grow_devices: function(library, "cuda_sim_grow_devices")?,
             set_context_bytes: function(library, "cuda_sim_set_context_bytes")?,
             use_pools: function(library, "cuda_sim_use_pools")?,
-            fail_next: function(library, "cuda_sim_fail_next")?,
+            fail_after: function(library, "cuda_sim_fail_after")?,
             calls: function(library, "cuda_sim_calls")?,
             devices: function(library, "cuda_sim_devices")?,
             usage: function(library, "cuda_sim_usage")?,
@@ -153,15 +153,20 @@ impl Sim {
         unsafe { (self.0.use_pools)(u32::from(yes)) };
     }
 
-    /// The next `times` calls of a driver function, by its C name such as `cuMemFree_v2`, do nothing and return `code`, a `CUresult`.
-    /// Several such orders for one function are carried out in turn.
+    /// The next `times` calls of a function of the driver or of CUPTI, by its C name such as `cuMemFree_v2`, do nothing and return `code`,
+    /// a `CUresult` or `CUptiResult`. Several such orders for one function are carried out in turn.
     pub fn fail_next(self, function: &str, code: u32, times: u64) {
-        let Ok(function) = CString::new(function) else { return };
-        // SAFETY: a text that ends.
-        unsafe { (self.0.fail_next)(function.as_ptr(), code, times) };
+        self.fail_after(0, function, code, times);
     }
 
-    /// How often a driver function was called since the last reset, by its C name; refused and failed calls included.
+    /// As [`fail_next`](Self::fail_next), once `after` more calls of the function have gone by.
+    pub fn fail_after(self, after: u64, function: &str, code: u32, times: u64) {
+        let Ok(function) = CString::new(function) else { return };
+        // SAFETY: a text that ends.
+        unsafe { (self.0.fail_after)(after, function.as_ptr(), code, times) };
+    }
+
+    /// How often a function of the driver or of CUPTI was called since the last reset, by its C name; refused and failed calls included.
     pub fn calls(self, function: &str) -> u64 {
         let Ok(function) = CString::new(function) else { return 0 };
         // SAFETY: a text that ends.

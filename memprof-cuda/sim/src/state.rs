@@ -23,6 +23,8 @@ use crate::vmm::Virtual;
 /// A failure on demand.
 struct Failure {
     function: String,
+    /// Calls that go by before it.
+    after: u64,
     code: Code,
     times: u64,
 }
@@ -109,6 +111,10 @@ impl State {
         *self.calls.entry(function).or_default() += 1;
         let index = self.failures.iter().position(|failure| failure.function == function)?;
         let failure = &mut self.failures[index];
+        if failure.after > 0 {
+            failure.after -= 1;
+            return None;
+        }
         let code = failure.code;
         failure.times -= 1;
         if failure.times == 0 {
@@ -117,10 +123,10 @@ impl State {
         Some(code)
     }
 
-    /// The next `times` calls of the function fail, after those that were told to before.
-    pub(crate) fn fail_next(&mut self, function: String, code: Code, times: u64) {
+    /// Once `after` calls of the function have gone by, the next `times` fail: after those that were told to before.
+    pub(crate) fn fail_after(&mut self, after: u64, function: String, code: Code, times: u64) {
         if times > 0 {
-            self.failures.push(Failure { function, code, times });
+            self.failures.push(Failure { function, after, code, times });
         }
     }
 

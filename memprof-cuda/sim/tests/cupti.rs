@@ -202,6 +202,20 @@ fn a_failure_on_demand_is_shown_as_one() -> Tested {
 }
 
 #[test]
+fn its_own_functions_fail_on_demand_after_as_many_calls_as_were_said() -> Tested {
+    let (_alone, sim) = alone()?;
+    let cupti = Cupti::load(sim)?;
+    sim.fail_next("cuptiSubscribe", 15, 1);
+    assert_eq!(cupti.subscribe(), Err(15));
+    let handle = cupti.subscribe().map_err(|code| code.to_string())?;
+    sim.fail_after(1, "cuptiEnableCallback", 7, 1);
+    assert_eq!([ALLOC, FREE, FREE].map(|number| cupti.enable(handle, number)), [0, 7, 0]);
+    assert_eq!((sim.calls("cuptiSubscribe"), sim.calls("cuptiEnableCallback")), (2, 3));
+    assert_eq!(cupti.unsubscribe(handle), 0);
+    Ok(())
+}
+
+#[test]
 fn there_is_one_subscriber() -> Tested {
     let (_alone, sim) = alone()?;
     let cupti = Cupti::load(sim)?;

@@ -120,6 +120,34 @@ fn an_ipc_handle_opens_foreign_memory() -> Tested {
 }
 
 #[test]
+fn a_handle_that_is_opened_again_gives_the_same_address_until_it_is_closed_as_often() -> Tested {
+    let (_alone, sim) = alone()?;
+    let _context = CudaContext::new(0)?;
+    // SAFETY: freed below.
+    let own = unsafe { result::malloc_sync(100) }?;
+    let mut handle = sys::CUipcMemHandle { reserved: [0; 64] };
+    // SAFETY: a place for a handle.
+    assert_eq!(unsafe { sys::cuIpcGetMemHandle(&raw mut handle, own) }, CUDA_SUCCESS);
+    let mut opened = [0; 2];
+    for place in &mut opened {
+        // SAFETY: a place for an address.
+        assert_eq!(unsafe { sys::cuIpcOpenMemHandle_v2(place, handle, 1) }, CUDA_SUCCESS);
+    }
+    assert_eq!((opened[0], sim.live().foreign.blocks), (opened[1], 1));
+    // SAFETY: opened above.
+    assert_eq!(unsafe { sys::cuIpcCloseMemHandle(opened[0]) }, CUDA_SUCCESS);
+    assert_eq!(sim.live().foreign.blocks, 1);
+    // SAFETY: opened twice.
+    assert_eq!(unsafe { sys::cuIpcCloseMemHandle(opened[0]) }, CUDA_SUCCESS);
+    assert_eq!(sim.live().foreign.blocks, 0);
+    // SAFETY: refused: it is closed.
+    assert_eq!(unsafe { sys::cuIpcCloseMemHandle(opened[0]) }, CUDA_ERROR_INVALID_VALUE);
+    // SAFETY: allocated above.
+    unsafe { result::free_sync(own) }?;
+    Ok(())
+}
+
+#[test]
 fn imported_memory_is_foreign_while_it_is_mapped() -> Tested {
     let (_alone, sim) = alone()?;
     let context = CudaContext::new(0)?;

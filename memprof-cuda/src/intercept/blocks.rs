@@ -43,6 +43,9 @@ pub(super) struct Held {
     pub(super) space: Option<Space>,
     /// The context that it ends with; 0 for none.
     pub(super) context: u64,
+    /// How often another process's memory was opened and not closed, as far as was seen: the driver gives the same address
+    /// each time. 0 for a block that one call frees.
+    pub(super) opens: u32,
 }
 
 static HELD: LazyLock<DashMap<Key, Held, Scattered>> = LazyLock::new(DashMap::default);
@@ -61,6 +64,10 @@ fn hidden<R>(work: impl FnOnce() -> R) -> R {
 /// The driver has allocated.
 pub(super) fn allocated(key: Key, held: Held, bytes: u64) {
     let before = hidden(|| HELD.insert(key, held));
+    record(key, before, held, bytes);
+}
+
+fn record(key: Key, before: Option<Held>, held: Held, bytes: u64) {
     // A block of another space whose free was missed, if nobody else has recorded that. Of the same space, the recorder
     // finds it itself.
     if let Some(missed) = before.and_then(|before| before.space).filter(|space| Some(*space) != held.space) {
@@ -71,7 +78,38 @@ pub(super) fn allocated(key: Key, held: Held, bytes: u64) {
     }
 }
 
-/// A block whose free is recorded while the driver is at it.
+/// The driver has opened another process's memory: a block, if it was not open already.
+///
+/// Unlike an address that is allocated, one that is opened may be on its way out on another thread. So what this and
+/// [`closing`] record, they record under the table's lock.
+pub(super) fn opened(key: Key, held: Held, bytes: u64) {
+    let mut known = hidden(|| HELD.entry(key).or_insert(held));
+    if known.opens == 0 {
+        let before = core::mem::replace(&mut *known, held);
+        record(key, Some(before), held, bytes);
+    }
+    known.opens += 1;
+}
+
+/// Records that an address which was opened is closed once: the last time, that its block is freed. `None` for one that
+/// was not opened. If the driver refuses this while another thread closes the last time, the memory is known on, without a
+/// block.
+pub(super) fn closing(key: Key) -> Option<Freed> {
+    let mut freed = None;
+    HELD.remove_if_mut(&key, |_, held| {
+        if held.opens == 0 {
+            return false;
+        }
+        held.opens -= 1;
+        let is_last = held.opens == 0;
+        let once = Held { opens: 1, ..*held };
+        freed = Some(if is_last { let_go(key, once) } else { Freed { key, held: Some(once), released: None } });
+        is_last
+    });
+    freed
+}
+
+/// A block whose free is recorded while the driver is at it, or one of the several closes that it takes.
 #[derive(Debug)]
 pub(super) struct Freed {
     key: Key,
@@ -127,9 +165,10 @@ pub(super) fn free_all(keys: impl ExactSizeIterator<Item = Key>) -> Vec<Freed> {
 impl Freed {
     /// The driver refused: the block is live as before.
     pub(super) fn restore(self) {
-        if let Some(held) = self.held {
-            hidden(|| HELD.entry(self.key).or_insert(held));
-        }
+        // Locked until it is recorded, for one that may be opened or closed meanwhile.
+        let _known = self
+            .held
+            .map(|held| hidden(|| HELD.entry(self.key).and_modify(|known| known.opens += held.opens).or_insert(held)));
         if let Some(released) = self.released {
             released.restore();
         }

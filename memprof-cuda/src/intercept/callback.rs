@@ -17,7 +17,7 @@ use crate::intercept::contexts;
 use crate::intercept::ffi::{self, Arguments, CallbackData, Cupti, ResourceData};
 use crate::intercept::pending::{self, Free, Undo};
 use crate::intercept::physical;
-use crate::intercept::request::{self, Request};
+use crate::intercept::request::{self, Request, Until};
 use crate::{events, oom, pools, spaces};
 
 const OUT_OF_MEMORY: u32 = 2;
@@ -123,6 +123,10 @@ fn before(call: Call, arguments: &Arguments, context: u64, cupti: Option<&Cupti>
         }
         Call::FreePinned => free(Key::address(arguments.word(0)), || Space::PINNED).map(Undo::Free),
         Call::FreeArray => free(Key::array(arguments.word(0)), here).map(Undo::Free),
+        Call::CloseIpc => {
+            let key = Key::address(arguments.word(0));
+            blocks::closing(key).map(Free::Known).or_else(|| free(key, here)).map(Undo::Free)
+        }
         Call::ReleasePhysical => {
             let handle = arguments.word(0);
             let ends = physical::releasing(handle);
@@ -168,10 +172,14 @@ fn allocated(request: &Request, address: Option<u64>) {
     if key == Key::address(0) {
         return;
     }
-    if request.is_physical {
-        physical::created(address);
+    let held = Held { space: request.space, context: request.context, opens: 0 };
+    match request.until {
+        // It takes no memory, so it ends no burst of failures.
+        Until::Closed => return blocks::opened(key, held, request.bytes),
+        Until::Unheld => physical::created(address),
+        Until::Freed => {}
     }
-    blocks::allocated(key, Held { space: request.space, context: request.context }, request.bytes);
+    blocks::allocated(key, held, request.bytes);
     request.space.into_iter().for_each(oom::succeeded);
 }
 

@@ -1,8 +1,7 @@
 //! The driver's functions that interception watches: CUPTI's numbers for them, and what each does.
 //!
 //! The numbers are the same in the headers of CUDA 11.8 to 13.5. Not watched, on purpose: `cuMemHostRegister` (memory
-//! that `host` has already), `cuIpcOpenMemHandle` (another process's memory, given back by a function of its own),
-//! `cuMemAddressReserve` (addresses, no memory).
+//! that `host` has already), `cuMemAddressReserve` (addresses, no memory).
 
 /// What a watched function does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +27,15 @@ pub(super) enum Call {
     Mipmapped,
     /// An array over memory that is not the driver's own.
     ForeignArray,
+    /// Another process's memory: the address at word 0, before the 64 bytes of its handle.
+    OpenIpc,
     Free,
     /// In the order of the stream at word 1.
     FreeAsync,
     FreePinned,
     FreeArray,
+    /// As often as the memory was opened.
+    CloseIpc,
     CreatePhysical,
     ImportPhysical,
     RetainPhysical,
@@ -74,7 +77,7 @@ const fn watched(id: u32, name: &'static str, bytes: usize, call: Call) -> Watch
 pub(super) const LAST_REQUIRED: u32 = 616;
 
 /// The functions that are watched.
-pub(super) static WATCHED: [Watched; 48] = [
+pub(super) static WATCHED: [Watched; 51] = [
     watched(243, "cuMemAlloc_v2", 16, Call::Device),
     watched(244, "cuMemAllocPitch_v2", 32, Call::Pitched),
     watched(598, "cuMemAllocAsync", 24, Call::Async),
@@ -93,12 +96,15 @@ pub(super) static WATCHED: [Watched; 48] = [
     watched(274, "cuArray3DCreate_v2", 16, Call::Array3d),
     watched(347, "cuMipmappedArrayCreate", 20, Call::Mipmapped),
     watched(487, "cuExternalMemoryGetMappedMipmappedArray", 8, Call::ForeignArray),
+    watched(329, "cuIpcOpenMemHandle", 8, Call::OpenIpc),
+    watched(567, "cuIpcOpenMemHandle_v2", 8, Call::OpenIpc),
     watched(245, "cuMemFree_v2", 8, Call::Free),
     watched(600, "cuMemFreeAsync", 16, Call::FreeAsync),
     watched(601, "cuMemFreeAsync_ptsz", 16, Call::FreeAsync),
     watched(38, "cuMemFreeHost", 8, Call::FreePinned),
     watched(89, "cuArrayDestroy", 8, Call::FreeArray),
     watched(349, "cuMipmappedArrayDestroy", 8, Call::FreeArray),
+    watched(330, "cuIpcCloseMemHandle", 8, Call::CloseIpc),
     watched(549, "cuMemCreate", 24, Call::CreatePhysical),
     watched(555, "cuMemImportFromShareableHandle", 8, Call::ImportPhysical),
     watched(565, "cuMemRetainAllocationHandle", 8, Call::RetainPhysical),

@@ -79,22 +79,25 @@ fn state() -> MutexGuard<'static, State> {
 /// | `cuMemCreate` | where its properties say: `cuda:N`, or `pinned` for the host's | as requested, once, however often it is mapped |
 /// | `cuMemAllocManaged` | `managed` | as requested |
 /// | `cuMemHostAlloc`, `cuMemAllocHost`, pools of host memory | `pinned` | as requested |
+/// | `cuIpcOpenMemHandle` | `cuda:N`, of the current context | 0: they are the exporting process's, and in its numbers |
 ///
 /// No bytes for which the driver gives the null pointer are no block: nothing tells the free of one from the free of
-/// another, or of none. Where a tracked type or resource of this crate asked for them they are, as they record it themselves. A block is freed by address, through whichever
-/// function. Physical memory of `cuMemCreate` is freed when its last handle is released and its last mapping is gone. A
-/// context that is destroyed, a primary one that is reset or released for the last time, frees what was allocated in it,
-/// but for physical memory, which belongs to no context, and for what the tracked types allocated before interception
-/// began, which is freed when they are dropped. A free is recorded before the driver's call and taken back if the driver
-/// refuses; a free of an address that nobody knows is counted in `unknown_frees` once the driver has done it. An
-/// allocation that fails is counted in `failed`.
+/// another, or of none. Where a tracked type or resource of this crate asked for them they are, as they record it
+/// themselves. A block is freed by address, through whichever function. Physical memory of `cuMemCreate` is freed when its
+/// last handle is released and its last mapping is gone. Another process's memory is one block, from when it is first
+/// opened until it is closed as often as it was opened. A context that is destroyed, a primary one that is reset or
+/// released for the last time, frees what was allocated or opened in it, but for physical memory, which belongs to no
+/// context, and for what the tracked types allocated before interception began, which is freed when they are dropped. A
+/// free is recorded before the driver's call and taken back if the driver refuses; a free of an address that nobody knows
+/// is counted in `unknown_frees` once the driver has done it. An allocation that fails is counted in `failed`.
 ///
 /// Not counted, and therefore part of what a report calls unattributed: contexts, modules, printf and device heaps,
 /// local memory; memory that graphs allocate (nodes of `cuGraphAddMemAllocNode`; an allocation that is captured from
-/// a stream counts from its capture until it is freed); memory of another process or interface (`cuIpcOpenMemHandle`,
-/// imported pool pointers and handles, mapped external memory); `cuMemHostRegister`, which allocates nothing. Blocks that
-/// were allocated before interception began, by others than this crate, are unknown; blocks that others free after it
-/// ended stay in the books until the end, or until their address is allocated again (`missed_frees`).
+/// a stream counts from its capture until it is freed); imported memory of another process or interface (pool pointers,
+/// shareable handles, mapped external memory); `cuMemHostRegister`, which allocates nothing. Blocks that were allocated
+/// before interception began, by others than this crate, are unknown; blocks that others free after it ended stay in the
+/// books until the end, or until their address is allocated again (`missed_frees`), and opened memory until its context
+/// ends.
 ///
 /// A device whose contexts are all gone whenever a snapshot is taken is reported with what is attributed, and that the
 /// rest is not known: a callback may not ask the driver. A context whose device neither a call nor CUPTI has named has the

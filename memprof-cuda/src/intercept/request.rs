@@ -24,7 +24,17 @@ pub(super) struct Request {
     pub(super) key: fn(u64) -> Key,
     /// The context that it is freed with; 0 for none.
     pub(super) context: u64,
-    pub(super) is_physical: bool,
+    pub(super) until: Until,
+}
+
+/// What it takes to free an allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    Freed,
+    /// Its handles are released, and its mappings gone.
+    Unheld,
+    /// It is closed as often as it was opened.
+    Closed,
 }
 
 impl Request {
@@ -33,7 +43,7 @@ impl Request {
     }
 
     fn foreign(context: u64) -> Self {
-        Self { space: None, bytes: 0, place: 0, offset: 0, key: Key::address, context, is_physical: false }
+        Self { space: None, bytes: 0, place: 0, offset: 0, key: Key::address, context, until: Until::Freed }
     }
 }
 
@@ -67,6 +77,8 @@ pub(super) unsafe fn of(call: Call, arguments: &Arguments, context: u64, cupti: 
         Call::PinnedShort => of(Space::PINNED, u64::from(arguments.half(2))),
         Call::Foreign => Request::foreign(context),
         Call::ForeignArray => Request { key: Key::array, ..Request::foreign(context) },
+        // Its bytes are in the numbers of the process that allocated them, and nothing here says how many they are.
+        Call::OpenIpc => Request { until: Until::Closed, ..of(here(), 0) },
         Call::GraphNode => Request { place: 4, offset: NODE_ADDRESS, ..Request::foreign(0) },
         Call::Array => {
             // SAFETY: the second argument points to this descriptor.
@@ -96,5 +108,5 @@ pub(super) unsafe fn of(call: Call, arguments: &Arguments, context: u64, cupti: 
 
 /// Physical memory is the process's, not a context's.
 fn physical(request: Request) -> Request {
-    Request { key: Key::physical, context: 0, is_physical: true, ..request }
+    Request { key: Key::physical, context: 0, until: Until::Unheld, ..request }
 }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cudarc::driver::{DriverError, sys};
 use memprof_core::{Measurement, Scope, Site, Space, Totals};
-use memprof_cuda_sim::{Sim, load_simulator};
+use memprof_cuda_sim::{BlockKind, Sim, load_simulator};
 
 pub(crate) type Tried<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -42,12 +42,25 @@ pub(crate) fn measured<R>(name: &str, work: impl FnOnce() -> R) -> (R, Measureme
     (result, scope.finish())
 }
 
-/// Where memprof's live bytes and blocks are not those of the simulator's own ledger.
+/// The devices of memory of others that is open, one for each piece.
+fn opened(sim: Sim) -> Vec<Space> {
+    const ORDINAL: sys::CUpointer_attribute = sys::CUpointer_attribute::CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL;
+    let opened = sim.blocks().into_iter().filter(|block| block.kind == BlockKind::Ipc);
+    let device = |address| {
+        // SAFETY: a place for the number that this attribute is.
+        given(|place: *mut u32| unsafe { sys::cuPointerGetAttribute(place.cast(), ORDINAL, address) })
+    };
+    opened.flat_map(|block| device(block.address)).map(Space::device).collect()
+}
+
+/// Where memprof's live bytes and blocks are not those of the simulator's own ledger, and a block of 0 bytes for each
+/// piece of others' memory that is open.
 pub(crate) fn differences(sim: Sim) -> Vec<String> {
-    let books = sim.live();
+    let (books, opened) = (sim.live(), opened(sim));
     let devices = (0..).map(Space::device).zip(books.devices);
     let both = devices.chain([(Space::PINNED, books.pinned), (Space::MANAGED, books.managed)]).map(|(space, usage)| {
-        let driver = (usage.bytes.cast_signed(), usage.blocks.cast_signed());
+        let open = opened.iter().filter(|&&device| device == space).count() as u64;
+        let driver = (usage.bytes.cast_signed(), (usage.blocks + open).cast_signed());
         (space, live(space), driver)
     });
     let different = both.filter(|(_, memprof, driver)| memprof != driver);

@@ -14,6 +14,7 @@ use memprof_cuda_sim::{BlockSpace, Sim};
 mod ground;
 
 mod device;
+mod opened;
 mod work;
 
 use device::{Device, Held};

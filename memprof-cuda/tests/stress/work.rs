@@ -13,13 +13,13 @@ use super::{Route, SPACES};
 const ROUNDS: usize = 12;
 const STEPS: usize = 60;
 const REFUSED: u32 = 700;
-const UNKNOWN: u32 = 999;
+pub(super) const UNKNOWN: u32 = 999;
 
 /// The next number of a sequence that a seed begins.
-struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }

@@ -98,6 +98,22 @@ fn memory_of_graphs_and_of_other_processes_is_known_and_not_counted() {
 }
 
 #[test]
+fn either_function_that_opens_memory_of_others_gives_one_block_of_no_bytes() {
+    let _alone = alone();
+    let before = totals();
+    let address = 0x7250_u64;
+    // The handle is 64 bytes between the place for the address and the flags.
+    for open in [329, 567] {
+        Shown::new(open, [word(&address), 9, 9, 9, 9, 9, 9, 9, 9, 1]).run(0);
+        assert_eq!((totals().live_blocks, totals().live), (before.live_blocks + 1, before.live));
+    }
+    Shown::new(330, [address]).run(0);
+    assert_eq!(totals().live_blocks, before.live_blocks + 1);
+    Shown::new(330, [address]).run(0);
+    assert_eq!((totals().live_blocks, totals().unknown_frees), (before.live_blocks, before.unknown_frees));
+}
+
+#[test]
 fn an_end_without_its_beginning_changes_nothing() {
     let _alone = alone();
     let address = 0x7400_u64;
