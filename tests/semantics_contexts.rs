@@ -2,14 +2,10 @@
 
 mod common;
 
-use std::future::{Future as _, poll_fn};
-use std::pin::Pin;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::task::{Context as Wakers, Poll, Waker};
-use std::thread::JoinHandle;
+use std::sync::mpsc::sync_channel;
 
 use common::{Worker, alone, columns, row, six};
-use memprof::{Context, Scope, Site, Space, TrackExt as _};
+use memprof::{Context, Scope, Site, Space};
 
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
@@ -36,48 +32,6 @@ fn free(address: u64) {
 
 fn columns_of(name: &str) -> (u64, u64, u64) {
     columns(&row(&memprof::snapshot(), arena(), name))
-}
-
-enum Work {
-    Alloc(u64),
-    Free(u64),
-}
-
-/// A thread that works under a context, one event at a time, until it is ended.
-struct Helper {
-    work: SyncSender<Work>,
-    done: Receiver<()>,
-    thread: JoinHandle<()>,
-}
-
-impl Helper {
-    fn under(context: &Context) -> Self {
-        let (work, orders) = sync_channel(0);
-        let (answer, done) = sync_channel(0);
-        let context = context.clone();
-        let thread = std::thread::spawn(move || {
-            context.run(|| {
-                for work in orders {
-                    match work {
-                        Work::Alloc(address) => alloc(address),
-                        Work::Free(address) => free(address),
-                    }
-                    answer.send(()).expect("somebody waits");
-                }
-            });
-        });
-        Self { work, done, thread }
-    }
-
-    fn does(&self, work: Work) {
-        self.work.send(work).expect("the helper lives");
-        self.done.recv().expect("the helper did not panic");
-    }
-
-    fn end(self) {
-        drop(self.work);
-        self.thread.join().expect("no panic");
-    }
 }
 
 #[test]
@@ -117,10 +71,10 @@ fn on_the_host_a_peak_is_to_the_byte_while_the_others_free_nothing_of_the_scopes
 fn what_a_context_frees_lowers_the_peak_in_blocks_and_bytes() {
     let _alone = alone();
     let scope = Scope::enter(site("freed elsewhere"));
-    let helper = Helper::under(&Context::current());
+    let helper = Worker::under(&Context::current());
     for address in 0..20 {
         alloc(address);
-        helper.does(Work::Free(address));
+        helper.run(move |_| free(address));
     }
     assert_eq!(scope.counters(arena()).peak_bytes, 1000, "while the context is entered");
     assert_eq!(memprof::counters(arena()).peak_blocks, 1);
@@ -138,8 +92,8 @@ fn what_a_scope_held_before_it_was_captured_is_in_its_peak() {
     let scope = Scope::enter(site("held before"));
     [1, 2, 3].into_iter().for_each(alloc);
     [1, 2].into_iter().for_each(free);
-    let helper = Helper::under(&Context::current());
-    helper.does(Work::Free(3));
+    let helper = Worker::under(&Context::current());
+    helper.run(|_| free(3));
     helper.end();
     alloc(4);
     free(4);
@@ -150,12 +104,12 @@ fn what_a_scope_held_before_it_was_captured_is_in_its_peak() {
 fn a_scope_inside_the_captured_one_counts_with_what_was_freed_elsewhere() {
     let _alone = alone();
     let scope = Scope::enter(site("around inside"));
-    let helper = Helper::under(&Context::current());
+    let helper = Worker::under(&Context::current());
     for address in 0..5 {
         let inside = Scope::enter(site("inside"));
         alloc(address);
         assert_eq!(six(inside.finish().counters(arena())), [1000, 1, 1000, 1, 1000, 1]);
-        helper.does(Work::Free(address));
+        helper.run(move |_| free(address));
     }
     helper.end();
     assert_eq!(six(scope.finish().counters(arena())), [0, 0, 1000, 1, 5000, 5]);
@@ -169,21 +123,21 @@ fn nested_captures_each_have_the_peak_of_their_own_sum() {
     let outer_context = Context::current();
     alloc(100);
     let inner = Scope::enter(site("inner capture"));
-    let helper = Helper::under(&Context::current());
-    let outer_helper = Helper::under(&outer_context);
+    let helper = Worker::under(&Context::current());
+    let outer_helper = Worker::under(&outer_context);
     for address in 0..5 {
         alloc(address);
-        helper.does(Work::Free(address));
+        helper.run(move |_| free(address));
     }
-    helper.does(Work::Alloc(50));
-    outer_helper.does(Work::Free(100));
+    helper.run(|_| alloc(50));
+    outer_helper.run(|_| free(100));
     assert_eq!(six(outer.counters(arena()))[2..4], [2000, 2]);
     assert_eq!(columns_of("outer capture").1, 2000);
     helper.end();
     assert_eq!(six(inner.finish().counters(arena())), [1000, 1, 1000, 1, 6000, 6]);
     for address in 10..15 {
         alloc(address);
-        outer_helper.does(Work::Free(address));
+        outer_helper.run(move |_| free(address));
     }
     outer_helper.end();
     assert_eq!(six(outer.finish().counters(arena())), [1000, 1, 2000, 2, 12_000, 12]);
@@ -228,10 +182,10 @@ fn a_context_entered_under_a_context_frees_for_the_captured_scope_once() {
             alloc(2);
         });
     });
-    let helper = Helper::under(&started.recv().expect("it captures"));
-    helper.does(Work::Free(1));
+    let helper = Worker::under(&started.recv().expect("it captures"));
+    helper.run(|_| free(1));
     alloc(3);
-    helper.does(Work::Free(3));
+    helper.run(|_| free(3));
     helper.end();
     end.send(()).expect("it waits");
     thread.join().expect("no panic");
@@ -240,99 +194,6 @@ fn a_context_entered_under_a_context_frees_for_the_captured_scope_once() {
     assert_eq!(columns_of("twice removed"), (1, 1000, 3000));
     assert_eq!(columns_of("once removed"), (1, 1000, 1000));
     free(2);
-}
-
-#[test]
-fn a_polls_peak_is_that_of_its_sum_with_what_a_context_freed() {
-    let _alone = alone();
-    let around = Scope::enter(site("around a freed poll"));
-    let mut polls = 0;
-    let body = poll_fn(|_| {
-        polls += 1;
-        if polls == 1 {
-            alloc(100);
-        }
-        let helper = Helper::under(&Context::current());
-        for address in 0..5 {
-            alloc(address);
-            helper.does(Work::Free(address));
-        }
-        assert_eq!(columns_of("freed poll").1, 2000, "in poll {polls}");
-        helper.end();
-        // Freed between this poll and the next.
-        alloc(polls);
-        if polls == 3 { Poll::Ready(()) } else { Poll::Pending }
-    });
-    let mut task = Box::pin(body.track(site("freed poll")));
-    for poll in 1..=3 {
-        let now = Pin::new(&mut task).poll(&mut Wakers::from_waker(Waker::noop()));
-        assert_eq!(now.is_ready(), poll == 3);
-        free(poll);
-    }
-    drop(task);
-    // The block of the first poll and one in flight.
-    assert_eq!(six(around.finish().counters(arena())), [1000, 1, 2000, 2, 19_000, 19]);
-    assert_eq!(columns_of("freed poll"), (1, 2000, 19_000));
-    free(100);
-}
-
-#[test]
-fn a_poll_peaks_at_what_it_held_and_not_at_what_an_earlier_one_did() {
-    let _alone = alone();
-    let around = Scope::enter(site("around a later poll"));
-    let mut polls = 0;
-    let mut task = Box::pin(
-        poll_fn(|_| {
-            polls += 1;
-            if polls == 1 {
-                let _context = Context::current();
-                [1, 2, 3].into_iter().for_each(alloc);
-                [1, 2, 3].into_iter().for_each(free);
-                return Poll::Pending;
-            }
-            let context = Context::current();
-            std::thread::spawn(move || context.run(|| [alloc(4), free(4)])).join().expect("no panic");
-            Poll::Ready(())
-        })
-        .track(site("later poll")),
-    );
-    for ready in [false, true] {
-        let now = Pin::new(&mut task).poll(&mut Wakers::from_waker(Waker::noop()));
-        assert_eq!(now.is_ready(), ready);
-        [10, 11].into_iter().filter(|_| !ready).for_each(alloc);
-    }
-    drop(task);
-    assert_eq!(six(around.finish().counters(arena())), [2000, 2, 3000, 3, 6000, 6]);
-    assert_eq!(columns_of("later poll"), (1, 3000, 4000));
-    [10, 11].into_iter().for_each(free);
-}
-
-#[test]
-fn a_future_that_freed_blocks_before_it_was_captured_has_no_peak_of_them() {
-    let _alone = alone();
-    let body = async {
-        [1, 2, 3].into_iter().for_each(alloc);
-        let mut polls = 0;
-        let inside = poll_fn(|_| {
-            polls += 1;
-            if polls == 1 {
-                [1, 2, 3].into_iter().for_each(free);
-                return Poll::Pending;
-            }
-            let context = Context::current();
-            std::thread::spawn(move || context.run(|| [alloc(4), free(4)])).join().expect("no panic");
-            Poll::Ready(())
-        });
-        inside.track(site("freed before")).await;
-    };
-    let mut task = Box::pin(body.track(site("around freed before")));
-    for ready in [false, true] {
-        let now = Pin::new(&mut task).poll(&mut Wakers::from_waker(Waker::noop()));
-        assert_eq!(now.is_ready(), ready);
-    }
-    drop(task);
-    assert_eq!(columns(&row(&memprof::snapshot(), arena(), "freed before")), (1, 0, 1000));
-    assert_eq!(columns_of("around freed before"), (1, 3000, 4000));
 }
 
 #[test]
@@ -356,10 +217,10 @@ fn an_ambient_scope_that_frees_lowers_the_peak_of_the_scope_it_was_opened_in() {
 fn a_producer_under_a_context_is_not_charged_for_what_a_stranger_freed_while_its_captor_slept() {
     let _alone = alone();
     let scope = Scope::enter(site("sleeping captor"));
-    let helper = Helper::under(&Context::current());
+    let helper = Worker::under(&Context::current());
     let stranger = Worker::start();
     for address in 0..20 {
-        helper.does(Work::Alloc(address));
+        helper.run(move |_| alloc(address));
         stranger.run(move |_| free(address));
     }
     helper.end();
@@ -370,12 +231,12 @@ fn a_producer_under_a_context_is_not_charged_for_what_a_stranger_freed_while_its
 fn of_several_hand_overs_the_first_to_be_charged_raises_no_peak() {
     let _alone = alone();
     let scope = Scope::enter(site("several hand-overs"));
-    let helper = Helper::under(&Context::current());
+    let helper = Worker::under(&Context::current());
     let stranger = Worker::start();
     memprof::record_alloc(arena(), 1, 0);
     alloc(2);
     stranger.run(|_| [1, 2].into_iter().for_each(free));
-    helper.does(Work::Alloc(3));
+    helper.run(|_| alloc(3));
     helper.end();
     assert_eq!(six(scope.finish().counters(arena())), [1000, 1, 1000, 2, 2000, 3]);
     free(3);
@@ -387,10 +248,10 @@ fn what_is_still_held_under_a_context_when_its_scope_ends_is_off_the_scope_aroun
     let outer = Scope::enter(site("around the abandoned"));
     let _context = Context::current();
     let inner = Scope::enter(site("abandoned"));
-    let helper = Helper::under(&Context::current());
-    helper.does(Work::Alloc(1));
+    let helper = Worker::under(&Context::current());
+    helper.run(|_| alloc(1));
     drop(inner);
-    helper.does(Work::Alloc(2));
+    helper.run(|_| alloc(2));
     [3, 4].into_iter().for_each(alloc);
     helper.end();
     alloc(5);

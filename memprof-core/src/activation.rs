@@ -6,12 +6,12 @@
 //! lock anyway, is behind one.
 
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use crate::blind;
 use crate::counters::{TALLY_WORDS, TOTALS, Tally};
 use crate::frame::{NODE_OPEN, SITE_OPEN, Tag};
 use crate::lane::Lane;
+use crate::lock::Lock;
 use crate::sharing::Shared;
 use crate::space::Space;
 use crate::system::{Blank, Counter, Sequence, StaticRef};
@@ -28,7 +28,7 @@ pub(crate) struct Activation {
     captured: AtomicBool,
     /// Whether there is anything in `beside`, until the future is dropped.
     has_beside: AtomicBool,
-    beside: Mutex<Beside>,
+    beside: Lock<Beside>,
 }
 
 /// What few futures have.
@@ -71,7 +71,7 @@ impl Blank for Activation {
         host: HostAccount::BLANK,
         captured: AtomicBool::new(false),
         has_beside: AtomicBool::new(false),
-        beside: Mutex::new(Beside { spaces: Vec::new(), shared: None }),
+        beside: Lock::new(Beside { spaces: Vec::new(), shared: None }),
     };
 }
 
@@ -93,8 +93,7 @@ impl Activation {
         if !self.is_captured() {
             return None;
         }
-        let _blind = blind::enter();
-        self.beside().shared.clone()
+        self.beside.lock().shared.clone()
     }
 
     /// Folds in what one poll did in a space, with the marks of its frame, and gives what the future recorded so far.
@@ -148,31 +147,23 @@ impl Activation {
         let host = self.host.clear(|| self.tag.set(0));
         self.captured.store(false, Ordering::Relaxed);
         let beside = self.has_beside.load(Ordering::Relaxed).then(|| {
-            let _blind = blind::enter();
             self.has_beside.store(false, Ordering::Relaxed);
-            core::mem::take(&mut *self.beside())
+            core::mem::take(&mut *self.beside.lock())
         });
         (host, beside)
     }
 
     fn see_beside(&self, see: impl FnOnce(u64, &[(Space, Account)])) {
         if self.has_beside.load(Ordering::Acquire) {
-            let _blind = blind::enter();
-            let beside = self.beside();
+            let beside = self.beside.lock();
             see(self.tag.get(), &beside.spaces);
         }
     }
 
     fn change_beside<R>(&self, change: impl FnOnce(&mut Beside) -> R) -> R {
-        let _blind = blind::enter();
-        let result = change(&mut self.beside());
+        let result = change(&mut self.beside.lock());
         self.has_beside.store(true, Ordering::Release);
         result
-    }
-
-    /// The thread is hidden from the recorder.
-    fn beside(&self) -> MutexGuard<'_, Beside> {
-        self.beside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,15 +1,16 @@
 //! Ambient scopes: a scope for the threads that no scope reaches.
 
 use core::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::blind;
 use crate::context::Context;
 use crate::counters::{Counters, Tally};
 use crate::frame::{Frame, Kind};
+use crate::lock::{Lock, Locked};
 use crate::path::PathId;
 use crate::scopes;
-use crate::sharing::{Around, Part, Shared, add_to};
+use crate::sharing::{Around, Part, Shared};
 use crate::site::Site;
 use crate::slot::Slot;
 use crate::space::Space;
@@ -39,10 +40,10 @@ const TRIES: u32 = 20_000;
 static NEXT: AtomicU64 = AtomicU64::new(1);
 /// The ambient scope that threads enter now; 0 for none.
 static CURRENT: AtomicU64 = AtomicU64::new(0);
-static OPEN: Mutex<Vec<Open>> = Mutex::new(Vec::new());
+static OPEN: Lock<Vec<Open>> = Lock::new(Vec::new());
 
-fn open() -> MutexGuard<'static, Vec<Open>> {
-    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+fn open() -> Locked<'static, Vec<Open>> {
+    OPEN.lock()
 }
 
 /// The ambient scopes that are open, outermost first.
@@ -132,7 +133,10 @@ impl Open {
         let parts = parts.map(|(space, tally, _)| (space, tally));
         let waiting = Space::all().filter_map(|space| Some((space, self.shared.pending(space)?)));
         for (space, tally) in waiting.chain(parts) {
-            add_to(&mut sums, space, &tally);
+            match sums.iter_mut().find(|(known, _)| *known == space) {
+                Some((_, sum)) => sum.fold(&tally),
+                None => sums.push((space, tally)),
+            }
         }
         sums.iter().map(|(space, added)| (*space, self.sum(*space, added))).collect()
     }
@@ -166,7 +170,7 @@ impl Slot {
             self.leave_top();
         }
         // This may be an allocation, which never waits: if somebody is at it, the next event tries again.
-        let Ok(open) = OPEN.try_lock() else { return false };
+        let Some(open) = OPEN.try_lock() else { return false };
         let shared = open.last().map(|open| (open.id, open.shared.clone()));
         drop(open);
         if let Some((id, shared)) = shared

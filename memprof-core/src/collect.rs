@@ -6,7 +6,6 @@
 //! allocated.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
 
 use crate::activation::Account;
 use crate::ambient;
@@ -15,6 +14,7 @@ use crate::device;
 use crate::events::host;
 use crate::lane::Lane;
 use crate::ledger::Ledger;
+use crate::lock::Lock;
 use crate::mark;
 use crate::path::PathId;
 use crate::record::{PathRecord, Record, Totals};
@@ -33,7 +33,7 @@ use open::OpenScopes;
 use sums::PathSums;
 
 /// What stood in the sums at the last reset: a snapshot subtracts it.
-static BASE: Mutex<Base> = Mutex::new(Base { calls: Vec::new(), spaces: BTreeMap::new(), host_failures: 0 });
+static BASE: Lock<Base> = Lock::new(Base { calls: Vec::new(), spaces: BTreeMap::new(), host_failures: 0 });
 
 struct Base {
     /// Activations that had ended, by path.
@@ -41,10 +41,6 @@ struct Base {
     /// By space and path.
     spaces: BTreeMap<usize, HashMap<usize, PathSums>>,
     host_failures: u64,
-}
-
-fn base() -> std::sync::MutexGuard<'static, Base> {
-    BASE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The slots of all threads, and the one that ended threads share.
@@ -64,7 +60,7 @@ pub fn snapshot() -> Snapshot {
     }
     let paths = PathId::count();
     let on = state::is_on(state::decided());
-    let base = base();
+    let base = BASE.lock();
     let calls = read_calls(paths, &base.calls);
     let mut unread = 0;
     // One for all spaces: with many paths it takes longer to get the memory than to fill it.
@@ -98,7 +94,7 @@ pub fn reset() {
         slot.settle();
     }
     let paths = PathId::count();
-    let mut base = base();
+    let mut base = BASE.lock();
     base.calls = vec![0; paths];
     for slot in slots() {
         for (path, row) in slot.calls.iter(paths) {

@@ -21,6 +21,13 @@ pub struct Counters {
     pub total_blocks: i64,
 }
 
+impl Counters {
+    /// What it holds now, in bytes and in blocks.
+    pub(crate) fn value(&self) -> [i64; 2] {
+        [self.current_bytes, self.current_blocks]
+    }
+}
+
 /// [`Counters`] with what only records show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {

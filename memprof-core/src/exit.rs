@@ -4,11 +4,11 @@ use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::time::Duration;
 use std::panic::catch_unwind;
-use std::sync::{Mutex, TryLockError};
 use std::time::Instant;
 
 use crate::blind;
 use crate::collect;
+use crate::lock::Lock;
 use crate::output::{self, Output};
 use crate::platform;
 use crate::report;
@@ -17,7 +17,7 @@ use crate::start::settings;
 /// The process that read the environment; a forked child is another one.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 /// Held while the output is written; then, whether the last report was written.
-static WRITING: Mutex<bool> = Mutex::new(false);
+static WRITING: Lock<bool> = Lock::new(false);
 static WRITER_STARTED: AtomicBool = AtomicBool::new(false);
 
 /// How long the last report waits for one that is being written.
@@ -43,11 +43,10 @@ fn last_report() {
             let begun = Instant::now();
             let writing = loop {
                 match WRITING.try_lock() {
-                    Ok(guard) => break Some(guard),
-                    Err(TryLockError::Poisoned(poisoned)) => break Some(poisoned.into_inner()),
+                    Some(guard) => break Some(guard),
                     // In a forked child nobody is left to unlock it.
-                    Err(TryLockError::WouldBlock) if forked || begun.elapsed() > PATIENCE => break None,
-                    Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+                    None if forked || begun.elapsed() > PATIENCE => break None,
+                    None => std::thread::yield_now(),
                 }
             };
             let written = write(output, forked);
@@ -84,7 +83,7 @@ pub(crate) fn start_writer() {
         let _blind = blind::enter();
         loop {
             std::thread::sleep(interval);
-            let Ok(last) = WRITING.lock() else { return };
+            let last = WRITING.lock();
             if *last {
                 return;
             }

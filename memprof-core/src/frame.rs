@@ -1,9 +1,9 @@
 //! Frames: the open scopes of a thread, as a list that only its thread changes.
 
 use std::sync::Arc;
-use std::sync::{Mutex, PoisonError};
 
 use crate::lane::Lane;
+use crate::lock::Lock;
 use crate::path::PathId;
 use crate::sharing::Shared;
 use crate::slot::{CallRow, NO_CALLS, NO_FRAME};
@@ -116,7 +116,9 @@ pub(crate) struct Frame {
     pub(crate) sharing_below: StaticRef<Frame>,
     /// What was added to `shared` for this frame's own thread.
     pub(crate) published: Published,
-    shared: Mutex<Option<Arc<Shared>>>,
+    /// Additions to `shared` that the scopes below were told of.
+    pub(crate) additions: Counter,
+    shared: Lock<Option<Arc<Shared>>>,
     /// The future that a poll belongs to: its counters stand in the lane that it took at its first poll.
     pub(crate) future: StaticRef<Lane>,
 }
@@ -167,7 +169,8 @@ impl Frame {
                 most_bytes: Counter::new(0),
                 most_blocks: Counter::new(0),
             },
-            shared: Mutex::new(None),
+            additions: Counter::new(0),
+            shared: Lock::new(None),
             future: StaticRef::null(),
         }
     }
@@ -256,11 +259,11 @@ impl Frame {
         if !self.has(SHARES) {
             return None;
         }
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.lock().clone()
     }
 
     pub(crate) fn set_shared(&self, shared: Option<Arc<Shared>>) {
-        let before = core::mem::replace(&mut *self.shared.lock().unwrap_or_else(PoisonError::into_inner), shared);
+        let before = core::mem::replace(&mut *self.shared.lock(), shared);
         drop(before);
     }
 }

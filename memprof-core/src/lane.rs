@@ -19,9 +19,9 @@
 //! follows `forward` instead. The bit and the counts are one word, so there is no state between.
 
 use core::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::activation::Activation;
+use crate::lock::Lock;
 use crate::space::Space;
 use crate::system::{Blank, StaticRef, Table};
 
@@ -57,7 +57,7 @@ pub(crate) struct Lane {
     wide_bytes: AtomicU64,
     wide_blocks: AtomicU64,
     /// Hand-overs of spaces other than `host`.
-    others: Mutex<Vec<(Space, HandOver)>>,
+    others: Lock<Vec<(Space, HandOver)>>,
     outstanding: AtomicI64,
     /// To whom an ended task leaves its blocks; a thread leaves them to nobody.
     forward: StaticRef<Lane>,
@@ -72,7 +72,7 @@ impl Blank for Lane {
         pending: AtomicU64::new(0),
         wide_bytes: AtomicU64::new(0),
         wide_blocks: AtomicU64::new(0),
-        others: Mutex::new(Vec::new()),
+        others: Lock::new(Vec::new()),
         outstanding: AtomicI64::new(0),
         forward: StaticRef::null(),
         activation: Activation::BLANK,
@@ -208,7 +208,7 @@ impl Lane {
             return HandOver::default();
         }
         if space != Space::HOST {
-            let others = self.others();
+            let others = self.others.lock();
             let of_space = others.iter().filter(|(of, _)| *of == space).map(|(_, hand_over)| hand_over);
             return of_space.fold(HandOver::default(), |sum, hand_over| HandOver {
                 bytes: sum.bytes.wrapping_add(hand_over.bytes),
@@ -235,7 +235,7 @@ impl Lane {
         if word & MORE != 0 {
             host.bytes += self.wide_bytes.swap(0, Ordering::AcqRel);
             host.blocks += self.wide_blocks.swap(0, Ordering::AcqRel);
-            let others = core::mem::take(&mut *self.others());
+            let others = core::mem::take(&mut *self.others.lock());
             for (space, hand_over) in others {
                 charge(space, hand_over);
             }
@@ -265,7 +265,7 @@ impl Lane {
         let HandOver { bytes, blocks } = hand_over;
         let more = space != Space::HOST || bytes >= SPILL_BYTES || blocks >= SPILL_BLOCKS;
         let word = if more {
-            let mut waiting = self.others();
+            let mut waiting = self.others.lock();
             // Under the lock, so that whoever ends the lane takes it along or has not looked yet.
             let word = self.pending.fetch_or(MORE, Ordering::AcqRel);
             if word & ENDED == 0 {
@@ -292,10 +292,6 @@ impl Lane {
             heir.receive(space, hand_over);
         }
         self.add_outstanding(-blocks);
-    }
-
-    fn others(&self) -> MutexGuard<'_, Vec<(Space, HandOver)>> {
-        self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Moves the counts out of `pending` before they overflow.

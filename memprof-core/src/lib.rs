@@ -22,6 +22,7 @@ mod future;
 mod label;
 mod lane;
 mod ledger;
+mod lock;
 mod mark;
 mod net;
 mod open;

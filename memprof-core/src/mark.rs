@@ -5,8 +5,8 @@
 //! per rise of the mark by 1/256 ([`picture`]).
 
 use core::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::lock::{Lock, Locked};
 use crate::path::{PATH_CHUNKS, PathId};
 use crate::slot::Slot;
 use crate::space::{MOST_SPACES, Space};
@@ -149,11 +149,11 @@ struct Owner {
     peaks: u64,
 }
 
-static MARKS: [Mutex<Mark>; MOST_SPACES] = [const { Mutex::new(Mark::BLANK) }; MOST_SPACES];
+static MARKS: [Lock<Mark>; MOST_SPACES] = [const { Lock::new(Mark::BLANK) }; MOST_SPACES];
 
 /// The mark of a space other than `host`.
-pub(crate) fn of(space: Space) -> MutexGuard<'static, Mark> {
-    MARKS[space.index()].lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn of(space: Space) -> Locked<'static, Mark> {
+    MARKS[space.index()].lock()
 }
 
 impl Mark {

@@ -67,6 +67,7 @@ impl Slot {
         if let Some(shared) = future.activation.shared() {
             let _blind = blind::enter();
             share(self, frame, shared);
+            self.tell_finished();
         }
         if task && future.has_pending() {
             self.settle();

@@ -4,14 +4,19 @@
 //! added, whole, when it drops the guard ([`Shared::finish`]); and its level, in steps, so that the captured scope's
 //! peak is the peak of the sum ([`Shared::publish`]). The scope takes in what was added when it is left
 //! ([`Shared::take`]). Once it has been left, [`close`](Shared::close)d, nothing is added to it or to its ancestors.
+//!
+//! A change of a scope's level reaches the captured scopes around it at once, but for a future: what that is being polled
+//! in changes from poll to poll. There, what was added reaches them at the beginning of a poll and at each event of the
+//! polling thread ([`Slot::tell_finished`]).
 
-use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::blind;
 use crate::counters::{Counters, Tally};
 use crate::frame::{Frame, Kind, Published};
 use crate::lane::{HandOver, Lane};
+use crate::lock::Lock;
 use crate::net::STEP;
 use crate::path::PathId;
 use crate::slot::Slot;
@@ -36,7 +41,17 @@ pub(crate) struct Shared {
     closed: AtomicBool,
     host: Level,
     others: OnceLock<Box<[Level; MOST_SPACES]>>,
-    added: Mutex<Vec<(Space, Tally)>>,
+    added: Lock<Vec<(Space, Added)>>,
+    /// How often something was added.
+    additions: AtomicU64,
+}
+
+/// What was added in a space and not taken yet.
+#[derive(Clone, Copy, Default)]
+struct Added {
+    tally: Tally,
+    /// The part of its value that the scopes were told that a future is being polled in.
+    told: [i64; 2],
 }
 
 /// The captured scope that another one folds into.
@@ -69,7 +84,8 @@ impl Shared {
             closed: AtomicBool::new(false),
             host: Level::ZERO,
             others: OnceLock::new(),
-            added: Mutex::new(Vec::new()),
+            added: Lock::new(Vec::new()),
+            additions: AtomicU64::new(0),
         }
     }
 
@@ -102,17 +118,13 @@ impl Shared {
     /// The scope is being left: from now on nothing is added. What threads still hold that are under the context reaches
     /// nobody, so the scopes around hold it no longer.
     pub(crate) fn close(&self) {
-        let added = self.added();
+        let added = self.added.lock();
         self.closed.store(true, Ordering::Release);
         for (space, level) in self.levels() {
-            let finished = find(&added, space).unwrap_or_default().counters;
+            let finished = find(&added, space).unwrap_or_default().tally.counters;
             let [bytes, blocks] = level.close();
             self.publish_around(space, [finished.current_bytes - bytes, finished.current_blocks - blocks]);
         }
-    }
-
-    fn added(&self) -> MutexGuard<'_, Vec<(Space, Tally)>> {
-        self.added.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn level(&self, space: Space) -> &Level {
@@ -179,7 +191,7 @@ impl Shared {
     /// What a thread added between entering the context and dropping the guard, of which it had published `published`.
     pub(crate) fn finish(&self, space: Space, tally: &Tally, published: Part) {
         let counters = &tally.counters;
-        let mut added = self.added();
+        let mut added = self.added.lock();
         if self.is_closed() {
             return;
         }
@@ -190,7 +202,7 @@ impl Shared {
         self.raise_above(space, beyond);
         let rest = [counters.current_bytes - published.bytes, counters.current_blocks - published.blocks];
         self.publish_here(space, rest);
-        add_to(&mut added, space, tally);
+        self.note_added(&mut added, space, tally);
     }
 
     /// The peaks of this scope and of those around it are at least this much above their levels.
@@ -202,22 +214,40 @@ impl Shared {
 
     /// Adds what an ambient scope opened in this one recorded; its level was published all along.
     pub(crate) fn add(&self, space: Space, tally: &Tally) {
-        let mut added = self.added();
+        let mut added = self.added.lock();
         if !self.is_closed() {
-            add_to(&mut added, space, tally);
+            self.note_added(&mut added, space, tally);
         }
     }
 
+    fn note_added(&self, added: &mut Vec<(Space, Added)>, space: Space, tally: &Tally) {
+        match added.iter_mut().find(|(known, _)| *known == space) {
+            Some((_, sum)) => sum.tally.fold(tally),
+            None => added.push((space, Added { tally: *tally, told: [0; 2] })),
+        }
+        self.additions.fetch_add(1, Ordering::Release);
+    }
+
     /// Takes what was added to a space since the last call.
-    pub(crate) fn take(&self, space: Space) -> Tally {
-        let mut added = self.added();
+    fn take(&self, space: Space) -> Added {
+        let mut added = self.added.lock();
         let place = added.iter().position(|(known, _)| *known == space);
         place.map(|place| added.swap_remove(place).1).unwrap_or_default()
     }
 
     /// What was added since the last [`take`](Self::take).
     pub(crate) fn pending(&self, space: Space) -> Option<Tally> {
-        find(&self.added(), space)
+        find(&self.added.lock(), space).map(|added| added.tally)
+    }
+
+    /// Gives what was added and not told yet to `tell`, by space.
+    fn tell(&self, mut tell: impl FnMut(Space, [i64; 2])) {
+        for (space, added) in self.added.lock().iter_mut() {
+            let value = added.tally.counters.value();
+            let news = [value[0] - added.told[0], value[1] - added.told[1]];
+            added.told = value;
+            tell(*space, news);
+        }
     }
 
     /// Adds what happened under the context, and is not taken yet, to what the scope's own lane recorded: for a future
@@ -248,16 +278,8 @@ impl Shared {
     }
 }
 
-fn find(sums: &[(Space, Tally)], space: Space) -> Option<Tally> {
-    sums.iter().find(|(known, _)| *known == space).map(|(_, tally)| *tally)
-}
-
-/// Folds `tally` into the sum of its space.
-pub(crate) fn add_to(sums: &mut Vec<(Space, Tally)>, space: Space, tally: &Tally) {
-    match sums.iter_mut().find(|(known, _)| *known == space) {
-        Some((_, sum)) => sum.fold(tally),
-        None => sums.push((space, *tally)),
-    }
+fn find(sums: &[(Space, Added)], space: Space) -> Option<Added> {
+    sums.iter().find(|(known, _)| *known == space).map(|(_, added)| *added)
 }
 
 impl Drop for Shared {
@@ -306,33 +328,60 @@ impl Frame {
         }
     }
 
-    /// Publishes that this frame, the top, has recorded `sum` where `own` was published: to the scopes below it on this
-    /// thread that share.
-    fn publish_absorbed(&self, space: Space, own: &Counters, sum: &Counters) {
-        let more = [sum.current_bytes - own.current_bytes, sum.current_blocks - own.current_blocks];
-        let above = [sum.peak_bytes - own.current_bytes, sum.peak_blocks - own.current_blocks];
-        // The scope around a captured one has had this all along; a future has none.
-        let mut known = self.kind() != Kind::Poll;
-        let below = core::iter::successors(self.sharing_below.get(), |frame| frame.sharing_below.get());
-        for frame in below {
-            let Some(shared) = frame.shared() else { return };
-            let in_context = frame.kind() == Kind::Context;
-            if !known && in_context {
-                shared.raise_above(space, above);
-                shared.publish(space, more[0], more[1]);
-            } else if !known {
-                shared.level(space).raise_above(above, HandOver::default());
-                shared.publish_own(space, more[0], more[1]);
+    /// Publishes that this frame, the top, has recorded `sum` where `own` was published, and `told` was told of: to the
+    /// scopes below it on this thread that share.
+    fn publish_absorbed(&self, space: Space, own: &Counters, sum: &Counters, told: [i64; 2]) {
+        let more = minus(sum.value(), own.value());
+        // What the own lane reached by itself was published as it came to that.
+        let [beyond_bytes, beyond_blocks] = [sum.peak_bytes > own.peak_bytes, sum.peak_blocks > own.peak_blocks];
+        let above = minus(minus([sum.peak_bytes, sum.peak_blocks], own.value()), told);
+        let above = [if beyond_bytes { above[0] } else { 0 }, if beyond_blocks { above[1] } else { 0 }];
+        self.each_below(|frame, shared| {
+            if let Some(shared) = shared {
+                frame.raise_level(shared, space, above);
+                frame.publish_level(shared, space, minus(more, told));
             }
             if space == Space::HOST {
                 frame.note_published(more[0], more[1]);
             }
-            if in_context {
+        });
+    }
+
+    /// Gives the frames below this one that share to `see`, as far as they see it; with what they share, if nothing else
+    /// tells that of a change inside this frame. The scope around a captured one is told at once, a future has none.
+    fn each_below(&self, mut see: impl FnMut(&Self, Option<&Shared>)) {
+        let mut told = self.kind() != Kind::Poll;
+        let below = core::iter::successors(self.sharing_below.get(), |frame| frame.sharing_below.get());
+        for frame in below {
+            let Some(shared) = frame.shared() else { return };
+            see(frame, Some(&*shared).filter(|_| !told));
+            if frame.kind() == Kind::Context {
                 return;
             }
-            known &= frame.kind() != Kind::Poll;
+            told &= frame.kind() != Kind::Poll;
         }
     }
+
+    /// A change inside this frame, whose level `shared` has: for a context the work of others, or else its own lane's.
+    fn publish_level(&self, shared: &Shared, space: Space, [bytes, blocks]: [i64; 2]) {
+        if self.kind() == Kind::Context {
+            shared.publish(space, bytes, blocks);
+        } else {
+            shared.publish_own(space, bytes, blocks);
+        }
+    }
+
+    fn raise_level(&self, shared: &Shared, space: Space, above: [i64; 2]) {
+        if self.kind() == Kind::Context {
+            shared.raise_above(space, above);
+        } else {
+            shared.level(space).raise_above(above, HandOver::default());
+        }
+    }
+}
+
+fn minus(one: [i64; 2], other: [i64; 2]) -> [i64; 2] {
+    [one[0] - other[0], one[1] - other[1]]
 }
 
 impl Slot {
@@ -341,6 +390,7 @@ impl Slot {
     #[cold]
     pub(crate) fn publish_shared(&'static self, step: i64) {
         let _blind = blind::enter();
+        self.tell_finished();
         let mut context = None;
         let mut sharing = self.sharing.get();
         while let Some(frame) = sharing {
@@ -351,11 +401,7 @@ impl Slot {
             if bytes.abs() >= step
                 && let Some(shared) = frame.shared()
             {
-                if frame.kind() == Kind::Context {
-                    shared.publish(Space::HOST, bytes, blocks);
-                } else {
-                    shared.publish_own(Space::HOST, bytes, blocks);
-                }
+                frame.publish_level(&shared, Space::HOST, [bytes, blocks]);
                 frame.note_published(bytes, blocks);
             }
             if frame.kind() == Kind::Context {
@@ -367,6 +413,7 @@ impl Slot {
 
     /// Publishes one event of a space other than `host`, charged to `charged`: there, every one.
     pub(crate) fn publish_event(&'static self, charged: &'static Frame, space: Space, bytes: i64, blocks: i64) {
+        self.tell_finished();
         let mut sharing = self.sharing.get();
         while let Some(frame) = sharing {
             if frame.depth() > charged.depth() {
@@ -384,11 +431,35 @@ impl Slot {
         }
     }
 
+    /// Tells the scopes that a future is being polled in of what was added under its context, and under those of scopes
+    /// inside it: before the next event of this thread, as if it had happened right now.
+    pub(crate) fn tell_finished(&'static self) {
+        let sharing = || core::iter::successors(self.sharing.get(), |frame| frame.sharing_below.get());
+        let on_this_lane = || sharing().take_while(|frame| frame.kind() != Kind::Context);
+        if !on_this_lane().any(|frame| frame.kind() == Kind::Poll) {
+            return;
+        }
+        for frame in on_this_lane() {
+            let Some(shared) = frame.shared() else { return };
+            let additions = shared.additions.load(Ordering::Acquire);
+            if frame.additions.get() != additions {
+                frame.additions.set(additions);
+                shared.tell(|space, news| {
+                    frame.each_below(|below, shared| {
+                        if let Some(shared) = shared {
+                            below.publish_level(shared, space, news);
+                        }
+                    });
+                });
+            }
+        }
+    }
+
     /// Takes in what was added under the contexts captured at the top frame.
     pub(crate) fn absorb(&'static self, frame: &'static Frame, shared: &Shared) {
         let spaces = Space::all().filter(|space| frame.has(space.bit()) || shared.has(*space));
         for space in spaces {
-            let added = shared.take(space);
+            let Added { tally: added, told } = shared.take(space);
             let Some(ledger) = self.ledger(space) else { continue };
             if !ledger.touched.is(frame) && self.touch(space, ledger).is_none() {
                 continue;
@@ -401,7 +472,7 @@ impl Slot {
             if frame.kind() == Kind::Poll {
                 shared.level(space).turn(&added.counters);
             }
-            frame.publish_absorbed(space, &own.counters, &sum.counters);
+            frame.publish_absorbed(space, &own.counters, &sum.counters, told);
         }
     }
 

@@ -13,13 +13,13 @@
 //! charged there.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crate::blind;
 use crate::fork::Inside;
 use crate::frame::{Frame, Kind, SHARES, SPACES, Tag};
 use crate::lane::Lane;
 use crate::ledger::Ledger;
+use crate::lock::Lock;
 use crate::net::HostNet;
 use crate::path::{PATH_CHUNKS, PathId};
 use crate::space::{MOST_SPACES, Space};
@@ -237,15 +237,14 @@ impl Slot {
 
     /// Changes rows of this slot: on its own thread, or, of the record that ended threads share, on any of those.
     pub(crate) fn change<R>(&'static self, change: impl FnOnce() -> R) -> R {
-        static ENDED: Mutex<()> = Mutex::new(());
+        static ENDED: Lock<()> = Lock::new(());
         if !core::ptr::eq(self, Self::ended()) {
             self.sequence.open();
             let result = change();
             self.sequence.close();
             return result;
         }
-        let _blind = blind::enter();
-        let _alone = ENDED.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = ENDED.lock();
         self.sequence.open_shared();
         let result = change();
         self.sequence.close_shared();
@@ -356,6 +355,7 @@ impl Slot {
     pub(crate) fn begin_sharing(&'static self, frame: &'static Frame) {
         frame.sharing_below.set(self.sharing.get());
         frame.published.clear();
+        frame.additions.set(0);
         frame.mark(SHARES);
         self.sharing.set(Some(frame));
         self.watch_all();

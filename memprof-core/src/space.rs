@@ -2,9 +2,10 @@
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::LazyLock;
 
 use crate::blind;
+use crate::lock::{Lock, Locked};
 
 /// Spaces that one process records under their own names.
 const MOST_NAMED: usize = 32;
@@ -19,14 +20,14 @@ pub(crate) const MOST_SPACES: usize = MOST_NAMED + 1;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Space(u8);
 
-static NAMES: LazyLock<Mutex<Vec<&'static str>>> = LazyLock::new(|| Mutex::new(vec!["host", "pinned", "managed"]));
+static NAMES: LazyLock<Lock<Vec<&'static str>>> = LazyLock::new(|| Lock::new(vec!["host", "pinned", "managed"]));
 
 /// Where spaces past the limit are recorded.
 const OTHER: &str = "other";
 static LIMIT_REACHED: AtomicBool = AtomicBool::new(false);
 
-fn names() -> MutexGuard<'static, Vec<&'static str>> {
-    NAMES.lock().unwrap_or_else(PoisonError::into_inner)
+fn names() -> Locked<'static, Vec<&'static str>> {
+    NAMES.lock()
 }
 
 impl Space {

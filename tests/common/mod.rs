@@ -1,11 +1,11 @@
 //! What the test files share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use memprof::{Counters, PathRecord, Record, Scope, Snapshot, Space};
+use memprof::{Context, Counters, PathRecord, Record, Scope, Snapshot, Space};
 
 /// Switching, resetting and the process-wide numbers belong to the whole process: one test at a time.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
@@ -76,13 +76,15 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn start() -> Worker {
         let (jobs, receiver) = channel::<Job>();
-        let thread = std::thread::spawn(move || {
-            let mut scopes = Vec::new();
-            for job in receiver {
-                job(&mut scopes);
-            }
-            while scopes.pop().is_some() {}
-        });
+        let thread = std::thread::spawn(move || work(receiver));
+        Worker { jobs: Some(jobs), thread: Some(thread) }
+    }
+
+    /// Under a context, for as long as the thread lives.
+    pub(crate) fn under(context: &Context) -> Worker {
+        let (jobs, receiver) = channel::<Job>();
+        let context = context.clone();
+        let thread = std::thread::spawn(move || context.run(|| work(receiver)));
         Worker { jobs: Some(jobs), thread: Some(thread) }
     }
 
@@ -105,6 +107,14 @@ impl Worker {
             thread.join().expect("the worker did not panic");
         }
     }
+}
+
+fn work(jobs: Receiver<Job>) {
+    let mut scopes = Vec::new();
+    for job in jobs {
+        job(&mut scopes);
+    }
+    while scopes.pop().is_some() {}
 }
 
 impl Drop for Worker {
