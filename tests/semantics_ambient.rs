@@ -207,3 +207,78 @@ fn one_that_is_opened_while_memprof_is_off_is_none() {
     assert_eq!(memprof::snapshot().totals(arena()).no_scope_total, 10);
     free(1);
 }
+
+/// The default report's columns of these rows, of one snapshot.
+fn columns_of<const ROWS: usize>(names: [&str; ROWS]) -> [(u64, u64, u64); ROWS] {
+    let snapshot = memprof::snapshot();
+    names.map(|name| columns(&row(&snapshot, arena(), name)))
+}
+
+#[test]
+fn while_they_are_open_each_has_what_those_inside_it_have() {
+    let _alone = alone();
+    let worker = Worker::start();
+    let opener = Scope::enter(Site::named("opens all"));
+    let outer = memprof::ambient("outermost open");
+    worker.run(|_| alloc(1, 700));
+    // Opened on a thread that is under the outer one.
+    let (middle, inner) = worker.run(|_| {
+        let middle = memprof::ambient("middle open");
+        (middle, memprof::ambient("innermost open"))
+    });
+    worker.run(|_| alloc(2, 11));
+    let names = ["opens all", "outermost open", "middle open", "innermost open"];
+    let open = [(1, 711, 711), (1, 711, 711), (1, 11, 11), (1, 11, 11)];
+    assert_eq!(columns_of(names), open);
+    assert_eq!(six(opener.counters(arena())), [711, 2, 711, 2, 711, 2]);
+    let names_of = |path: &[&str]| self::path(&memprof::snapshot(), arena(), path).expect("one path").self_total;
+    assert_eq!((names_of(&names[..2]), names_of(&names)), (700, 11));
+    drop(inner);
+    assert_eq!(columns_of(names), open);
+    drop(middle);
+    assert_eq!(columns_of(names), open);
+    drop(outer);
+    assert_eq!(columns_of(names), open);
+    drop(opener);
+    assert_eq!(columns_of(names), open);
+    worker.run(|_| [1, 2].map(free));
+}
+
+#[test]
+fn one_that_ends_first_ends_those_that_were_opened_in_it() {
+    let _alone = alone();
+    let worker = Worker::start();
+    let first = memprof::ambient("first of three");
+    worker.run(|_| alloc(1, 1));
+    let second = memprof::ambient("second of three");
+    worker.run(|_| alloc(2, 10));
+    let third = memprof::ambient("third of three");
+    worker.run(|_| alloc(3, 100));
+    drop(second);
+    worker.run(|_| alloc(4, 1000));
+    drop(third);
+    worker.run(|_| alloc(5, 10_000));
+    drop(first);
+    worker.run(|_| alloc(6, 100_000));
+    let names = ["first of three", "second of three", "third of three"];
+    assert_eq!(columns_of(names), [(1, 11_111, 11_111), (1, 110, 110), (1, 100, 100)]);
+    assert_eq!(memprof::snapshot().totals(arena()).no_scope_total, 100_000);
+    worker.run(|_| [1, 2, 3, 4, 5, 6].map(free));
+}
+
+#[test]
+fn one_that_was_not_opened_in_it_goes_on_when_an_older_one_ends() {
+    let _alone = alone();
+    let (opener, stray) = (Worker::start(), Worker::start());
+    opener.run(|scopes| scopes.push(Scope::enter(Site::named("opens the newer one"))));
+    let older = memprof::ambient("older");
+    let newer = opener.run(|_| memprof::ambient("newer"));
+    drop(older);
+    stray.run(|_| alloc(1, 5));
+    drop(newer);
+    stray.run(|_| alloc(2, 60));
+    opener.run(|scopes| drop(scopes.pop()));
+    assert_eq!(columns_of(["opens the newer one", "older", "newer"]), [(1, 5, 5), (1, 0, 0), (1, 5, 5)]);
+    assert_eq!(memprof::snapshot().totals(arena()).no_scope_total, 60);
+    stray.run(|_| [1, 2].map(free));
+}

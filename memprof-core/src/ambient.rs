@@ -27,9 +27,9 @@ pub struct Ambient {
 
 /// An open ambient scope.
 #[derive(Clone)]
-pub(crate) struct Open {
+struct Open {
     id: u64,
-    pub(crate) shared: Arc<Shared>,
+    shared: Arc<Shared>,
     /// The scope that was innermost where the ambient one was opened: it gets the sum.
     parent: Option<Arc<Shared>>,
 }
@@ -46,16 +46,11 @@ fn open() -> Locked<'static, Vec<Open>> {
     OPEN.lock()
 }
 
-/// The ambient scopes that are open, outermost first.
-pub(crate) fn all() -> Vec<Open> {
-    open().clone()
-}
-
 /// Opens a scope for every thread that has none open, now or later, until the guard is dropped.
 ///
 /// It behaves as a [`Context`] that each of those threads has entered: what they do falls into it, and scopes that
 /// they open stand under it. For threads that a program does not start itself: a framework's runner thread, a pool.
-/// Nested ambient scopes are last in, first out. It stands in the report as an ordinary row, under the scope in which
+/// Nested ambient scopes are last in, first out: one that ends first ends those that were opened in it. It stands in the report as an ordinary row, under the scope in which
 /// it was opened, which also gets its sums; opened outside any scope, it adds to nobody else.
 ///
 /// A thread with a scope open joins when it has left that scope.
@@ -85,11 +80,17 @@ impl Drop for Ambient {
         let _blind = blind::enter();
         let mut open = open();
         let Some(place) = open.iter().position(|open| open.id == self.id) else { return };
-        let ended = open.remove(place);
+        let mut ended = vec![open.remove(place)];
+        // Those that were opened in it stand behind it, and end before it.
+        let later = open.split_off(place);
+        for one in later {
+            let inside = ended.iter().any(|outer| one.is_in(&outer.shared));
+            if inside { &mut ended } else { &mut *open }.push(one);
+        }
         CURRENT.store(open.last().map_or(0, |open| open.id), Ordering::Release);
         drop(open);
         state::announce();
-        ended.end();
+        ended.iter().rev().for_each(Open::end);
     }
 }
 
@@ -125,21 +126,38 @@ impl Open {
         self.shared.sum(space, &Tally::default(), added, &Counters::default())
     }
 
-    /// What it recorded so far, as if it ended now.
-    pub(crate) fn so_far(&self) -> Vec<(Space, Tally)> {
-        let mut sums: Vec<(Space, Tally)> = Vec::new();
-        let parts =
-            Slot::all().filter(|slot| slot.ambient.load(Ordering::Acquire) == self.id).flat_map(Slot::ambient_part);
-        let parts = parts.map(|(space, tally, _)| (space, tally));
-        let waiting = Space::all().filter_map(|space| Some((space, self.shared.pending(space)?)));
-        for (space, tally) in waiting.chain(parts) {
-            match sums.iter_mut().find(|(known, _)| *known == space) {
-                Some((_, sum)) => sum.fold(&tally),
-                None => sums.push((space, tally)),
-            }
-        }
-        sums.iter().map(|(space, added)| (*space, self.sum(*space, added))).collect()
+    /// Whether it was opened in this very scope.
+    fn is_in(&self, scope: &Shared) -> bool {
+        self.parent.as_ref().is_some_and(|parent| core::ptr::eq(&raw const **parent, scope))
     }
+
+    /// What it recorded so far, as if it ended now, and first those of `open` that were opened in it.
+    fn so_far(&self, space: Space, open: &[Self]) -> Tally {
+        let threads = Slot::all().filter(|slot| slot.ambient.load(Ordering::Acquire) == self.id);
+        let parts = threads.flat_map(Slot::ambient_part).filter(|(of, ..)| *of == space).map(|(_, tally, _)| tally);
+        let inside = open.iter().filter(|one| one.is_in(&self.shared)).map(|one| one.so_far(space, open));
+        let mut added = self.shared.pending(space).unwrap_or_default();
+        parts.chain(inside).for_each(|tally| added.fold(&tally));
+        self.sum(space, &added)
+    }
+}
+
+/// Gives each ambient scope that is open to `see`: its path, and what it recorded in a space so far, as if it ended now.
+pub(crate) fn each_so_far(space: Space, mut see: impl FnMut(PathId, &Tally)) {
+    let open = open().clone();
+    for one in &open {
+        see(one.shared.path, &one.so_far(space, &open));
+    }
+}
+
+/// What ambient scopes that were opened in `scope` recorded so far, as if they ended now.
+pub(crate) fn inside(scope: &Shared, space: Space) -> Tally {
+    let mut sum = Tally::default();
+    if CURRENT.load(Ordering::Acquire) != 0 {
+        let open = open().clone();
+        open.iter().filter(|one| one.is_in(scope)).for_each(|one| sum.fold(&one.so_far(space, &open)));
+    }
+    sum
 }
 
 impl Slot {

@@ -205,12 +205,11 @@ fn read_space(space: Space, calls: &[u64], base: &Base, sums: &mut Vec<PathSums>
             }
         }
     }
-    for ambient in ambient::all() {
-        for (of, tally) in ambient.so_far().iter().filter(|(of, _)| *of == space) {
-            debug_assert!(*of == space, "filtered");
-            sums[ambient.shared.path.index()].add_open(tally, 0);
+    ambient::each_so_far(space, |path, tally| {
+        if let Some(sums) = sums.get_mut(path.index()) {
+            sums.add_open(tally, 0);
         }
-    }
+    });
     if state::epoch() > 1 {
         // A future that was suspended at the reset raises its row again at its next poll; until then, it is asked.
         open_futures(|path, of, account| {

@@ -12,6 +12,7 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::ambient;
 use crate::blind;
 use crate::counters::{Counters, Tally};
 use crate::frame::{Frame, Kind, Published};
@@ -250,13 +251,14 @@ impl Shared {
         }
     }
 
-    /// Adds what happened under the context, and is not taken yet, to what the scope's own lane recorded: for a future
+    /// Adds what happened under the context and in ambient scopes, and is not taken yet, to what the scope's own lane recorded: for a future
     /// what one poll did, after it had recorded `before`. Adds to `unfinished` what threads hold that are still under it.
     ///
     /// The peak is that of the sum, so it may be below the value while threads are under the context: what they freed
     /// is in the value when they have left it.
     pub(crate) fn complete(&self, space: Space, own: &Tally, before: &Counters, unfinished: &mut [i64; 2]) -> Tally {
-        let added = self.pending(space).unwrap_or_default();
+        let mut added = self.pending(space).unwrap_or_default();
+        added.fold(&ambient::inside(self, space));
         let [bytes, blocks] = self.level(space).unfinished(&added.counters);
         *unfinished = [unfinished[0] + bytes, unfinished[1] + blocks];
         let mut sum = self.sum(space, own, &added, before);
