@@ -5,6 +5,7 @@ use super::{
     cells::{one_line, thousands},
 };
 use crate::{
+    device::Device,
     record::{Cell, Field, Record},
     snapshot::{HostState, Snapshot, SpaceData},
 };
@@ -41,9 +42,13 @@ pub(super) fn nothing_to_show(snapshot: &Snapshot) -> Option<&'static str> {
     Some(if unheard { NO_ALLOCATOR } else { NO_SCOPE })
 }
 
-/// The lines at the end of a report: the snapshot's notes, then why the host's numbers are missing.
+/// The lines at the end of a report: the devices in whose space nothing was recorded, the snapshot's notes, then why the
+/// host's numbers are missing.
 pub(super) fn last_lines(snapshot: &Snapshot) -> Vec<String> {
-    let mut lines: Vec<String> = snapshot.notes().map(one_line).collect();
+    let has_table = |device: &&Device| snapshot.spaces().any(|space| space == device.space);
+    let mut lines: Vec<String> =
+        snapshot.devices().iter().filter(|device| !has_table(device)).map(device_line).collect();
+    lines.extend(snapshot.notes().map(one_line));
     if nothing_to_show(snapshot).is_some() {
         return lines;
     }
@@ -94,45 +99,7 @@ impl Sheet<'_> {
 
     /// How the memory of the device adds up, if this is the space of one.
     pub(super) fn device_line(&self, snapshot: &Snapshot) -> Option<String> {
-        let device = snapshot.devices().iter().find(|device| device.space == self.space.name)?;
-        if device.total == 0 {
-            return Some(format!(
-                "{}: attributed {}; what the device uses is not known: its driver could not be asked while it had a context",
-                one_line(&device.space),
-                thousands(device.attributed),
-            ));
-        }
-        let mut line = format!(
-            "{}: device uses {} of {} bytes: attributed {}, pool reserve {}, unattributed {}",
-            one_line(&device.space),
-            thousands(device.used),
-            thousands(device.total),
-            thousands(device.attributed),
-            thousands(device.pool_reserved.saturating_sub(device.pool_used)),
-            thousands(device.unattributed),
-        );
-        if device.pool_reserved_high > 0 {
-            let pool = format!(
-                "; pool holds {} (at most {}), hands out {} (at most {})",
-                thousands(device.pool_reserved),
-                thousands(device.pool_reserved_high),
-                thousands(device.pool_used),
-                thousands(device.pool_used_high),
-            );
-            line.push_str(&pool);
-        }
-        if device.unattributed < 0 {
-            line.push_str("; more is attributed than the device has in use");
-        }
-        if device.last_known {
-            line.push_str("; ");
-            if !device.silence.is_empty() {
-                line.push_str(&one_line(&device.silence));
-                line.push_str(": ");
-            }
-            line.push_str("last known values");
-        }
-        Some(line)
+        snapshot.devices().iter().find(|device| device.space == self.space.name).map(device_line)
     }
 
     /// `host: peak 32 bytes, total 32 bytes, live 0 bytes; outside any scope: total 0 bytes`.
@@ -154,6 +121,47 @@ impl Sheet<'_> {
         }
         line
     }
+}
+
+fn device_line(device: &Device) -> String {
+    if device.total == 0 {
+        return format!(
+            "{}: attributed {}; what the device uses is not known: its driver could not be asked while it had a context",
+            one_line(&device.space),
+            thousands(device.attributed),
+        );
+    }
+    let mut line = format!(
+        "{}: device uses {} of {} bytes: attributed {}, pool reserve {}, unattributed {}",
+        one_line(&device.space),
+        thousands(device.used),
+        thousands(device.total),
+        thousands(device.attributed),
+        thousands(device.pool_reserved.saturating_sub(device.pool_used)),
+        thousands(device.unattributed),
+    );
+    if device.pool_reserved_high > 0 {
+        let pool = format!(
+            "; pool holds {} (at most {}), hands out {} (at most {})",
+            thousands(device.pool_reserved),
+            thousands(device.pool_reserved_high),
+            thousands(device.pool_used),
+            thousands(device.pool_used_high),
+        );
+        line.push_str(&pool);
+    }
+    if device.unattributed < 0 {
+        line.push_str("; more is attributed than the device has in use");
+    }
+    if device.last_known {
+        line.push_str("; ");
+        if !device.silence.is_empty() {
+            line.push_str(&one_line(&device.silence));
+            line.push_str(": ");
+        }
+        line.push_str("last known values");
+    }
+    line
 }
 
 /// The spaces that have events; the first, which is the host, where none has.

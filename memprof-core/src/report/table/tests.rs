@@ -212,3 +212,21 @@ fn a_device_says_how_its_memory_adds_up() {
          context\n";
     assert!(report(device).ends_with(line));
 }
+
+#[test]
+fn a_device_whose_memory_others_use_has_its_line_after_the_tables() {
+    let device = |space: &str| {
+        let mut device = Device { used: 500, total: 8000, ..Device::of(space.to_owned()) };
+        device.attribute(0);
+        device
+    };
+    let cuda = space("cuda:0", 700, vec![named("f", [1, 700, 900])]);
+    let devices = vec![device("cuda:0"), device("cuda:1")];
+    let others = "cuda:1: device uses 500 of 8,000 bytes: attributed 0, pool reserve 0, unattributed 500";
+    let report = |parts: SnapshotParts| text(&Snapshot::new(parts), &Options::default());
+    let with_table = report(SnapshotParts { devices: devices.clone(), ..measuring(vec![cuda]) });
+    let own = others.replace("cuda:1", "cuda:0");
+    assert!(with_table.ends_with(&format!("\n{own}\n\n{others}\n")), "{with_table}");
+    let no_table = report(SnapshotParts { devices, ..measuring(vec![space("host", 0, Vec::new())]) });
+    assert!(no_table.ends_with(&format!("\n\n{own}\n{others}\n")), "{no_table}");
+}
