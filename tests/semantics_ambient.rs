@@ -2,8 +2,11 @@
 
 mod common;
 
+use std::future::{Future as _, poll_fn};
+use std::task::{Context as Wakers, Poll, Waker};
+
 use common::{Worker, alone, columns, find_rows, path, row, six};
-use memprof::{Context, Scope, Site, Space};
+use memprof::{Context, Scope, Site, Space, TrackExt as _};
 
 fn arena() -> Space {
     Space::named("ambient arena")
@@ -281,4 +284,63 @@ fn one_that_was_not_opened_in_it_goes_on_when_an_older_one_ends() {
     assert_eq!(columns_of(["opens the newer one", "older", "newer"]), [(1, 5, 5), (1, 0, 0), (1, 5, 5)]);
     assert_eq!(memprof::snapshot().totals(arena()).no_scope_total, 60);
     stray.run(|_| [1, 2].map(free));
+}
+
+#[test]
+fn one_of_a_site_that_is_open_around_it_is_recursion() {
+    let _alone = alone();
+    let worker = Worker::start();
+    let scope = Scope::enter(Site::named("around itself"));
+    let ambient = memprof::ambient("around itself");
+    worker.run(|_| alloc(1, 10));
+    assert_eq!(columns_of(["around itself"]), [(2, 10, 10)], "open");
+    drop(ambient);
+    drop(scope);
+    assert_eq!(columns_of(["around itself"]), [(2, 10, 10)], "ended");
+    worker.run(|_| free(1));
+}
+
+#[test]
+fn what_was_added_to_a_scope_under_it_is_in_what_its_opener_reads() {
+    let _alone = alone();
+    let opener = Scope::enter(Site::named("reads an ambient one"));
+    let ambient = memprof::ambient("has helpers");
+    let worker = Worker::start();
+    let context = worker.run(|scopes| {
+        scopes.push(Scope::enter(Site::named("is helped")));
+        Context::current()
+    });
+    let helper = Worker::under(&context);
+    helper.run(|_| alloc(1, 10));
+    helper.end();
+    assert_eq!(six(opener.counters(arena())), [10, 1, 10, 1, 10, 1]);
+    assert_eq!(columns_of(["reads an ambient one", "has helpers", "is helped"]), [(1, 10, 10); 3]);
+    drop(ambient);
+    worker.end();
+    assert_eq!(six(opener.finish().counters(arena())), [10, 1, 10, 1, 10, 1]);
+    free(1);
+}
+
+#[test]
+fn what_was_handed_over_to_a_task_under_it_is_off_what_its_opener_reads() {
+    let _alone = alone();
+    let (opener, stranger) = (Worker::start(), Worker::start());
+    let ambient = opener.run(|scopes| {
+        scopes.push(Scope::enter(Site::named("opener of a tasks ambient")));
+        memprof::ambient("has a task")
+    });
+    let mut task = Box::pin(
+        poll_fn(|_| {
+            alloc(1, 10);
+            stranger.run(|_| free(1));
+            let read = opener.run(|scopes| six(scopes[0].counters(arena())));
+            assert_eq!(read, [0, 0, 10, 1, 10, 1]);
+            Poll::Ready(())
+        })
+        .track(Site::named("task under an ambient scope")),
+    );
+    assert!(task.as_mut().poll(&mut Wakers::from_waker(Waker::noop())).is_ready());
+    drop((task, ambient));
+    opener.run(|scopes| drop(scopes.pop()));
+    assert_eq!(columns_of(["opener of a tasks ambient", "has a task"]), [(1, 10, 10); 2]);
 }

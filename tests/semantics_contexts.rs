@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::mpsc::sync_channel;
 
-use common::{Worker, alone, columns, row, six};
+use common::{Worker, alone, columns, path, row, six};
 use memprof::{Context, Scope, Site, Space};
 
 #[global_allocator]
@@ -257,4 +257,25 @@ fn what_is_still_held_under_a_context_when_its_scope_ends_is_off_the_scope_aroun
     alloc(5);
     assert_eq!(six(outer.finish().counters(arena())), [3000, 3, 3000, 3, 3000, 3]);
     (1..=5).for_each(free);
+}
+
+#[test]
+fn a_node_that_is_open_twice_under_a_context_counts_once_also_where_its_site_is_open_in_the_captured_chain() {
+    let _alone = alone();
+    let names = ["back to the top", "beside", "open everywhere"];
+    let [top, beside, again] = names.map(site);
+    let outer = Scope::enter(top);
+    let captured = Scope::enter(again);
+    let worker = Worker::under(&Context::current());
+    worker.run(move |_| {
+        let _scopes = [top, beside, again, again].map(Scope::enter);
+        alloc(1);
+    });
+    worker.end();
+    drop(captured);
+    drop(outer);
+    let node = path(&memprof::snapshot(), arena(), &names).expect("one path");
+    assert_eq!((node.ncalls, node.memory_peak, node.memory_total), (2, BYTES, BYTES));
+    assert_eq!(columns_of("open everywhere"), (3, BYTES, BYTES));
+    free(1);
 }

@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::counters::{Counters, Tally};
 use crate::frame::{Frame, Kind};
 use crate::lock::{Lock, Locked};
+use crate::open::Stack;
 use crate::path::PathId;
 use crate::scopes;
 use crate::sharing::{Around, Part, Shared};
@@ -32,6 +33,8 @@ struct Open {
     shared: Arc<Shared>,
     /// The scope that was innermost where the ambient one was opened: it gets the sum.
     parent: Option<Arc<Shared>>,
+    /// Those of a frame: whether it is inside another activation of its site.
+    marks: u64,
 }
 
 /// How often a thread's part is read again before it is taken as it is.
@@ -64,11 +67,12 @@ pub fn ambient(name: &str) -> Ambient {
     let base = context.shared().map_or(PathId::ROOT, |captured| captured.path);
     let (Some(step), Some(lane)) = (slot.step(base, site), slot.top().tag().lane()) else { return Ambient { id: 0 } };
     slot.count_call(&step);
+    let marks = if parent.is_some() { Slot::marks_for(slot.top(), &step) } else { 0 };
     let around = parent.clone().map_or(Around::Nobody, Around::Elsewhere);
     let shared = Arc::new(Shared::new(lane, step.path, vec![step.path], around));
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
     let mut open = open();
-    open.push(Open { id, shared, parent });
+    open.push(Open { id, shared, parent, marks });
     CURRENT.store(id, Ordering::Release);
     drop(open);
     state::announce();
@@ -113,7 +117,7 @@ impl Open {
             }
             if let Some(row) = slot.ledger(space).and_then(|ledger| ledger.row_of(self.shared.path)) {
                 slot.change(|| {
-                    row.add(&tally, 0);
+                    row.add(&tally, self.marks);
                     row.raise(tally.counters.peak_bytes, tally.largest);
                 });
             }
@@ -142,11 +146,11 @@ impl Open {
     }
 }
 
-/// Gives each ambient scope that is open to `see`: its path, and what it recorded in a space so far, as if it ended now.
-pub(crate) fn each_so_far(space: Space, mut see: impl FnMut(PathId, &Tally)) {
+/// Gives each ambient scope that is open to `see`: its path and marks, and what it recorded in a space so far, as if it ended now.
+pub(crate) fn each_so_far(space: Space, mut see: impl FnMut(PathId, u64, &Tally)) {
     let open = open().clone();
     for one in &open {
-        see(one.shared.path, &one.so_far(space, &open));
+        see(one.shared.path, one.marks, &one.so_far(space, &open));
     }
 }
 
@@ -223,8 +227,13 @@ impl Slot {
         // Also spaces that only a scope open under it touched, which the frame does not know of yet.
         let parts = self.ledgers(u64::MAX).map(|(space, ledger)| {
             // The last copy is taken as it is if the thread could not be read whole.
-            let (tally, _) = self.sequence.read(TRIES, || ledger.tally_of(frame, None));
-            (space, tally, frame.published_of(space, &tally))
+            let copy = || (ledger.tally_of(frame, None), self.waiting_above(frame, space), Stack::of(self, ledger));
+            let ((own, waiting, stack), _) = self.sequence.read(TRIES, copy);
+            let mut tally = stack.end_of(frame, space).unwrap_or(own);
+            let published = frame.published_with(space, &own, &tally);
+            tally.counters.current_bytes -= waiting.bytes.cast_signed();
+            tally.counters.current_blocks -= waiting.blocks.cast_signed();
+            (space, tally, published)
         });
         parts.filter(|(_, tally, published)| *tally != Tally::default() || *published != Part::default()).collect()
     }

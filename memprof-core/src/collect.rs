@@ -205,9 +205,9 @@ fn read_space(space: Space, calls: &[u64], base: &Base, sums: &mut Vec<PathSums>
             }
         }
     }
-    ambient::each_so_far(space, |path, tally| {
+    ambient::each_so_far(space, |path, marks, tally| {
         if let Some(sums) = sums.get_mut(path.index()) {
-            sums.add_open(tally, 0);
+            sums.add_open(tally, marks);
         }
     });
     if state::epoch() > 1 {

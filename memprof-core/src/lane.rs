@@ -49,6 +49,12 @@ pub(crate) struct HandOver {
     pub(crate) blocks: u64,
 }
 
+impl HandOver {
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { bytes: self.bytes.wrapping_add(other.bytes), blocks: self.blocks.wrapping_add(other.blocks) }
+    }
+}
+
 /// A lane. Lives forever, changes hands through the pool.
 pub(crate) struct Lane {
     index: AtomicU32,
@@ -210,10 +216,7 @@ impl Lane {
         if space != Space::HOST {
             let others = self.others.lock();
             let of_space = others.iter().filter(|(of, _)| *of == space).map(|(_, hand_over)| hand_over);
-            return of_space.fold(HandOver::default(), |sum, hand_over| HandOver {
-                bytes: sum.bytes.wrapping_add(hand_over.bytes),
-                blocks: sum.blocks.wrapping_add(hand_over.blocks),
-            });
+            return of_space.fold(HandOver::default(), |sum, hand_over| sum.and(*hand_over));
         }
         let mut host = HandOver { bytes: word >> BLOCKS_BITS & BYTES_MASK, blocks: word & BLOCKS_MASK };
         if word & MORE != 0 {

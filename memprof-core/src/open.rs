@@ -172,6 +172,11 @@ impl Stack {
         self.frames.iter().map(|open| open.path)
     }
 
+    /// What `frame` would have recorded if it ended now.
+    pub(crate) fn end_of(self, frame: &Frame, space: Space) -> Option<Tally> {
+        self.end(space).iter().find(|ended| core::ptr::eq(ended.frame, frame)).map(|ended| ended.tally)
+    }
+
     /// Ends every frame, from the top down.
     pub(crate) fn end(self, space: Space) -> Vec<Ended> {
         let Self { mut now, mut most, entries, frames } = self;

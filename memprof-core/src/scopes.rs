@@ -152,8 +152,7 @@ fn read(slot: &'static Slot, frame: &'static Frame, space: Space) -> Tally {
     }
     // A space may have been touched only by others, under a context captured here.
     let Some(ledger) = slot.ledger(space) else { return Tally::default() };
-    let ended = Stack::of(slot, ledger).end(space);
-    ended.iter().find(|ended| core::ptr::eq(ended.frame, frame)).map(|ended| ended.tally).unwrap_or_default()
+    Stack::of(slot, ledger).end_of(frame, space).unwrap_or_default()
 }
 
 /// Enters a plain scope, if memprof measures and this thread can be recorded.
@@ -237,8 +236,11 @@ impl Slot {
         let outer = step.site_row.outer.get().filter(|outer| outer.depth() >= lowest);
         let (node_open, site_open) = match (outer, context.and_then(Frame::shared)) {
             // The outermost activation of a site mostly is of the same node as those inside it.
-            (Some(outer), _) => (outer.path() == step.path || is_open_above(top, outer, step.path), true),
-            (None, Some(shared)) if shared.has_open(step.site) => (shared.has_open_node(step.path), true),
+            (Some(outer), _) => (outer.path() == step.path || is_open_above(top, outer.depth(), step.path), true),
+            // No frame here is the outermost of the site then.
+            (None, Some(shared)) if shared.has_open(step.site) => {
+                (shared.has_open_node(step.path) || is_open_above(top, lowest, step.path), true)
+            }
             (None, _) => (false, false),
         };
         under_context | if node_open { NODE_OPEN } else { 0 } | if site_open { SITE_OPEN } else { 0 }
@@ -361,10 +363,10 @@ fn innermost_context(top: &'static Frame) -> Option<&'static Frame> {
     core::iter::successors(Some(top), |frame| frame.below()).find(|frame| frame.kind() == Kind::Context)
 }
 
-/// Whether a scope of `path` is open from `top` down to `lowest`.
-fn is_open_above(top: &'static Frame, lowest: &'static Frame, path: PathId) -> bool {
+/// Whether a scope of `path` is open from `top` down to this depth.
+fn is_open_above(top: &'static Frame, lowest: u64, path: PathId) -> bool {
     let open = core::iter::successors(Some(top), |frame| frame.below());
-    open.take_while(|frame| frame.depth() >= lowest.depth()).any(|frame| frame.path() == path)
+    open.take_while(|frame| frame.depth() >= lowest).any(|frame| frame.path() == path)
 }
 
 impl CallRow {

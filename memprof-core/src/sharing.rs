@@ -321,6 +321,17 @@ impl Frame {
         }
     }
 
+    /// [`published_of`](Self::published_of) `tally`, which is what this frame's `own` ledger has together with what was added
+    /// under contexts captured above it: that was published when it was added.
+    pub(crate) fn published_with(&self, space: Space, own: &Tally, tally: &Tally) -> Part {
+        if space != Space::HOST {
+            return self.published_of(space, tally);
+        }
+        let [bytes, blocks] = minus(tally.counters.value(), own.counters.value());
+        let part = self.published_of(space, own);
+        Part { bytes: part.bytes + bytes, blocks: part.blocks + blocks, ..part }
+    }
+
     /// Notes that its [`Shared`] knows of this much more, on the host.
     pub(crate) fn note_published(&self, bytes: i64, blocks: i64) {
         let Published { bytes: of_bytes, blocks: of_blocks, most_bytes, most_blocks } = &self.published;

@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::blind;
 use crate::fork::Inside;
 use crate::frame::{Frame, Kind, SHARES, SPACES, Tag};
-use crate::lane::Lane;
+use crate::lane::{HandOver, Lane};
 use crate::ledger::Ledger;
 use crate::lock::Lock;
 use crate::net::HostNet;
@@ -330,6 +330,21 @@ impl Slot {
             segment = frame.segment_below.get();
         }
         false
+    }
+
+    /// Hand-overs of a space that wait for lanes that run here above `frame`; asked by another thread.
+    pub(crate) fn waiting_above(&'static self, frame: &'static Frame, space: Space) -> HandOver {
+        let mut sum = HandOver::default();
+        let mut lane = Some(self.lane.get());
+        let mut segment = self.segment.get();
+        while let (Some(begin), Some(of)) = (segment.filter(|begin| begin.depth() > frame.depth()), lane) {
+            if begin.kind() != Kind::Context {
+                sum = sum.and(of.waiting(space));
+            }
+            lane = begin.lane_below.get();
+            segment = begin.segment_below.get();
+        }
+        sum
     }
 
     /// Begins a segment at `frame`, the new top.

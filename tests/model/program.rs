@@ -13,8 +13,10 @@ use crate::threads::{Answer, BLOCKS, CONTEXTS, Command, FUTURES, GUARDS, Stage, 
 use crate::world::{Context, Node, Path, Reading, Row, World};
 
 const SITES: usize = 6;
-/// The last one is that of ambient scopes.
+/// The last one is that of ambient scopes, which may have any.
 const SCOPES: usize = SITES - 1;
+/// Ambient scopes at once.
+const AMBIENTS: usize = 3;
 const NAMED: usize = 2;
 const HOST: usize = 2;
 /// Addresses of the named spaces; few, so that they come again.
@@ -38,8 +40,8 @@ pub(crate) enum Step {
     EnterContext { at: u8 },
     LeaveContext,
     DropContext { at: u8 },
-    OpenAmbient,
-    EndAmbient,
+    OpenAmbient { site: u8 },
+    EndAmbient { at: u8 },
     NewFuture { at: u8, site: u8 },
     Poll { at: u8 },
     EndPoll { is_ready: bool },
@@ -74,8 +76,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => byte().prop_map(|at| Step::EnterContext { at }),
         3 => Just(Step::LeaveContext),
         1 => byte().prop_map(|at| Step::DropContext { at }),
-        1 => Just(Step::OpenAmbient),
-        1 => Just(Step::EndAmbient),
+        1 => byte().prop_map(|site| Step::OpenAmbient { site }),
+        1 => byte().prop_map(|at| Step::EndAmbient { at }),
         4 => (byte(), byte()).prop_map(|(at, site)| Step::NewFuture { at, site }),
         12 => byte().prop_map(|at| Step::Poll { at }),
         9 => any::<bool>().prop_map(|is_ready| Step::EndPoll { is_ready }),
@@ -319,16 +321,18 @@ impl Runner {
                 self.ask(thread, Command::DropContext(at));
                 self.contexts[at] = None;
             }
-            Step::OpenAmbient => {
-                if !self.world.is_off() && !self.world.has_ambient() && !self.is_polling_anywhere(thread) {
-                    self.ask(thread, Command::OpenAmbient(site_names()[SCOPES]));
-                    self.world.open_ambient(name, SCOPES);
+            Step::OpenAmbient { site } => {
+                if !self.world.is_off() && self.world.ambients() < AMBIENTS && !self.is_polling_anywhere(thread) {
+                    let site = usize::from(site) % SITES;
+                    self.ask(thread, Command::OpenAmbient(site_names()[site]));
+                    self.world.open_ambient(name, site);
                 }
             }
-            Step::EndAmbient => {
-                if !self.world.is_off() && self.world.has_ambient() && self.world.may_end_ambient() {
-                    self.ask(thread, Command::EndAmbient);
-                    self.world.end_ambient();
+            Step::EndAmbient { at } => {
+                let at = usize::from(at) % AMBIENTS;
+                if !self.world.is_off() && at < self.world.ambients() && self.world.may_end_ambient(at) {
+                    let ended = self.world.end_ambient(at);
+                    self.ask(thread, Command::EndAmbients(ended));
                 }
             }
             Step::NewFuture { at, site } => {
@@ -414,7 +418,7 @@ impl Runner {
             return;
         }
         let at = guards.len() - 1 - outward % guards.len();
-        if guards[at..].iter().flatten().any(|node| self.world.is_in_motion(*node)) {
+        if guards[at..].iter().flatten().any(|node| self.world.is_needed(*node)) {
             return;
         }
         self.ask(thread, Command::Leave(at));
@@ -427,7 +431,7 @@ impl Runner {
     fn finish_scope(&mut self, thread: usize, space: usize) {
         let guards = self.here(thread).clone();
         let Some(Some(node)) = guards.last().copied() else { return };
-        if self.world.is_in_motion(node) {
+        if self.world.is_needed(node) {
             return;
         }
         let expected = self.world.counters(node, space);
@@ -449,7 +453,7 @@ impl Runner {
 
     /// Whether the scopes of the innermost place may end: no thread is under a `Context` of theirs.
     fn may_come_out(&mut self, thread: usize) -> bool {
-        !self.here(thread).clone().iter().flatten().any(|node| self.world.is_in_motion(*node))
+        !self.here(thread).clone().iter().flatten().any(|node| self.world.is_needed(*node))
     }
 
     // ---- blocks
@@ -596,7 +600,7 @@ impl Runner {
             || self.inside.iter().any(|inside| !inside.is_empty())
             || self.guards.iter().any(|guards| !guards[0].is_empty())
         {
-            self.step(0, Step::EndAmbient);
+            (0..AMBIENTS).rev().for_each(|at| self.step(0, Step::EndAmbient { at: at as u8 }));
             for thread in 0..THREADS {
                 self.leave(thread, usize::MAX);
                 match self.inside[thread].last().copied() {

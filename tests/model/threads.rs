@@ -49,7 +49,8 @@ pub(crate) enum Command {
     /// Drops what was captured, under which threads may still work.
     DropContext(usize),
     OpenAmbient(&'static str),
-    EndAmbient,
+    /// Drops the guards of these bits, the outermost first.
+    EndAmbients(u32),
     LeaveContext,
     Poll(usize),
     /// The future that is being polled says `Pending`; its open guards are forgotten, not dropped.
@@ -121,7 +122,8 @@ type TrackedBody = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) struct Stage {
     batons: Vec<Baton>,
     contexts: Vec<Mutex<Option<Context>>>,
-    ambient: Mutex<Option<Ambient>>,
+    /// Outermost first.
+    ambients: Mutex<Vec<Ambient>>,
     futures: Vec<Mutex<Option<TrackedBody>>>,
     blocks: Vec<Mutex<Option<Block>>>,
 }
@@ -131,7 +133,8 @@ impl Stage {
         Stage {
             batons: (0..THREADS).map(|_| Baton::new()).collect(),
             contexts: (0..CONTEXTS).map(|_| Mutex::new(None)).collect(),
-            ambient: Mutex::new(None),
+            // Their places are none of the program.
+            ambients: Mutex::new(Vec::with_capacity(8)),
             futures: (0..FUTURES).map(|_| Mutex::new(None)).collect(),
             blocks: (0..BLOCKS).map(|_| Mutex::new(None)).collect(),
         }
@@ -153,7 +156,7 @@ impl Stage {
         for context in &self.contexts {
             drop(context.lock().map(|mut context| context.take()));
         }
-        drop(self.ambient.lock().map(|mut ambient| ambient.take()));
+        drop(self.ambients.lock().map(|mut ambients| ambients.clear()));
         for future in &self.futures {
             drop(future.lock().map(|mut future| future.take()));
         }
@@ -232,9 +235,16 @@ impl Stage {
                 }
                 Command::DropContext(at) => drop(self.contexts[at].lock().expect("lock-step").take()),
                 Command::OpenAmbient(name) => {
-                    *self.ambient.lock().expect("lock-step") = Some(memprof::ambient(name));
+                    self.ambients.lock().expect("lock-step").push(memprof::ambient(name));
                 }
-                Command::EndAmbient => drop(self.ambient.lock().expect("lock-step").take()),
+                Command::EndAmbients(which) => {
+                    let mut bits = which;
+                    self.ambients.lock().expect("lock-step").retain(|_| {
+                        let stays = bits & 1 == 0;
+                        bits >>= 1;
+                        stays
+                    });
+                }
                 Command::Poll(at) => {
                     let mut future = self.futures[at].lock().expect("lock-step").take().expect("a future");
                     let _: Poll<()> = future.as_mut().poll(&mut Wakers::from_waker(Waker::noop()));

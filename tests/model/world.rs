@@ -199,7 +199,8 @@ pub(crate) struct World {
     nodes: Vec<Activation>,
     lanes: Vec<LaneState>,
     threads: BTreeMap<Thread, Vec<Place>>,
-    ambient: Option<Context>,
+    /// Ambient scopes, outermost first.
+    ambients: Vec<Context>,
     futures: BTreeMap<usize, FutureState>,
     spaces: [SpaceState; SPACES],
     /// Totals of what was added to nobody.
@@ -231,7 +232,7 @@ impl World {
     }
 
     pub(crate) fn end_thread(&mut self, thread: Thread) {
-        assert!(self.ambient.is_none(), "a thread ends outside an ambient scope");
+        assert!(!self.has_ambient(), "a thread ends outside an ambient scope");
         let places = self.threads.remove(&thread).expect("the thread runs");
         assert_eq!(places.len(), 1, "a thread ends outside contexts and polls");
         assert!(places[0].scopes.is_empty(), "a thread ends outside scopes");
@@ -301,11 +302,16 @@ impl World {
         !lane_is_here && !self.lanes[context.lane].ended
     }
 
-    /// Whether an entered `Context` still adds to this node (which must then not end).
+    /// Whether an entered `Context` still adds to this node. An ambient scope counts as if it ended now.
     pub(crate) fn is_in_motion(&self, node: Node) -> bool {
-        let bottoms = self.threads.values().flatten().filter(|place| place.is_context).map(|place| place.bottom);
-        let ambient = self.ambient.iter().map(|ambient| ambient.scope);
-        bottoms.chain(ambient).any(|bottom| self.chain(bottom).contains(&node))
+        let contexts = self.threads.values().flatten().filter(|place| place.is_context && !place.is_ambient);
+        contexts.map(|place| place.bottom).any(|bottom| self.chain(bottom).contains(&node))
+    }
+
+    /// Whether something that adds to this node must end before it.
+    pub(crate) fn is_needed(&self, node: Node) -> bool {
+        let mut ambients = self.ambients.iter().map(|ambient| ambient.scope);
+        self.is_in_motion(node) || ambients.any(|scope| self.chain(scope).contains(&node))
     }
 
     // ---- ambient scopes
@@ -319,17 +325,27 @@ impl World {
         }
         let node = self.open(Kind::Scope, path.clone(), parent);
         self.nodes[node].approximate = true;
-        self.ambient = Some(Context { lane: self.place(thread).lane, scope: Some(node), path });
+        self.ambients.push(Context { lane: self.place(thread).lane, scope: Some(node), path });
+    }
+
+    pub(crate) fn ambients(&self) -> usize {
+        self.ambients.len()
     }
 
     pub(crate) fn has_ambient(&self) -> bool {
-        self.ambient.is_some()
+        !self.ambients.is_empty()
     }
 
-    /// Each thread that has no scope open is in the ambient one.
+    /// Each thread that has no scope open is in the innermost ambient one, or in none.
     pub(crate) fn join_ambient(&mut self) {
-        let Some(ambient) = &self.ambient else { return };
-        for places in self.threads.values_mut().filter(|places| places.len() == 1 && places[0].scopes.is_empty()) {
+        let is_free = |places: &&mut Vec<Place>| places.len() == 1 && places[0].scopes.is_empty();
+        for places in self.threads.values_mut() {
+            if places.len() == 2 && places[1].is_ambient && places[1].scopes.is_empty() {
+                places.pop();
+            }
+        }
+        let Some(ambient) = self.ambients.last() else { return };
+        for places in self.threads.values_mut().filter(is_free) {
             places.push(Place {
                 lane: ambient.lane,
                 bottom: ambient.scope,
@@ -342,16 +358,38 @@ impl World {
         }
     }
 
-    /// Whether no thread has anything open under the ambient scope.
-    pub(crate) fn may_end_ambient(&self) -> bool {
-        let joined = |places: &&Vec<Place>| places.get(1).is_some_and(|place| place.is_ambient);
-        self.threads.values().filter(joined).all(|places| places.len() == 2 && places[1].scopes.is_empty())
+    /// Whether no thread has anything open under the ambient scope at `place`, or under one inside it.
+    pub(crate) fn may_end_ambient(&self, place: usize) -> bool {
+        let ending = self.ending_with(place);
+        let under = |place: &&Place| place.is_ambient && place.bottom.is_some_and(|bottom| ending.contains(&bottom));
+        let joined = self.threads.values().filter(|places| places.iter().any(|place| under(&place)));
+        joined.into_iter().all(|places| places.len() == 2 && places[1].scopes.is_empty())
+            && !ending.iter().any(|node| self.is_in_motion(*node))
     }
 
-    pub(crate) fn end_ambient(&mut self) {
-        let ambient = self.ambient.take().expect("it is open");
-        self.threads.values_mut().for_each(|places| places.retain(|place| !place.is_ambient));
-        self.end_activation(ambient.scope.expect("a scope"));
+    /// Gives the places of all that end, as bits.
+    pub(crate) fn end_ambient(&mut self, place: usize) -> u32 {
+        let ending = self.ending_with(place);
+        let ends = |ambient: &Context| ending.contains(&ambient.scope.expect("a scope"));
+        let places =
+            (0..self.ambients.len()).filter(|place| ends(&self.ambients[*place])).map(|place| 1 << place).sum();
+        self.ambients.retain(|ambient| !ending.contains(&ambient.scope.expect("a scope")));
+        let ends = |place: &Place| place.is_ambient && place.bottom.is_some_and(|bottom| ending.contains(&bottom));
+        self.threads.values_mut().for_each(|places| places.retain(|place| !ends(place)));
+        ending.into_iter().rev().for_each(|node| self.end_activation(node));
+        places
+    }
+
+    /// The ambient scope at this place, and those that were opened right in it, or in those.
+    fn ending_with(&self, place: usize) -> Vec<Node> {
+        let mut ending = vec![self.ambients[place].scope.expect("a scope")];
+        for ambient in &self.ambients[place + 1..] {
+            let node = ambient.scope.expect("a scope");
+            if self.nodes[node].parent.is_some_and(|parent| ending.contains(&parent)) {
+                ending.push(node);
+            }
+        }
+        ending
     }
 
     // ---- futures
