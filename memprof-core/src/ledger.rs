@@ -280,7 +280,7 @@ impl Ledger {
 
     /// Makes the entry of the top frame `frame`, which has seen no event here yet. `first` is the bytes and blocks by
     /// which its first event is about to raise the level.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn touch(&'static self, frame: &'static Frame, bit: u64, first: (i64, i64)) -> Option<()> {
         let row = self.row_of(frame.path())?;
         let entry = self.entry_above()?;
