@@ -252,3 +252,24 @@ fn on_the_host_too_what_helpers_free_for_a_future_is_off_the_scope_around_it() {
     // A thread to free for it is worth a step; what the threads themselves hold is far below one.
     assert!((BLOCK..BLOCK + 3 * STEP).contains(&peak), "{peak}");
 }
+
+#[test]
+fn what_was_done_under_a_suspended_futures_context_is_in_its_row_before_the_next_poll() {
+    let _alone = alone();
+    let context = OnceCell::new();
+    let body = async {
+        alloc(1);
+        context.get_or_init(Context::current);
+        pause().await;
+    };
+    drive(body.track(site("suspended")), || {
+        assert_eq!(columns_of("suspended"), (1, 1000, 1000), "one poll");
+        let helper = Worker::under(context.get().expect("captured"));
+        helper.run(|_| [2, 3].map(alloc));
+        helper.run(|_| free(2));
+        helper.end();
+        assert_eq!(columns_of("suspended"), (1, 3000, 3000), "and its helper");
+    });
+    assert_eq!(columns_of("suspended"), (1, 3000, 3000), "ended");
+    [1, 3].into_iter().for_each(free);
+}

@@ -12,6 +12,7 @@ use crate::counters::{TALLY_WORDS, TOTALS, Tally};
 use crate::frame::{NODE_OPEN, SITE_OPEN, Tag};
 use crate::lane::Lane;
 use crate::lock::Lock;
+use crate::path::PathId;
 use crate::sharing::Shared;
 use crate::space::Space;
 use crate::system::{Blank, Counter, Sequence, StaticRef};
@@ -140,6 +141,16 @@ impl Activation {
                 see(Tag(tag), *space, account);
             }
         });
+    }
+
+    /// Path, and what was recorded in a space: in the polls that have ended, and under contexts of this future since.
+    pub(crate) fn suspended(&self, space: Space) -> Option<(PathId, Tally, Tally)> {
+        let shared = self.shared()?;
+        let path = Tag(self.tag.get()).path();
+        let before = self.tally(space)?;
+        let added = shared.complete(space, &Tally::default(), &before.counters, &mut [0; 2]);
+        // It may have ended meanwhile.
+        (self.is_captured() && path != PathId::ROOT).then_some((path, before, added))
     }
 
     /// Takes everything out, for the next future.

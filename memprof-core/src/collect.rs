@@ -175,6 +175,7 @@ fn read_space(space: Space, calls: &[u64], base: &Base, sums: &mut Vec<PathSums>
     let paths = calls.len();
     sums.clear();
     sums.resize(paths, PathSums::default());
+    let mut polled = Vec::new();
     // Frees before allocations; see the module.
     for slot in slots() {
         let Some(ledger) = slot.known_ledger(space) else { continue };
@@ -186,7 +187,8 @@ fn read_space(space: Space, calls: &[u64], base: &Base, sums: &mut Vec<PathSums>
         // A space may have been touched only by others, under a context captured on this thread.
         let untouched = slot.sharing.get().map(|_| Ledger::untouched());
         let Some(ledger) = slot.known_ledger(space).or(untouched) else { continue };
-        let open = OpenScopes::read(slot, space, ledger);
+        let mut open = OpenScopes::read(slot, space, ledger);
+        polled.append(&mut open.polled);
         *unread += usize::from(!open.whole);
         for (path, row) in ledger.rows.iter(paths) {
             if let Some(read) = open.rows.get(&path) {
@@ -203,6 +205,15 @@ fn read_space(space: Space, calls: &[u64], base: &Base, sums: &mut Vec<PathSums>
             if let Some(sums) = sums.get_mut(*path) {
                 sums.add(read);
             }
+        }
+    }
+    // What was done under the contexts of futures that nobody polls is in no thread's numbers yet.
+    for lane in Lane::all().filter(|lane| lane.activation.is_captured()) {
+        let Some((path, before, added)) = lane.activation.suspended(space) else { continue };
+        if let Some(sums) = sums.get_mut(path.index())
+            && !polled.iter().any(|polled| core::ptr::eq(*polled, lane))
+        {
+            sums.add_suspended(&before, &added);
         }
     }
     ambient::each_so_far(space, |path, marks, tally| {

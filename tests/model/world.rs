@@ -56,6 +56,7 @@ pub(crate) struct Reading {
 
 /// What a report row must say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Row {
     pub(crate) ncalls: u64,
     pub(crate) memory_peak: u64,
@@ -75,6 +76,8 @@ pub(crate) struct Row {
     pub(crate) approximate: bool,
     /// And it may be higher.
     pub(crate) at_least: bool,
+    /// Or lower.
+    pub(crate) is_open: bool,
     /// A `Context` is entered now: what reaches the captured scope is not promised yet.
     pub(crate) in_motion: bool,
 }
@@ -113,6 +116,8 @@ enum Kind {
     Future,
     /// One poll (or the drop) of that future: a scope nested in what the polling thread has open.
     Poll(Node),
+    /// What a thread does under a `Context` of that future: part of the poll in which it ends, or else of the next.
+    Guest(Node),
 }
 
 #[derive(Clone, Debug)]
@@ -132,6 +137,8 @@ struct Activation {
     /// A block of a task inside it was handed over during a poll: until the polling thread takes note, those that work
     /// for the same scope count the block as held.
     at_least: bool,
+    /// A future that is polled inside it had guests meanwhile: those that work for the same scope see that later.
+    is_open: bool,
 }
 
 /// Where a thread is: what the innermost of thread, poll and entered `Context` makes the current lane.
@@ -170,6 +177,9 @@ struct FutureState {
     lane: Option<Lane>,
     /// Hand-overs that came while it was suspended, one entry per event.
     waiting: [Vec<Numbers>; SPACES],
+    /// Guests since its last poll, and the most that they and those hand-overs came to.
+    guests: Vec<Node>,
+    guests_peak: [[i64; 2]; SPACES],
 }
 
 #[derive(Clone, Debug, Default)]
@@ -269,12 +279,29 @@ impl World {
 
     pub(crate) fn capture(&self, thread: Thread) -> Context {
         let place = self.place(thread);
-        let scope = self.innermost(thread).filter(|node| self.nodes[*node].kind != Kind::Base);
+        let scope = match self.innermost(thread).map(|node| (node, self.nodes[node].kind)) {
+            None | Some((_, Kind::Base)) => None,
+            // Of a poll, the future; under a future's context, that future.
+            Some((_, Kind::Poll(future) | Kind::Guest(future))) => Some(future),
+            Some((node, Kind::Scope | Kind::Future)) => Some(node),
+        };
         Context { lane: place.lane, scope, path: self.path(thread) }
     }
 
     pub(crate) fn enter_context(&mut self, thread: Thread, context: &Context) {
-        let open = context.scope.filter(|node| !self.nodes[*node].ended);
+        let mut open = context.scope.filter(|node| !self.nodes[*node].ended);
+        if let Some(future) = open.filter(|node| self.nodes[*node].kind == Kind::Future) {
+            let poll = self.poll_of(future);
+            let guest = self.open(Kind::Guest(future), context.path.clone(), poll);
+            if poll.is_none() {
+                let state = self.futures.values_mut().find(|state| state.node == Some(future));
+                state.expect("it has not ended").guests.push(guest);
+            }
+            for node in self.chain(poll.and_then(|poll| self.nodes[poll].parent)) {
+                self.nodes[node].is_open = true;
+            }
+            open = Some(guest);
+        }
         for node in self.chain(open) {
             self.nodes[node].approximate = true;
         }
@@ -293,7 +320,23 @@ impl World {
     pub(crate) fn leave_context(&mut self, thread: Thread) {
         assert!(self.place(thread).is_context);
         self.end_scopes_here(thread);
-        self.threads.get_mut(&thread).expect("the thread runs").pop();
+        let place = self.threads.get_mut(&thread).expect("the thread runs").pop().expect("a context");
+        if let Some(guest) = place.bottom.filter(|bottom| matches!(self.nodes[*bottom].kind, Kind::Guest(_))) {
+            self.end_activation(guest);
+        }
+    }
+
+    /// Whether a thread is under a `Context` of a future.
+    pub(crate) fn has_guests(&self, future: usize) -> bool {
+        let Some(node) = self.futures[&future].node else { return false };
+        let is_guest = |bottom: Node| self.nodes[bottom].kind == Kind::Guest(node);
+        self.threads.values().flatten().filter_map(|place| place.bottom).any(is_guest)
+    }
+
+    /// The poll of a future that is under way.
+    fn poll_of(&self, future: Node) -> Option<Node> {
+        let bottoms = self.threads.values().flatten().filter_map(|place| place.bottom);
+        bottoms.into_iter().find(|bottom| self.nodes[*bottom].kind == Kind::Poll(future))
     }
 
     /// Whether the thread may enter this context in a program whose numbers the contract fixes.
@@ -395,7 +438,16 @@ impl World {
     // ---- futures
 
     pub(crate) fn new_future(&mut self, future: usize) {
-        self.futures.insert(future, FutureState { node: None, lane: None, waiting: Default::default() });
+        self.futures.insert(
+            future,
+            FutureState {
+                node: None,
+                lane: None,
+                waiting: Default::default(),
+                guests: Vec::new(),
+                guests_peak: Default::default(),
+            },
+        );
     }
 
     pub(crate) fn is_started(&self, future: usize) -> bool {
@@ -439,12 +491,15 @@ impl World {
         let node = state.node.expect("started");
         let path = self.nodes[node].path.clone();
         let poll = self.open(Kind::Poll(node), path.clone(), self.innermost(thread));
+        let known = self.futures.get_mut(&future).expect("known future");
+        (known.waiting, known.guests) = Default::default();
+        known.guests_peak = Default::default();
+        self.join_guests(poll, &state);
         for space in 0..SPACES {
             for event in &state.waiting[space] {
                 self.nodes[poll].own[space].add(*event);
             }
         }
-        self.futures.get_mut(&future).expect("known future").waiting = Default::default();
         let lane = state.lane.unwrap_or(self.place(thread).lane);
         let place = Place {
             lane,
@@ -456,6 +511,23 @@ impl World {
             is_task: true,
         };
         self.threads.get_mut(&thread).expect("the thread runs").push(place);
+    }
+
+    /// What was done under a future's contexts since its last poll is part of this one, from its beginning.
+    fn join_guests(&mut self, poll: Node, state: &FutureState) {
+        let around = self.chain(self.nodes[poll].parent);
+        for space in 0..SPACES {
+            let sums = self.sums(space);
+            for node in &around {
+                let [bytes, blocks] = state.guests_peak[space];
+                let activation = &mut self.nodes[*node];
+                activation.peak[space] = activation.peak[space].max(sums[*node].value + bytes);
+                activation.peak_blocks[space] = activation.peak_blocks[space].max(sums[*node].blocks_value + blocks);
+            }
+        }
+        for guest in &state.guests {
+            self.nodes[*guest].parent = Some(poll);
+        }
     }
 
     pub(crate) fn end_poll(&mut self, thread: Thread) {
@@ -649,6 +721,13 @@ impl World {
     fn raise_peaks(&mut self) {
         for space in 0..SPACES {
             let sums = self.sums(space);
+            for state in self.futures.values_mut() {
+                let mut now = Numbers::default();
+                state.waiting[space].iter().for_each(|event| now.add(*event));
+                state.guests.iter().for_each(|guest| now.add(sums[*guest]));
+                let [bytes, blocks] = &mut state.guests_peak[space];
+                (*bytes, *blocks) = ((*bytes).max(now.value), (*blocks).max(now.blocks_value));
+            }
             for (activation, now) in self.nodes.iter_mut().zip(sums).filter(|(activation, _)| !activation.ended) {
                 activation.peak[space] = activation.peak[space].max(now.value);
                 activation.peak_blocks[space] = activation.peak_blocks[space].max(now.blocks_value);
@@ -671,8 +750,7 @@ impl World {
 
     // ---- what must be read
 
-    /// What each node holds: its own events and those of everything that ever ran inside it. A node
-    /// stands behind what it folds into, so one walk from the end adds up everything.
+    /// What each node holds: its own events and those of everything that ever ran inside it, the deepest first.
     fn sums(&self, space: Space) -> Vec<Numbers> {
         let mut sums: Vec<Numbers> = self.nodes.iter().map(|activation| activation.own[space]).collect();
         for future in self.futures.values() {
@@ -680,13 +758,19 @@ impl World {
                 sums[future.node.expect("started")].add(*event);
             }
         }
-        for node in (0..self.nodes.len()).rev() {
+        let depth = |node: &Node| core::iter::successors(Some(*node), |node| self.nodes[*node].parent).count();
+        let mut nodes: Vec<Node> = (0..self.nodes.len()).collect();
+        nodes.sort_by_cached_key(|node| core::cmp::Reverse(depth(node)));
+        for node in nodes {
             let sum = sums[node];
-            if let Some(parent) = self.nodes[node].parent {
+            let Activation { kind, parent, .. } = self.nodes[node];
+            if let Some(parent) = parent {
                 sums[parent].add(sum);
             }
-            if let Kind::Poll(future) = self.nodes[node].kind {
-                sums[future].add(sum);
+            match kind {
+                Kind::Poll(future) => sums[future].add(sum),
+                Kind::Guest(future) if parent.is_none() => sums[future].add(sum),
+                Kind::Base | Kind::Scope | Kind::Future | Kind::Guest(_) => {}
             }
         }
         sums
@@ -711,6 +795,11 @@ impl World {
     /// Whether the peak of an approximate node may be higher.
     pub(crate) fn is_at_least(&self, node: Node) -> bool {
         self.nodes[node].at_least
+    }
+
+    /// Whether it may be lower.
+    pub(crate) fn is_open(&self, node: Node) -> bool {
+        self.nodes[node].is_open
     }
 
     /// The activation of a future that was polled.
@@ -750,8 +839,8 @@ impl World {
         for (activation, sum) in self.nodes.iter().zip(sums) {
             match activation.kind {
                 Kind::Base => bases += sum.total,
-                Kind::Scope | Kind::Poll(_) if activation.parent.is_none() => nobody += sum.total,
-                Kind::Scope | Kind::Poll(_) | Kind::Future => {}
+                Kind::Scope | Kind::Poll(_) | Kind::Guest(_) if activation.parent.is_none() => nobody += sum.total,
+                Kind::Scope | Kind::Poll(_) | Kind::Guest(_) | Kind::Future => {}
             }
         }
         (bases, nobody)
@@ -780,13 +869,19 @@ impl World {
             row.memory_peak = row.memory_peak.max(unsigned(activation.peak[space]));
             row.approximate |= activation.approximate;
             row.at_least |= activation.at_least;
+            row.is_open |= activation.is_open;
             row.in_motion |= self.is_in_motion(node);
             row.largest = row.largest.max(sums[node].largest);
             let turns: Vec<Node> = match activation.kind {
                 Kind::Future => {
-                    (0..self.nodes.len()).filter(|poll| self.nodes[*poll].kind == Kind::Poll(node)).collect()
+                    let is_turn = |turn: &Node| match self.nodes[*turn] {
+                        Activation { kind: Kind::Poll(future), .. }
+                        | Activation { kind: Kind::Guest(future), parent: None, .. } => future == node,
+                        _ => false,
+                    };
+                    (0..self.nodes.len()).filter(is_turn).collect()
                 }
-                Kind::Scope | Kind::Base | Kind::Poll(_) => vec![node],
+                Kind::Scope | Kind::Base | Kind::Poll(_) | Kind::Guest(_) => vec![node],
             };
             for turn in turns {
                 let around = self.chain(self.nodes[turn].parent);
@@ -854,6 +949,7 @@ impl World {
             forgotten: false,
             approximate: false,
             at_least: false,
+            is_open: false,
         });
         self.nodes.len() - 1
     }
@@ -910,7 +1006,7 @@ impl World {
         let mut next = from;
         while let Some(node) = next {
             chain.push(node);
-            if let Kind::Poll(future) = self.nodes[node].kind {
+            if let Kind::Poll(future) | Kind::Guest(future) = self.nodes[node].kind {
                 chain.push(future);
             }
             next = self.nodes[node].parent;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::counters::{Counters, Tally};
 use crate::frame::Kind;
+use crate::lane::Lane;
 use crate::ledger::Ledger;
 use crate::open::{Ended, Stack};
 use crate::slot::Slot;
@@ -15,6 +16,8 @@ use super::sums::{PathSums, ROW_WORDS, TRIES, copy_row};
 pub(super) struct OpenScopes {
     /// Few, so that asking for a path that is not open costs next to nothing.
     pub(super) rows: BTreeMap<usize, PathSums>,
+    /// The futures that are being polled there.
+    pub(super) polled: Vec<&'static Lane>,
     /// Whether they were read at one moment. If not, they hold what was ended.
     pub(super) whole: bool,
 }
@@ -27,7 +30,7 @@ impl OpenScopes {
             let rows: Vec<_> = stack.paths().map(|path| (path, row(path))).collect();
             (stack, rows)
         });
-        let mut open = Self { rows: BTreeMap::new(), whole };
+        let mut open = Self { rows: BTreeMap::new(), polled: Vec::new(), whole };
         if whole {
             open.rows.extend(rows.iter().map(|(path, words)| (*path, PathSums::of_words(words))));
             stack.end(space).iter().for_each(|ended| open.add(space, ended));
@@ -43,6 +46,7 @@ impl OpenScopes {
                 let counters = Counters { peak_bytes: 0, ..ended.tally.counters };
                 row.add_open(&Tally { counters, ..ended.tally }, ended.marks);
                 row.raise_to(&ended.whole_future(space).unwrap_or_default());
+                self.polled.extend(ended.frame.future.get());
             }
             Kind::Base | Kind::Context => {}
         }

@@ -145,6 +145,14 @@ impl PathSums {
         self.raise_to(tally);
     }
 
+    /// Adds what was `added` to a future since its polls, which recorded `before`.
+    pub(super) fn add_suspended(&mut self, before: &Tally, added: &Tally) {
+        self.sums.change(&Inclusive::of(&added.totals()), u64::wrapping_add);
+        let mut whole = *before;
+        whole.fold(added);
+        self.raise_to(&whole);
+    }
+
     pub(super) fn raise_to(&mut self, tally: &Tally) {
         self.peak = self.peak.max(tally.counters.peak_bytes.cast_unsigned());
         self.largest = self.largest.max(tally.largest);
