@@ -12,22 +12,19 @@ use memprof_core::Space;
 
 use crate::intercept;
 
+mod call;
+
+pub(crate) use self::call::{Reporting, WrapperCall};
+
 /// Whether interception records what the driver does; then wrappers record nothing.
 static INTERCEPTED: AtomicBool = AtomicBool::new(false);
 
 /// Calls of wrappers that leave the recording to interception. While there are any, it stays subscribed.
 static LEFT_TO_INTERCEPTION: AtomicUsize = AtomicUsize::new(0);
 
-thread_local! {
-    /// In a wrapper's call: whether interception records it. Without a destructor: blocks are freed late.
-    static IN_CALL: Cell<Option<bool>> = const { Cell::new(None) };
-    /// How many failures interception has counted on this thread.
-    static FAILURES_SEEN: Cell<u64> = const { Cell::new(0) };
-}
-
 /// Whether interception records what the driver does for this thread now.
 pub(crate) fn is_intercepted() -> bool {
-    IN_CALL.get().unwrap_or_else(|| INTERCEPTED.load(Ordering::SeqCst))
+    call::current().map_or_else(|| INTERCEPTED.load(Ordering::SeqCst), |call| call.intercepted)
 }
 
 /// Interception begins or ends.
@@ -40,39 +37,11 @@ pub(crate) fn is_counted_on() -> bool {
     LEFT_TO_INTERCEPTION.load(Ordering::SeqCst) > 0
 }
 
-/// A wrapper's call, from before the driver's until it is recorded.
-#[must_use]
-pub(crate) struct WrapperCall {
-    before: Option<bool>,
-}
-
-impl WrapperCall {
-    /// Within another call, this one is part of it.
-    pub(crate) fn begin() -> Self {
-        let before = IN_CALL.get();
-        if before.is_none() {
-            IN_CALL.set(Some(is_intercepted() && leave_to_interception()));
-        }
-        Self { before }
-    }
-
-    /// What the program does in the midst of a call is no part of it.
-    pub(crate) fn outside<R>(work: impl FnOnce() -> R) -> R {
-        let _call = Self { before: IN_CALL.replace(None) };
-        work()
-    }
-}
-
-impl Drop for WrapperCall {
-    fn drop(&mut self) {
-        if IN_CALL.replace(self.before) == Some(true) && self.before.is_none() {
-            counts_no_longer();
-        }
-    }
-}
-
-/// Counts on interception, unless it has ended.
+/// Counts on interception, unless it is off or has ended.
 fn leave_to_interception() -> bool {
+    if !INTERCEPTED.load(Ordering::SeqCst) {
+        return false;
+    }
     LEFT_TO_INTERCEPTION.fetch_add(1, Ordering::SeqCst);
     // Ending, interception clears the one and then looks at the other: one of the two sees what the other did.
     let intercepted = INTERCEPTED.load(Ordering::SeqCst);
@@ -111,17 +80,24 @@ pub(crate) fn null_released(space: Space, address: u64) -> Option<Released> {
 
 /// Tries to allocate, and counts a failure: also one that never reached the driver, so that interception has not seen it.
 pub(crate) fn attempt<T, E>(space: Space, bytes: u64, attempt: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-    let before = FAILURES_SEEN.get();
-    attempt().inspect_err(|_| {
-        if !is_intercepted() || FAILURES_SEEN.get() == before {
-            memprof_core::record_alloc_failure(space, bytes);
-        }
-    })
+    let before = failures_seen();
+    attempt().inspect_err(|_| failed(space, bytes, before))
+}
+
+fn failed(space: Space, bytes: u64, before: u64) {
+    if !is_intercepted() || failures_seen() == before {
+        memprof_core::record_alloc_failure(space, bytes);
+    }
+}
+
+/// How many failures interception has counted in the call that this thread is in.
+pub(crate) fn failures_seen() -> u64 {
+    call::current().map_or(0, |call| call.failures_seen)
 }
 
 /// Interception sees that the driver could not allocate.
 pub(crate) fn failure_seen(space: Space, bytes: u64) {
-    FAILURES_SEEN.set(FAILURES_SEEN.get().wrapping_add(1));
+    call::note(|call| call.failures_seen += 1);
     memprof_core::record_alloc_failure(space, bytes);
 }
 

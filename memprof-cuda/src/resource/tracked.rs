@@ -11,13 +11,12 @@ use cudarc::driver::sys::CUdeviceptr;
 use memprof_core::__allocator::{blind, print_line, unknown_free};
 use memprof_core::Space;
 
-use self::reporting::Reporting;
 use super::DeviceMemory;
 use super::ledger::Ledger;
-use crate::{Error, events, oom, reconcile};
+use crate::events::{self, Reporting};
+use crate::{Error, oom, reconcile};
 
 mod outstanding;
-mod reporting;
 
 pub use self::outstanding::Allocation;
 
