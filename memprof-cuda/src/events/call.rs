@@ -12,8 +12,12 @@ use super::{counts_no_longer, leave_to_interception};
 pub(super) struct Call {
     /// Whether interception records what the driver does in it.
     pub(super) intercepted: bool,
+    /// Whether a wrapper has on its books what is being freed in it.
+    pub(super) frees_known: bool,
     /// How many failures interception has counted in it.
     pub(super) failures_seen: u64,
+    /// Address and bytes of the block that interception recorded last in it, unless somebody tells of its free.
+    pub(super) block_seen: Option<(u64, u64)>,
 }
 
 thread_local! {
