@@ -93,6 +93,12 @@ pub(crate) fn attempt<T, E>(space: Space, bytes: u64, attempt: impl FnOnce() -> 
     attempt().inspect_err(|_| failed(space, bytes, before))
 }
 
+/// An allocation has failed and will be tried again: whoever reports around it does not see that failure. `before`: the
+/// [`failures_seen`] before it was tried.
+pub(crate) fn retried(bytes: u64, before: u64) {
+    Reporting::for_each(|space| failed(space, bytes, before));
+}
+
 fn failed(space: Space, bytes: u64, before: u64) {
     if !is_left_to_interception(space) || failures_seen() == before {
         memprof_core::record_alloc_failure(space, bytes);

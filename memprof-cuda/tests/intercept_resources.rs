@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::CudaStream;
 use memprof_core::Space;
-use memprof_cuda::resource::{Aligned, CudaAsyncMemory, CudaMemory, DeviceMemory, Tracked};
+use memprof_cuda::resource::{Aligned, CudaAsyncMemory, CudaMemory, DeviceMemory, FailureCallback, Limiting, Tracked};
 use memprof_cuda::{Error, Intercepted};
 
 mod intercept_ground;
@@ -275,5 +275,67 @@ fn a_block_from_while_memprof_was_off_is_no_unknown_one() -> Tried {
     let _guard = memprof_cuda::intercept()?;
     free(&resource, pointer, 1_000, &stream)?;
     assert_eq!((live(DEVICE()), lost()), (NOTHING, before));
+    Ok(())
+}
+
+#[test]
+fn a_foreign_free_is_unknown_if_the_driver_does_it_intercepted_or_not() -> Tried {
+    let (_alone, _sim) = alone()?;
+    let stream = stream()?;
+    for intercepted in [false, true] {
+        let resource = Tracked::new(CudaMemory);
+        let foreign = ground::allocate(1_000)?;
+        let before = totals(DEVICE()).unknown_frees;
+        let mut guard = None;
+        switch(&mut guard, intercepted)?;
+        assert!(free(&resource, 0x1234_5600, 1_000, &stream).is_err());
+        assert_eq!(totals(DEVICE()).unknown_frees, before, "refused, intercepted: {intercepted}");
+        free(&resource, foreign, 1_000, &stream)?;
+        assert_eq!(totals(DEVICE()).unknown_frees, before + 1, "done, intercepted: {intercepted}");
+        assert_eq!(resource.unknown_frees(), 2);
+    }
+    Ok(())
+}
+
+#[test]
+fn failures_are_counted_alike_intercepted_or_not() -> Tried {
+    let (_alone, sim) = alone()?;
+    let stream = stream()?;
+    let own = Space::named("failures");
+    let failed = || (totals(DEVICE()).failed, totals(own).failed);
+    for intercepted in [false, true] {
+        let mut guard = None;
+        switch(&mut guard, intercepted)?;
+        let before = failed();
+
+        // Each failure that is tried again, and the one that is not.
+        let retried = Tracked::new(FailureCallback::new(CudaMemory, |_| true));
+        sim.fail_next("cuMemAlloc_v2", 2, 3);
+        free(&retried, retried.allocate(1_000, &stream)?, 1_000, &stream)?;
+        assert_eq!(failed(), (before.0 + 3, before.1), "intercepted: {intercepted}");
+
+        // One that never reaches the driver.
+        let full = Mutex::new(true);
+        let give_way = |_| std::mem::take(&mut *full.lock().unwrap_or_else(PoisonError::into_inner));
+        let limited = Tracked::new(FailureCallback::new(Limiting::new(CudaMemory, 500), give_way));
+        assert!(limited.allocate(1_000, &stream).is_err());
+        assert_eq!(failed(), (before.0 + 5, before.1), "intercepted: {intercepted}");
+
+        // And beside one that is the callback's own.
+        let calls = |_| {
+            sim.fail_next("cuMemAlloc_v2", 999, 1);
+            ground::allocate(100).is_ok()
+        };
+        let beside = Tracked::new(FailureCallback::new(Limiting::new(CudaMemory, 500), calls));
+        let before = (failed().0 + u64::from(intercepted), failed().1);
+        assert!(beside.allocate(1_000, &stream).is_err());
+        assert_eq!(failed(), (before.0 + 1, before.1), "intercepted: {intercepted}");
+
+        // In both spaces, each time.
+        let both = Tracked::in_space(Tracked::new(CudaMemory), own);
+        sim.fail_next("cuMemAlloc_v2", 999, 1);
+        assert!(both.allocate(1_000, &stream).is_err());
+        assert_eq!(failed(), (before.0 + 2, before.1 + 1), "intercepted: {intercepted}");
+    }
     Ok(())
 }

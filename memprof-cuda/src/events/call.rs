@@ -107,6 +107,11 @@ impl Reporting {
         };
         REPORTING.try_with(begin).ok().flatten()
     }
+
+    /// Does `work` for each space that a resource around it reports to.
+    pub(super) fn for_each(mut work: impl FnMut(Space)) {
+        let _ = REPORTING.try_with(|spaces| spaces.borrow().iter().copied().for_each(&mut work));
+    }
 }
 
 impl Drop for Reporting {

@@ -32,7 +32,8 @@ pub use self::outstanding::Allocation;
 /// [`outstanding_allocations`](Self::outstanding_allocations), with call stacks if
 /// [asked for](Self::capture_stacks). A free with a wrong number of bytes frees the block, with
 /// its own bytes, and is counted in [`mismatched_frees`](Self::mismatched_frees); one of a block that did not come
-/// from here goes to upstream and is counted in [`unknown_frees`](Self::unknown_frees).
+/// from here goes to upstream and is counted in [`unknown_frees`](Self::unknown_frees), and in memprof's own unless
+/// upstream refuses.
 ///
 /// Of several of them over one another that report to the same space, the outermost reports; each keeps its books.
 ///
@@ -216,13 +217,12 @@ impl<R: DeviceMemory> Tracked<R> {
         let space = self.space(stream);
         let reports = Reporting::begin(space);
         let released = events::released(space, pointer);
-        if released.is_none() && reports.is_some() && !events::is_left_to_interception(space) {
-            unknown_free(space);
-        }
         // SAFETY: the caller's promises are upstream's.
         let freed = unsafe { self.upstream.deallocate(pointer, bytes, stream) };
-        if let (Err(_), Some(released)) = (&freed, released) {
-            released.restore();
+        match (&freed, released) {
+            (Err(_), Some(released)) => released.restore(),
+            (Ok(()), None) if reports.is_some() && !events::is_left_to_interception(space) => unknown_free(space),
+            _ => {}
         }
         freed
     }
