@@ -25,7 +25,8 @@
 //! * [`TrackedStream`] and its slices: your own cudarc code. Nothing but cudarc is needed.
 //! * [`resource`]: for those who write allocators, resources and adaptors to put together.
 //! * [`intercept()`]: every allocation that the driver performs for anybody in the process, other libraries included.
-//!   While it is on, the first two report nothing, so that nothing is counted twice.
+//!   While it is on, the first two leave the driver's memory to it, so that nothing is counted twice; a resource's own named
+//!   spaces go on beside it.
 //!
 //! # What is measured
 //!

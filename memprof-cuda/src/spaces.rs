@@ -24,3 +24,12 @@ pub(crate) fn of_context(context: &CudaContext) -> Space {
 pub(crate) fn seen() -> impl Iterator<Item = Space> {
     FIRST.iter().filter_map(|kept| kept.get().copied())
 }
+
+/// Whether this is a space of the driver's memory, where interception records: a device's, `managed` or `pinned`. Any other
+/// is one that a program names.
+pub(crate) fn is_of_the_driver(space: Space) -> bool {
+    // The name last: it costs a lock.
+    [Space::PINNED, Space::MANAGED].contains(&space)
+        || seen().any(|seen| seen == space)
+        || space.name().starts_with("cuda:")
+}

@@ -111,7 +111,7 @@ pub(super) fn closing(key: Key) -> Option<Freed> {
 
 /// A block whose free is recorded while the driver is at it, or one of the several closes that it takes.
 #[derive(Debug)]
-pub(super) struct Freed {
+pub(crate) struct Freed {
     key: Key,
     held: Option<Held>,
     released: Option<Released>,
@@ -131,6 +131,12 @@ pub(super) fn free(key: Key, mut spaces: impl Iterator<Item = Space>) -> Option<
     }
     let released = spaces.find_map(known)?;
     Some(Freed { key, held: None, released: Some(released) })
+}
+
+/// Records the free of a block that interception has seen, though it does not see the free. `None` for any other.
+pub(super) fn free_unseen(key: Key) -> Option<Freed> {
+    LazyLock::get(&HELD)?;
+    take(key).map(|held| let_go(key, held))
 }
 
 fn take(key: Key) -> Option<Held> {
@@ -164,7 +170,7 @@ pub(super) fn free_all(keys: impl ExactSizeIterator<Item = Key>) -> Vec<Freed> {
 
 impl Freed {
     /// The driver refused: the block is live as before.
-    pub(super) fn restore(self) {
+    pub(crate) fn restore(self) {
         // Locked until it is recorded, for one that may be opened or closed meanwhile.
         let _known = self
             .held

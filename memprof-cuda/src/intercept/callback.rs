@@ -154,14 +154,15 @@ fn before(call: Call, arguments: &Arguments, context: u64, cupti: Option<&Cupti>
 }
 
 /// Records a free; a null pointer is none. A block that was never seen may be one that a wrapper recorded before
-/// interception began.
+/// interception began. A resource may know it by another address or in another space, and records its free itself.
 fn free(key: Key, space: impl FnOnce() -> Space) -> Option<Free> {
     if key == Key::address(0) {
         return None;
     }
     let space = space();
     let likely = [space].into_iter().chain(spaces::seen()).chain([Space::MANAGED, Space::PINNED]);
-    Some(blocks::free(key, likely).map_or(Free::Unknown(space), Free::Known))
+    let unknown = (!events::frees_known()).then_some(Free::Unknown(space));
+    blocks::free(key, likely).map(Free::Known).or(unknown)
 }
 
 /// The driver has allocated at this address, or under this handle. The null pointer, for which it gives no memory and
@@ -177,7 +178,7 @@ fn allocated(request: &Request, address: Option<u64>) {
         // It takes no memory, so it ends no burst of failures.
         Until::Closed => return blocks::opened(key, held, request.bytes),
         Until::Unheld => physical::created(address),
-        Until::Freed => {}
+        Until::Freed => events::block_seen(address, request.bytes),
     }
     blocks::allocated(key, held, request.bytes);
     request.space.into_iter().for_each(oom::succeeded);

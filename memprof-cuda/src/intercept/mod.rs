@@ -28,6 +28,8 @@ mod physical;
 mod request;
 mod survey;
 
+pub(crate) use self::blocks::Freed;
+
 /// Interception, for as long as this lives. See [`intercept`].
 #[must_use = "interception ends when this is dropped: bind it to a name"]
 #[derive(Debug)]
@@ -66,9 +68,11 @@ fn state() -> MutexGuard<'static, State> {
 /// ```
 ///
 /// Each call is charged where it happens: to the innermost scope of the thread that makes it. The tracked types and
-/// resources of this crate record nothing meanwhile, so that nothing is counted twice; a block that they allocated
-/// before or after is known either way, and a call of theirs that is under way when interception begins or ends is
-/// recorded once. For that last call's sake the subscription to CUPTI may outlive the guard by as much.
+/// [`Tracked`](crate::resource::Tracked) resources of this crate record nothing meanwhile in the spaces below, so that
+/// nothing is counted twice; a resource's other spaces are its own to record, intercepted or not. A block that they allocated
+/// before or under interception goes off the books when it is freed, under it or after it, and a call of theirs that is
+/// under way when interception begins or ends is recorded once. For that last call's sake the subscription to CUPTI may
+/// outlive the guard by as much.
 ///
 /// # What is counted, and where
 ///
@@ -95,9 +99,9 @@ fn state() -> MutexGuard<'static, State> {
 /// local memory; memory that graphs allocate (nodes of `cuGraphAddMemAllocNode`; an allocation that is captured from
 /// a stream counts from its capture until it is freed); imported memory of another process or interface (pool pointers,
 /// shareable handles, mapped external memory); `cuMemHostRegister`, which allocates nothing. Blocks that were allocated
-/// before interception began, by others than this crate, are unknown; blocks that others free after it ended stay in the
-/// books until the end, or until their address is allocated again (`missed_frees`), and opened memory until its context
-/// ends.
+/// before interception began, by others than this crate's tracked types and resources, are unknown; blocks that others free
+/// after it ended stay in the books until the end, or until their address is allocated again (`missed_frees`), and opened
+/// memory until its context ends.
 ///
 /// A device whose contexts are all gone whenever a snapshot is taken is reported with what is attributed, and that the
 /// rest is not known: a callback may not ask the driver. A context whose device neither a call nor CUPTI has named has the
@@ -216,6 +220,12 @@ pub(crate) fn end() {
             print_line(&format!("memprof: cannot end the interception of CUDA: {}", cupti.text(status)));
         }
     }
+}
+
+/// A block at this address is about to be freed, and interception will not see it: takes what it recorded there off the
+/// books.
+pub(crate) fn freed_unseen(address: u64) -> Option<Freed> {
+    blocks::free_unseen(blocks::Key::address(address))
 }
 
 fn problem(problem: impl Into<String>) -> Error {

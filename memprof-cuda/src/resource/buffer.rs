@@ -74,7 +74,8 @@ impl<T: DeviceRepr, R: DeviceMemory> DeviceBuffer<T, R> {
     /// # Errors
     ///
     /// What the resource says; [`Error::is_out_of_memory`] also where `len` values are more than an address space
-    /// holds.
+    /// holds. No resource is asked for so many, so no `failed` counts that; a [`TrackedStream`](crate::TrackedStream)
+    /// counts its own.
     ///
     /// # Safety
     ///

@@ -8,6 +8,8 @@ use cudarc::driver::{CudaContext, CudaStream};
 use memprof_core::Space;
 
 use crate::Error;
+use crate::events::{self, WrapperCall};
+use crate::intercept::Freed;
 
 /// Makes the context current on this thread. Unlike `CudaContext::bind_to_thread` it leaves alone the error that
 /// cudarc keeps for its own next call.
@@ -29,12 +31,13 @@ pub(super) fn allocate(
     if bytes == 0 {
         return Ok(0);
     }
-    bind(stream.context())
-        .and_then(|()| call())
-        .map_err(|error| Error::call(format!("allocate {bytes} bytes of {space}"), error))
+    let allocated = bind(stream.context()).and_then(|()| call());
+    events::tells_of_free();
+    allocated.map_err(|error| Error::call(format!("allocate {bytes} bytes of {space}"), error))
 }
 
-/// Frees by `call`, in the stream's context; a null pointer is no block.
+/// Frees by `call`, in the stream's context; a null pointer is no block. What interception recorded of the block goes with
+/// it, also after interception has ended.
 pub(super) fn deallocate(
     pointer: CUdeviceptr,
     bytes: usize,
@@ -49,9 +52,12 @@ pub(super) fn deallocate(
             Err(Error::invalid(format!("cannot free {bytes} bytes of {space} at a null pointer")))
         };
     }
-    bind(stream.context())
-        .and_then(|()| call())
-        .map_err(|error| Error::call(format!("free {bytes} bytes of {space} at {pointer:#x}"), error))
+    let _call = WrapperCall::begin();
+    let released = events::released_unseen(pointer);
+    bind(stream.context()).and_then(|()| call()).map_err(|error| {
+        released.into_iter().for_each(Freed::restore);
+        Error::call(format!("free {bytes} bytes of {space} at {pointer:#x}"), error)
+    })
 }
 
 /// Waits for what is queued on the stream. What goes wrong with that is said by the call that follows.

@@ -11,7 +11,7 @@ use memprof_core::Space;
 
 use super::DeviceMemory;
 use crate::Error;
-use crate::events::WrapperCall;
+use crate::events::{self, WrapperCall};
 
 /// Asks `callback(bytes)` when `upstream` has not enough memory: `true` has the allocation tried again, `false` lets
 /// it fail.
@@ -19,7 +19,8 @@ use crate::events::WrapperCall;
 /// For spilling on demand: a callback frees something and returns `true`. It is called as often as it does so, for as
 /// long as memory does not suffice: one that never returns `false` must free something each time. It runs on the
 /// allocating thread; it may allocate here, and a panic of it is the caller's. Errors other than
-/// [`Error::is_out_of_memory`] pass without it.
+/// [`Error::is_out_of_memory`] pass without it. A failure that is tried again is counted in `failed`, as the last one is:
+/// where a [`Tracked`](super::Tracked) is around this, or the process is [intercepted](crate::intercept()).
 pub struct FailureCallback<R, F> {
     upstream: R,
     callback: F,
@@ -40,8 +41,11 @@ impl<R, F: Fn(usize) -> bool + Send + Sync> FailureCallback<R, F> {
 impl<R: DeviceMemory, F: Fn(usize) -> bool + Send + Sync> DeviceMemory for FailureCallback<R, F> {
     fn allocate(&self, bytes: usize, stream: &Arc<CudaStream>) -> Result<CUdeviceptr, Error> {
         loop {
+            let before = events::failures_seen();
             match self.upstream.allocate(bytes, stream) {
-                Err(error) if error.is_out_of_memory() && WrapperCall::outside(|| (self.callback)(bytes)) => {}
+                Err(error) if error.is_out_of_memory() && WrapperCall::outside(|| (self.callback)(bytes)) => {
+                    events::retried(bytes as u64, before);
+                }
                 outcome => return outcome,
             }
         }

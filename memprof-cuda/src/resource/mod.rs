@@ -18,7 +18,7 @@
 //! use memprof_cuda::resource::{CudaAsyncMemory, DeviceBuffer, Limiting, Tracked};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let stream = cudarc::driver::CudaContext::new(0)?.default_stream();
+//! let stream = memprof_cuda::context(0)?.default_stream();
 //! let resource = Tracked::new(Limiting::new(CudaAsyncMemory, 1 << 30));
 //! let prices = DeviceBuffer::from_host(&resource, &[1.0_f32, 2.0], &stream)?;
 //! assert_eq!(resource.allocated_bytes(), 8);

@@ -8,16 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::CudaStream;
 use cudarc::driver::sys::CUdeviceptr;
-use memprof_core::__allocator::{blind, print_line, unknown_free};
+use memprof_core::__allocator::{blind, print_line, release, unknown_free};
 use memprof_core::Space;
 
-use self::reporting::Reporting;
 use super::DeviceMemory;
 use super::ledger::Ledger;
-use crate::{Error, events, oom, reconcile};
+use crate::events::{self, Reporting};
+use crate::intercept::Freed;
+use crate::{Error, oom, reconcile};
 
 mod outstanding;
-mod reporting;
 
 pub use self::outstanding::Allocation;
 
@@ -32,11 +32,23 @@ pub use self::outstanding::Allocation;
 /// [`outstanding_allocations`](Self::outstanding_allocations), with call stacks if
 /// [asked for](Self::capture_stacks). A free with a wrong number of bytes frees the block, with
 /// its own bytes, and is counted in [`mismatched_frees`](Self::mismatched_frees); one of a block that did not come
-/// from here goes to upstream and is counted in [`unknown_frees`](Self::unknown_frees).
+/// from here goes to upstream and is counted in [`unknown_frees`](Self::unknown_frees), and in memprof's own unless
+/// upstream refuses.
 ///
 /// Of several of them over one another that report to the same space, the outermost reports; each keeps its books.
-/// While the process is [intercepted](crate::intercept), they only keep their books, for interception sees the driver's
-/// calls; but for blocks of 0 bytes, for which there are none: those are reported here either way.
+///
+/// # While the process is intercepted
+///
+/// [Interception](crate::intercept()) records what the driver does, in the spaces of devices, `managed` and `pinned`. There
+/// this reports nothing meanwhile, but for blocks of 0 bytes, for which the driver is not called. What stands in those
+/// spaces are then the driver's blocks: with the bytes that it was asked for, so padded ones below an
+/// [`Aligned`](super::Aligned), and the blocks of a resource that hands out parts of them, whole. Any other space, as one
+/// [of its own](Self::in_space), is reported here either way, for interception sees nothing of it.
+///
+/// Interception may begin and end while blocks are live: each goes off the books as it came on them. What was reported
+/// here is taken off here. What interception recorded goes when the driver frees it. After its end that is known of
+/// blocks from this crate's resources, and of those from another one that hands them out as the driver gave them, with
+/// their address and bytes.
 #[derive(Debug)]
 pub struct Tracked<R> {
     upstream: R,
@@ -56,6 +68,10 @@ pub struct Tracked<R> {
 struct Block {
     bytes: usize,
     space: Space,
+    /// Whether this one or another one of its space has reported it, not interception.
+    is_reported: bool,
+    /// Whether interception has recorded it, too or instead, and nobody below tells of its free after interception.
+    tells_of_free: bool,
     stack: Option<Arc<Backtrace>>,
 }
 
@@ -76,7 +92,8 @@ impl<R> Tracked<R> {
     }
 
     /// Reports what `upstream` allocates in a space of its own, such as `Space::named("weights")`: for memory that
-    /// upstream takes out of blocks which are reported already.
+    /// upstream takes out of blocks which are reported already, by another one below or by
+    /// [interception](crate::intercept()). In one space a part at the first byte of such a block would take its place.
     pub fn in_space(upstream: R, space: Space) -> Self {
         Self { space: Some(space), ..Self::new(upstream) }
     }
@@ -148,7 +165,10 @@ impl<R: DeviceMemory> Tracked<R> {
         if pointer == 0 {
             return Ok(pointer);
         }
-        let block = Block { bytes, space, stack: self.captures_stacks.then(outstanding::stack) };
+        let is_reported = !events::is_left_to_interception(space);
+        let tells_of_free = events::has_to_tell_of_free(pointer, bytes as u64);
+        let stack = self.captures_stacks.then(outstanding::stack);
+        let block = Block { bytes, space, is_reported, tells_of_free, stack };
         if self.blocks.insert(pointer, block).is_some() {
             self.missed_frees.fetch_add(1, Ordering::Relaxed);
         }
@@ -172,11 +192,13 @@ impl<R: DeviceMemory> Tracked<R> {
         stream: &Arc<CudaStream>,
     ) -> Result<(), Error> {
         // Another one in the same space may have released it: then there is nothing to release.
-        let released = events::released(block.space, pointer);
+        let released = block.is_reported.then(|| release(block.space, pointer)).flatten();
+        let unseen = block.tells_of_free.then(|| events::released_unseen(pointer)).flatten();
         // SAFETY: the caller's promises are upstream's.
-        let freed = unsafe { self.upstream.deallocate(pointer, block.bytes, stream) };
+        let freed = events::freeing_known(|| unsafe { self.upstream.deallocate(pointer, block.bytes, stream) });
         if freed.is_err() {
             self.blocks.restore(pointer, block);
+            unseen.into_iter().for_each(Freed::restore);
             if let Some(released) = released {
                 released.restore();
             }
@@ -195,13 +217,12 @@ impl<R: DeviceMemory> Tracked<R> {
         let space = self.space(stream);
         let reports = Reporting::begin(space);
         let released = events::released(space, pointer);
-        if released.is_none() && reports.is_some() && !events::is_intercepted() {
-            unknown_free(space);
-        }
         // SAFETY: the caller's promises are upstream's.
         let freed = unsafe { self.upstream.deallocate(pointer, bytes, stream) };
-        if let (Err(_), Some(released)) = (&freed, released) {
-            released.restore();
+        match (&freed, released) {
+            (Err(_), Some(released)) => released.restore(),
+            (Ok(()), None) if reports.is_some() && !events::is_left_to_interception(space) => unknown_free(space),
+            _ => {}
         }
         freed
     }

@@ -117,9 +117,13 @@ fn a_free_that_the_driver_refuses_leaves_the_books_and_is_said() -> Outcome {
 #[test]
 fn too_many_values_are_out_of_memory() -> Outcome {
     let device = device()?;
+    let resource = Tracked::new(CudaMemory);
+    let failed = || memprof_core::snapshot().totals(Space::device(0)).failed;
+    let before = failed();
     let error =
-        DeviceBuffer::<u64, _>::zeros(CudaMemory, usize::MAX / 4, &device.stream).err().ok_or("it was allocated")?;
+        DeviceBuffer::<u64, _>::zeros(resource, usize::MAX / 4, &device.stream).err().ok_or("it was allocated")?;
     assert!(error.is_out_of_memory());
+    assert_eq!(failed(), before, "no resource was asked");
     assert_eq!(error.to_string(), "cannot allocate 4611686018427387903 values of 8 bytes: out_of_memory");
     Ok(())
 }

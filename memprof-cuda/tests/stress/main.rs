@@ -15,6 +15,7 @@ mod ground;
 
 mod device;
 mod opened;
+mod resources;
 mod work;
 
 use device::{Device, Held};

@@ -12,7 +12,7 @@ use super::{Route, SPACES};
 
 const ROUNDS: usize = 12;
 const STEPS: usize = 60;
-const REFUSED: u32 = 700;
+pub(super) const REFUSED: u32 = 700;
 pub(super) const UNKNOWN: u32 = 999;
 
 /// The next number of a sequence that a seed begins.
