@@ -84,6 +84,31 @@ fn more_elements_than_an_address_space_holds_are_refused_before_they_wrap() -> O
 }
 
 #[test]
+fn as_many_bytes_as_an_address_space_holds_never_reach_the_driver() -> Outcome {
+    const MANY: usize = isize::MAX.unsigned_abs();
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    let stream = crate::support::stream()?;
+    let said = |outcome: Result<(), memprof_cuda::Error>| outcome.map_err(|error| error.to_string());
+    let no_memory = |space| Err(format!("cannot allocate {MANY} values of 1 bytes in {space}: out_of_memory"));
+    assert_eq!(said(stream.alloc_zeros::<u8>(MANY).map(drop)), no_memory("cuda:0"));
+    // SAFETY: nobody reads it.
+    assert_eq!(said(unsafe { stream.pinned::<u8>(MANY) }.map(drop)), no_memory("pinned"));
+    // SAFETY: nobody reads it.
+    assert_eq!(said(unsafe { stream.managed::<u8>(MANY, true) }.map(drop)), no_memory("managed"));
+    for (space, call) in
+        [("cuda:0", "cuMemAllocAsync"), ("pinned", "cuMemHostAlloc"), ("managed", "cuMemAllocManaged")]
+    {
+        assert_eq!((totals(space).failed, sim.calls(call)), (1, 0), "{space}");
+    }
+    // One byte less is for the driver to refuse.
+    // SAFETY: nobody reads it.
+    assert!(unsafe { stream.pinned::<u8>(MANY - 1) }.is_err_and(|error| error.is_out_of_memory()));
+    assert_eq!((totals(Space::PINNED).failed, sim.calls("cuMemHostAlloc")), (2, 1));
+    Ok(())
+}
+
+#[test]
 fn a_refused_free_leaves_the_books_as_they_were() -> Outcome {
     let turn = Turn::begin()?;
     let Some(sim) = turn.simulator() else { return Ok(()) };
