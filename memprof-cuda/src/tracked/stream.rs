@@ -13,7 +13,7 @@ use memprof_core::Space;
 use super::{TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedUnifiedSlice, allocate, bind, bytes_of};
 use super::{free, managed, pinned};
 use crate::reconcile::Watch;
-use crate::{Error, events, pools, spaces};
+use crate::{Error, driver, events, pools, spaces};
 
 /// A [`CudaStream`] whose allocations memprof knows: what [`TrackedExt::tracked`](super::TrackedExt::tracked) gives.
 ///
@@ -130,7 +130,7 @@ impl TrackedStream {
     ///
     /// # Errors
     ///
-    /// As [`alloc`](Self::alloc).
+    /// As [`alloc`](Self::alloc); or that the driver lacks this function.
     ///
     /// # Safety
     ///
@@ -141,6 +141,7 @@ impl TrackedStream {
         pool: sys::CUmemoryPool,
         len: usize,
     ) -> Result<TrackedSlice<T>, Error> {
+        driver::require(&["cuMemAllocFromPoolAsync"])?;
         let bytes = bytes_of::<T>(self.space, len)?;
         bind(self.stream.context(), self.space)?;
         let _call = events::WrapperCall::begin();

@@ -96,8 +96,7 @@ fn as_many_bytes_as_an_address_space_holds_never_reach_the_driver() -> Outcome {
     assert_eq!(said(unsafe { stream.pinned::<u8>(MANY) }.map(drop)), no_memory("pinned"));
     // SAFETY: nobody reads it.
     assert_eq!(said(unsafe { stream.managed::<u8>(MANY, true) }.map(drop)), no_memory("managed"));
-    for (space, call) in
-        [("cuda:0", "cuMemAllocAsync"), ("pinned", "cuMemHostAlloc"), ("managed", "cuMemAllocManaged")]
+    for (space, call) in [("cuda:0", "cuMemAllocAsync"), ("pinned", "cuMemHostAlloc"), ("managed", "cuMemAllocManaged")]
     {
         assert_eq!((totals(space).failed, sim.calls(call)), (1, 0), "{space}");
     }
