@@ -131,6 +131,11 @@ impl Sheet<'_> {
                 line.push_str(": ");
             }
             line.push_str("last known values");
+            let then = device.attributed_when_asked();
+            if then != device.attributed {
+                line.push_str(", from when attributed was ");
+                line.push_str(&thousands(then).to_string());
+            }
         }
         Some(line)
     }

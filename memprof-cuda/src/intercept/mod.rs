@@ -99,8 +99,9 @@ fn state() -> MutexGuard<'static, State> {
 /// books until the end, or until their address is allocated again (`missed_frees`), and opened memory until its context
 /// ends.
 ///
-/// A device whose contexts are all gone whenever a snapshot is taken is reported with what is attributed, and that the
-/// rest is not known: a callback may not ask the driver. A context whose device neither a call nor CUPTI has named has the
+/// A callback may not ask the driver what a device has in use. Snapshots do, `MEMPROF_INTERVAL` with them, and the guard
+/// when it is dropped: so drop it before the last context, or the report at exit says of the device what is attributed,
+/// and that the rest is not known. A context whose device neither a call nor CUPTI has named has the
 /// space `cuda:?`. An asynchronous block is of its stream's device, whichever context is current; but a stream that was
 /// made before interception began is taken for one of the current context, as it nearly always is.
 ///
@@ -191,6 +192,7 @@ impl Drop for Intercepted {
         if !self.ends {
             return;
         }
+        reconcile::interception_ends();
         let mut state = state();
         if let State::Guarded(cupti, subscriber) = *state {
             pools::set_watching(false);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cudarc::driver::{CudaContext, DeviceRepr, DriverError, sys};
 
 use super::{TrackedPinnedSlice, TrackedStream, TrackedUnifiedSlice, managed, pinned};
-use crate::{Error, driver};
+use crate::{Error, driver, reconcile};
 
 /// A [`CudaContext`] whose streams are tracked, and whose pinned and managed memory memprof knows.
 ///
@@ -29,7 +29,7 @@ pub struct TrackedContext {
 
 impl TrackedContext {
     pub(super) fn new(context: Arc<CudaContext>) -> Self {
-        crate::reconcile::watch(&context);
+        reconcile::watch(&context);
         Self { context }
     }
 
@@ -113,6 +113,12 @@ impl TrackedContext {
     ) -> Result<TrackedUnifiedSlice<T>, Error> {
         // SAFETY: the caller sets the memory.
         unsafe { managed::alloc(&self.context, len, attach_global) }
+    }
+}
+
+impl Drop for TrackedContext {
+    fn drop(&mut self) {
+        reconcile::freed(&self.context, Arc::strong_count(&self.context) == 1);
     }
 }
 

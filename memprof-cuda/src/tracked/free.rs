@@ -11,7 +11,7 @@ use cudarc::driver::{CudaContext, CudaSlice, CudaStream, DriverError, result, sy
 use memprof_core::__allocator::{self, Released};
 use memprof_core::Space;
 
-use crate::{events, pools};
+use crate::{events, pools, reconcile};
 
 /// Frees a slice as dropping it would. `null`: the free of a block of no bytes that goes with it, already recorded.
 pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space, null: Option<Released>) {
@@ -32,6 +32,7 @@ pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space, null: Option<Rele
         settle(context, (space, address), released, freed.err());
         context.record_err(freed);
     });
+    reconcile::freed(context, Arc::strong_count(&stream) == 1 && Arc::strong_count(context) == 1);
 }
 
 /// Frees memory that was allocated on this stream just now, and that nothing has used.
@@ -67,6 +68,7 @@ pub(super) fn drop_watched(context: &Arc<CudaContext>, space: Space, address: u6
             context.record_err(Err::<(), _>(error));
         }
     });
+    reconcile::freed(context, Arc::strong_count(context) == 1);
 }
 
 /// Records the free of a block. A null pointer is none: the driver gave no memory.

@@ -14,7 +14,7 @@ use cudarc::driver::{
 use memprof_core::Space;
 
 use super::{allocate, bind, bytes_of, free};
-use crate::{Error, events};
+use crate::{Error, events, reconcile};
 
 /// A [`UnifiedSlice`] whose bytes stand in the space `managed`, under who allocated it.
 ///
@@ -45,6 +45,7 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
         0 => {}
         address => events::allocated(Space::MANAGED, address, bytes),
     }
+    reconcile::allocated(context);
     Ok(TrackedUnifiedSlice { slice: ManuallyDrop::new(slice) })
 }
 

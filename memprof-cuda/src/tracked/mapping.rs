@@ -16,7 +16,7 @@ use cudarc::driver::{
 use memprof_core::Space;
 
 use super::{allocate, free, stream};
-use crate::{Error, driver, events};
+use crate::{Error, driver, events, reconcile};
 
 const FUNCTIONS: &[&str] = &[
     "cuMemGetAllocationGranularity",
@@ -85,6 +85,7 @@ impl<T: DeviceRepr> TrackedMapping<T> {
             })
         })?;
         events::allocated(space, physical.key(), rounded as u64);
+        reconcile::allocated(stream.context());
         Ok(Self { slice: ManuallyDrop::new(slice), physical, space })
     }
 }
@@ -131,6 +132,7 @@ impl<T> Drop for TrackedMapping<T> {
             }
             context.record_err(freed);
         });
+        reconcile::freed(context, Arc::strong_count(&stream) == 1 && Arc::strong_count(context) == 1);
     }
 }
 
