@@ -10,7 +10,8 @@
 //! GPU, the simulator of this repository stands in for both, and says so.
 //!
 //! Look for: in `cuda:0`, `train` peaks with the 1 MiB of `load_weights` and one `train_step` side by side; `forward` needs
-//! a layer's activations and their workspace above what it was given. `upload` stands in `pinned` too.
+//! a layer's activations and their workspace above what it was given. `upload` stands in `pinned` too. What the
+//! device uses is what the driver said when interception ended.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -22,8 +23,10 @@ static ALLOC: memprof::Alloc = memprof::Alloc::system();
 
 fn main() -> Result<(), Box<dyn Error>> {
     memprof_cuda_sim::load()?;
+    let context = CudaContext::new(0)?;
+    // Dropped first: its end asks the driver, so the report at exit knows what the device had in use.
     let _guard = memprof::cuda::intercept()?;
-    train(&CudaContext::new(0)?)?;
+    train(&context)?;
     Ok(())
 }
 

@@ -158,20 +158,32 @@ pub(crate) unsafe fn needed<F: Copy>(driver: &'static Library, name: &'static st
 }
 
 fn load() -> Result<Library, Error> {
-    let mut said = String::new();
+    let mut refusals = Vec::new();
     for name in NAMES {
         // SAFETY: the initialisers of a CUDA driver need nothing of us; cudarc loads the same library the same way.
         match unsafe { Library::new(*name) } {
             Ok(driver) => return Ok(driver),
-            Err(error) => said = words(&error),
+            Err(error) => {
+                let said = words(&error);
+                if !is_absent(name, &said) {
+                    refusals.push(said);
+                }
+            }
         }
     }
+    let found =
+        if refusals.is_empty() { "found none".to_owned() } else { format!("the loader said: {}", refusals.join("; ")) };
     let problem = format!(
-        "searched for {}, and the loader said last: {said}. Install NVIDIA's driver, or put the folder of its library \
-         into LD_LIBRARY_PATH",
+        "searched for {}, and {found}. Install NVIDIA's driver, or put the folder of its library into LD_LIBRARY_PATH",
         NAMES.join(", ")
     );
     Err(Error::new(Kind::NoDriver { problem }))
+}
+
+/// Whether a loader of Linux says that there is no library of this name. One that is there may need another that is
+/// not.
+pub(crate) fn is_absent(name: &str, said: &str) -> bool {
+    said.contains(&format!("{name}: ")) && said.contains("No such file")
 }
 
 /// What the loader said, which libloading's own text leaves to the source of the error.
@@ -185,4 +197,17 @@ fn lacks(driver: &Library, functions: &[&'static str]) -> Option<&'static str> {
         // SAFETY: the symbol is only looked up, and its value not used.
         unsafe { driver.get::<*const ()>(function.as_bytes()) }.is_err()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_absent;
+
+    #[test]
+    fn a_library_that_is_broken_or_lacks_another_is_not_absent() {
+        let no_file = "cannot open shared object file: No such file or directory";
+        assert!(is_absent("libcuda.so", &format!("libcuda.so: {no_file}")));
+        assert!(!is_absent("libcuda.so", &format!("libneeded.so.1: {no_file}")));
+        assert!(!is_absent("libcuda.so", "/x/libcuda.so: file too short"));
+    }
 }

@@ -40,7 +40,10 @@
 //!
 //! Bytes are those requested, at the moment of the call; that the driver's pool takes more from the device, or gives
 //! it back later, stands in the snapshot's line of the device: what its driver says is in use and in reserve, and
-//! what of it nobody accounts for.
+//! what of it nobody accounts for. Where the driver cannot be asked any more, as at the exit of most programs, these
+//! are the last known values, and what was unattributed is so by what was attributed then. Each snapshot asks, and so
+//! each report of `MEMPROF_INTERVAL`; so do the end of interception, the drop of what is tracked and holds a context
+//! last, and tracked allocations and frees, every 10 ms at most.
 //!
 //! When memory runs out, stderr says who holds it, once; [`on_out_of_memory`] lets the program act instead.
 //!

@@ -17,12 +17,7 @@ fn without_a_driver_a_context_is_an_error_that_says_what_was_searched() {
         Err(error) => error,
     };
     let text = error.to_string();
-    assert!(
-        text.starts_with(
-            "no CUDA driver: searched for libcuda.so, libcuda.so.1, and the loader said last: libcuda.so.1: "
-        ),
-        "{text}"
-    );
+    assert!(text.starts_with("no CUDA driver: searched for libcuda.so, libcuda.so.1, and found none. "), "{text}");
     assert!(text.contains("LD_LIBRARY_PATH"), "{text}");
     assert!(!error.is_out_of_memory());
     assert_eq!(error.code(), None);

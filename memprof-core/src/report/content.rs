@@ -160,6 +160,11 @@ fn device_line(device: &Device) -> String {
             line.push_str(": ");
         }
         line.push_str("last known values");
+        let then = device.attributed_when_asked();
+        if then != device.attributed {
+            line.push_str(", from when attributed was ");
+            line.push_str(&thousands(then).to_string());
+        }
     }
     line
 }

@@ -86,6 +86,11 @@ impl Cupti {
         })
     }
 
+    /// Whether this is the same library, by whichever name it was found.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        ptr::fn_addr_eq(self.subscribe, other.subscribe)
+    }
+
     /// Has `callback` called with this as its user data. One subscriber a process, before CUDA 13.3.
     pub(super) fn subscribe(&'static self, callback: Callback) -> Result<Subscriber, Status> {
         let mut subscriber = ptr::null_mut();

@@ -1,7 +1,8 @@
 //! Where a CUPTI library may be.
 
+use std::collections::HashSet;
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use libloading::Library;
@@ -38,13 +39,21 @@ pub(super) fn places() -> Vec<Place> {
     for root in ["/usr/local/cuda", "/opt/cuda"] {
         places.extend(in_toolkit(Path::new(root)).into_iter().map(Place::File));
     }
-    places.extend(wheels(|name| env::var_os(name)).iter().flat_map(|folder| libraries_in(folder)).map(Place::File));
+    let wheels = wheels(|name| env::var_os(name), Path::new("/usr/local"));
+    places.extend(wheels.iter().flat_map(|folder| libraries_in(folder)).map(Place::File));
+    let mut files = HashSet::new();
+    places.retain(|place| match place {
+        // A link leads to what is looked at anyway.
+        Place::File(path) => files.insert(path.canonicalize().unwrap_or_else(|_| path.clone())),
+        Place::Process | Place::Name(_) => true,
+    });
     places
 }
 
 /// What an error says was searched.
 pub(super) const SEARCHED: &str = "the process, CUDA_HOME, CUDA_PATH, the loader's path (LD_LIBRARY_PATH), \
-     /usr/local/cuda, /opt/cuda, and the Python packages of PYTHONPATH, VIRTUAL_ENV and CONDA_PREFIX";
+     /usr/local/cuda, /opt/cuda, and the Python packages of PYTHONPATH, VIRTUAL_ENV, CONDA_PREFIX, ~/.local and \
+     /usr/local";
 
 fn toolkits(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let set = ["CUDA_HOME", "CUDA_PATH"].into_iter().filter_map(variable);
@@ -55,19 +64,23 @@ fn in_toolkit(root: &Path) -> Vec<PathBuf> {
     IN_TOOLKIT.iter().flat_map(|folder| libraries_in(&root.join(folder))).collect()
 }
 
-/// Folders in which Python packages bring it.
-fn wheels(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+/// Folders in which Python packages bring it: those of an environment, the user's own, and the `system`'s.
+fn wheels(variable: impl Fn(&str) -> Option<OsString>, system: &Path) -> Vec<PathBuf> {
     let mut packages: Vec<PathBuf> = Vec::new();
     if let Some(paths) = variable("PYTHONPATH") {
         packages.extend(env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty()));
     }
-    let mut folders = Vec::new();
-    for root in ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(&variable).map(PathBuf::from) {
-        let pythons = entries(&root.join("lib"), |name| name.starts_with("python"));
-        packages.extend(pythons.into_iter().map(|python| python.join("site-packages")));
-        // Conda's own package of it.
-        folders.push(root.join("lib"));
+    let set = |name| variable(name).filter(|root| !root.is_empty()).map(PathBuf::from);
+    let environments: Vec<PathBuf> = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(set).collect();
+    let user = set("HOME").map(|home| home.join(".local"));
+    for root in environments.iter().map(PathBuf::as_path).chain(user.as_deref()).chain([system]) {
+        for python in entries(&root.join("lib"), |name| name.starts_with("python")) {
+            // The second is Debian's name for what pip installs for all.
+            packages.extend([python.join("site-packages"), python.join("dist-packages")]);
+        }
     }
+    // Conda's own package of it.
+    let mut folders: Vec<PathBuf> = environments.iter().map(|root| root.join("lib")).collect();
     for package in packages {
         folders.extend(entries(&package.join("nvidia"), |_| true).into_iter().map(|part| part.join("lib")));
     }
@@ -98,19 +111,22 @@ impl Place {
         let (library, place) = match self {
             Self::Process => (in_process()?, "the process".to_owned()),
             Self::File(path) => (open(path.as_os_str()), path.display().to_string()),
-            Self::Name(name) => {
-                let library = open(name.as_ref());
-                library.is_ok().then_some((library, (*name).to_owned()))?
-            }
+            Self::Name(name) => match open(name.as_ref()) {
+                Err(error) if driver::is_absent(name, &driver::words(&error)) => return None,
+                library => (library, (*name).to_owned()),
+            },
         };
-        Some(library.and_then(|library| Cupti::of(library, place)))
+        Some(match library {
+            Ok(library) => Cupti::of(library, place),
+            Err(error) => Err(cannot_load(&place, &driver::words(&error))),
+        })
     }
 }
 
 /// The symbols of the process, if CUPTI's are among them.
 #[cfg(unix)]
 #[expect(unsafe_code, reason = "asks the loader")]
-fn in_process() -> Option<Result<Library, String>> {
+fn in_process() -> Option<Result<Library, libloading::Error>> {
     let library = Library::from(libloading::os::unix::Library::this());
     // SAFETY: it is only asked for, not called; a function pointer's type says nothing false of an address.
     let there = unsafe { library.get::<unsafe extern "C" fn()>(b"cuptiSubscribe\0") }.is_ok();
@@ -118,22 +134,27 @@ fn in_process() -> Option<Result<Library, String>> {
 }
 
 #[cfg(not(unix))]
-fn in_process() -> Option<Result<Library, String>> {
+fn in_process() -> Option<Result<Library, libloading::Error>> {
     None
 }
 
 #[expect(unsafe_code, reason = "loads a library")]
-fn open(path: &std::ffi::OsStr) -> Result<Library, String> {
+fn open(path: &OsStr) -> Result<Library, libloading::Error> {
     // SAFETY: CUPTI's initialisers have no conditions; a user who names another library vouches for it.
-    unsafe { Library::new(path) }.map_err(|error| format!("cannot load {}: {}", path.display(), driver::words(&error)))
+    unsafe { Library::new(path) }
+}
+
+/// The same words for a file, by whichever name it was found: the loader's, which name it, unless it needs another.
+fn cannot_load(place: &str, said: &str) -> String {
+    if said.contains(place) { format!("cannot load {said}") } else { format!("cannot load {place}: {said}") }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{in_toolkit, libraries_in, toolkits, wheels};
+    use super::{cannot_load, in_toolkit, libraries_in, toolkits, wheels};
     use std::ffi::OsString;
     use std::fs;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     /// A folder that is removed when this is dropped.
     struct Folder(PathBuf);
@@ -174,9 +195,32 @@ mod tests {
         ];
         let environment = Folder::with("wheels", &files);
         let root = OsString::from(&environment.0);
-        let folders = wheels(|name| (name == "VIRTUAL_ENV").then(|| root.clone()));
+        let folders = wheels(|name| (name == "VIRTUAL_ENV").then(|| root.clone()), Path::new(""));
         let found: Vec<PathBuf> = folders.iter().flat_map(|folder| libraries_in(folder)).collect();
         assert_eq!(found, files.map(|file| environment.0.join(file)));
+    }
+
+    #[test]
+    fn python_packages_outside_an_environment_are_found_the_user_s_own_first() {
+        let files = [
+            "home/.local/lib/python3.12/site-packages/nvidia/cuda_cupti/lib/libcupti.so.12",
+            "system/lib/python3.11/dist-packages/nvidia/cuda_cupti/lib/libcupti.so.12",
+        ];
+        let folder = Folder::with("users", &files);
+        let home = OsString::from(folder.0.join("home"));
+        let folders = wheels(|name| (name == "HOME").then(|| home.clone()), &folder.0.join("system"));
+        let found: Vec<PathBuf> = folders.iter().flat_map(|folder| libraries_in(folder)).collect();
+        assert_eq!(found, files.map(|file| folder.0.join(file)));
+    }
+
+    #[test]
+    fn what_cannot_be_loaded_is_named_once() {
+        let broken = "/x/libcupti.so: file too short";
+        for place in ["/x/libcupti.so", "libcupti.so"] {
+            assert_eq!(cannot_load(place, broken), "cannot load /x/libcupti.so: file too short");
+        }
+        let needs = "libz.so: cannot open shared object file: No such file or directory";
+        assert_eq!(cannot_load("libcupti.so", needs), format!("cannot load libcupti.so: {needs}"));
     }
 
     #[test]

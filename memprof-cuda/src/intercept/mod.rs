@@ -103,8 +103,9 @@ fn state() -> MutexGuard<'static, State> {
 /// after it ended stay in the books until the end, or until their address is allocated again (`missed_frees`), and opened
 /// memory until its context ends.
 ///
-/// A device whose contexts are all gone whenever a snapshot is taken is reported with what is attributed, and that the
-/// rest is not known: a callback may not ask the driver. A context whose device neither a call nor CUPTI has named has the
+/// A callback may not ask the driver what a device has in use. Snapshots do, `MEMPROF_INTERVAL` with them, and the
+/// guard when it is dropped: so drop it before the last context, or the report at exit says of the device what is
+/// attributed, and that the rest is not known. A context whose device neither a call nor CUPTI has named has the
 /// space `cuda:?`. An asynchronous block is of its stream's device, whichever context is current; but a stream that was
 /// made before interception began is taken for one of the current context, as it nearly always is.
 ///
@@ -112,10 +113,10 @@ fn state() -> MutexGuard<'static, State> {
 ///
 /// The first of these that works with the driver: the one that the process has loaded, that of `CUDA_HOME` or
 /// `CUDA_PATH`, what the loader finds as `libcupti.so`, those of `/usr/local/cuda` and `/opt/cuda`, and those of the
-/// Python packages in `PYTHONPATH`, `VIRTUAL_ENV` and `CONDA_PREFIX` (`pip install nvidia-cuda-cupti`). To name one:
-/// [`intercept_with`]. CUDA 11.3 or later; no privilege is needed. With `MEMPROF=1 MEMPROF_CUDA=intercept` it
-/// installs itself, for the life of the process, when the first context is created through this crate; a guard from
-/// here then ends nothing.
+/// Python packages in `PYTHONPATH`, `VIRTUAL_ENV`, `CONDA_PREFIX`, `~/.local` and `/usr/local`
+/// (`pip install nvidia-cuda-cupti`). To name one: [`intercept_with`]. CUDA 11.3 or later; no privilege is needed. With
+/// `MEMPROF=1 MEMPROF_CUDA=intercept` it installs itself, for the life of the process, when the first context is created
+/// through this crate; a guard from here then ends nothing.
 ///
 /// # Cost
 ///
@@ -195,6 +196,7 @@ impl Drop for Intercepted {
         if !self.ends {
             return;
         }
+        reconcile::interception_ends();
         let mut state = state();
         if let State::Guarded(cupti, subscriber) = *state {
             pools::set_watching(false);
@@ -265,14 +267,15 @@ fn subscribe(places: Vec<Place>) -> Result<(&'static Cupti, Subscriber), Error> 
     Err(problem(refusals.join("; ")))
 }
 
-/// A library is loaded once. `None`: there is none.
+/// A library is loaded once, and is the same by all its names. `None`: there is none.
 fn load(place: &Place) -> Option<Result<&'static Cupti, String>> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, cupti)) = loaded.iter().find(|(known, _)| known == place) {
         return Some(Ok(*cupti));
     }
     Some(place.load()?.map(|cupti| {
-        let cupti: &'static Cupti = Box::leak(Box::new(cupti));
+        let known = loaded.iter().find(|(_, known)| known.is(&cupti)).map(|(_, known)| *known);
+        let cupti = known.unwrap_or_else(|| Box::leak(Box::new(cupti)));
         loaded.push((place.clone(), cupti));
         cupti
     }))

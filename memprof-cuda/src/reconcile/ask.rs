@@ -50,7 +50,7 @@ impl From<DriverError> for Silence {
     }
 }
 
-/// What the driver says of a device, by one of its contexts if the program holds any.
+/// What the driver says of a device, by one of its contexts if the program holds any; and what is attributed just then.
 pub(super) fn ask(space: String, device: sys::CUdevice, context: Option<&Arc<CudaContext>>) -> Result<Device, Silence> {
     driver::require(&[]).map_err(|_| Silence::Gone)?;
     let primary;
@@ -67,6 +67,7 @@ pub(super) fn ask(space: String, device: sys::CUdevice, context: Option<&Arc<Cud
     said.used = total.saturating_sub(free) as u64;
     // A device without pools has nothing in reserve.
     let _ = ask_pools(device, &mut said);
+    said.asked_now();
     Ok(said)
 }
 

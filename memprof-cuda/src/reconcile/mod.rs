@@ -2,13 +2,16 @@
 //!
 //! A device is watched from the first context or tracked stream on it, and all are while interception is on. No context
 //! is kept alive for that. Where the driver cannot be [asked](ask), the numbers are those of the last time, and say so
-//! and why. A device is also asked when its last tracked stream ends, so that a report at exit knows more than the start.
+//! and why.
+//!
+//! So that a report at exit knows more than the start, a device is also asked when its last tracked stream ends, when
+//! what is tracked in a context ends and holds it last, when interception ends, and [now and then](due) after a tracked
+//! allocation or free. Callbacks of interception cannot ask.
 //!
 //! No lock is held while the driver is called, and the thread's current context is as before afterwards.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
 
 use cudarc::driver::{CudaContext, result, sys};
 use memprof_core::__allocator;
@@ -19,11 +22,11 @@ use crate::{driver, events, spaces};
 
 mod ask;
 mod current;
+mod due;
 
-/// So many ends of a device's last tracked stream have the driver asked, some 50 µs each; after that, a program that
-/// makes and drops its streams all the time has it asked no more often than this.
+/// So many ends on a device have the driver asked; after that, a program that makes and drops its streams all the time
+/// has it asked only when that is [due] anyway.
 const ENDS: u64 = 1000;
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// A device that snapshots report.
 struct Watched {
@@ -32,10 +35,10 @@ struct Watched {
     contexts: Vec<Weak<CudaContext>>,
     /// What the driver said last.
     known: Device,
-    /// Tracked streams that are alive, and how often they were none again.
+    /// Tracked streams that are alive.
     streams: u64,
+    /// How often they were none again, or a context lost what held it last.
     ends: u64,
-    asked: Instant,
 }
 
 /// Whether devices are watched that no context of the program is known for.
@@ -50,7 +53,7 @@ fn watched() -> MutexGuard<'static, Vec<Watched>> {
 impl Watched {
     fn new(ordinal: usize, device: sys::CUdevice) -> Self {
         let known = Device::of(spaces::of_device(u32::try_from(ordinal).unwrap_or(u32::MAX)).name().to_owned());
-        Self { ordinal, device, contexts: Vec::new(), known, streams: 0, ends: 0, asked: Instant::now() }
+        Self { ordinal, device, contexts: Vec::new(), known, streams: 0, ends: 0 }
     }
 }
 
@@ -123,18 +126,52 @@ impl Clone for Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let due = self.count(|entry| {
+        let is_last = self.count(|entry| {
             entry.streams -= 1;
-            if entry.streams > 0 {
-                return false;
-            }
-            entry.ends += 1;
-            entry.ends <= ENDS || entry.asked.elapsed() >= PAUSE
+            entry.streams == 0
         });
-        if due == Some(true) && memprof_core::is_enabled() {
-            let _blind = __allocator::blind();
-            refresh(self.ordinal);
+        if is_last == Some(true) {
+            ends(self.ordinal);
         }
+    }
+}
+
+/// Something tracked was allocated in this context, and recorded: the driver is asked, if that is due. Costs the
+/// reading of a coarse clock otherwise.
+pub(crate) fn allocated(context: &CudaContext) {
+    if memprof_core::is_enabled() && due::is_due(context.ordinal()) {
+        let _blind = __allocator::blind();
+        refresh(context.ordinal());
+    }
+}
+
+/// Something tracked in this context was freed, or ends: the driver is asked if that is due, or if nothing but the
+/// caller holds the context any more.
+pub(crate) fn freed(context: &CudaContext, is_last: bool) {
+    if is_last {
+        ends(context.ordinal());
+    } else {
+        allocated(context);
+    }
+}
+
+/// The driver is asked about a device before it may be too late.
+fn ends(ordinal: usize) {
+    let _blind = __allocator::blind();
+    let count = watched().iter_mut().find(|known| known.ordinal == ordinal).map(|entry| {
+        entry.ends += 1;
+        entry.ends
+    });
+    if memprof_core::is_enabled() && count.is_some_and(|count| count <= ENDS || due::is_due(ordinal)) {
+        refresh(ordinal);
+    }
+}
+
+/// The driver is asked about every watched device: interception ends.
+pub(crate) fn interception_ends() {
+    if memprof_core::is_enabled() {
+        let _blind = __allocator::blind();
+        devices();
     }
 }
 
@@ -156,6 +193,7 @@ fn refresh(ordinal: usize) -> Option<Device> {
         let contexts: Vec<_> = known.contexts.iter().filter_map(Weak::upgrade).collect();
         (known.device, contexts, known.known.space.clone())
     })?;
+    due::asked(ordinal);
     let said = ask(space, device, contexts.first());
     // Perhaps the last holders of these contexts: they end with no lock held.
     drop(contexts);
@@ -163,7 +201,6 @@ fn refresh(ordinal: usize) -> Option<Device> {
     let entry = all.iter_mut().find(|known| known.ordinal == ordinal)?;
     match said {
         Ok(said) => {
-            entry.asked = Instant::now();
             entry.known = said;
             Some(entry.known.clone())
         }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use cudarc::driver::{CudaContext, DeviceRepr, DriverError, sys};
 
 use super::{TrackedPinnedSlice, TrackedStream, TrackedUnifiedSlice, managed, pinned};
-use crate::Error;
+use crate::{Error, driver, reconcile};
 
 /// A [`CudaContext`] whose streams are tracked, and whose pinned and managed memory memprof knows.
 ///
 /// It derefs to `Arc<CudaContext>`. The methods below are cudarc's, with the same arguments; those
-/// that allocate give an [`Error`], as [`TrackedStream`]'s do.
+/// that allocate, or that the driver may lack, give an [`Error`], as [`TrackedStream`]'s do.
 ///
 /// ```no_run
 /// use memprof_cuda::TrackedExt as _;
@@ -29,7 +29,7 @@ pub struct TrackedContext {
 
 impl TrackedContext {
     pub(super) fn new(context: Arc<CudaContext>) -> Self {
-        crate::reconcile::watch(&context);
+        reconcile::watch(&context);
         Self { context }
     }
 
@@ -56,9 +56,13 @@ impl TrackedContext {
     ///
     /// # Errors
     ///
-    /// The driver's.
-    pub fn new_stream_with_priority(&self, priority: i32) -> Result<TrackedStream, DriverError> {
-        self.context.new_stream_with_priority(priority).map(TrackedStream::new)
+    /// The driver's, or that it lacks this function, which an old one does.
+    pub fn new_stream_with_priority(&self, priority: i32) -> Result<TrackedStream, Error> {
+        driver::require(&["cuStreamCreateWithPriority"])?;
+        let stream = self.context.new_stream_with_priority(priority);
+        stream
+            .map(TrackedStream::new)
+            .map_err(|error| Error::call(format!("make a stream of priority {priority}"), error))
     }
 
     /// See [`CudaContext::alloc_pinned`]. Its bytes stand in the space `pinned`.
@@ -109,6 +113,12 @@ impl TrackedContext {
     ) -> Result<TrackedUnifiedSlice<T>, Error> {
         // SAFETY: the caller sets the memory.
         unsafe { managed::alloc(&self.context, len, attach_global) }
+    }
+}
+
+impl Drop for TrackedContext {
+    fn drop(&mut self) {
+        reconcile::freed(&self.context, Arc::strong_count(&self.context) == 1);
     }
 }
 

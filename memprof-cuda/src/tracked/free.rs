@@ -7,11 +7,11 @@
 
 use std::sync::Arc;
 
-use cudarc::driver::{CudaContext, CudaSlice, DriverError, result, sys::CUresult};
+use cudarc::driver::{CudaContext, CudaSlice, CudaStream, DriverError, result, sys::CUresult};
 use memprof_core::__allocator::{self, Released};
 use memprof_core::Space;
 
-use crate::{events, pools};
+use crate::{events, pools, reconcile};
 
 /// Frees a slice as dropping it would. `null`: the free of a block of no bytes that goes with it, already recorded.
 pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space, null: Option<Released>) {
@@ -25,18 +25,34 @@ pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space, null: Option<Rele
         pools::freed(address);
         let _call = events::WrapperCall::begin();
         let released = if address == 0 { null } else { released(space, address) };
-        let freed = if context.has_async_alloc() {
-            context.record_err(bound);
-            // SAFETY: `leak` has handed over the one right to free this address, on the stream that it came from.
-            unsafe { result::free_async(address, stream.cu_stream()) }
-        } else {
-            context.record_err(stream.synchronize());
-            // SAFETY: as above, and nothing on the stream uses it any more.
-            unsafe { result::free_sync(address) }
-        };
+        // What the driver frees by the stream's order waits there; else nothing on the stream may use it any more.
+        context.record_err(if context.has_async_alloc() { bound } else { stream.synchronize() });
+        // SAFETY: `leak` has handed over the one right to free this address, on the stream that it came from.
+        let freed = unsafe { give_back(&stream, address) };
         settle(context, (space, address), released, freed.err());
         context.record_err(freed);
     });
+    reconcile::freed(context, Arc::strong_count(&stream) == 1 && Arc::strong_count(context) == 1);
+}
+
+/// Frees memory that was allocated on this stream just now, and that nothing has used.
+pub(super) fn unused(stream: &CudaStream, address: u64) {
+    // SAFETY: the caller has just allocated it, and gives it to nobody.
+    stream.context().record_err(unsafe { give_back(stream, address) });
+}
+
+/// # Safety
+///
+/// - The address was allocated on this stream, and nobody else frees it.
+/// - Nothing uses it, but for what is on the stream where the driver frees by its order.
+unsafe fn give_back(stream: &CudaStream, address: u64) -> Result<(), DriverError> {
+    if stream.context().has_async_alloc() {
+        // SAFETY: the caller's promise.
+        unsafe { result::free_async(address, stream.cu_stream()) }
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { result::free_sync(address) }
+    }
 }
 
 /// Drops memory of a type that cudarc frees itself, and sees from the context whether that worked.
@@ -52,6 +68,7 @@ pub(super) fn drop_watched(context: &Arc<CudaContext>, space: Space, address: u6
             context.record_err(Err::<(), _>(error));
         }
     });
+    reconcile::freed(context, Arc::strong_count(context) == 1);
 }
 
 /// Records the free of a block. A null pointer is none: the driver gave no memory.

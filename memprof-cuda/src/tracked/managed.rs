@@ -6,7 +6,7 @@ use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use cudarc::driver::sys::CUdeviceptr;
+use cudarc::driver::sys::{self, CUdeviceptr};
 use cudarc::driver::{
     CudaContext, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, DeviceSlice, HostSlice, LaunchArgs, PushKernelArg,
     SyncOnDrop, UnifiedSlice,
@@ -14,7 +14,7 @@ use cudarc::driver::{
 use memprof_core::Space;
 
 use super::{allocate, bind, bytes_of, free};
-use crate::{Error, events};
+use crate::{Error, events, reconcile};
 
 /// A [`UnifiedSlice`] whose bytes stand in the space `managed`, under who allocated it.
 ///
@@ -36,6 +36,8 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
     bind(context, Space::MANAGED)?;
     let _call = events::WrapperCall::begin();
     let slice = allocate(Space::MANAGED, bytes, context, || {
+        // cudarc makes the event once it has the memory, which it loses where that fails.
+        drop(context.new_event(Some(sys::CUevent_flags::CU_EVENT_BLOCKING_SYNC))?);
         // SAFETY: the caller sets the memory.
         unsafe { context.alloc_unified(len, attach_global) }
     })?;
@@ -43,6 +45,7 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
         0 => {}
         address => events::allocated(Space::MANAGED, address, bytes),
     }
+    reconcile::allocated(context);
     Ok(TrackedUnifiedSlice { slice: ManuallyDrop::new(slice) })
 }
 

@@ -15,8 +15,8 @@ use cudarc::driver::{
 };
 use memprof_core::Space;
 
-use super::{allocate, free};
-use crate::{Error, driver, events};
+use super::{allocate, free, stream};
+use crate::{Error, driver, events, reconcile};
 
 const FUNCTIONS: &[&str] = &[
     "cuMemGetAllocationGranularity",
@@ -63,7 +63,7 @@ impl<T: DeviceRepr> TrackedMapping<T> {
     ///
     /// # Safety
     ///
-    /// The memory is unset. The context of the stream is current on this thread, and cudarc can make events in it.
+    /// The memory is unset. The context of the stream is current on this thread.
     pub(super) unsafe fn new(stream: &Arc<CudaStream>, space: Space, bytes: u64, len: usize) -> Result<Self, Error> {
         driver::require(FUNCTIONS)?;
         if bytes == 0 {
@@ -75,10 +75,17 @@ impl<T: DeviceRepr> TrackedMapping<T> {
         let rounded = usize::try_from(bytes).ok().and_then(|bytes| bytes.checked_next_multiple_of(granularity));
         let rounded = rounded.ok_or_else(|| Error::invalid(format!("cannot map {bytes} bytes on {space}")))?;
         let _call = events::WrapperCall::begin();
-        let (address, physical) = allocate(space, rounded as u64, stream.context(), || reserve(&properties, rounded))?;
+        let (slice, physical) = allocate(space, rounded as u64, stream.context(), || {
+            let (address, physical) = reserve(&properties, rounded)?;
+            // SAFETY: mapped just now with at least these bytes; the caller sets the memory.
+            let slice = unsafe { stream::slice(stream, address, len) };
+            slice.map(|slice| (slice, physical)).inspect_err(|_| {
+                let undone = unmap(address, rounded).and_then(|()| release(physical.handle));
+                stream.context().record_err(undone.and_then(|()| free_range(address, rounded)));
+            })
+        })?;
         events::allocated(space, physical.key(), rounded as u64);
-        // SAFETY: mapped just now with at least these bytes; the caller sets the memory.
-        let slice = unsafe { stream.upgrade_device_ptr(address, len) };
+        reconcile::allocated(stream.context());
         Ok(Self { slice: ManuallyDrop::new(slice), physical, space })
     }
 }
@@ -125,6 +132,7 @@ impl<T> Drop for TrackedMapping<T> {
             }
             context.record_err(freed);
         });
+        reconcile::freed(context, Arc::strong_count(&stream) == 1 && Arc::strong_count(context) == 1);
     }
 }
 

@@ -64,10 +64,10 @@ impl TrackedExt for Arc<CudaContext> {
     }
 }
 
-/// The bytes of `len` elements. More than an address space holds is memory that does not suffice, in every space, and
-/// nothing that anybody could free would help.
+/// The bytes of `len` elements. As many as an address space holds, or more, is memory that does not suffice, in every
+/// space, and nothing that anybody could free would help; cudarc panics at so many pinned ones.
 fn bytes_of<T>(space: Space, len: usize) -> Result<u64, Error> {
-    let bytes = len.checked_mul(size_of::<T>()).filter(|bytes| isize::try_from(*bytes).is_ok());
+    let bytes = len.checked_mul(size_of::<T>()).filter(|bytes| *bytes < isize::MAX.unsigned_abs());
     bytes.map(|bytes| bytes as u64).ok_or_else(|| {
         record_alloc_failure(space, (len as u64).saturating_mul(size_of::<T>() as u64));
         let attempted = format!("allocate {len} values of {} bytes in {space}", size_of::<T>());

@@ -10,7 +10,7 @@ use cudarc::driver::{CudaStream, DeviceRepr, DriverError, HostSlice, PinnedHostS
 use memprof_core::Space;
 
 use super::{allocate, bind, bytes_of, free};
-use crate::{Error, events};
+use crate::{Error, events, reconcile};
 
 /// A [`PinnedHostSlice`] whose bytes stand in the space `pinned`, under who allocated it.
 ///
@@ -43,6 +43,7 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
     let address = elements.as_ptr().addr() as u64;
     let _ = ManuallyDrop::new(not_a_use);
     events::allocated(Space::PINNED, address, bytes);
+    reconcile::allocated(context);
     Ok(TrackedPinnedSlice { slice: ManuallyDrop::new(slice), address })
 }
 

@@ -14,7 +14,7 @@ use cudarc::driver::{
 use memprof_core::Space;
 
 use super::{free, stream};
-use crate::{Error, events, pools, spaces};
+use crate::{Error, events, pools, reconcile, spaces};
 
 /// A [`CudaSlice`] whose bytes stand in the space of its device, `cuda:0`, under who allocated it.
 ///
@@ -49,6 +49,7 @@ impl<T> TrackedSlice<T> {
                 0
             }
         };
+        reconcile::allocated(slice.context());
         Self::known(slice, space, null)
     }
 

@@ -3,22 +3,24 @@
 #![expect(unsafe_code, reason = "cudarc's methods that give unset memory are unsafe, and so are these")]
 
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use cudarc::driver::sys::{self, CUdeviceptr};
-use cudarc::driver::{CudaStream, DevicePtr, DeviceRepr, DriverError, HostSlice, ValidAsZeroBits, result};
+use cudarc::driver::sys::{self, CUdeviceptr, CUresult};
+use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, HostSlice, ValidAsZeroBits, result};
 use memprof_core::Space;
 
 use super::{TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedUnifiedSlice, allocate, bind, bytes_of};
-use super::{managed, pinned};
+use super::{free, managed, pinned};
 use crate::reconcile::Watch;
-use crate::{Error, events, pools, spaces};
+use crate::{Error, driver, events, pools, spaces};
 
 /// A [`CudaStream`] whose allocations memprof knows: what [`TrackedExt::tracked`](super::TrackedExt::tracked) gives.
 ///
 /// It derefs to `Arc<CudaStream>`, so everything that a stream does, it does. The methods below that carry cudarc's
 /// names take the same arguments, and give a [`TrackedSlice`] where cudarc gives a slice. Each costs less than a
-/// microsecond over cudarc's. Those that allocate give an [`Error`]: it has the driver's word in its
+/// microsecond over cudarc's; every 10 ms at most, one of them also asks the driver what the device has in use, some
+/// 50 µs. Those that allocate give an [`Error`]: it has the driver's word in its
 /// [`code`](Error::code), becomes cudarc's [`DriverError`] in a `?`, and where memory did not suffice its text says who
 /// holds it.
 ///
@@ -64,6 +66,9 @@ impl TrackedStream {
     /// already. Where memory does not suffice ([`is_out_of_memory`](Error::is_out_of_memory)), the text of the first
     /// failure of a burst goes on with who holds it; stderr says it too: see
     /// [`on_out_of_memory`](crate::on_out_of_memory).
+    ///
+    /// Where the driver gives the memory and then no event for the slice, the memory goes back. cudarc panics within at
+    /// that, so the panic's message stands on stderr beside the error.
     ///
     /// # Safety
     ///
@@ -126,7 +131,7 @@ impl TrackedStream {
     ///
     /// # Errors
     ///
-    /// As [`alloc`](Self::alloc).
+    /// As [`alloc`](Self::alloc); or that the driver lacks this function.
     ///
     /// # Safety
     ///
@@ -137,16 +142,18 @@ impl TrackedStream {
         pool: sys::CUmemoryPool,
         len: usize,
     ) -> Result<TrackedSlice<T>, Error> {
+        driver::require(&["cuMemAllocFromPoolAsync"])?;
         let bytes = bytes_of::<T>(self.space, len)?;
-        self.can_make_a_slice()?;
+        bind(self.stream.context(), self.space)?;
         let _call = events::WrapperCall::begin();
-        let address = allocate(self.space, bytes, self.stream.context(), || {
+        let (slice, address) = allocate(self.space, bytes, self.stream.context(), || {
             // SAFETY: the pool is the caller's promise; the stream is alive.
-            unsafe { result::mem_pool::alloc_async(pool, bytes as usize, self.stream.cu_stream()) }
+            let address = unsafe { result::mem_pool::alloc_async(pool, bytes as usize, self.stream.cu_stream()) }?;
+            // SAFETY: allocated just now on this stream, for nobody else.
+            let slice = unsafe { slice(&self.stream, address, len) };
+            slice.map(|slice| (slice, address)).inspect_err(|_| free::unused(&self.stream, address))
         })?;
         pools::allocated(address, pool, self.space);
-        // SAFETY: just allocated with these bytes; the caller sets the memory.
-        let slice = unsafe { self.stream.upgrade_device_ptr(address, len) };
         Ok(TrackedSlice::allocated(slice, self.space))
     }
 
@@ -205,7 +212,8 @@ impl TrackedStream {
     ///
     /// # Errors
     ///
-    /// As [`alloc`](Self::alloc).
+    /// As [`alloc`](Self::alloc). That the driver can make the slice's event is asked first: where it cannot make it
+    /// after all, cudarc loses the memory.
     ///
     /// # Safety
     ///
@@ -231,7 +239,7 @@ impl TrackedStream {
     /// The memory is unset.
     pub unsafe fn map<T: DeviceRepr>(&self, len: usize) -> Result<TrackedMapping<T>, Error> {
         let bytes = bytes_of::<T>(self.space, len)?;
-        self.can_make_a_slice()?;
+        bind(self.stream.context(), self.space)?;
         // SAFETY: the caller sets the memory.
         unsafe { TrackedMapping::new(&self.stream, self.space, bytes, len) }
     }
@@ -243,16 +251,6 @@ impl TrackedStream {
     /// The driver's.
     pub fn fork(&self) -> Result<Self, DriverError> {
         self.stream.fork().map(Self::new)
-    }
-
-    /// Whether cudarc can make a slice of an address: it panics where it cannot make the slice's events.
-    fn can_make_a_slice(&self) -> Result<(), Error> {
-        let context = self.stream.context();
-        bind(context, self.space)?;
-        if context.is_event_tracking() {
-            context.new_event(None).map_err(|error| Error::call("make an event", error))?;
-        }
-        Ok(())
     }
 }
 
@@ -274,10 +272,43 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
     bind(stream.context(), space)?;
     let _call = events::WrapperCall::begin();
     let slice = allocate(space, bytes, stream.context(), || {
-        // SAFETY: the caller sets the memory.
-        unsafe { stream.alloc(len) }
+        // The callback that asks for another try may have changed which one is current.
+        stream.context().bind_to_thread()?;
+        let address = if stream.context().has_async_alloc() {
+            // SAFETY: the stream is alive.
+            unsafe { result::malloc_async(stream.cu_stream(), bytes as usize) }
+        } else {
+            // SAFETY: a context is current.
+            unsafe { result::malloc_sync(bytes as usize) }
+        }?;
+        // SAFETY: allocated just now on this stream, for nobody else.
+        unsafe { slice(stream, address, len) }.inspect_err(|_| free::unused(stream, address))
     })?;
     Ok(TrackedSlice::allocated(slice, space))
+}
+
+/// cudarc's slice of memory that the driver has just given; on an error the memory is still the caller's.
+///
+/// cudarc makes the slice's events last, and panics where the driver cannot. Whether it can is not asked beforehand:
+/// that would be two more calls of the driver for each slice, and no promise.
+///
+/// # Safety
+///
+/// - The address is an allocation of at least `len` elements, made on this stream, which nobody else frees.
+pub(super) unsafe fn slice<T>(
+    stream: &Arc<CudaStream>,
+    address: CUdeviceptr,
+    len: usize,
+) -> Result<CudaSlice<T>, DriverError> {
+    let context = stream.context();
+    if cfg!(panic = "abort") && context.is_event_tracking() {
+        // Such a panic is not caught, so it is asked after all.
+        context.new_event(None)?;
+    }
+    // SAFETY: the caller's promise.
+    let made = catch_unwind(AssertUnwindSafe(|| unsafe { stream.upgrade_device_ptr(address, len) }));
+    // The panic has the driver's word only in its text: it is asked once more.
+    made.map_err(|_| context.new_event(None).err().unwrap_or(DriverError(CUresult::CUDA_ERROR_UNKNOWN)))
 }
 
 /// What a copy of so many values on the device came to.

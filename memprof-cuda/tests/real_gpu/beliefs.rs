@@ -84,6 +84,19 @@ fn double_frees_are_refused_and_change_no_books() -> Outcome {
 }
 
 #[test]
+fn no_pinned_bytes_are_refused_or_have_an_address() -> Outcome {
+    let _gpu = Gpu::take()?;
+    // SAFETY: nobody uses it.
+    let pinned = unsafe { result::malloc_host(0, 0) };
+    saw(format!("cuMemHostAlloc of 0 bytes: {pinned:?}"));
+    if let Ok(address) = pinned {
+        calls::free_pinned(address)?;
+        assert!(!address.is_null());
+    }
+    Ok(())
+}
+
+#[test]
 fn the_pool_s_reserve_is_given_back_at_a_synchronisation() -> Outcome {
     let gpu = Gpu::take()?;
     if !gpu.context.has_async_alloc() {

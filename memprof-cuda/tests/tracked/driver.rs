@@ -2,12 +2,15 @@
 
 #![expect(unsafe_code, reason = "pools of the driver")]
 
+use std::any::Any;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::support::{Outcome, Turn, stream};
-use cudarc::driver::{CudaContext, result, sys::CUresult};
-use memprof_core::Device;
-use memprof_cuda::TrackedExt as _;
+use crate::support::{Outcome, Turn, scope, stream};
+use cudarc::driver::{CudaContext, DevicePtr as _, result, sys::CUresult};
+use memprof_core::{Device, Space};
+use memprof_cuda::{Error, TrackedExt as _, TrackedStream};
+use memprof_cuda_sim::Sim;
 
 const MEBIBYTE: u32 = 1 << 20;
 
@@ -106,6 +109,109 @@ fn a_driver_that_is_gone_leaves_the_last_known_values() -> Outcome {
     sim.fail_next("cuMemGetInfo_v2", CUresult::CUDA_ERROR_ILLEGAL_ADDRESS as u32, 1);
     assert_eq!(device()?.silence, "the driver said CUDA_ERROR_ILLEGAL_ADDRESS");
     assert!(!device()?.last_known);
+    Ok(())
+}
+
+/// The report's line of the first device.
+fn line() -> Result<String, String> {
+    let report = memprof_core::snapshot().to_string();
+    let line = report.lines().find(|line| line.starts_with("cuda:0: device uses"));
+    line.map(str::to_owned).ok_or(report)
+}
+
+/// From now on, the driver is gone for whoever asks it.
+fn silence(sim: Sim) {
+    sim.fail_next("cuMemGetInfo_v2", CUresult::CUDA_ERROR_DEINITIALIZED as u32, u64::MAX);
+}
+
+#[test]
+fn what_is_attributed_or_freed_after_the_driver_was_asked_last_changes_nothing_of_what_was_unattributed() -> Outcome {
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    sim.set_context_bytes(u64::from(MEBIBYTE));
+    let stream = stream()?;
+    stream.synchronize()?;
+    let block = stream.alloc_zeros::<u8>(MEBIBYTE as usize)?;
+    let known = device()?;
+    assert_eq!((known.used, known.unattributed), (u64::from(3 * MEBIBYTE), i64::from(MEBIBYTE)));
+    silence(sim);
+    let later = scope("later", || stream.alloc_zeros::<u8>(40 * MEBIBYTE as usize))?;
+    let said = device()?;
+    assert_eq!((said.attributed, said.last_known), (i64::from(41 * MEBIBYTE), true));
+    assert_eq!((said.used, said.unattributed), (known.used, known.unattributed));
+    let start = "cuda:0: device uses 3,145,728 of 268,435,456 bytes: attributed 42,991,616, pool reserve 1,048,576, \
+                 unattributed 1,048,576; pool holds ";
+    let end = "; the driver is gone: last known values, from when attributed was 1,048,576";
+    assert!(line()?.starts_with(start) && line()?.ends_with(end), "{}", line()?);
+    drop((block, later));
+    let said = device()?;
+    assert_eq!((said.attributed, said.used, said.unattributed), (0, known.used, known.unattributed));
+    assert!(line()?.ends_with(end), "{}", line()?);
+    sim.set_context_bytes(0);
+    Ok(())
+}
+
+#[test]
+fn tracked_allocations_have_the_driver_asked_now_and_then() -> Outcome {
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    let stream = stream()?;
+    let _block = stream.alloc_zeros::<u8>(5 * MEBIBYTE as usize)?;
+    let (calls, begun) = (sim.calls("cuMemGetInfo_v2"), Instant::now());
+    while sim.calls("cuMemGetInfo_v2") == calls {
+        drop(stream.null::<u8>()?);
+        assert!(begun.elapsed() < Duration::from_secs(50), "nobody asks");
+    }
+    silence(sim);
+    let said = device()?;
+    assert_eq!((said.last_known, said.pool_used), (true, u64::from(5 * MEBIBYTE)));
+    assert_eq!((said.attributed, said.unattributed), (i64::from(5 * MEBIBYTE), 0));
+    Ok(())
+}
+
+#[test]
+fn what_holds_a_context_last_has_the_driver_asked_before_it_goes() -> Outcome {
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    let last = |kind: &str, make: &dyn Fn(TrackedStream) -> Result<Box<dyn Any>, Error>| {
+        let stream = stream()?;
+        let context = Arc::downgrade(stream.context());
+        let held = make(stream)?;
+        let calls = sim.calls("cuMemGetInfo_v2");
+        drop(held);
+        assert_eq!((context.strong_count(), sim.calls("cuMemGetInfo_v2") - calls), (0, 1), "{kind}");
+        let said = device()?;
+        assert_eq!((said.last_known, said.pool_used, said.attributed, said.unattributed), (true, 0, 0, 0), "{kind}");
+        Ok::<_, Box<dyn std::error::Error>>(())
+    };
+    last("slice", &|stream| Ok(Box::new(stream.alloc_zeros::<u8>(10)?)))?;
+    // SAFETY: nobody reads it.
+    last("pinned", &|stream| Ok(Box::new(unsafe { stream.pinned::<u8>(10) }?)))?;
+    // SAFETY: nobody reads it.
+    last("managed", &|stream| Ok(Box::new(unsafe { stream.managed::<u8>(10, true) }?)))?;
+    // SAFETY: nobody reads it.
+    last("mapping", &|stream| Ok(Box::new(unsafe { stream.map::<u8>(10) }?)))?;
+    last("context", &|stream| Ok(Box::new(stream.context().tracked())))?;
+    last("stream", &|stream| Ok(Box::new(stream)))
+}
+
+#[test]
+fn the_end_of_interception_has_the_driver_asked() -> Outcome {
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    let guard = memprof_cuda::intercept_with(sim.path())?;
+    let stream = CudaContext::new(0)?.default_stream();
+    let block = stream.alloc_zeros::<u8>(5 * MEBIBYTE as usize)?;
+    let address = block.device_ptr(&stream).0;
+    let calls = sim.calls("cuMemGetInfo_v2");
+    drop(guard);
+    assert_eq!(sim.calls("cuMemGetInfo_v2") - calls, 1);
+    drop((block, stream));
+    let said = device()?;
+    assert_eq!((said.last_known, said.silence.as_str()), (true, "no context is left on the device"));
+    assert_eq!((said.pool_used, said.unattributed), (u64::from(5 * MEBIBYTE), 0));
+    // Nobody saw it go.
+    memprof_core::record_free(Space::device(0), address);
     Ok(())
 }
 

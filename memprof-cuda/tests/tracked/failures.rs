@@ -84,6 +84,30 @@ fn more_elements_than_an_address_space_holds_are_refused_before_they_wrap() -> O
 }
 
 #[test]
+fn as_many_bytes_as_an_address_space_holds_never_reach_the_driver() -> Outcome {
+    const MANY: usize = isize::MAX.unsigned_abs();
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    let stream = crate::support::stream()?;
+    let said = |outcome: Result<(), memprof_cuda::Error>| outcome.map_err(|error| error.to_string());
+    let no_memory = |space| Err(format!("cannot allocate {MANY} values of 1 bytes in {space}: out_of_memory"));
+    assert_eq!(said(stream.alloc_zeros::<u8>(MANY).map(drop)), no_memory("cuda:0"));
+    // SAFETY: nobody reads it.
+    assert_eq!(said(unsafe { stream.pinned::<u8>(MANY) }.map(drop)), no_memory("pinned"));
+    // SAFETY: nobody reads it.
+    assert_eq!(said(unsafe { stream.managed::<u8>(MANY, true) }.map(drop)), no_memory("managed"));
+    for (space, call) in [("cuda:0", "cuMemAllocAsync"), ("pinned", "cuMemHostAlloc"), ("managed", "cuMemAllocManaged")]
+    {
+        assert_eq!((totals(space).failed, sim.calls(call)), (1, 0), "{space}");
+    }
+    // One byte less is for the driver to refuse.
+    // SAFETY: nobody reads it.
+    assert!(unsafe { stream.pinned::<u8>(MANY - 1) }.is_err_and(|error| error.is_out_of_memory()));
+    assert_eq!((totals(Space::PINNED).failed, sim.calls("cuMemHostAlloc")), (2, 1));
+    Ok(())
+}
+
+#[test]
 fn a_refused_free_leaves_the_books_as_they_were() -> Outcome {
     let turn = Turn::begin()?;
     let Some(sim) = turn.simulator() else { return Ok(()) };
@@ -174,6 +198,62 @@ fn a_mapping_that_fails_half_way_leaves_nothing_behind() -> Outcome {
         nothing.map_err(|error| error.to_string()),
         Err("cannot map 0 bytes: the driver maps whole pages".into())
     );
+    Ok(())
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "why there are panic messages in the output")]
+fn memory_for_which_there_is_no_event_goes_back_to_the_driver() -> Outcome {
+    const ILLEGAL_STATE: CUresult = CUresult::CUDA_ERROR_ILLEGAL_STATE;
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    let _started = crate::support::stream()?;
+    let pool = crate::support::pool(0)?;
+    eprintln!("cudarc panics next:");
+    for intercepted in [false, true] {
+        for stream in turn.streams()? {
+            memprof_core::reset();
+            let guard = intercepted.then(|| memprof_cuda::intercept_with(sim.path())).transpose()?;
+            let refused = |error: memprof_cuda::Error| (error.to_string(), error.code());
+            let expected = |bytes: u32| {
+                Err((format!("cannot allocate {bytes} bytes of cuda:0: {ILLEGAL_STATE:?}"), Some(ILLEGAL_STATE)))
+            };
+            // A slice has two events.
+            for good in [0, 1] {
+                let fail = || sim.fail_after(good, "cuEventCreate", ILLEGAL_STATE as u32, 2);
+                fail();
+                assert_eq!(stream.alloc_zeros::<u8>(10).map(drop).map_err(refused), expected(10));
+                fail();
+                // SAFETY: the pool is there; nobody reads the memory.
+                let pooled = unsafe { stream.alloc_from_pool::<u8>(pool, 20) };
+                assert_eq!(pooled.map(drop).map_err(refused), expected(20));
+                fail();
+                // SAFETY: nobody reads it.
+                assert_eq!(unsafe { stream.map::<u8>(30) }.map(drop).map_err(refused), expected(2 << 20));
+            }
+            let totals = totals(DEVICE);
+            assert_eq!((totals.failed, totals.live, totals.live_blocks, totals.unknown_frees), (6, 0, 0, 0));
+            assert_eq!(sim.live().devices[0].blocks, 0);
+            drop(stream.alloc_zeros::<u8>(10)?);
+            drop(guard);
+        }
+    }
+    // SAFETY: made above, and empty.
+    unsafe { cudarc::driver::result::mem_pool::destroy(pool) }?;
+    Ok(())
+}
+
+#[test]
+fn managed_memory_is_not_asked_for_where_there_is_no_event_for_it() -> Outcome {
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    let stream = crate::support::stream()?;
+    sim.fail_next("cuEventCreate", INVALID_VALUE, 1);
+    // SAFETY: nobody reads it.
+    let refused = unsafe { stream.managed::<u8>(10, true) }.map(drop).map_err(|error| error.to_string());
+    assert_eq!(refused, Err("cannot allocate 10 bytes of managed: CUDA_ERROR_INVALID_VALUE".into()));
+    assert_eq!((totals(Space::MANAGED).failed, live(Space::MANAGED)), (1, (0, 0)));
+    assert_eq!((sim.live().managed.bytes, sim.calls("cuMemAllocManaged")), (0, 0));
     Ok(())
 }
 

@@ -201,12 +201,19 @@ fn a_device_says_how_its_memory_adds_up() {
     let above = "cuda:0: peak 700 bytes, total 0 bytes, live 600 bytes; outside any scope: total 0 bytes";
     assert!(report(device.clone()).ends_with(&format!("\n\n{above}\n{line}\n")));
 
-    (device.used, device.last_known, device.silence) = (700, true, "the driver is gone".to_owned());
+    device.used = 700;
     device.attribute(600);
+    (device.last_known, device.silence) = (true, "the driver is gone".to_owned());
     let line = "unattributed -400; pool holds 1,000 (at most 2,000), hands out 500 (at most 800); \
          more is attributed than the device has in use; the driver is gone: last known values\n";
     assert!(report(device.clone()).ends_with(line));
+    device.attribute(50);
+    assert!(report(device.clone()).contains("attributed 50, pool reserve 500, unattributed -400; pool"));
+    assert!(
+        report(device.clone()).ends_with("; the driver is gone: last known values, from when attributed was 600\n")
+    );
 
+    device.attribute(600);
     (device.used, device.total, device.unattributed) = (0, 0, 0);
     let line = "\ncuda:0: attributed 600; what the device uses is not known: its driver could not be asked while it had a \
          context\n";
