@@ -4,7 +4,8 @@
 mod common;
 
 use std::alloc::{Layout, alloc, dealloc};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{alone, row};
 use memprof::{Record, Scope, Site, Snapshot, Space};
@@ -166,4 +167,39 @@ fn a_space_that_nothing_is_known_of_is_empty() {
     assert!(snapshot.records("no such space").iter().all(|row| row.memory_total == 0));
     let totals = snapshot.totals("no such space");
     assert_eq!((totals.live, totals.total, totals.peak, totals.failed), (0, 0, 0, 0));
+}
+
+#[test]
+fn what_comes_and_goes_while_a_snapshot_is_taken_is_not_live_in_it() {
+    const BUSY: usize = 3;
+    const BLOCK: usize = 10_000_000;
+    let _alone = alone();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        // The threads end also where an assertion fails.
+        let _ends = OnDrop(|| done.store(true, Ordering::Release));
+        for _ in 0..BUSY {
+            threads.spawn(|| {
+                while !done.load(Ordering::Acquire) {
+                    let _scope = Scope::enter(Site::named("comes and goes"));
+                    drop(Vec::<u8>::with_capacity(black_box(BLOCK)));
+                }
+            });
+        }
+        for _ in 0..50 {
+            let totals = memprof::snapshot().totals(Space::HOST);
+            // One block a thread, and what the threads themselves and the test's own are worth.
+            let most = (BUSY * BLOCK + BLOCK / 2) as u64;
+            assert!((0..=most.cast_signed()).contains(&totals.live), "{totals:?}");
+            assert!(totals.peak <= most, "{totals:?}");
+        }
+    });
+}
+
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
 }

@@ -2,8 +2,7 @@
 //!
 //! Sums only grow, so each row is read on its own, whole ([`Sequence::read`](crate::system::Sequence::read)). What is
 //! open on a thread is read together with the rows of the same paths, so that no scope is counted both as open and
-//! as ended. All frees are read before any allocation: a block that was seen to be freed was also seen to be
-//! allocated.
+//! as ended. A block that is handed over from one thread to another while they are read may count as live or not.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,7 +12,6 @@ use crate::blind;
 use crate::device;
 use crate::events::host;
 use crate::lane::Lane;
-use crate::ledger::Ledger;
 use crate::lock::Lock;
 use crate::mark;
 use crate::path::PathId;
@@ -27,9 +25,9 @@ use crate::state;
 use crate::thread;
 
 mod open;
+mod rows;
 mod sums;
 
-use open::OpenScopes;
 use sums::PathSums;
 
 /// What stood in the sums at the last reset: a snapshot subtracts it.
@@ -175,38 +173,7 @@ fn read_space(space: Space, calls: &[u64], base: &Base, sums: &mut Vec<PathSums>
     let paths = calls.len();
     sums.clear();
     sums.resize(paths, PathSums::default());
-    let mut polled = Vec::new();
-    // Frees before allocations; see the module.
-    for slot in slots() {
-        let Some(ledger) = slot.known_ledger(space) else { continue };
-        for (path, row) in ledger.rows.iter(paths) {
-            sums[path].add_freed(&sums::read_freed(&slot.sequence, row));
-        }
-    }
-    for slot in slots() {
-        // A space may have been touched only by others, under a context captured on this thread.
-        let untouched = slot.sharing.get().map(|_| Ledger::untouched());
-        let Some(ledger) = slot.known_ledger(space).or(untouched) else { continue };
-        let mut open = OpenScopes::read(slot, space, ledger);
-        polled.append(&mut open.polled);
-        *unread += usize::from(!open.whole);
-        for (path, row) in ledger.rows.iter(paths) {
-            if let Some(read) = open.rows.get(&path) {
-                sums[path].add(read);
-            } else {
-                let (read, whole) = sums::read_row(&slot.sequence, row);
-                *unread += usize::from(!whole);
-                sums[path].add(&read);
-            }
-        }
-        // Paths that have no row on this thread, but were added to under a context.
-        for (path, read) in open.rows.iter().filter(|(path, _)| ledger.rows.get(**path).is_none()) {
-            // A path that was made after this snapshot began is none of its.
-            if let Some(sums) = sums.get_mut(*path) {
-                sums.add(read);
-            }
-        }
-    }
+    let polled = rows::read(space, sums, unread);
     // What was done under the contexts of futures that nobody polls is in no thread's numbers yet.
     for lane in Lane::all().filter(|lane| lane.activation.is_captured()) {
         let Some((path, before, added)) = lane.activation.suspended(space) else { continue };

@@ -300,9 +300,24 @@ impl Sequence {
     }
 
     /// Copies with `copy` until two copies agree around a moment without a change under way, at most `tries` times.
-    /// Gives the last copy, and whether it can be trusted.
+    /// Gives the last copy, and whether it can be trusted. Lets others run now and then, as an owner that is in the midst
+    /// of a change for long was interrupted there.
+    pub(crate) fn read<T: PartialEq>(&self, tries: u32, copy: impl FnMut() -> T) -> (T, bool) {
+        self.read_with(tries, copy, |attempt| {
+            if attempt % 64 == 0 {
+                std::thread::yield_now();
+            }
+        })
+    }
+
+    /// [`read`](Self::read) that gives up where others would have to run.
     #[inline]
-    pub(crate) fn read<T: PartialEq>(&self, tries: u32, mut copy: impl FnMut() -> T) -> (T, bool) {
+    pub(crate) fn read_now<T: PartialEq>(&self, tries: u32, copy: impl FnMut() -> T) -> (T, bool) {
+        self.read_with(tries, copy, |_| ())
+    }
+
+    #[inline]
+    fn read_with<T: PartialEq>(&self, tries: u32, mut copy: impl FnMut() -> T, pause: impl Fn(u32)) -> (T, bool) {
         // On a thread that is at rest, one copy with no change begun or under way around it is enough.
         let end = self.end.load(Ordering::Acquire);
         let words = copy();
@@ -310,11 +325,11 @@ impl Sequence {
         if self.begin.load(Ordering::Relaxed) == end {
             return (words, true);
         }
-        self.read_again(tries, copy)
+        self.read_again(tries, copy, pause)
     }
 
     #[cold]
-    fn read_again<T: PartialEq>(&self, tries: u32, mut copy: impl FnMut() -> T) -> (T, bool) {
+    fn read_again<T: PartialEq>(&self, tries: u32, mut copy: impl FnMut() -> T, pause: impl Fn(u32)) -> (T, bool) {
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -325,11 +340,8 @@ impl Sequence {
             if attempt >= tries {
                 return (words, false);
             }
-            if attempt % 64 == 0 {
-                std::thread::yield_now();
-            } else {
-                core::hint::spin_loop();
-            }
+            core::hint::spin_loop();
+            pause(attempt);
         }
     }
 }

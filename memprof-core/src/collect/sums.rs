@@ -8,9 +8,9 @@ use crate::site::Site;
 use crate::state;
 use crate::system::{Counter, Sequence};
 
-/// How often a row is read again before it is taken as it is. A reader meets a change under way about every third
-/// time on a thread that does nothing but allocate; every 64th try it lets others run.
-pub(super) const TRIES: u32 = 20_000;
+/// How often a row is read again at once. A reader meets a change under way about every third time on a thread that does
+/// nothing but allocate; a thread that is met in one so often was interrupted there.
+pub(super) const TRIES: u32 = 256;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct PathSums {
@@ -69,24 +69,25 @@ pub(super) fn copy_row(row: &Row) -> [u64; ROW_WORDS] {
         &row.peak,
         &row.largest,
         &row.epoch,
+        &row.freed_bytes,
+        &row.freed_blocks,
     ]
     .map(Counter::get)
 }
 
 /// Words that [`copy_row`] makes.
-pub(super) const ROW_WORDS: usize = 14;
+pub(super) const ROW_WORDS: usize = 16;
 
-/// What one thread recorded in a row, but for frees; and whether it was read whole.
+/// What one thread recorded in a row, and whether it was read whole.
 #[inline]
 pub(super) fn read_row(sequence: &Sequence, row: &Row) -> (PathSums, bool) {
-    let (words, whole) = sequence.read(TRIES, || copy_row(row));
+    let (words, whole) = sequence.read_now(TRIES, || copy_row(row));
     (PathSums::of_words(&words), whole)
 }
 
-/// What one thread freed of a row's path: bytes and blocks.
-#[inline]
-pub(super) fn read_freed(sequence: &Sequence, row: &Row) -> [u64; 2] {
-    sequence.read(TRIES, || [row.freed_bytes.get(), row.freed_blocks.get()]).0
+/// What one thread freed of a row's path, bytes and blocks, and whether it was read whole.
+pub(super) fn read_freed(sequence: &Sequence, row: &Row) -> ([u64; 2], bool) {
+    sequence.read_now(TRIES, || [row.freed_bytes.get(), row.freed_blocks.get()])
 }
 
 impl PathSums {
@@ -102,6 +103,8 @@ impl PathSums {
             inner: Inclusive::of(&words[7..11]),
             peak: if this_epoch { words[11] } else { 0 },
             largest: if this_epoch { words[12] } else { 0 },
+            freed_bytes: words[14],
+            freed_blocks: words[15],
             ..Self::default()
         }
     }
@@ -110,6 +113,7 @@ impl PathSums {
     pub(super) fn add(&mut self, other: &Self) {
         self.owned_bytes = self.owned_bytes.wrapping_add(other.owned_bytes);
         self.owned_blocks = self.owned_blocks.wrapping_add(other.owned_blocks);
+        self.add_freed(&[other.freed_bytes, other.freed_blocks]);
         self.add_sums(other);
         self.raise(other);
     }
@@ -181,6 +185,11 @@ impl PathSums {
         self.owned_blocks.wrapping_sub(self.freed_blocks).cast_signed()
     }
 
+    /// Its frees are counted already.
+    pub(super) fn forget_freed(&mut self) {
+        (self.freed_bytes, self.freed_blocks) = (0, 0);
+    }
+
     pub(super) fn forget_owned(&mut self) {
         self.own(0, 0);
     }
@@ -202,7 +211,6 @@ impl PathSums {
         flat.sums.change(&other.inner, u64::wrapping_sub);
         flat.inner = Inclusive::default();
         self.add(&flat);
-        self.add_freed(&[other.freed_bytes, other.freed_blocks]);
         self.at_peak += other.at_peak;
         self.at_peak_blocks += other.at_peak_blocks;
     }
