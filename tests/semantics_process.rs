@@ -84,6 +84,10 @@ fn child() {
             assert!(reported, "no report came while the program ran");
             std::process::abort();
         }
+        "go elsewhere" => {
+            std::env::set_current_dir("elsewhere").expect("the test made it");
+            drop(holds(1000));
+        }
         "three rows" => {
             drop(holds(3));
             let _outer = Scope::enter(Site::named("row two"));
@@ -136,8 +140,12 @@ fn child() {
 }
 
 fn run(what: &str, settings: &[(&str, &str)]) -> Output {
+    run_in(Path::new("."), what, settings)
+}
+
+fn run_in(folder: &Path, what: &str, settings: &[(&str, &str)]) -> Output {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["--exact", "child", "--nocapture", "--test-threads=1"]).env(CHILD, what);
+    command.args(["--exact", "child", "--nocapture", "--test-threads=1"]).env(CHILD, what).current_dir(folder);
     for name in ["MEMPROF", "MEMPROF_OUTPUT", "MEMPROF_ORDER", "MEMPROF_COLUMNS", "MEMPROF_ROWS", "MEMPROF_INTERVAL"] {
         command.env_remove(name);
     }
@@ -254,6 +262,28 @@ fn an_output_that_cannot_be_written_is_said_and_the_report_goes_to_stderr() {
     let text = error_text(&output);
     assert_eq!(text.lines().filter(|line| line.contains("/no/such/folder/report.txt")).count(), 1, "{text}");
     assert_eq!(cells(&text, "(holds)")[..3], ["1", "1,000", "1,000"]);
+}
+
+#[test]
+fn a_relative_output_stays_where_the_process_started() {
+    let folder = folder("elsewhere");
+    std::fs::create_dir(folder.join("elsewhere")).expect("a folder");
+    let output = run_in(&folder, "go elsewhere", &[("MEMPROF", "1"), ("MEMPROF_OUTPUT", "report.txt")]);
+    assert!(output.status.success(), "{}", error_text(&output));
+    assert_eq!(files(&folder.join("elsewhere")), [""; 0]);
+    assert_eq!(files(&folder), ["elsewhere", "report.txt"]);
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn a_relative_output_that_cannot_be_written_is_named_whole() {
+    let folder = folder("unwritable");
+    let output = run_in(&folder, "return", &[("MEMPROF", "1"), ("MEMPROF_OUTPUT", "missing/report.txt")]);
+    let text = error_text(&output);
+    let started = folder.canonicalize().expect("it is there");
+    let expected = format!("memprof: cannot write the report to ‘{}/missing/report.txt’: ", started.display());
+    assert!(text.starts_with(&expected), "{text}");
+    std::fs::remove_dir_all(folder).expect("removed");
 }
 
 #[test]
