@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use memprof::{Scope, Site, Space};
 
@@ -25,10 +26,40 @@ fn holds(bytes: usize) -> Vec<u8> {
     std::hint::black_box(vec![1; bytes])
 }
 
+/// Whether `file` comes to hold `part` while the program runs.
+fn comes(file: &Path, part: &str) -> bool {
+    (0..1_000_000).any(|_| {
+        std::thread::yield_now();
+        std::fs::read_to_string(file).is_ok_and(|text| text.contains(part))
+    })
+}
+
 #[memprof::track]
 fn aborts() {
     let _held = holds(10);
     std::process::abort();
+}
+
+/// While the writer sleeps or writes.
+fn forks_beside_the_writer() {
+    let _held = holds(1000);
+    let file = std::env::var("MEMPROF_OUTPUT").expect("asked for");
+    assert!(comes(Path::new(&file), "\"live\":1000,"), "no report came while the program ran");
+    // A busy machine may take its time once: a fork that waits for the writer takes 2 s each time.
+    let is_prompt = (0..5).any(|_| {
+        let begun = Instant::now();
+        // SAFETY: the child only ends.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: it ends the process and nothing else.
+            unsafe { libc::_exit(0) }
+        }
+        let taken = begun.elapsed();
+        // SAFETY: `child` is the process just forked; a null pointer asks for no status.
+        assert_eq!(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }, child);
+        taken < Duration::from_secs(2)
+    });
+    assert!(is_prompt, "each fork waited");
 }
 
 /// What the child of a test does; nothing when this is an ordinary run of the tests.
@@ -77,13 +108,10 @@ fn child() {
         "abort once reported" => {
             let _held = holds(1000);
             let file = std::env::var("MEMPROF_OUTPUT").expect("asked for");
-            let reported = (0..1_000_000).any(|_| {
-                std::thread::yield_now();
-                std::fs::read_to_string(&file).is_ok_and(|text| text.contains("\"live\":1000,"))
-            });
-            assert!(reported, "no report came while the program ran");
+            assert!(comes(Path::new(&file), "\"live\":1000,"), "no report came while the program ran");
             std::process::abort();
         }
+        "fork beside the writer" => forks_beside_the_writer(),
         "go elsewhere" => {
             std::env::set_current_dir("elsewhere").expect("the test made it");
             drop(holds(1000));
@@ -327,6 +355,16 @@ fn a_killed_program_has_written_what_the_interval_asked_for() {
     let rows = snapshot.records("host");
     let row = rows.iter().find(|row| row.function == "holds").expect("a row");
     assert_eq!((row.ncalls, row.memory_peak, row.memory_total, row.live), (1, 1000, 1000, 1000));
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn a_fork_does_not_wait_until_the_writer_ends() {
+    let folder = folder("interval-prompt");
+    let file = folder.join("report.json");
+    let settings = [("MEMPROF", "1"), ("MEMPROF_OUTPUT", file.to_str().expect("text")), ("MEMPROF_INTERVAL", "1ms")];
+    let output = run("fork beside the writer", &settings);
+    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), error_text(&output));
     std::fs::remove_dir_all(folder).expect("removed");
 }
 

@@ -80,8 +80,8 @@ pub(crate) fn start_writer() {
         return;
     }
     let started = std::thread::Builder::new().name("memprof".to_owned()).spawn(move || {
-        let _blind = blind::enter();
         loop {
+            // Not hidden: a fork waits for hidden threads.
             std::thread::sleep(interval);
             let last = WRITING.lock();
             if *last {
