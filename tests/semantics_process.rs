@@ -13,6 +13,8 @@ use memprof::{Scope, Site, Space};
 static ALLOC: memprof::Alloc = memprof::Alloc::system();
 
 const CHILD: &str = "CHILD_OF_THE_TEST";
+/// In the JSON of a child that was forked while `holds` held 1000 bytes, after it was entered for 77 more, which are freed.
+const OF_THE_CHILD: &str = "\"memory_total\":1077,\"blocks_total\":2,\"self_total\":1077,\"self_blocks\":2,\"reallocs\":0,\"failed\":0,\"live\":1000,";
 const TITLE: &str = "Memory Profiling\n================\n";
 
 #[memprof::track]
@@ -38,6 +40,30 @@ fn comes(file: &Path, part: &str) -> bool {
 fn aborts() {
     let _held = holds(10);
     std::process::abort();
+}
+
+/// Both write every so often; the child ends first, and both without a report at exit.
+fn forks_and_the_child_aborts_once_reported() {
+    let _held = holds(1000);
+    let file = PathBuf::from(std::env::var("MEMPROF_OUTPUT").expect("asked for"));
+    assert!(comes(&file, "\"live\":1000,"), "no report came while the program ran");
+    // SAFETY: the child calls what is allowed after a fork, and ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // By the path that its parent went: one that the thread has met.
+        drop(holds(77));
+        if comes(&file.with_extension(format!("{}.json", std::process::id())), OF_THE_CHILD) {
+            std::process::abort();
+        }
+        // SAFETY: it ends the process and nothing else.
+        unsafe { libc::_exit(1) }
+    }
+    let mut status = 0;
+    // SAFETY: `status` is written; `child` is the process just forked.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert!(libc::WIFSIGNALED(status), "no report of the child came while it ran");
+    // SAFETY: it ends the process and nothing else.
+    unsafe { libc::_exit(0) }
 }
 
 /// While the writer sleeps or writes.
@@ -111,6 +137,7 @@ fn child() {
             assert!(comes(Path::new(&file), "\"live\":1000,"), "no report came while the program ran");
             std::process::abort();
         }
+        "fork, and the child aborts once reported" => forks_and_the_child_aborts_once_reported(),
         "fork beside the writer" => forks_beside_the_writer(),
         "go elsewhere" => {
             std::env::set_current_dir("elsewhere").expect("the test made it");
@@ -355,6 +382,28 @@ fn a_killed_program_has_written_what_the_interval_asked_for() {
     let rows = snapshot.records("host");
     let row = rows.iter().find(|row| row.function == "holds").expect("a row");
     assert_eq!((row.ncalls, row.memory_peak, row.memory_total, row.live), (1, 1000, 1000, 1000));
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn a_forked_child_that_is_killed_has_written_what_the_interval_asked_for() {
+    let folder = folder("interval-fork");
+    let file = folder.join("report.json");
+    let settings = [("MEMPROF", "1"), ("MEMPROF_OUTPUT", file.to_str().expect("text")), ("MEMPROF_INTERVAL", "1ms")];
+    let output = run("fork, and the child aborts once reported", &settings);
+    assert!(output.status.success(), "{}", error_text(&output));
+    let names: Vec<String> = files(&folder).into_iter().filter(|name| name.starts_with("report.")).collect();
+    // The parent may have ended in the middle of one that is still under its temporary name.
+    assert_eq!(names.len(), 2, "one each: {names:?}");
+    for name in names {
+        let text = std::fs::read_to_string(folder.join(&name)).expect("a file");
+        let snapshot: memprof::Snapshot = serde_json::from_str(&text).expect("a whole report, never half of one");
+        let rows = snapshot.records("host");
+        let row = rows.iter().find(|row| row.function == "holds").expect("a row");
+        // The child started with its parent's records, and left its parent's file alone.
+        let expected = if name == "report.json" { (1, 1000, 1000) } else { (2, 1077, 1000) };
+        assert_eq!((row.ncalls, row.memory_total, row.live), expected, "{name}");
+    }
     std::fs::remove_dir_all(folder).expect("removed");
 }
 
