@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use memprof::{Scope, Site, Space};
 
@@ -12,6 +13,8 @@ use memprof::{Scope, Site, Space};
 static ALLOC: memprof::Alloc = memprof::Alloc::system();
 
 const CHILD: &str = "CHILD_OF_THE_TEST";
+/// In the JSON of a child that was forked while `holds` held 1000 bytes, after it was entered for 77 more, which are freed.
+const OF_THE_CHILD: &str = "\"memory_total\":1077,\"blocks_total\":2,\"self_total\":1077,\"self_blocks\":2,\"reallocs\":0,\"failed\":0,\"live\":1000,";
 const TITLE: &str = "Memory Profiling\n================\n";
 
 #[memprof::track]
@@ -25,10 +28,64 @@ fn holds(bytes: usize) -> Vec<u8> {
     std::hint::black_box(vec![1; bytes])
 }
 
+/// Whether `file` comes to hold `part` while the program runs.
+fn comes(file: &Path, part: &str) -> bool {
+    (0..1_000_000).any(|_| {
+        std::thread::yield_now();
+        std::fs::read_to_string(file).is_ok_and(|text| text.contains(part))
+    })
+}
+
 #[memprof::track]
 fn aborts() {
     let _held = holds(10);
     std::process::abort();
+}
+
+/// Both write every so often; the child ends first, and both without a report at exit.
+fn forks_and_the_child_aborts_once_reported() {
+    let _held = holds(1000);
+    let file = PathBuf::from(std::env::var("MEMPROF_OUTPUT").expect("asked for"));
+    assert!(comes(&file, "\"live\":1000,"), "no report came while the program ran");
+    // SAFETY: the child calls what is allowed after a fork, and ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // By the path that its parent went: one that the thread has met.
+        drop(holds(77));
+        if comes(&file.with_extension(format!("{}.json", std::process::id())), OF_THE_CHILD) {
+            std::process::abort();
+        }
+        // SAFETY: it ends the process and nothing else.
+        unsafe { libc::_exit(1) }
+    }
+    let mut status = 0;
+    // SAFETY: `status` is written; `child` is the process just forked.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert!(libc::WIFSIGNALED(status), "no report of the child came while it ran");
+    // SAFETY: it ends the process and nothing else.
+    unsafe { libc::_exit(0) }
+}
+
+/// While the writer sleeps or writes.
+fn forks_beside_the_writer() {
+    let _held = holds(1000);
+    let file = std::env::var("MEMPROF_OUTPUT").expect("asked for");
+    assert!(comes(Path::new(&file), "\"live\":1000,"), "no report came while the program ran");
+    // A busy machine may take its time once: a fork that waits for the writer takes 2 s each time.
+    let is_prompt = (0..5).any(|_| {
+        let begun = Instant::now();
+        // SAFETY: the child only ends.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: it ends the process and nothing else.
+            unsafe { libc::_exit(0) }
+        }
+        let taken = begun.elapsed();
+        // SAFETY: `child` is the process just forked; a null pointer asks for no status.
+        assert_eq!(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }, child);
+        taken < Duration::from_secs(2)
+    });
+    assert!(is_prompt, "each fork waited");
 }
 
 /// What the child of a test does; nothing when this is an ordinary run of the tests.
@@ -77,12 +134,14 @@ fn child() {
         "abort once reported" => {
             let _held = holds(1000);
             let file = std::env::var("MEMPROF_OUTPUT").expect("asked for");
-            let reported = (0..1_000_000).any(|_| {
-                std::thread::yield_now();
-                std::fs::read_to_string(&file).is_ok_and(|text| text.contains("\"live\":1000,"))
-            });
-            assert!(reported, "no report came while the program ran");
+            assert!(comes(Path::new(&file), "\"live\":1000,"), "no report came while the program ran");
             std::process::abort();
+        }
+        "fork, and the child aborts once reported" => forks_and_the_child_aborts_once_reported(),
+        "fork beside the writer" => forks_beside_the_writer(),
+        "go elsewhere" => {
+            std::env::set_current_dir("elsewhere").expect("the test made it");
+            drop(holds(1000));
         }
         "three rows" => {
             drop(holds(3));
@@ -136,8 +195,12 @@ fn child() {
 }
 
 fn run(what: &str, settings: &[(&str, &str)]) -> Output {
+    run_in(Path::new("."), what, settings)
+}
+
+fn run_in(folder: &Path, what: &str, settings: &[(&str, &str)]) -> Output {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["--exact", "child", "--nocapture", "--test-threads=1"]).env(CHILD, what);
+    command.args(["--exact", "child", "--nocapture", "--test-threads=1"]).env(CHILD, what).current_dir(folder);
     for name in ["MEMPROF", "MEMPROF_OUTPUT", "MEMPROF_ORDER", "MEMPROF_COLUMNS", "MEMPROF_ROWS", "MEMPROF_INTERVAL"] {
         command.env_remove(name);
     }
@@ -257,6 +320,28 @@ fn an_output_that_cannot_be_written_is_said_and_the_report_goes_to_stderr() {
 }
 
 #[test]
+fn a_relative_output_stays_where_the_process_started() {
+    let folder = folder("elsewhere");
+    std::fs::create_dir(folder.join("elsewhere")).expect("a folder");
+    let output = run_in(&folder, "go elsewhere", &[("MEMPROF", "1"), ("MEMPROF_OUTPUT", "report.txt")]);
+    assert!(output.status.success(), "{}", error_text(&output));
+    assert_eq!(files(&folder.join("elsewhere")), [""; 0]);
+    assert_eq!(files(&folder), ["elsewhere", "report.txt"]);
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn a_relative_output_that_cannot_be_written_is_named_whole() {
+    let folder = folder("unwritable");
+    let output = run_in(&folder, "return", &[("MEMPROF", "1"), ("MEMPROF_OUTPUT", "missing/report.txt")]);
+    let text = error_text(&output);
+    let started = folder.canonicalize().expect("it is there");
+    let expected = format!("memprof: cannot write the report to ‘{}/missing/report.txt’: ", started.display());
+    assert!(text.starts_with(&expected), "{text}");
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
 fn the_report_goes_to_the_file_that_is_asked_for_and_its_ending_picks_the_format() {
     let folder = folder("formats");
     for ending in ["txt", "json", "csv", "md"] {
@@ -297,6 +382,38 @@ fn a_killed_program_has_written_what_the_interval_asked_for() {
     let rows = snapshot.records("host");
     let row = rows.iter().find(|row| row.function == "holds").expect("a row");
     assert_eq!((row.ncalls, row.memory_peak, row.memory_total, row.live), (1, 1000, 1000, 1000));
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn a_forked_child_that_is_killed_has_written_what_the_interval_asked_for() {
+    let folder = folder("interval-fork");
+    let file = folder.join("report.json");
+    let settings = [("MEMPROF", "1"), ("MEMPROF_OUTPUT", file.to_str().expect("text")), ("MEMPROF_INTERVAL", "1ms")];
+    let output = run("fork, and the child aborts once reported", &settings);
+    assert!(output.status.success(), "{}", error_text(&output));
+    let names: Vec<String> = files(&folder).into_iter().filter(|name| name.starts_with("report.")).collect();
+    // The parent may have ended in the middle of one that is still under its temporary name.
+    assert_eq!(names.len(), 2, "one each: {names:?}");
+    for name in names {
+        let text = std::fs::read_to_string(folder.join(&name)).expect("a file");
+        let snapshot: memprof::Snapshot = serde_json::from_str(&text).expect("a whole report, never half of one");
+        let rows = snapshot.records("host");
+        let row = rows.iter().find(|row| row.function == "holds").expect("a row");
+        // The child started with its parent's records, and left its parent's file alone.
+        let expected = if name == "report.json" { (1, 1000, 1000) } else { (2, 1077, 1000) };
+        assert_eq!((row.ncalls, row.memory_total, row.live), expected, "{name}");
+    }
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn a_fork_does_not_wait_until_the_writer_ends() {
+    let folder = folder("interval-prompt");
+    let file = folder.join("report.json");
+    let settings = [("MEMPROF", "1"), ("MEMPROF_OUTPUT", file.to_str().expect("text")), ("MEMPROF_INTERVAL", "1ms")];
+    let output = run("fork beside the writer", &settings);
+    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), error_text(&output));
     std::fs::remove_dir_all(folder).expect("removed");
 }
 

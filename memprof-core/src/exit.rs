@@ -1,4 +1,7 @@
 //! The report that comes by itself, when the process exits and every so often before.
+//!
+//! Every so often a thread writes it, which a forked child lacks: the child starts its own at its next scope, as the parent
+//! did at its first. The thread is hidden only while it writes, since a [`fork`](crate::fork) waits for hidden threads.
 
 use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -12,16 +15,21 @@ use crate::lock::Lock;
 use crate::output::{self, Output};
 use crate::platform;
 use crate::report;
+use crate::slot::{NO_KEY, Slot};
 use crate::start::settings;
 
 /// The process that read the environment; a forked child is another one.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 /// Held while the output is written; then, whether the last report was written.
 static WRITING: Lock<bool> = Lock::new(false);
+/// Whether this process, not the one it was forked from, was given the thread that writes every so often.
 static WRITER_STARTED: AtomicBool = AtomicBool::new(false);
 
 /// How long the last report waits for one that is being written.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// What the standard library gives a thread. It looks for another wish in the environment unless told, and at a fork
+/// a thread that the child lacks may hold the lock on that.
+const WRITERS_STACK: usize = 2 << 20;
 
 /// Has the report written when the process exits.
 pub(crate) fn arrange() {
@@ -36,8 +44,7 @@ extern "C" fn at_exit() {
 }
 
 fn last_report() {
-    let forked = PROCESS.load(Ordering::Relaxed) != std::process::id();
-    let settings = settings();
+    let (forked, settings) = (is_forked(), settings());
     match &settings.output {
         Some(output) => {
             let begun = Instant::now();
@@ -49,7 +56,7 @@ fn last_report() {
                     None => std::thread::yield_now(),
                 }
             };
-            let written = write(output, forked);
+            let written = write(output);
             if let Some(mut last) = writing {
                 *last = true;
             }
@@ -63,9 +70,13 @@ fn last_report() {
     }
 }
 
-fn write(output: &Output, forked: bool) -> Result<(), String> {
+fn is_forked() -> bool {
+    PROCESS.load(Ordering::Relaxed) != std::process::id()
+}
+
+fn write(output: &Output) -> Result<(), String> {
     let snapshot = collect::snapshot();
-    let path = output.path(std::process::id(), forked);
+    let path = output.path(std::process::id(), is_forked());
     let text = report::render(&snapshot, &settings().report, output.format())
         .map_err(|error| format!("memprof: cannot render the report: {error}; it follows here"))?;
     output::write(&path, &text)
@@ -79,22 +90,35 @@ pub(crate) fn start_writer() {
     if !settings.enabled || WRITER_STARTED.swap(true, Ordering::Relaxed) {
         return;
     }
-    let started = std::thread::Builder::new().name("memprof".to_owned()).spawn(move || {
-        let _blind = blind::enter();
-        loop {
-            std::thread::sleep(interval);
-            let last = WRITING.lock();
-            if *last {
-                return;
-            }
-            if let Err(problem) = write(output, false) {
-                // The report goes to stderr at exit; every interval would drown the program's own lines.
-                platform::print_line(&problem.replace("; it follows here", "; the report at exit goes to stderr"));
-                return;
-            }
-        }
-    });
-    if let Err(error) = started {
+    let thread = std::thread::Builder::new().name("memprof".to_owned()).stack_size(WRITERS_STACK);
+    if let Err(error) = thread.spawn(move || write_every(interval, output)) {
         platform::print_line(&format!("memprof: cannot start the thread for MEMPROF_INTERVAL: {error}"));
+    }
+}
+
+/// Has a forked child start a writer of its own at its next scope. Neither allocates nor locks: the fork is just over.
+pub(crate) fn forget_writer() {
+    if !WRITER_STARTED.swap(false, Ordering::Relaxed) {
+        return;
+    }
+    // A scope that is entered by the cache does not come by `start_writer`. A new thread of the child may take any slot.
+    for slot in Slot::all() {
+        slot.cache.iter().for_each(|entry| entry.key.set(NO_KEY));
+    }
+}
+
+fn write_every(interval: Duration, output: &Output) {
+    loop {
+        std::thread::sleep(interval);
+        // Held for the last report; or, in a forked child, by a writer that the fork did not wait for.
+        let Some(last) = WRITING.try_lock() else { return };
+        if *last {
+            return;
+        }
+        if let Err(problem) = write(output) {
+            // The report goes to stderr at exit; every interval would drown the program's own lines.
+            platform::print_line(&problem.replace("; it follows here", "; the report at exit goes to stderr"));
+            return;
+        }
     }
 }

@@ -10,6 +10,7 @@
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::exit;
 use crate::platform;
 use crate::slot::Slot;
 
@@ -73,5 +74,6 @@ extern "C" fn open() {
 extern "C" fn open_in_child() {
     // Threads that were inside, if the patience ended, do not exist here.
     all().for_each(|inside| inside.0.store(0, Ordering::SeqCst));
+    exit::forget_writer();
     open();
 }

@@ -16,6 +16,8 @@ mod tests;
 /// The file that `MEMPROF_OUTPUT` asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Output {
+    /// Where the process started; what a relative template is relative to. Empty if the system does not say.
+    directory: PathBuf,
     /// As given, `%p` and all.
     template: String,
     /// What the template's ending asks for.
@@ -23,10 +25,16 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// The output of this template; `None` if its ending is not one of [`Format::ENDINGS`].
+    /// The output of this template; `None` if its ending is not one of [`Format::ENDINGS`]. A relative template is
+    /// relative to the directory that the process is in when it writes, until [`stay_in`](Self::stay_in).
     pub(crate) fn parse(template: &str) -> Option<Output> {
         let format = Format::of(Path::new(template))?;
-        Some(Output { template: template.to_owned(), format })
+        Some(Output { directory: PathBuf::new(), template: template.to_owned(), format })
+    }
+
+    /// Has a relative template name a file in `directory`, wherever the program goes. A `%p` there is no process id.
+    pub(crate) fn stay_in(&mut self, directory: PathBuf) {
+        self.directory = directory;
     }
 
     /// How the report is to be written.
@@ -36,7 +44,7 @@ impl Output {
 
     /// Where the process `pid` writes; see [`path_for`].
     pub(crate) fn path(&self, pid: u32, forked: bool) -> PathBuf {
-        path_for(&self.template, pid, forked)
+        self.directory.join(path_for(&self.template, pid, forked))
     }
 }
 

@@ -35,7 +35,8 @@ const VARIABLES: &[&str] = &[
 pub(crate) struct Settings {
     /// `MEMPROF`: measure from the start, and report at exit.
     pub(crate) enabled: bool,
-    /// `MEMPROF_OUTPUT`: the file for the report; `None` for stderr.
+    /// `MEMPROF_OUTPUT`: the file for the report; `None` for stderr. Where a relative one is, the
+    /// [`start`](crate::start) adds.
     pub(crate) output: Option<Output>,
     /// `MEMPROF_INTERVAL`: also write the file every so often. Only ever set together with `output`, and never
     /// zero; it may be too long to be added to an `Instant`.

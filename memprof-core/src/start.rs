@@ -74,10 +74,16 @@ pub(crate) fn start() {
         return;
     }
     let _blind = blind::enter();
-    let (settings, problems) =
+    let (mut settings, problems) =
         if cfg!(feature = "runtime") { Settings::read(platform::variable) } else { (Settings::default(), Vec::new()) };
     for problem in problems.into_iter().chain(unknown_variables(platform::variable_names())) {
         platform::print_line(&problem);
+    }
+    // Asks the system alone: no lock on the environment.
+    if let Some(output) = &mut settings.output
+        && let Ok(directory) = std::env::current_dir()
+    {
+        output.stay_in(directory);
     }
     let enabled = settings.enabled;
     let _ = SETTINGS.set(settings);

@@ -43,6 +43,20 @@ fn a_childs_file_has_its_parents_format() {
 }
 
 #[test]
+fn a_relative_file_is_in_the_directory_it_was_asked_for_in_and_that_is_taken_as_it_is() {
+    for (template, forked, path) in [
+        ("r.txt", false, "/start/%p/r.txt"),
+        ("r.txt", true, "/start/%p/r.42.txt"),
+        ("sub/%p.txt", true, "/start/%p/sub/42.txt"),
+        ("/elsewhere/r.txt", false, "/elsewhere/r.txt"),
+    ] {
+        let mut output = Output::parse(template).expect("a known ending");
+        output.stay_in(PathBuf::from("/start/%p"));
+        assert_eq!(output.path(42, forked), PathBuf::from(path), "{template}");
+    }
+}
+
+#[test]
 fn a_written_report_replaces_the_one_before_and_leaves_nothing_else() {
     let directory = directory("replaces");
     let path = directory.join("r.txt");
