@@ -344,3 +344,69 @@ fn what_was_handed_over_to_a_task_under_it_is_off_what_its_opener_reads() {
     opener.run(|scopes| drop(scopes.pop()));
     assert_eq!(columns_of(["opener of a tasks ambient", "has a task"]), [(1, 10, 10); 2]);
 }
+
+#[test]
+fn one_whose_guard_outlives_the_scope_that_it_was_opened_in_ends_with_that() {
+    let _alone = alone();
+    let worker = Worker::start();
+    let around = Scope::enter(Site::named("around the opener"));
+    let opener = Scope::enter(Site::named("ends with its ambient one"));
+    let ambient = memprof::ambient("ends with its opener");
+    worker.run(|_| alloc(1, 10));
+    assert_eq!(six(opener.finish().counters(arena())), [10, 1, 10, 1, 10, 1]);
+    worker.run(|_| alloc(2, 200));
+    drop(ambient);
+    assert_eq!(columns_of(["ends with its ambient one", "ends with its opener"]), [(1, 10, 10); 2]);
+    assert_eq!(six(around.finish().counters(arena())), [10, 1, 10, 1, 10, 1]);
+    assert_eq!(memprof::snapshot().totals(arena()).no_scope_total, 200);
+    worker.run(|_| [1, 2].map(free));
+}
+
+#[test]
+fn one_that_was_opened_in_a_future_ends_with_it() {
+    let _alone = alone();
+    let worker = Worker::start();
+    let mut ambient = None;
+    let mut future = Box::pin(
+        poll_fn(|_| {
+            ambient = Some(memprof::ambient("opened in a future"));
+            worker.run(|_| alloc(1, 10));
+            Poll::Ready(())
+        })
+        .track(Site::named("opens an ambient one")),
+    );
+    assert!(future.as_mut().poll(&mut Wakers::from_waker(Waker::noop())).is_ready());
+    drop(future);
+    worker.run(|_| alloc(2, 200));
+    drop(ambient);
+    assert_eq!(columns_of(["opens an ambient one", "opened in a future"]), [(1, 10, 10); 2]);
+    worker.run(|_| [1, 2].map(free));
+}
+
+#[test]
+fn the_polls_of_a_future_are_not_under_an_ambient_scope_that_it_opened() {
+    let _alone = alone();
+    let worker = Worker::start();
+    let mut polls = 0;
+    let mut ambient = None;
+    let mut future = Box::pin(
+        poll_fn(|_| {
+            polls += 1;
+            ambient.get_or_insert_with(|| memprof::ambient("held over polls"));
+            alloc(polls, 100);
+            worker.run(move |_| alloc(10 * polls, 1));
+            if polls < 3 {
+                return Poll::Pending;
+            }
+            ambient = None;
+            Poll::Ready(())
+        })
+        .track(Site::named("holds an ambient one")),
+    );
+    for poll in 1..=3 {
+        assert_eq!(future.as_mut().poll(&mut Wakers::from_waker(Waker::noop())).is_ready(), poll == 3);
+    }
+    drop(future);
+    assert_eq!(columns_of(["holds an ambient one", "held over polls"]), [(1, 303, 303), (1, 3, 3)]);
+    worker.run(|_| [1, 2, 3, 10, 20, 30].map(free));
+}

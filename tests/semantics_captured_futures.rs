@@ -273,3 +273,37 @@ fn what_was_done_under_a_suspended_futures_context_is_in_its_row_before_the_next
     assert_eq!(columns_of("suspended"), (1, 3000, 3000), "ended");
     [1, 3].into_iter().for_each(free);
 }
+
+#[test]
+fn futures_that_were_polled_under_each_others_contexts_leave_their_blocks_to_nobody() {
+    let _alone = alone();
+    let poll_once = |address: u64, context: OnceCell<Context>| {
+        let context = std::rc::Rc::new(context);
+        let captured = context.clone();
+        let body = async move {
+            alloc(address);
+            captured.get_or_init(Context::current);
+            pause().await;
+            pause().await;
+        };
+        let mut future = Box::pin(body.track(site("polled in a circle")));
+        assert!(future.as_mut().poll(&mut Wakers::from_waker(Waker::noop())).is_pending());
+        (future, context)
+    };
+    let (own, own_context) = poll_once(1, OnceCell::new());
+    let (one, one_context) = poll_once(2, OnceCell::new());
+    let (other, other_context) = poll_once(3, OnceCell::new());
+    let poll_under = |future: &mut Pin<Box<dyn Future<Output = ()>>>, context: &OnceCell<Context>| {
+        let context = context.get().expect("captured");
+        let poll = || future.as_mut().poll(&mut Wakers::from_waker(Waker::noop())).is_pending();
+        assert!(context.run(poll));
+    };
+    let mut all: [Pin<Box<dyn Future<Output = ()>>>; 3] = [own, one, other];
+    poll_under(&mut all[0], &own_context);
+    poll_under(&mut all[1], &other_context);
+    poll_under(&mut all[2], &one_context);
+    drop(all);
+    Worker::start().run(|_| (1..=3).for_each(free));
+    let row = row(&memprof::snapshot(), arena(), "polled in a circle");
+    assert_eq!((row.ncalls, row.self_total, row.live), (3, 3000, 0));
+}

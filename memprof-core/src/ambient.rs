@@ -54,7 +54,7 @@ fn open() -> Locked<'static, Vec<Open>> {
 /// It behaves as a [`Context`] that each of those threads has entered: what they do falls into it, and scopes that
 /// they open stand under it. For threads that a program does not start itself: a framework's runner thread, a pool.
 /// Nested ambient scopes are last in, first out: one that ends first ends those that were opened in it. It stands in the report as an ordinary row, under the scope in which
-/// it was opened, which also gets its sums; opened outside any scope, it adds to nobody else.
+/// it was opened, which also gets its sums and ends it when it ends; opened outside any scope, it adds to nobody else.
 ///
 /// A thread with a scope open joins when it has left that scope.
 pub fn ambient(name: &str) -> Ambient {
@@ -81,21 +81,33 @@ pub fn ambient(name: &str) -> Ambient {
 
 impl Drop for Ambient {
     fn drop(&mut self) {
-        let _blind = blind::enter();
-        let mut open = open();
-        let Some(place) = open.iter().position(|open| open.id == self.id) else { return };
-        let mut ended = vec![open.remove(place)];
-        // Those that were opened in it stand behind it, and end before it.
-        let later = open.split_off(place);
-        for one in later {
-            let inside = ended.iter().any(|outer| one.is_in(&outer.shared));
-            if inside { &mut ended } else { &mut *open }.push(one);
-        }
-        CURRENT.store(open.last().map_or(0, |open| open.id), Ordering::Release);
-        drop(open);
-        state::announce();
-        ended.iter().rev().for_each(Open::end);
+        end(|open| open.id == self.id);
     }
+}
+
+/// A scope is being left: ends the ambient scopes that were opened in it.
+pub(crate) fn end_inside(scope: &Shared) {
+    if CURRENT.load(Ordering::Acquire) != 0 {
+        end(|open| open.is_in(scope));
+    }
+}
+
+/// Ends an ambient scope, and first those that were opened in it, which stand behind it.
+fn end(is_ending: impl Fn(&Open) -> bool) {
+    let _blind = blind::enter();
+    let mut open = open();
+    let mut ended: Vec<Open> = Vec::new();
+    for one in core::mem::take(&mut *open) {
+        let ends = is_ending(&one) || ended.iter().any(|outer| one.is_in(&outer.shared));
+        if ends { &mut ended } else { &mut *open }.push(one);
+    }
+    if ended.is_empty() {
+        return;
+    }
+    CURRENT.store(open.last().map_or(0, |open| open.id), Ordering::Release);
+    drop(open);
+    state::announce();
+    ended.iter().rev().for_each(Open::end);
 }
 
 impl Open {
@@ -203,6 +215,18 @@ impl Slot {
             self.ambient.store(id, Ordering::Release);
         }
         true
+    }
+
+    /// What is about to be entered here is not under an ambient scope that was opened in it: the thread joins that again
+    /// when it has left it.
+    pub(crate) fn come_out_of_ambient_in(&'static self, scope: &Shared) {
+        let top = self.top();
+        let in_ambient = top.kind() == Kind::Context && top.hidden.is(&self.base);
+        if in_ambient && top.shared().is_some_and(|ambient| ambient.is_inside(scope)) {
+            let _blind = blind::enter();
+            self.leave_top();
+            self.state.set(u64::from(state::STALE));
+        }
     }
 
     /// The frame on the base.

@@ -8,6 +8,7 @@ use core::pin::Pin;
 use core::task::{Context as TaskContext, Poll};
 
 use crate::activation::{Account, Beside};
+use crate::ambient;
 use crate::blind;
 use crate::context::Context;
 use crate::frame::{Kind, Tag};
@@ -89,6 +90,7 @@ impl<F> Tracked<F> {
     #[cold]
     fn enter_slowly(&mut self) -> Option<Entered> {
         let slot = scopes::ready()?;
+        self.lane.inspect(|lane| come_out_of_ambient(slot, lane));
         let (lane, task) = if let Some(lane) = self.lane {
             (lane, is_task(lane))
         } else {
@@ -124,6 +126,13 @@ fn begin(slot: &'static Slot, site: &'static Site) -> Option<(&'static Lane, boo
     lane.activation.tag.set(Tag::new(home, step.path).0);
     slot.count_call(&step);
     Some((lane, task))
+}
+
+/// A future is not polled or dropped under an ambient scope that was opened in it.
+fn come_out_of_ambient(slot: &'static Slot, lane: &'static Lane) {
+    if let Some(shared) = lane.activation.shared() {
+        slot.come_out_of_ambient_in(&shared);
+    }
 }
 
 /// Notes the lane that this poll merges into, and keeps it from becoming somebody else's.
@@ -187,10 +196,14 @@ impl<F> Drop for Tracked<F> {
         let _end = lane.map(EndOnDrop);
         let _entered = lane.and_then(|lane| {
             let slot = current_slot()?;
+            come_out_of_ambient(slot, lane);
             slot.enter_poll(self.site, lane).map(Entered)
         });
         // SAFETY: dropped here and nowhere else; it stays where it was pinned.
         unsafe { ManuallyDrop::drop(&mut self.future) };
+        if let Some(shared) = lane.and_then(|lane| lane.activation.shared()) {
+            ambient::end_inside(&shared);
+        }
     }
 }
 

@@ -182,6 +182,8 @@ impl Lane {
     /// Ends the lane: later hand-overs go to `forward`, and so does what still waits. `outstanding` is what the
     /// lane's own threads counted, without those that wait.
     pub(crate) fn end(&'static self, forward: Option<&'static Self>, outstanding: i64) {
+        // Futures may have been polled under each other's contexts; none inherits from itself.
+        let forward = forward.filter(|forward| !forward.leaves_to(self));
         if let Some(forward) = forward {
             forward.hold();
         }
@@ -194,11 +196,23 @@ impl Lane {
 
     /// Who is charged for blocks of this lane now: itself, or whoever its end left them to.
     pub(crate) fn heir(&'static self) -> Option<&'static Self> {
-        let mut lane = self;
-        while lane.pending.load(Ordering::Acquire) & ENDED != 0 {
-            lane = lane.forward.get()?;
-        }
-        Some(lane)
+        self.heirs().find(|lane| !lane.has_ended())
+    }
+
+    /// Itself, and whom its blocks went to in turn.
+    fn heirs(&'static self) -> impl Iterator<Item = &'static Self> {
+        /// Two futures may leave their blocks to each other at the same moment: then to nobody.
+        const MOST: usize = 1 << 16;
+        let next = |lane: &&'static Self| if lane.has_ended() { lane.forward.get() } else { None };
+        core::iter::successors(Some(self), next).take(MOST)
+    }
+
+    fn leaves_to(&'static self, lane: &Self) -> bool {
+        self.heirs().any(|heir| core::ptr::eq(heir, lane))
+    }
+
+    fn has_ended(&self) -> bool {
+        self.pending.load(Ordering::Acquire) & ENDED != 0
     }
 
     /// Whether hand-overs wait to be charged, on a lane that runs (that of a `Context` may have ended: then `true`).

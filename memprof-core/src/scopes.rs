@@ -6,6 +6,7 @@
 
 use core::marker::PhantomData;
 
+use crate::ambient;
 use crate::blind;
 use crate::counters::{Counters, Tally};
 use crate::frame::{Frame, Kind, NODE_OPEN, SHARES, SITE_OPEN, Tag, UNDER_CONTEXT};
@@ -327,6 +328,7 @@ impl Slot {
     fn leave_scope(&'static self, frame: &'static Frame, below: &'static Frame) {
         if let Some(shared) = frame.shared() {
             let _blind = blind::enter();
+            ambient::end_inside(&shared);
             shared.close();
             self.absorb(frame, &shared);
             self.end_sharing(frame);

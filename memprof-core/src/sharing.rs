@@ -110,6 +110,12 @@ impl Shared {
         open.take_while(|shared| !shared.is_closed()).flat_map(|shared| shared.nodes.iter().copied())
     }
 
+    /// Whether what happens here is part of `outer`.
+    pub(crate) fn is_inside(&self, outer: &Self) -> bool {
+        core::iter::successors(self.around.shared(), |shared| shared.around.shared())
+            .any(|shared| core::ptr::eq(shared, outer))
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
