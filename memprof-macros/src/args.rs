@@ -26,7 +26,7 @@ impl Args {
     /// Refuses what says nothing about one function.
     pub(crate) fn on_function(self) -> Result<Self> {
         self.without_skip(
-            "`skip` leaves a function out of a tracked `impl` block, and here is none: remove the attribute instead",
+            "`skip` leaves a function out of a tracked `impl` block, and none sees it here: take it out of the `cfg_attr` if it is in one, or remove the attribute",
         )
     }
 
