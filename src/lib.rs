@@ -13,6 +13,8 @@ pub use memprof_macros::track;
 
 #[doc(hidden)]
 pub mod __private {
+    pub use core::compile_error;
+
     pub use memprof_core::__private::*;
 }
 
@@ -78,6 +80,12 @@ macro_rules! scope {
         let __scope = $crate::__private::enter($crate::__named_site!($name));
         $body
     }};
+    ($($other:tt)*) => {
+        $crate::__private::compile_error!(
+            "`scope!` takes a name alone, or a name and a block: `scope!(\"load\")`, `scope!(\"load\", { .. })`, \
+             `scope!(\"load\", async { .. })` or `scope!(\"load\", async move { .. })`; an `unsafe` block goes into the braces"
+        )
+    };
 }
 
 /// The site of a name that is made at run time, and only while memprof measures. The name is borrowed.

@@ -218,3 +218,53 @@ fn functions_made_by_macros_keep_their_contexts_apart() {
     function!(tail tail, async { 5 });
     assert_eq!((sync(1), block_on(asynchronous(2)), block_on(tail())), (2, 3, 5));
 }
+
+/// What `$e * 2` means must not depend on how the attribute takes the function apart (rust-lang/rust #67062).
+#[test]
+fn an_expression_given_to_a_macro_stays_one_operand() {
+    struct Block;
+    macro_rules! function {
+        ($e:expr) => {
+            #[track]
+            fn sync() -> u32 {
+                $e * 2
+            }
+            #[track]
+            fn with_inner_attribute() -> u32 {
+                #![allow(clippy::all)]
+                $e * 2
+            }
+            #[track]
+            async fn asynchronous() -> u32 {
+                $e * 2
+            }
+            #[track]
+            fn before_a_future() -> impl Future<Output = u32> {
+                let doubled = $e * 2;
+                async move { doubled }
+            }
+            #[track]
+            fn in_the_signature(array: [u8; $e * 2]) -> [u8; $e * 2] {
+                array
+            }
+            #[track]
+            impl Block {
+                const CONSTANT: u32 = $e * 2;
+                fn method() -> u32 {
+                    $e * 2
+                }
+                #[track(skip)]
+                fn skipped() -> u32 {
+                    $e * 2
+                }
+                const fn constant() -> u32 {
+                    $e * 2
+                }
+            }
+        };
+    }
+    function!(1 + 2);
+    assert_eq!((sync(), with_inner_attribute(), block_on(asynchronous())), (6, 6, 6));
+    assert_eq!((block_on(before_a_future()), in_the_signature([0; 6]).len()), (6, 6));
+    assert_eq!((Block::CONSTANT, Block::method(), Block::skipped(), Block::constant()), (6, 6, 6, 6));
+}

@@ -171,9 +171,58 @@ impl Display for Frame {
     }
 }
 
+/// A block given to a macro is not superfluous where the macro puts it: `unused_braces` heeds blocks that end a body, or stand in it.
+macro_rules! around_a_block {
+    ($value:block, $unit:block) => {
+        #[track]
+        fn block_returned(n: u8) -> u8 {
+            if n == 0 {
+                return $value;
+            }
+            $value
+        }
+        #[track]
+        fn block_after_a_statement(n: u8) -> u8 {
+            let m = n;
+            $unit
+            if m == 0 { m } else $value
+        }
+        #[track]
+        fn block_after_an_attribute() -> u8 {
+            #![doc = "The value."]
+            $value
+        }
+        #[track]
+        async fn block_of_an_async_function() -> u8 {
+            std::future::ready(()).await;
+            $value
+        }
+        #[track]
+        fn block_before_a_future() -> impl Future<Output = u8> {
+            $unit
+            async { $value }
+        }
+        struct Blocks;
+        #[track]
+        impl Blocks {
+            fn block_of_a_method(&self) -> u8 {
+                $value
+            }
+            #[track(skip)]
+            const fn block_of_a_method_left_out(&self) -> u8 {
+                $value
+            }
+        }
+    };
+}
+around_a_block!({ 3 }, { empty() });
+
 #[test]
 fn no_lint_fires_under_forbid() {
     memprof::enable();
+    assert_eq!((block_returned(1), block_after_a_statement(1), block_after_an_attribute()), (3, 3, 3));
+    assert_eq!((block_on(block_of_an_async_function()), block_on(block_before_a_future())), (3, 3));
+    assert_eq!((Blocks.block_of_a_method(), Blocks.block_of_a_method_left_out()), (3, 3));
     empty();
     block_on(nothing());
     assert_eq!(

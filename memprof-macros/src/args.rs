@@ -26,7 +26,7 @@ impl Args {
     /// Refuses what says nothing about one function.
     pub(crate) fn on_function(self) -> Result<Self> {
         self.without_skip(
-            "`skip` leaves a function out of a tracked `impl` block, and here is none: remove the attribute instead",
+            "`skip` leaves a function out of a tracked `impl` block, and none sees it here: take it out of the `cfg_attr` if it is in one, or remove the attribute",
         )
     }
 
@@ -135,12 +135,12 @@ impl Args {
 }
 
 fn parse_name(key: &Ident, input: ParseStream<'_>) -> Result<LitStr> {
-    const EXPECTED: &str = "`name` takes a non-empty string literal";
+    const EXPECTED: &str = "`name` takes a non-blank string literal";
     parse_equals(key, input)?;
     let value: Expr = input.parse().map_err(|error| Error::new(error.span(), format!("{EXPECTED}; {ACCEPTED}")))?;
     match value {
         Expr::Lit(ExprLit { lit: Lit::Str(name), attrs })
-            if attrs.is_empty() && name.suffix().is_empty() && !name.value().is_empty() =>
+            if attrs.is_empty() && name.suffix().is_empty() && !name.value().trim().is_empty() =>
         {
             Ok(name)
         }

@@ -1,11 +1,12 @@
 //! The function that measures itself: what `#[track]` writes.
 //!
 //! Nothing is put *around* the user's code: no closure, no `#[allow]`, no renamed variable. `?`, `return`, labels and borrows mean what they
-//! meant. Three rules keep it so, and every quotation below follows them:
+//! meant. Four rules keep it so, and every quotation below follows them:
 //!
 //! * What is introduced carries the span `mixed_site`: local names are invisible to the body, and lints know them for a macro's.
 //! * What is wrapped is wrapped in **the user's own braces**. They carry the user's edition, on which the drop order of temporaries depends
 //!   (RFC 3606), and they are where the compiler points.
+//! * What is kept is kept as the compiler's own stream: see [`invisible`](crate::invisible).
 //! * Every path starts at `__private`. In the comments below `P` is `::memprof::__private`.
 //!
 //! The empty `const _` at the head of the user's block keeps `unused_braces` from taking a one-line body for superfluous braces.
@@ -22,7 +23,7 @@ use crate::tail::Tail;
 
 /// The function, measured. One without a body is given back as it is.
 pub(crate) fn measured(function: &Function, args: &Args) -> TokenStream {
-    let Function { attrs, vis, defaultness, sig, body, .. } = function;
+    let Function { attrs, head, sig, body, .. } = function;
     let Some(body) = body else {
         return function.to_token_stream();
     };
@@ -38,9 +39,7 @@ pub(crate) fn measured(function: &Function, args: &Args) -> TokenStream {
 
     let mut tokens = TokenStream::new();
     tokens.append_all(attrs);
-    vis.to_tokens(&mut tokens);
-    defaultness.to_tokens(&mut tokens);
-    sig.to_tokens(&mut tokens);
+    head.to_tokens(&mut tokens);
     body.brace.surround(&mut tokens, |tokens| {
         tokens.append_all(&body.inner_attrs);
         tokens.append_all([site, statements]);

@@ -10,6 +10,7 @@ use syn::{Attribute, Meta, Path, Result, Token, braced};
 
 use crate::args::Args;
 use crate::expand;
+use crate::invisible;
 use crate::item::Function;
 
 /// An `impl` block, its functions apart from the rest.
@@ -134,7 +135,7 @@ fn other(input: ParseStream<'_>) -> Result<TokenStream> {
             break;
         }
     }
-    Ok(tokens)
+    Ok(invisible::made_visible(tokens))
 }
 
 /// Whether one token tree is left.

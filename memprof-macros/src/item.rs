@@ -10,6 +10,7 @@ use syn::token::Brace;
 use syn::{Attribute, Error, Path, Result, Signature, Token, Visibility, braced};
 
 use crate::implblock::ImplBlock;
+use crate::invisible;
 
 /// The annotated item.
 pub(crate) enum Item {
@@ -37,8 +38,8 @@ impl Parse for Item {
 /// A function, method or trait method, with or without a body.
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
-    pub(crate) vis: Visibility,
-    pub(crate) defaultness: Option<Token![default]>,
+    /// From the visibility to the end of the signature, as written.
+    pub(crate) head: TokenStream,
     pub(crate) sig: Signature,
     pub(crate) body: Option<Body>,
     /// Left out of a tracked `impl` block by `#[track(skip)]`.
@@ -47,11 +48,16 @@ pub(crate) struct Function {
 }
 
 /// The braces of a function and what is in them.
+///
+/// The tokens are the compiler's own stream, handed on unopened: see [`invisible`].
 pub(crate) struct Body {
     pub(crate) brace: Brace,
     /// `#![..]` at the very start: they speak about the function.
     pub(crate) inner_attrs: Vec<Attribute>,
+    /// What comes after those.
     pub(crate) tokens: TokenStream,
+    /// Everything between the braces.
+    written: TokenStream,
 }
 
 impl Function {
@@ -84,41 +90,48 @@ impl Function {
         None
     }
 
-    fn parse_head(input: ParseStream<'_>) -> Result<(Visibility, Option<Token![default]>, Signature)> {
-        Ok((input.parse()?, input.parse()?, input.parse()?))
+    fn parse_head(input: ParseStream<'_>) -> Result<Signature> {
+        input.parse::<Visibility>()?;
+        input.parse::<Option<Token![default]>>()?;
+        input.parse()
     }
 }
 
 impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
-        let (vis, defaultness, sig) = Self::parse_head(input)?;
+        let ahead = input.fork();
+        let sig = Self::parse_head(input)?;
+        let mut head = TokenStream::new();
+        while ahead.cursor() != input.cursor() {
+            head.append(ahead.parse::<TokenTree>()?);
+        }
         let semi: Option<Token![;]> = input.parse()?;
         let body = if semi.is_none() { Some(input.parse()?) } else { None };
-        Ok(Self { attrs, vis, defaultness, sig, body, skipped: false, semi })
+        Ok(Self { attrs, head, sig, body, skipped: false, semi })
     }
 }
 
 impl Parse for Body {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let whole = input.fork().parse().ok().and_then(invisible::braces_of);
+        let whole = whole.ok_or_else(|| input.error("expected curly braces"))?;
         let content;
         let brace = braced!(content in input);
         let inner_attrs = content.call(Attribute::parse_inner)?;
-        Ok(Self { brace, inner_attrs, tokens: content.parse()? })
+        let rest = content.parse()?;
+        let written = whole.stream();
+        let tokens = if inner_attrs.is_empty() { written.clone() } else { invisible::made_visible(rest) };
+        Ok(Self { brace, inner_attrs, tokens, written })
     }
 }
 
 impl ToTokens for Function {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         tokens.append_all(&self.attrs);
-        self.vis.to_tokens(tokens);
-        self.defaultness.to_tokens(tokens);
-        self.sig.to_tokens(tokens);
+        self.head.to_tokens(tokens);
         if let Some(body) = &self.body {
-            body.brace.surround(tokens, |tokens| {
-                tokens.append_all(&body.inner_attrs);
-                body.tokens.to_tokens(tokens);
-            });
+            body.brace.surround(tokens, |tokens| body.written.to_tokens(tokens));
         }
         self.semi.to_tokens(tokens);
     }

@@ -13,12 +13,14 @@
 //! | `expand` | the measured function |
 //! | `captures` | the order in which an `async fn` drops its arguments |
 //! | `returned` | the type that the `async` block of an `async fn` is told |
+//! | `invisible` | what `macro_rules!` macros put around their arguments |
 //! | `tail` | functions that end in a future |
 
 mod args;
 mod captures;
 mod expand;
 mod implblock;
+mod invisible;
 mod item;
 mod returned;
 mod tail;

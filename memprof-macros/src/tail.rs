@@ -8,6 +8,7 @@ use quote::{ToTokens, TokenStreamExt as _};
 use syn::parse::Parser as _;
 use syn::{Block, Expr, ExprCall, Stmt};
 
+use crate::invisible;
 use crate::item::Body;
 
 /// A body, cut before its last expression.
@@ -68,7 +69,7 @@ impl Tail {
     /// The body again, its future wrapped by `wrap`.
     pub(crate) fn rewrite(self, wrap: impl FnOnce(TokenStream) -> TokenStream) -> TokenStream {
         let mut tokens = TokenStream::new();
-        tokens.append_all(self.prefix);
+        tokens.append_all(invisible::made_visible(self.prefix.into_iter().collect()));
         let mut future = TokenStream::new();
         future.append_all(self.future.keywords);
         future.append(self.future.block);

@@ -49,6 +49,7 @@ fn without_the_feature_arguments_and_places_are_still_checked() {
     let wrong = [
         (quote!(nam = "x"), function.clone()),
         (quote!(name = ""), function.clone()),
+        (quote!(name = " \t"), function.clone()),
         (quote!(skip), function),
         (
             quote!(),

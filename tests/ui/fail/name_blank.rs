@@ -1,0 +1,6 @@
+#[memprof::track(name = "  ")]
+fn f() {}
+
+fn main() {
+    f();
+}

@@ -1,0 +1,3 @@
+fn main() {
+    memprof::scope!("load" { 1 });
+}
