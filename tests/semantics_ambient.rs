@@ -410,3 +410,29 @@ fn the_polls_of_a_future_are_not_under_an_ambient_scope_that_it_opened() {
     assert_eq!(columns_of(["holds an ambient one", "held over polls"]), [(1, 303, 303), (1, 3, 3)]);
     worker.run(|_| [1, 2, 3, 10, 20, 30].map(free));
 }
+
+#[test]
+fn a_future_may_be_polled_in_a_scope_under_an_ambient_one_that_it_opened() {
+    let _alone = alone();
+    let mut ambient = None;
+    let mut future = Box::pin(
+        poll_fn(|_| {
+            ambient.get_or_insert_with(|| memprof::ambient("around its own future"));
+            alloc(1, 100);
+            // Each is a part of the other, which must not go on for ever.
+            drop(memprof::snapshot());
+            memprof::counters(arena());
+            free(1);
+            Poll::<()>::Pending
+        })
+        .track(Site::named("polled under its own")),
+    );
+    let mut poll = || assert!(future.as_mut().poll(&mut Wakers::from_waker(Waker::noop())).is_pending());
+    poll();
+    // This thread is under the ambient scope from here on.
+    alloc(2, 7);
+    let around = Scope::enter(Site::named("around the second poll"));
+    poll();
+    drop(around);
+    free(2);
+}

@@ -1,5 +1,6 @@
 //! Ambient scopes: a scope for the threads that no scope reaches.
 
+use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
@@ -147,14 +148,47 @@ impl Open {
         self.parent.as_ref().is_some_and(|parent| core::ptr::eq(&raw const **parent, scope))
     }
 
-    /// What it recorded so far, as if it ended now, and first those of `open` that were opened in it.
+    /// What it recorded so far, as if it ended now, and first those of `open` that were opened in it. Nothing where that is
+    /// what is being found out: a future that opened it may be polled in a scope under it.
     fn so_far(&self, space: Space, open: &[Self]) -> Tally {
+        let Some(_adding) = Adding::begin(self.id) else { return Tally::default() };
         let threads = Slot::all().filter(|slot| slot.ambient.load(Ordering::Acquire) == self.id);
         let parts = threads.flat_map(Slot::ambient_part).filter(|(of, ..)| *of == space).map(|(_, tally, _)| tally);
         let inside = open.iter().filter(|one| one.is_in(&self.shared)).map(|one| one.so_far(space, open));
         let mut added = self.shared.pending(space).unwrap_or_default();
         parts.chain(inside).for_each(|tally| added.fold(&tally));
         self.sum(space, &added)
+    }
+}
+
+/// An ambient scope that is being added up on this thread.
+struct Adding;
+
+/// Of one in another, and so on; what is further in is left out.
+const MOST_ADDING: usize = 16;
+
+thread_local! {
+    /// Without a destructor: the report at exit asks, too.
+    static ADDING: Cell<([u64; MOST_ADDING], usize)> = const { Cell::new(([0; MOST_ADDING], 0)) };
+}
+
+impl Adding {
+    /// `None` if it is being added up already.
+    fn begin(id: u64) -> Option<Self> {
+        let (mut ids, count) = ADDING.get();
+        if count == MOST_ADDING || ids[..count].contains(&id) {
+            return None;
+        }
+        ids[count] = id;
+        ADDING.set((ids, count + 1));
+        Some(Self)
+    }
+}
+
+impl Drop for Adding {
+    fn drop(&mut self) {
+        let (ids, count) = ADDING.get();
+        ADDING.set((ids, count - 1));
     }
 }
 
