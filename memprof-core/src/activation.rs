@@ -244,8 +244,11 @@ impl HostAccount {
         let account = self.copy();
         self.sequence.open();
         beside();
-        set(&self.tally, Tally::default().words());
-        self.set_inside(&Inside::default());
+        // Many futures end without an event.
+        if account != Account::default() {
+            set(&self.tally, Tally::default().words());
+            self.set_inside(&Inside::default());
+        }
         self.sequence.close();
         account
     }
