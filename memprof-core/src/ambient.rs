@@ -54,8 +54,9 @@ fn open() -> Locked<'static, Vec<Open>> {
 ///
 /// It behaves as a [`Context`] that each of those threads has entered: what they do falls into it, and scopes that
 /// they open stand under it. For threads that a program does not start itself: a framework's runner thread, a pool.
-/// Nested ambient scopes are last in, first out: one that ends first ends those that were opened in it. It stands in the report as an ordinary row, under the scope in which
-/// it was opened, which also gets its sums and ends it when it ends; opened outside any scope, it adds to nobody else.
+/// Nested ambient scopes are last in, first out: one that ends first ends those that were opened in it. It stands in
+/// the report as an ordinary row, under the scope in which it was opened, which also gets its sums and ends it when it
+/// ends; opened outside any scope, it adds to nobody else.
 ///
 /// A thread with a scope open joins when it has left that scope.
 pub fn ambient(name: &str) -> Ambient {
@@ -222,8 +223,7 @@ impl Slot {
     /// Enters or leaves ambient scopes; `false` if that has to wait until this thread has no scope open.
     fn follow_ambient(&'static self) -> bool {
         let current = CURRENT.load(Ordering::Acquire);
-        let entered = self.top().below().is_some()
-            && self.first().is_some_and(|first| first.kind() == Kind::Context && first.hidden.is(&self.base));
+        let entered = self.top().below().is_some() && self.first().is_some_and(|first| self.is_ambient(first));
         if entered && self.ambient.load(Ordering::Acquire) == current && current != 0 {
             return true;
         }
@@ -255,12 +255,16 @@ impl Slot {
     /// when it has left it.
     pub(crate) fn come_out_of_ambient_in(&'static self, scope: &Shared) {
         let top = self.top();
-        let in_ambient = top.kind() == Kind::Context && top.hidden.is(&self.base);
-        if in_ambient && top.shared().is_some_and(|ambient| ambient.is_inside(scope)) {
+        if self.is_ambient(top) && top.shared().is_some_and(|ambient| ambient.is_inside(scope)) {
             let _blind = blind::enter();
             self.leave_top();
             self.state.set(u64::from(state::STALE));
         }
+    }
+
+    /// Whether this is the context of an ambient scope, which no guard leaves.
+    fn is_ambient(&'static self, frame: &'static Frame) -> bool {
+        frame.kind() == Kind::Context && frame.hidden.is(&self.base)
     }
 
     /// The frame on the base.

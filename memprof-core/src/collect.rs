@@ -175,7 +175,7 @@ fn read_space(space: Space, calls: &[u64], base: &Base, sums: &mut Vec<PathSums>
     sums.resize(paths, PathSums::default());
     let polled = rows::read(space, sums, unread);
     // What was done under the contexts of futures that nobody polls is in no thread's numbers yet.
-    for lane in Lane::all().filter(|lane| lane.activation.is_captured()) {
+    for lane in Lane::all() {
         let Some((path, before, added)) = lane.activation.suspended(space) else { continue };
         if let Some(sums) = sums.get_mut(path.index())
             && !polled.iter().any(|polled| core::ptr::eq(*polled, lane))

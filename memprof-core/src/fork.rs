@@ -1,11 +1,11 @@
 //! Forks: the child starts with the parent's records and never hangs on a lock that a thread held which it lacks.
 //!
 //! All locks of the recorder, its hash maps' included, are taken only by a thread that is hidden
-//! ([`lock`](crate::lock), [`blind`](crate::blind)). So before a fork the forking thread closes a gate that hidden stretches pass at their
-//! beginning, and waits until nobody is inside; parent and child open it again. Each side announces itself and then
-//! looks at the other, in one total order, so at least one of the two sees the other (the argument of Dekker's
-//! algorithm), and both yield to the fork. A hidden stretch inside another one, and one of the forking thread itself,
-//! passes freely.
+//! ([`lock`](crate::lock), [`blind`](crate::blind)). So before a fork the forking thread closes a gate that hidden
+//! stretches pass at their beginning, and waits until nobody is inside; parent and child open it again. Each side
+//! announces itself and then looks at the other, in one total order, so at least one of the two sees the other (the
+//! argument of Dekker's algorithm), and both yield to the fork. A hidden stretch inside another one, and one of the
+//! forking thread itself, passes freely.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
