@@ -74,6 +74,13 @@ fn offset(align: usize) -> usize {
     align.max(TAG)
 }
 
+/// Whether a block is aligned to no more than its tag. Asked first, so that offset and alignment are constants for the
+/// blocks that most are.
+#[inline(always)]
+fn is_common(layout: Layout) -> bool {
+    layout.align() <= TAG
+}
+
 /// The layout to ask upstream for; `None` if that would be larger than any block may be.
 #[inline(always)]
 fn padded(layout: Layout) -> Option<Layout> {
@@ -102,6 +109,59 @@ unsafe fn tag_of(block: *mut u8) -> *mut Tag {
 }
 
 impl<A: GlobalAlloc> Alloc<A> {
+    /// [`alloc`](GlobalAlloc::alloc) with tags on.
+    ///
+    /// # Safety
+    ///
+    /// * The layout has a size.
+    #[inline(always)]
+    unsafe fn alloc_tagged(&self, layout: Layout) -> *mut u8 {
+        let Some(padded) = padded(layout) else { return failed() };
+        // SAFETY: `padded` has a size, since a tag has one.
+        let memory = unsafe { self.inner.alloc(padded) };
+        // SAFETY: fresh from upstream for that layout.
+        unsafe { Self::finish(memory, layout) }
+    }
+
+    /// # Safety
+    ///
+    /// * As for [`alloc_tagged`](Self::alloc_tagged).
+    #[inline(never)]
+    unsafe fn alloc_aligned(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: handed on.
+        unsafe { self.alloc_tagged(layout) }
+    }
+
+    /// [`dealloc`](GlobalAlloc::dealloc) with tags on.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`give_back`](Self::give_back).
+    #[inline(always)]
+    unsafe fn dealloc_tagged(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the block came from `finish`, behind its tag.
+        let place = unsafe { tag_of(block) };
+        // SAFETY: `finish` wrote it.
+        let tag = unsafe { place.read() };
+        match host::freed(block as u64, layout.size() as u64, tag) {
+            // SAFETY: the caller gives up the block, which came from here.
+            Event::Done(()) => unsafe { self.give_back(block, layout) },
+            // SAFETY: likewise.
+            Event::Look(()) => unsafe { self.look_and_give_back(block, layout) },
+            // SAFETY: likewise.
+            Event::Slow => unsafe { self.give_back_slowly(block, layout, tag) },
+        }
+    }
+
+    /// # Safety
+    ///
+    /// * As for [`give_back`](Self::give_back).
+    #[inline(never)]
+    unsafe fn dealloc_aligned(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: handed on.
+        unsafe { self.dealloc_tagged(block, layout) };
+    }
+
     /// Turns what upstream gave for a padded layout into the block that the program gets.
     ///
     /// # Safety
@@ -176,11 +236,13 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
             // SAFETY: handed on unchanged.
             return unsafe { self.inner.alloc(layout) };
         }
-        let Some(padded) = padded(layout) else { return failed() };
-        // SAFETY: `padded` has a size, since a tag has one.
-        let memory = unsafe { self.inner.alloc(padded) };
-        // SAFETY: fresh from upstream for that layout.
-        unsafe { Self::finish(memory, layout) }
+        if is_common(layout) {
+            // SAFETY: handed on.
+            unsafe { self.alloc_tagged(layout) }
+        } else {
+            // SAFETY: handed on.
+            unsafe { self.alloc_aligned(layout) }
+        }
     }
 
     #[inline]
@@ -202,17 +264,12 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
             // SAFETY: handed on unchanged.
             return unsafe { self.inner.dealloc(block, layout) };
         }
-        // SAFETY: the block came from `finish`, behind its tag.
-        let place = unsafe { tag_of(block) };
-        // SAFETY: `finish` wrote it.
-        let tag = unsafe { place.read() };
-        match host::freed(block as u64, layout.size() as u64, tag) {
-            // SAFETY: the caller gives up the block, which came from here.
-            Event::Done(()) => unsafe { self.give_back(block, layout) },
-            // SAFETY: likewise.
-            Event::Look(()) => unsafe { self.look_and_give_back(block, layout) },
-            // SAFETY: likewise.
-            Event::Slow => unsafe { self.give_back_slowly(block, layout, tag) },
+        if is_common(layout) {
+            // SAFETY: handed on.
+            unsafe { self.dealloc_tagged(block, layout) };
+        } else {
+            // SAFETY: handed on.
+            unsafe { self.dealloc_aligned(block, layout) };
         }
     }
 

@@ -212,12 +212,18 @@ pub(crate) fn inside(scope: &Shared, space: Space) -> Tally {
 }
 
 impl Slot {
-    /// Takes note of a change of the state: this thread is on, and the next event like it takes the short path.
-    pub(crate) fn take_note(&'static self, state: u32) {
-        self.renew_net();
-        if self.follow_ambient() {
-            self.state.set(u64::from(state));
+    /// Takes note of whatever changed, so that the next event like this takes the short path. `false`: memprof is off.
+    pub(crate) fn take_note(&'static self) -> bool {
+        self.begin_note();
+        if !state::is_on() {
+            self.notify();
+            return false;
         }
+        self.renew_net();
+        if !self.follow_ambient() {
+            self.notify();
+        }
+        true
     }
 
     /// Enters or leaves ambient scopes; `false` if that has to wait until this thread has no scope open.
@@ -258,7 +264,7 @@ impl Slot {
         if self.is_ambient(top) && top.shared().is_some_and(|ambient| ambient.is_inside(scope)) {
             let _blind = blind::enter();
             self.leave_top();
-            self.state.set(u64::from(state::STALE));
+            self.notify();
         }
     }
 

@@ -57,7 +57,7 @@ pub fn snapshot() -> Snapshot {
         slot.settle();
     }
     let paths = PathId::count();
-    let on = state::is_on(state::decided());
+    let on = state::is_decided_on();
     let base = BASE.lock();
     let calls = read_calls(paths, &base.calls);
     let mut unread = 0;

@@ -195,7 +195,7 @@ impl Slot {
         frame.marks.set(Frame::marks_of(Kind::Context, UNDER_CONTEXT));
         frame.calls.set(&NO_CALLS);
         frame.hidden.set(None);
-        self.top.set(frame);
+        self.set_top_entered(frame);
         self.begin_segment(frame, shared.lane);
         self.sequence.close();
         frame.set_shared(Some(shared.clone()));

@@ -20,9 +20,17 @@ pub(crate) struct Tag(pub(crate) u64);
 
 impl Tag {
     pub(crate) const UNKNOWN: Self = Self(0);
+    /// The tag of no block, and of no lane: all ones, so that it stays what it is whatever is added by bits.
+    pub(crate) const NONE: Self = Self(u64::MAX);
 
     pub(crate) fn new(lane: &Lane, path: PathId) -> Self {
         Self(u64::from(lane.index()) << PATH_BITS | u64::from(path.bits()))
+    }
+
+    /// Whether this is [`NONE`](Self::NONE): by the uppermost bit, which no other has.
+    #[inline(always)]
+    pub(crate) fn is_none(self) -> bool {
+        self.0.cast_signed() < 0
     }
 
     #[inline(always)]

@@ -73,13 +73,12 @@ impl<F> Tracked<F> {
 
     /// Enters the scope for a poll; `None` if memprof is off or the thread cannot be recorded.
     fn enter(&mut self) -> Option<Entered> {
-        let state = state::load();
-        if !state::is_on(state) {
+        if !state::is_on() {
             return None;
         }
         let slot = thread::current();
         if let Some(lane) = self.lane
-            && slot.state.get() == u64::from(state)
+            && slot.is_informed()
             && let Some(opened) = slot.poll_again(self.site, lane)
         {
             return Some(Entered(opened));
@@ -107,7 +106,7 @@ impl<F> Tracked<F> {
 #[inline]
 fn current_slot() -> Option<&'static Slot> {
     let slot = thread::current();
-    if slot.state.get() == u64::from(state::load()) { Some(slot) } else { scopes::ready() }
+    if slot.is_informed() { Some(slot) } else { scopes::ready() }
 }
 
 /// Whether the future has the lane to itself, because it is not inside another tracked future.

@@ -159,14 +159,13 @@ fn read(slot: &'static Slot, frame: &'static Frame, space: Space) -> Tally {
 /// Enters a plain scope, if memprof measures and this thread can be recorded.
 #[inline(always)]
 pub(crate) fn enter(site: &'static Site) -> Option<Opened> {
-    let state = state::load();
-    if state::is_on(state) { enter_on(site, state) } else { None }
+    if state::is_on() { enter_on(site) } else { None }
 }
 
 #[inline]
-fn enter_on(site: &'static Site, state: u32) -> Option<Opened> {
+fn enter_on(site: &'static Site) -> Option<Opened> {
     let slot = thread::current();
-    if slot.state.get() != u64::from(state) {
+    if !slot.is_informed() {
         return enter_slowly(site);
     }
     let top = slot.top();
@@ -202,8 +201,8 @@ fn enter_slowly(site: &'static Site) -> Option<Opened> {
 #[inline]
 pub(crate) fn ready() -> Option<&'static Slot> {
     let slot = thread::current();
-    // A slot takes note of a state only where memprof is on.
-    if slot.state.get() == u64::from(state::load()) { Some(slot) } else { ready_slowly() }
+    // A thread takes note only where memprof is on.
+    if slot.is_informed() { Some(slot) } else { ready_slowly() }
 }
 
 #[cold]
@@ -212,13 +211,11 @@ fn ready_slowly() -> Option<&'static Slot> {
     if thread::is_hidden() {
         return None;
     }
-    let state = state::decided();
-    if !state::is_on(state) {
+    if !state::is_decided_on() {
         return None;
     }
     let Place::Slot(slot) = thread::place() else { return None };
-    slot.take_note(state);
-    Some(slot)
+    slot.take_note().then_some(slot)
 }
 
 impl Slot {
@@ -285,7 +282,7 @@ impl Slot {
             }
             site_row.outer.set(Some(frame));
         }
-        self.top.set(frame);
+        self.set_top_entered(frame);
     }
 
     /// Leaves the top frame, whatever its kind; the base stays.
@@ -309,7 +306,7 @@ impl Slot {
     #[inline]
     fn leave_plainly(&'static self, frame: &'static Frame) -> bool {
         let calls = frame.calls.get();
-        let plain = self.top.is(frame)
+        let plain = self.is_top(frame)
             && frame.marks.get() == Space::HOST.bit()
             && calls.left_epoch.get() == u64::from(state::epoch())
             && !self.lane.get().has_pending();
@@ -319,7 +316,7 @@ impl Slot {
             self.host.leave(below, Space::HOST.bit());
             calls.ended.add(1);
             calls.site.get().outer.set(None);
-            self.top.set(below);
+            self.set_top(below);
             self.sequence.close();
         }
         plain
@@ -357,7 +354,7 @@ impl Slot {
             site_row.outer.set(if under_context { frame.hidden.get() } else { None });
         }
         frame.serial.set(0);
-        self.top.set(below);
+        self.set_top(below);
     }
 }
 
@@ -403,7 +400,7 @@ impl Opened {
         let frame = self.frame;
         let slot = thread::current();
         let calls = frame.calls.get();
-        let plain = slot.top.is(frame)
+        let plain = slot.is_top(frame)
             && frame.serial.get() == self.serial
             && frame.marks.get() == 0
             && calls.left_epoch.get() == u64::from(state::epoch())
@@ -414,7 +411,7 @@ impl Opened {
         slot.sequence.open();
         calls.ended.add(1);
         calls.site.get().outer.set(None);
-        slot.top.set(frame.below_scope());
+        slot.set_top(frame.below_scope());
         slot.sequence.close();
     }
 

@@ -12,7 +12,7 @@
 //! charged to the innermost frame of its segment; that of a `Context` belongs to a lane that runs elsewhere, and is
 //! charged there.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
 use crate::blind;
 use crate::fork::Inside;
@@ -23,7 +23,6 @@ use crate::lock::Lock;
 use crate::net::HostNet;
 use crate::path::{PATH_CHUNKS, PathId};
 use crate::space::{MOST_SPACES, Space};
-use crate::state::STALE;
 use crate::system::{Blank, Counter, Known, Sequence, StaticRef, Table, leak};
 
 /// The activations of one path on one thread.
@@ -89,9 +88,11 @@ impl Blank for CacheEntry {
 #[repr(align(128))]
 pub(crate) struct Slot {
     pub(crate) sequence: Sequence,
-    /// The word of [`state`](crate::state) that this thread took note of.
-    pub(crate) state: Counter,
-    pub(crate) top: Known<Frame>,
+    /// [`Tag::NONE`] while something changed that this thread did not take note of, and 0 otherwise. Anybody writes it.
+    notice: AtomicU64,
+    /// The tag of host blocks of the top frame if that has an entry in the ledger, and [`Tag::NONE`] otherwise.
+    host_tag: Counter,
+    top: Known<Frame>,
     /// The lane of the top segment.
     pub(crate) lane: Known<Lane>,
     /// Blocks of that lane that this thread allocated, less those it freed, since the segment began.
@@ -117,7 +118,8 @@ pub(crate) struct Slot {
 impl Blank for Slot {
     const BLANK: Self = Self {
         sequence: Sequence::new(),
-        state: Counter::new(STALE as u64),
+        notice: AtomicU64::new(Tag::NONE.0),
+        host_tag: Counter::new(Tag::NONE.0),
         top: Known::new(&NO_FRAME),
         lane: Known::new(&NO_LANE),
         outstanding: Counter::new(0),
@@ -175,7 +177,6 @@ impl Slot {
         self.outstanding.set(0);
         self.base.tag.set(Tag::new(lane, PathId::ROOT).0);
         self.base.marks.set(Frame::marks_of(Kind::Base, Space::HOST.bit()));
-        self.top.set(&self.base);
         self.segment.set(Some(&self.base));
         self.sharing.set(None);
         let mut begun = self.keep_net(Space::HOST, || self.host.begin(&self.base));
@@ -185,18 +186,19 @@ impl Slot {
                 self.base.mark(Space::of_index(index).bit());
             }
         }
-        self.state.set(u64::from(STALE));
+        self.set_top(&self.base);
         self.sequence.close();
+        self.notify();
         begun
     }
 
     /// Gives the slot back to the pool: the thread has left all its scopes and ends.
     pub(crate) fn give_back(&'static self) {
-        self.state.set(u64::from(STALE));
+        self.notify();
         self.publish_net();
         self.lane.get().end(None, self.outstanding.signed());
         self.lane.set(&NO_LANE);
-        self.top.set(&NO_FRAME);
+        self.set_top(&NO_FRAME);
         self.taken.store(false, Ordering::Release);
     }
 
@@ -208,6 +210,57 @@ impl Slot {
     #[inline(always)]
     pub(crate) fn top(&'static self) -> &'static Frame {
         self.top.get()
+    }
+
+    /// Whether `frame` is the top.
+    #[inline(always)]
+    pub(crate) fn is_top(&self, frame: &'static Frame) -> bool {
+        self.top.is(frame)
+    }
+
+    /// Puts a frame on top that has just been entered, and so saw no event yet.
+    #[inline(always)]
+    pub(crate) fn set_top_entered(&self, frame: &'static Frame) {
+        self.host_tag.set(Tag::NONE.0);
+        self.top.set(frame);
+    }
+
+    /// Makes a frame the top again, once the ledgers know that those above it were left.
+    #[inline(always)]
+    pub(crate) fn set_top(&self, frame: &'static Frame) {
+        self.top.set(frame);
+        self.renew_host_tag(frame);
+    }
+
+    /// Brings [`host_tag`](Self::host_tag) up to date: the top has an entry now, or may have.
+    #[inline(always)]
+    pub(crate) fn renew_host_tag(&self, top: &'static Frame) {
+        let tag = if self.host.touched.is(top) { top.tag() } else { Tag::NONE };
+        self.host_tag.set(tag.0);
+    }
+
+    /// The tag of a host block of the top frame, if an event there needs nothing done first; otherwise [`Tag::NONE`].
+    #[inline(always)]
+    pub(crate) fn host_tag(&self) -> Tag {
+        Tag(self.host_tag.get() | self.notice.load(Ordering::Relaxed))
+    }
+
+    /// Whether this thread took note of everything.
+    #[inline(always)]
+    pub(crate) fn is_informed(&self) -> bool {
+        self.notice.load(Ordering::Relaxed) == 0
+    }
+
+    /// Has this thread look, at its next event, at what there is to take note of; called by any thread.
+    pub(crate) fn notify(&self) {
+        self.notice.store(Tag::NONE.0, Ordering::Release);
+    }
+
+    /// Begins taking note: whatever changes from now on notifies again.
+    pub(crate) fn begin_note(&self) {
+        self.notice.swap(0, Ordering::AcqRel);
+        // See `state::announce`.
+        fence(Ordering::SeqCst);
     }
 
     /// The ledger of a space, if this thread had an event there.
@@ -275,7 +328,9 @@ impl Slot {
     #[cold]
     pub(crate) fn touch(&'static self, space: Space, ledger: &'static Ledger) -> Option<()> {
         self.sequence.open();
-        let touched = ledger.touch(self.top(), space.bit(), (0, 0));
+        let top = self.top();
+        let touched = ledger.touch(top, space.bit(), (0, 0));
+        self.renew_host_tag(top);
         self.sequence.close();
         touched
     }
@@ -296,6 +351,7 @@ impl Slot {
                     let Some(ledger) = self.ledger(space) else { return };
                     self.sequence.open();
                     self.keep_net(space, || ledger.charge(innermost, space.bit(), hand_over));
+                    self.renew_host_tag(self.top());
                     self.sequence.close();
                     if space != Space::HOST && self.sharing.get().is_some() {
                         self.publish_event(

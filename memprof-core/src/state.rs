@@ -1,64 +1,59 @@
-//! Whether the process measures, and which stretch of measuring this is.
+//! Whether the process measures, and how threads learn that this, or anything else they go by, changed.
 //!
-//! One word says both at once: its lowest bit is on or off, the rest counts the changes. A thread keeps the last
-//! value that it took note of, so one comparison on the hot path sees every enable, disable, reset and ambient scope,
-//! and sends the thread to the cold path once for each.
+//! One word says on or off. Whoever changes it, begins an epoch, or opens or ends an ambient scope, then marks every
+//! thread's slot ([`Slot::notify`]). So the hot path looks at its own slot alone, and a thread goes to the cold path
+//! once for each change.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering, fence};
 
+use crate::slot::Slot;
 use crate::start;
 
-/// Nothing was decided yet: the environment is read at the first event. Odd, so that it reads as "on".
-const UNREAD: u32 = u32::MAX;
-/// What a thread has noted before it noted anything; even, so that it never equals a state that is on.
-pub(crate) const STALE: u32 = 0;
+const OFF: u32 = 0;
+const ON: u32 = 1;
+/// Nothing was decided yet: the environment is read at the first event. Not zero, so that it passes for on.
+const UNREAD: u32 = 2;
 
 static STATE: AtomicU32 = AtomicU32::new(UNREAD);
 static EPOCH: AtomicU32 = AtomicU32::new(1);
 
-/// The word as it stands: odd is on, or not decided yet.
+/// Whether events are to be recorded, or this is not decided yet.
 #[inline(always)]
-pub(crate) fn load() -> u32 {
-    if cfg!(feature = "runtime") { STATE.load(Ordering::Relaxed) } else { 2 }
+pub(crate) fn is_on() -> bool {
+    cfg!(feature = "runtime") && STATE.load(Ordering::Relaxed) != OFF
 }
 
-/// Whether a word of [`load`] says that events are to be recorded (or that this is not decided yet).
-#[inline(always)]
-pub(crate) fn is_on(state: u32) -> bool {
-    state & 1 != 0
-}
-
-/// The word, once the environment was read.
+/// Whether events are to be recorded, once the environment was read.
 #[cold]
-pub(crate) fn decided() -> u32 {
-    if load() == UNREAD {
+pub(crate) fn is_decided_on() -> bool {
+    if STATE.load(Ordering::Relaxed) == UNREAD {
         start::start();
     }
-    load()
+    is_on()
 }
 
 /// The first decision, from the environment.
 pub(crate) fn decide(on: bool) {
-    let _ = STATE.compare_exchange(UNREAD, 2 | u32::from(on), Ordering::AcqRel, Ordering::Relaxed);
+    let _ = STATE.compare_exchange(UNREAD, word(on), Ordering::AcqRel, Ordering::Relaxed);
 }
 
 /// Switches measuring on or off; does nothing if it is so already.
 pub(crate) fn switch(on: bool) {
-    decided();
-    let _ = STATE
-        .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |state| (is_on(state) != on).then_some(next(state) ^ 1));
+    if is_decided_on() != on {
+        STATE.store(word(on), Ordering::Release);
+        announce();
+    }
 }
 
-/// Makes every thread take note at its next event.
+fn word(on: bool) -> u32 {
+    if on { ON } else { OFF }
+}
+
+/// Makes every thread take note, at its next event, of what the caller has changed.
 pub(crate) fn announce() {
-    decided();
-    let _ = STATE.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |state| Some(next(state)));
-}
-
-/// One more change. Skips what the count must not meet when it comes round: stale and unread.
-fn next(state: u32) -> u32 {
-    let next = state.wrapping_add(2);
-    if next >= UNREAD - 1 { 2 | (next & 1) } else { next.max(2) }
+    // Either this sees a slot that is being taken, or its thread sees the change; see `take_note`.
+    fence(Ordering::SeqCst);
+    Slot::all().for_each(Slot::notify);
 }
 
 /// The number of resets so far, plus 1.
@@ -71,18 +66,4 @@ pub(crate) fn epoch() -> u32 {
 pub(crate) fn next_epoch() {
     EPOCH.fetch_add(1, Ordering::AcqRel);
     announce();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{STALE, UNREAD, is_on, next};
-
-    #[test]
-    fn counting_the_changes_keeps_on_on_and_off_off() {
-        for state in [2, 3, 100, 101, UNREAD - 5, UNREAD - 4, UNREAD - 3, UNREAD - 2] {
-            let after = next(state);
-            assert_eq!(is_on(after), is_on(state), "{state}");
-            assert!(after != UNREAD && after != STALE && after != state, "{state} -> {after}");
-        }
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing in here allocates through the global allocator, locks, formats or panics.
 
-use crate::frame::{Frame, Tag};
+use crate::frame::Tag;
 use crate::path::PathId;
 use crate::scopes;
 use crate::slot::Slot;
@@ -32,17 +32,12 @@ pub(crate) enum Event<T> {
 /// Records a block that upstream has allocated, and gives its tag.
 #[inline(always)]
 pub(crate) fn allocated(address: u64, bytes: u64) -> Event<Tag> {
-    let state = state::load();
     let slot = thread::current();
-    if slot.state.get() != u64::from(state) {
-        // A slot has never taken note of a state that is off.
-        return if state::is_on(state) { Event::Slow } else { Event::Done(Tag::UNKNOWN) };
+    let tag = slot.host_tag();
+    if tag.is_none() {
+        return if state::is_on() { Event::Slow } else { Event::Done(Tag::UNKNOWN) };
     }
-    let top = slot.top();
-    if !slot.host.touched.is(top) {
-        return Event::Slow;
-    }
-    let (tag, over) = slot.host_allocated(top, address, bytes);
+    let over = slot.host_allocated(address, bytes, tag);
     if over { Event::Look(tag) } else { Event::Done(tag) }
 }
 
@@ -57,11 +52,11 @@ pub(crate) fn look() {
 
 /// [`allocated`], whatever has to be done first.
 pub(crate) fn allocated_slowly(address: u64, bytes: u64) -> Tag {
-    if !state::is_on(state::load()) {
+    if !state::is_on() {
         return Tag::UNKNOWN;
     }
     let Some(slot) = scopes::ready() else {
-        return if state::is_on(state::load()) && matches!(thread::place(), Place::Ended) {
+        return if state::is_on() && matches!(thread::place(), Place::Ended) {
             allocated_after_end(bytes)
         } else {
             Tag::UNKNOWN
@@ -76,13 +71,14 @@ pub(crate) fn allocated_slowly(address: u64, bytes: u64) -> Tag {
     let top = slot.top();
     let touched =
         if ledger.touched.is(top) { Some(()) } else { ledger.touch(top, Space::HOST.bit(), (bytes.cast_signed(), 1)) };
-    let recorded = touched.map(|()| slot.host_allocated(top, address, bytes));
+    slot.renew_host_tag(top);
+    let recorded = touched.map(|()| slot.host_allocated(address, bytes, top.tag()));
     slot.sequence.close();
-    let Some((tag, over)) = recorded else { return Tag::UNKNOWN };
+    let Some(over) = recorded else { return Tag::UNKNOWN };
     if over {
         look();
     }
-    tag
+    top.tag()
 }
 
 #[cold]
@@ -101,12 +97,7 @@ fn allocated_after_end(bytes: u64) -> Tag {
 #[inline(always)]
 pub(crate) fn freed(address: u64, bytes: u64, tag: Tag) -> Event<()> {
     let slot = thread::current();
-    let top = slot.top();
-    let event = if slot.state.get() == u64::from(state::load()) && slot.host.touched.is(top) {
-        slot.host_freed(top, address, bytes, tag)
-    } else {
-        Event::Slow
-    };
+    let event = slot.host_freed(slot.host_tag(), address, bytes, tag);
     // An unknown block is of no lane, so it ends up here.
     if matches!(event, Event::Slow) && tag == Tag::UNKNOWN { Event::Done(()) } else { event }
 }
@@ -120,14 +111,14 @@ pub(crate) fn freed_slowly(address: u64, bytes: u64, tag: Tag) {
         if slot.prepare(Space::HOST, &slot.host).is_none() {
             return freed_unseen(bytes, tag);
         }
-        match slot.host_freed(slot.top(), address, bytes, tag) {
+        match slot.host_freed(slot.top().tag(), address, bytes, tag) {
             Event::Done(()) => {}
             Event::Look(()) => slot.look(),
             Event::Slow => slot.host_freed_elsewhere(address, bytes, tag),
         }
         return;
     }
-    if state::is_on(state::load())
+    if state::is_on()
         && let Place::Ended = thread::place()
     {
         let slot = Slot::ended();
@@ -163,14 +154,14 @@ fn freed_unseen(bytes: u64, tag: Tag) {
 /// Records a reallocation that upstream performed, and gives the block's new tag.
 pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     let slot = thread::current();
-    let (top, ledger) = (slot.top(), &slot.host);
-    if slot.state.get() == u64::from(state::load()) && ledger.touched.is(top) && tag.same_lane(top.tag()) {
+    let (mine, ledger) = (slot.host_tag(), &slot.host);
+    if tag.same_lane(mine) {
         slot.count_realloc(ledger, ledger.row_of(tag.path()), from, to);
-        ledger.note_latest(address, top.tag());
+        ledger.note_latest(address, mine);
         if ledger.is_over() {
             look();
         }
-        return top.tag();
+        return mine;
     }
     reallocated_slowly(address, from, to, tag)
 }
@@ -183,7 +174,7 @@ fn reallocated_slowly(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     }
     let Some(slot) = scopes::ready() else {
         freed_slowly(address, from, tag);
-        return if state::is_on(state::load()) && matches!(thread::place(), Place::Ended) {
+        return if state::is_on() && matches!(thread::place(), Place::Ended) {
             allocated_after_end(to)
         } else {
             Tag::UNKNOWN
@@ -218,23 +209,22 @@ pub(crate) fn failed() {
 }
 
 impl Slot {
+    /// Counts a block that the top frame, whose tag this is, allocated. `true`: [`look`] is to be called.
     #[inline(always)]
-    fn host_allocated(&'static self, top: &'static Frame, address: u64, bytes: u64) -> (Tag, bool) {
-        let ledger = &self.host;
-        let over = self.count_alloc(ledger, bytes);
-        let tag = top.tag();
-        ledger.note_latest(address, tag);
-        (tag, over)
+    fn host_allocated(&'static self, address: u64, bytes: u64, mine: Tag) -> bool {
+        let over = self.count_alloc(&self.host, bytes);
+        self.host.note_latest(address, mine);
+        over
     }
 
+    /// Counts the free of a block of the lane that `mine`, the top frame's tag, has.
     #[inline(always)]
-    fn host_freed(&'static self, top: &'static Frame, address: u64, bytes: u64, tag: Tag) -> Event<()> {
+    fn host_freed(&'static self, mine: Tag, address: u64, bytes: u64, tag: Tag) -> Event<()> {
         let ledger = &self.host;
-        let top = top.tag();
         // Mostly a scope frees what it allocated itself.
-        let row = if tag == top {
+        let row = if tag == mine {
             ledger.row.get()
-        } else if tag.same_lane(top)
+        } else if tag.same_lane(mine)
             && let Some(row) = ledger.rows.get(tag.path().index())
         {
             row

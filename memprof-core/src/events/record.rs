@@ -45,7 +45,7 @@ static BLOCKS: LazyLock<DashMap<(Space, u64), Block>> = LazyLock::new(DashMap::n
 /// memprof::record_free(arena, 0x1000);
 /// ```
 pub fn record_alloc(space: Space, address: u64, bytes: u64) {
-    if !state::is_on(state::load()) {
+    if !state::is_on() {
         return;
     }
     if space == Space::HOST {
@@ -73,7 +73,7 @@ pub fn record_alloc(space: Space, address: u64, bytes: u64) {
 /// An unknown address is counted in `unknown_frees` while memprof measures, and otherwise ignored. A known block
 /// lowers what its space and its owner hold also while memprof is off; no scope sees it then.
 pub fn record_free(space: Space, address: u64) {
-    let on = state::is_on(state::load());
+    let on = state::is_on();
     if !on && LazyLock::get(&BLOCKS).is_none() {
         return;
     }
@@ -103,7 +103,7 @@ fn freed_while_off(space: Space, block: &Block) {
 /// Records that an allocation of `bytes` failed: it is counted in `failed`, and changes nothing else.
 pub fn record_alloc_failure(space: Space, bytes: u64) {
     let _ = bytes;
-    if !state::is_on(state::load()) {
+    if !state::is_on() {
         return;
     }
     if space == Space::HOST {
@@ -188,7 +188,7 @@ impl core::fmt::Debug for Released {
 /// Records the free of a block if it is known, and gives what takes that back; changes nothing for an unknown one.
 pub fn release(space: Space, address: u64) -> Option<Released> {
     LazyLock::get(&BLOCKS)?;
-    let on = state::is_on(state::load());
+    let on = state::is_on();
     let spot = if on { Spot::of(space) } else { None };
     let _blind = blind::enter();
     let (_, block) = BLOCKS.remove(&(space, address))?;
@@ -246,7 +246,7 @@ impl Drop for Released {
 
 /// Counts a free of an address that nobody recorded, while memprof measures.
 pub fn unknown_free(space: Space) {
-    if state::is_on(state::load()) {
+    if state::is_on() {
         let _blind = blind::enter();
         mark::of(space).unknown_frees += 1;
     }
@@ -264,7 +264,7 @@ impl Spot {
         if let Some(slot) = scopes::ready() {
             return slot.ledger(space).map(|_| Self::Slot(slot));
         }
-        let ended = state::is_on(state::load()) && matches!(thread::place(), Place::Ended);
+        let ended = state::is_on() && matches!(thread::place(), Place::Ended);
         ended.then(|| Self::Ended(Slot::ended()))
     }
 
