@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "GlobalAlloc, and the tag in front of each block")]
 
 use core::alloc::{GlobalAlloc, Layout};
+use core::hint::cold_path;
 use std::alloc::System;
 
 use crate::events::host::{self, Event};
@@ -88,7 +89,8 @@ fn padded(layout: Layout) -> Option<Layout> {
     // `isize::MAX` when it is rounded up to the alignment. The sum of a valid layout does not overflow.
     const MOST: usize = 1 << (usize::BITS - 2);
     let align = offset(layout.align());
-    let padded = layout.size() + align;
+    // SAFETY: the size rounded up to the layout's alignment is at most `isize::MAX`, and so is the alignment.
+    let padded = unsafe { layout.size().unchecked_add(align) };
     if padded > MOST {
         return None;
     }
@@ -116,7 +118,10 @@ impl<A: GlobalAlloc> Alloc<A> {
     /// * The layout has a size.
     #[inline(always)]
     unsafe fn alloc_tagged(&self, layout: Layout) -> *mut u8 {
-        let Some(padded) = padded(layout) else { return failed() };
+        let Some(padded) = padded(layout) else {
+            cold_path();
+            return failed();
+        };
         // SAFETY: `padded` has a size, since a tag has one.
         let memory = unsafe { self.inner.alloc(padded) };
         // SAFETY: fresh from upstream for that layout.
@@ -170,6 +175,7 @@ impl<A: GlobalAlloc> Alloc<A> {
     #[inline(always)]
     unsafe fn finish(memory: *mut u8, layout: Layout) -> *mut u8 {
         if memory.is_null() {
+            cold_path();
             return failed();
         }
         // SAFETY: the padded layout is `offset` larger than the block.
@@ -240,6 +246,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
             // SAFETY: handed on.
             unsafe { self.alloc_tagged(layout) }
         } else {
+            cold_path();
             // SAFETY: handed on.
             unsafe { self.alloc_aligned(layout) }
         }
@@ -268,6 +275,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
             // SAFETY: handed on.
             unsafe { self.dealloc_tagged(block, layout) };
         } else {
+            cold_path();
             // SAFETY: handed on.
             unsafe { self.dealloc_aligned(block, layout) };
         }

@@ -5,6 +5,8 @@
 //! costs a microsecond anyway. Both end in the same changes of the ledger, in [`Slot::count_alloc`] and
 //! [`Slot::count_free`].
 
+use core::hint::cold_path;
+
 use crate::frame::Tag;
 use crate::ledger::{Ledger, Row};
 use crate::path::PathId;
@@ -32,6 +34,7 @@ impl Slot {
         self.outstanding.add(1);
         self.sequence.close();
         if bytes > ledger.largest.get() {
+            cold_path();
             ledger.largest.set(bytes);
         }
         over

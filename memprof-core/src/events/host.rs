@@ -2,6 +2,8 @@
 //!
 //! Nothing in here allocates through the global allocator, locks, formats or panics.
 
+use core::hint::cold_path;
+
 use crate::frame::Tag;
 use crate::path::PathId;
 use crate::scopes;
@@ -35,10 +37,15 @@ pub(crate) fn allocated(address: u64, bytes: u64) -> Event<Tag> {
     let slot = thread::current();
     let tag = slot.host_tag();
     if tag.is_none() {
+        cold_path();
         return if state::is_on() { Event::Slow } else { Event::Done(Tag::UNKNOWN) };
     }
     let over = slot.host_allocated(address, bytes, tag);
-    if over { Event::Look(tag) } else { Event::Done(tag) }
+    if over {
+        cold_path();
+        return Event::Look(tag);
+    }
+    Event::Done(tag)
 }
 
 /// The level of this thread's ledger is outside of its limits.
@@ -97,9 +104,7 @@ fn allocated_after_end(bytes: u64) -> Tag {
 #[inline(always)]
 pub(crate) fn freed(address: u64, bytes: u64, tag: Tag) -> Event<()> {
     let slot = thread::current();
-    let event = slot.host_freed(slot.host_tag(), address, bytes, tag);
-    // An unknown block is of no lane, so it ends up here.
-    if matches!(event, Event::Slow) && tag == Tag::UNKNOWN { Event::Done(()) } else { event }
+    slot.host_freed(slot.host_tag(), address, bytes, tag)
 }
 
 /// [`freed`], whatever has to be done first.
@@ -222,15 +227,15 @@ impl Slot {
     fn host_freed(&'static self, mine: Tag, address: u64, bytes: u64, tag: Tag) -> Event<()> {
         let ledger = &self.host;
         // Mostly a scope frees what it allocated itself.
-        let row = if tag == mine {
-            ledger.row.get()
-        } else if tag.same_lane(mine)
-            && let Some(row) = ledger.rows.get(tag.path().index())
-        {
-            row
-        } else {
-            return Event::Slow;
-        };
+        let mut row = ledger.row.get();
+        if tag != mine {
+            cold_path();
+            match ledger.rows.get(tag.path().index()) {
+                Some(of_tag) if tag.same_lane(mine) => row = of_tag,
+                // An unknown block is of no lane.
+                _ => return if tag == Tag::UNKNOWN { Event::Done(()) } else { Event::Slow },
+            }
+        }
         self.sequence.open();
         row.freed_bytes.add(bytes);
         row.freed_blocks.add(1);
@@ -239,7 +244,11 @@ impl Slot {
             row.temporary.add(1);
         }
         self.sequence.close();
-        if under { Event::Look(()) } else { Event::Done(()) }
+        if under {
+            cold_path();
+            return Event::Look(());
+        }
+        Event::Done(())
     }
 
     /// The free of a block whose home, as its tag has it, is not the current lane, or that has no row here yet.
