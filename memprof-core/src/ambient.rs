@@ -296,7 +296,7 @@ impl Slot {
         let parts = self.ledgers(u64::MAX).map(|(space, ledger)| {
             // The last copy is taken as it is if the thread could not be read whole.
             let copy = || (ledger.tally_of(frame, None), self.waiting_above(frame, space), Stack::of(self, ledger));
-            let ((own, waiting, stack), _) = self.sequence.read(TRIES, copy);
+            let ((own, waiting, stack), _) = self.read_patiently(ledger, TRIES, copy);
             let mut tally = stack.end_of(frame, space).unwrap_or(own);
             let published = frame.published_with(space, &own, &tally);
             tally.counters.current_bytes -= waiting.bytes.cast_signed();

@@ -105,7 +105,7 @@ pub fn reset() {
         for slot in slots() {
             let Some(ledger) = slot.known_ledger(space) else { continue };
             for (path, row) in ledger.rows.iter(paths) {
-                let (read, _) = sums::read_row(&slot.sequence, row);
+                let (read, _) = sums::read_row(slot, ledger, row);
                 if read != PathSums::default() {
                     sums.entry(path).or_insert_with(PathSums::default).add_sums(&read);
                 }
@@ -141,7 +141,7 @@ fn host_live(paths: usize) -> (i64, i64) {
     let mut live = (0, 0);
     for slot in slots() {
         for (_, row) in slot.host.rows.iter(paths) {
-            let [bytes, blocks] = row.owned(&slot.sequence).map(u64::cast_signed);
+            let [bytes, blocks] = slot.owned(row).map(u64::cast_signed);
             live = (live.0 + bytes, live.1 + blocks);
         }
     }

@@ -2,10 +2,7 @@
 //!
 //! [`host`] is the path that every `malloc` takes, about 30 instructions in the common case: the thread took note of
 //! the state, and its top frame saw an event before. [`record`] does the same for any other space, where an event
-//! costs a microsecond anyway. Both end in the same changes of the ledger, in [`Slot::count_alloc`] and
-//! [`Slot::count_free`].
-
-use core::hint::cold_path;
+//! costs a microsecond anyway. Both end in the same changes, in [`Ledger::alloc`] and [`Ledger::free`].
 
 use crate::frame::Tag;
 use crate::ledger::{Ledger, Row};
@@ -21,23 +18,6 @@ impl Slot {
     #[inline(always)]
     fn prepare(&'static self, space: Space, ledger: &'static Ledger) -> Option<()> {
         if ledger.touched.is(self.top()) { Some(()) } else { self.touch(space, ledger) }
-    }
-
-    /// Counts a block allocated by the top frame, which is prepared. `true`: [`over`](Self::over) is to be called.
-    #[inline(always)]
-    fn count_alloc(&'static self, ledger: &'static Ledger, bytes: u64) -> bool {
-        self.sequence.open();
-        let over = ledger.alloc(bytes);
-        let row = ledger.row.get();
-        row.alloc_bytes.add(bytes);
-        row.alloc_blocks.add(1);
-        self.outstanding.add(1);
-        self.sequence.close();
-        if bytes > ledger.largest.get() {
-            cold_path();
-            ledger.largest.set(bytes);
-        }
-        over
     }
 
     /// The level is above a peak or above what is watched.
@@ -58,14 +38,6 @@ impl Slot {
         self.sequence.open();
         ledger.raise();
         self.sequence.close();
-    }
-
-    /// Counts a block of this lane that the top frame, which is prepared, freed. `true`: the level is below what is
-    /// watched.
-    #[inline(always)]
-    fn count_free(&'static self, ledger: &'static Ledger, bytes: u64) -> bool {
-        self.outstanding.sub(1);
-        ledger.free(bytes)
     }
 
     /// Lowers what `path` owns.
@@ -90,9 +62,7 @@ impl Slot {
             home.hand_over(space, bytes);
             return false;
         }
-        self.sequence.open();
-        ledger.lower(bytes, 1);
-        self.sequence.close();
+        self.lower(ledger, bytes, 1);
         home.add_outstanding(-1);
         true
     }
@@ -104,7 +74,7 @@ impl Slot {
         if !home.heir().is_some_and(|heir| self.lane.is(heir)) {
             return false;
         }
-        self.outstanding.add(1);
+        self.add_outstanding(1);
         home.add_outstanding(-1);
         true
     }
@@ -138,12 +108,7 @@ impl Slot {
         self.sequence.open();
         ledger.reallocs.add(1);
         ledger.alloc(to);
-        let row = ledger.row.get();
-        row.alloc_bytes.add(to);
-        row.alloc_blocks.add(1);
-        self.outstanding.add(1);
         self.sequence.close();
-        ledger.largest.raise(to);
     }
 
     /// Counts a failure of the upstream.

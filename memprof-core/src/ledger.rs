@@ -12,17 +12,21 @@
 //! watermark  w0       w1            peak   (w1 is saved in the entry of h)
 //! ```
 
+use core::hint::cold_path;
+
 use crate::counters::{Counters, Tally};
 use crate::frame::{Frame, Tag};
 use crate::lane::HandOver;
 use crate::path::{PATH_CHUNKS, PathId};
 use crate::system::{Blank, Counter, Known, StaticRef, Table, leak};
 
+pub(crate) use blocks::Blocks;
 pub(crate) use entry::Entry;
 use entry::is_hidden;
 use row::NO_ROW;
 pub(crate) use row::Row;
 
+mod blocks;
 mod entry;
 mod row;
 
@@ -34,14 +38,12 @@ pub(crate) struct Ledger {
     /// The row of that frame's path.
     pub(crate) row: Known<Row>,
     pub(crate) alloc_bytes: Counter,
-    pub(crate) alloc_blocks: Counter,
     /// What the level lacks of its limits. The level is allocated less freed, signed; the limits are the levels above
     /// which an allocation has more to do: the peaks, or lower ones that are watched. So an event changes one number,
     /// and sees by its sign whether there is more to do.
     room_bytes: Counter,
-    room_blocks: Counter,
     limit_bytes: Counter,
-    limit_blocks: Counter,
+    pub(crate) blocks: Blocks,
     /// The room above which a free has more to do.
     most_room_bytes: Counter,
     pub(crate) largest: Counter,
@@ -74,11 +76,9 @@ impl Blank for Ledger {
         touched: StaticRef::null(),
         row: Known::new(&NO_ROW),
         alloc_bytes: Counter::new(0),
-        alloc_blocks: Counter::new(0),
         room_bytes: Counter::new(0),
-        room_blocks: Counter::new(0),
         limit_bytes: Counter::new(0),
-        limit_blocks: Counter::new(0),
+        blocks: Blocks::BLANK,
         most_room_bytes: Counter::new(i64::MAX.cast_unsigned()),
         largest: Counter::new(0),
         peak_bytes: Counter::new(0),
@@ -111,18 +111,11 @@ impl Ledger {
 
     /// Begins anew for a thread that takes the slot: rows stay, the thread's own counters are zero.
     pub(crate) fn begin(&'static self, base: &'static Frame) -> Option<()> {
-        let sums = [
-            &self.alloc_bytes,
-            &self.alloc_blocks,
-            &self.room_bytes,
-            &self.room_blocks,
-            &self.limit_bytes,
-            &self.limit_blocks,
-            &self.largest,
-            &self.reallocs,
-            &self.failed,
-        ];
+        let sums =
+            [&self.alloc_bytes, &self.room_bytes, &self.limit_bytes, &self.largest, &self.reallocs, &self.failed];
         sums.into_iter().chain(self.base.numbers()).for_each(|number| number.set(0));
+        self.blocks.lower(self.level_blocks().cast_unsigned());
+        self.blocks.set_allocations(0);
         self.set_peaks(0, 0);
         self.latest.set(NOWHERE);
         let row = self.row_of(PathId::ROOT)?;
@@ -140,35 +133,55 @@ impl Ledger {
         self.rows.get(path.index()).or_else(|| self.rows.make(path.index()))
     }
 
+    #[inline(always)]
     pub(crate) fn level_bytes(&self) -> i64 {
         self.limit_bytes.signed().wrapping_sub(self.room_bytes.signed())
     }
 
+    #[inline(always)]
     pub(crate) fn level_blocks(&self) -> i64 {
-        self.limit_blocks.signed().wrapping_sub(self.room_blocks.signed())
+        self.blocks.level()
+    }
+
+    /// Blocks allocated so far.
+    #[inline(always)]
+    pub(crate) fn alloc_blocks(&self) -> u64 {
+        self.blocks.allocations()
     }
 
     /// Bytes and blocks freed so far.
     pub(crate) fn freed(&self) -> [u64; 2] {
         let bytes = self.alloc_bytes.get().wrapping_sub(self.level_bytes().cast_unsigned());
-        [bytes, self.alloc_blocks.get().wrapping_sub(self.level_blocks().cast_unsigned())]
+        [bytes, self.alloc_blocks().wrapping_sub(self.level_blocks().cast_unsigned())]
     }
 
-    /// Counts an allocation. `true`: it has brought the level above a peak, or above what is watched.
+    /// Counts a block that the top frame allocated; it has its entry. `true`: the level is above a peak, or above what
+    /// is watched.
     #[inline(always)]
     pub(crate) fn alloc(&self, bytes: u64) -> bool {
+        let room_blocks = self.blocks.begin_alloc();
         self.alloc_bytes.add(bytes);
-        self.alloc_blocks.add(1);
         let room_bytes = self.room_bytes.sub(bytes).cast_signed();
-        let room_blocks = self.room_blocks.sub(1).cast_signed();
+        let row = self.row.get();
+        row.alloc_bytes.add(bytes);
+        row.alloc_blocks.add(1);
+        if bytes > self.largest.get() {
+            cold_path();
+            self.largest.set(bytes);
+        }
+        self.blocks.end_alloc();
         room_bytes | room_blocks < 0
     }
 
-    /// Counts a free. `true`: it has brought the level below what is watched.
+    /// Counts the free of a block of this lane, with `owner` to be told at the same moment. `true`: the level is below
+    /// what is watched.
     #[inline(always)]
-    pub(crate) fn free(&self, bytes: u64) -> bool {
-        self.room_blocks.add(1);
-        self.room_bytes.add(bytes).cast_signed() > self.most_room_bytes.signed()
+    pub(crate) fn free(&self, bytes: u64, owner: impl FnOnce()) -> bool {
+        self.blocks.begin_free();
+        owner();
+        let room_bytes = self.room_bytes.add(bytes).cast_signed();
+        self.blocks.end_free();
+        room_bytes > self.most_room_bytes.signed()
     }
 
     /// Counts a reallocation of a block of this lane. The bounds it may have left: [`is_over`](Self::is_over).
@@ -184,13 +197,13 @@ impl Ledger {
     #[inline]
     pub(crate) fn is_over(&self) -> bool {
         let room = self.room_bytes.signed();
-        room < 0 || self.room_blocks.signed() < 0 || room > self.most_room_bytes.signed()
+        room < 0 || self.blocks.room() < 0 || room > self.most_room_bytes.signed()
     }
 
     /// Changes the level by what was freed, or by less than nothing, without an event.
     pub(crate) fn lower(&self, bytes: u64, blocks: u64) {
         self.room_bytes.add(bytes);
-        self.room_blocks.add(blocks);
+        self.blocks.lower(blocks);
     }
 
     pub(crate) fn top(&'static self) -> &'static Entry {
@@ -240,19 +253,18 @@ impl Ledger {
     fn set_peaks(&self, bytes: i64, blocks: i64) {
         self.peak_bytes.set(bytes.cast_unsigned());
         self.peak_blocks.set(blocks.cast_unsigned());
-        let (level_bytes, level_blocks) = (self.level_bytes(), self.level_blocks());
+        let level_bytes = self.level_bytes();
         // Where everything is watched, any allocation is to leave less room than none.
         let limit_bytes = bytes.min(self.watch_high.signed().max(level_bytes));
-        let limit_blocks = blocks.min(self.watch_blocks.signed().max(level_blocks));
-        self.set_limits((level_bytes, level_blocks), limit_bytes, limit_blocks);
+        let limit_blocks = blocks.min(self.watch_blocks.signed().max(self.level_blocks()));
+        self.set_limits(level_bytes, limit_bytes, limit_blocks);
     }
 
     #[inline]
-    fn set_limits(&self, (level_bytes, level_blocks): (i64, i64), limit_bytes: i64, limit_blocks: i64) {
+    fn set_limits(&self, level_bytes: i64, limit_bytes: i64, limit_blocks: i64) {
         self.limit_bytes.set(limit_bytes.cast_unsigned());
         self.room_bytes.set((limit_bytes - level_bytes).cast_unsigned());
-        self.limit_blocks.set(limit_blocks.cast_unsigned());
-        self.room_blocks.set((limit_blocks - level_blocks).cast_unsigned());
+        self.blocks.set_limit(limit_blocks);
         self.most_room_bytes.set(limit_bytes.saturating_sub(self.watch_low.signed()).cast_unsigned());
     }
 
@@ -271,7 +283,7 @@ impl Ledger {
         self.peak_blocks.set(blocks.cast_unsigned());
         self.watch_high.set(high.cast_unsigned());
         self.watch_blocks.set(high_blocks.cast_unsigned());
-        self.set_limits((level_bytes, level_blocks), bytes.min(high), blocks.min(high_blocks));
+        self.set_limits(level_bytes, bytes.min(high), blocks.min(high_blocks));
     }
 
     fn raise_peaks(&self, bytes: i64, blocks: i64) {
@@ -287,7 +299,7 @@ impl Ledger {
         entry.frame.set(Some(frame));
         entry.row.set(Some(row));
         entry.alloc_bytes.set(self.alloc_bytes.get());
-        entry.alloc_blocks.set(self.alloc_blocks.get());
+        entry.alloc_blocks.set(self.alloc_blocks());
         let [freed_bytes, freed_blocks] = self.freed();
         entry.freed_bytes.set(freed_bytes);
         entry.freed_blocks.set(freed_blocks);
@@ -333,7 +345,7 @@ impl Ledger {
             peak_bytes: peak_bytes - entry.level_bytes(),
             peak_blocks: peak_blocks - entry.level_blocks(),
             total_bytes: self.alloc_bytes.signed().wrapping_sub(entry.alloc_bytes.signed()),
-            total_blocks: self.alloc_blocks.signed().wrapping_sub(entry.alloc_blocks.signed()),
+            total_blocks: self.alloc_blocks().wrapping_sub(entry.alloc_blocks.get()).cast_signed(),
         };
         let reallocs = self.reallocs.get().wrapping_sub(entry.reallocs.get());
         Tally { counters, reallocs, failed: self.failed.get().wrapping_sub(entry.failed.get()), largest }
@@ -381,7 +393,7 @@ impl Ledger {
         let (entry, row) = (self.top(), self.row.get());
         row.sums.add([
             self.alloc_bytes.get().wrapping_sub(entry.alloc_bytes.get()),
-            self.alloc_blocks.get().wrapping_sub(entry.alloc_blocks.get()),
+            self.alloc_blocks().wrapping_sub(entry.alloc_blocks.get()),
             self.reallocs.get().wrapping_sub(entry.reallocs.get()),
             self.failed.get().wrapping_sub(entry.failed.get()),
         ]);
@@ -412,7 +424,7 @@ impl Ledger {
     pub(crate) fn forget(&'static self) {
         let entry = self.top();
         self.alloc_bytes.set(entry.alloc_bytes.get());
-        self.alloc_blocks.set(entry.alloc_blocks.get());
+        self.blocks.set_allocations(entry.alloc_blocks.get());
         let (bytes, blocks) = (self.level_bytes() - entry.level_bytes(), self.level_blocks() - entry.level_blocks());
         self.lower(bytes.cast_unsigned(), blocks.cast_unsigned());
         self.reallocs.set(entry.reallocs.get());
@@ -503,7 +515,7 @@ impl Ledger {
     pub(crate) fn absorb(&'static self, added: &Tally, sum: &Counters) {
         let counters = &added.counters;
         self.alloc_bytes.add(counters.total_bytes.cast_unsigned());
-        self.alloc_blocks.add(counters.total_blocks.cast_unsigned());
+        self.blocks.add_allocations(counters.total_blocks.cast_unsigned());
         self.lower((-counters.current_bytes).cast_unsigned(), (-counters.current_blocks).cast_unsigned());
         self.reallocs.add(added.reallocs);
         self.failed.add(added.failed);

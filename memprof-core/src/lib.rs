@@ -30,6 +30,7 @@ mod output;
 mod path;
 mod platform;
 mod polls;
+mod read;
 mod record;
 mod report;
 mod scopes;

@@ -83,7 +83,7 @@ pub(crate) fn picture() -> bool {
     let mut rows = 0;
     for slot in Slot::all().chain([Slot::ended()]) {
         for (path, row) in slot.host.rows.iter(paths) {
-            let [bytes, blocks] = row.owned(&slot.sequence);
+            let [bytes, blocks] = slot.owned(row);
             rows += 1;
             if bytes == 0 && blocks == 0 {
                 continue;

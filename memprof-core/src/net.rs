@@ -81,13 +81,16 @@ impl Slot {
         }
     }
 
-    /// Runs what changes a ledger without an event of this thread: its net on the host is what it was.
+    /// Runs what changes a ledger without an event of this thread: its net on the host is what it was, and so is what
+    /// its lane has out.
     pub(crate) fn keep_net<R>(&'static self, space: Space, change: impl FnOnce() -> R) -> R {
         if space != Space::HOST {
             return change();
         }
         let (bytes, blocks) = self.net();
+        let outstanding = self.outstanding();
         let result = change();
+        self.set_outstanding(outstanding);
         self.net.beside_bytes.set((bytes - self.host.level_bytes()).cast_unsigned());
         self.net.beside_blocks.set((blocks - self.host.level_blocks()).cast_unsigned());
         self.watch();

@@ -95,8 +95,8 @@ pub(crate) struct Slot {
     top: Known<Frame>,
     /// The lane of the top segment.
     pub(crate) lane: Known<Lane>,
-    /// Blocks of that lane that this thread allocated, less those it freed, since the segment began.
-    pub(crate) outstanding: Counter,
+    /// What [`outstanding`](Self::outstanding) is less the level of the host in blocks.
+    outstanding_beside: Counter,
     /// The frame that begins the top segment.
     pub(crate) segment: StaticRef<Frame>,
     /// The innermost frame that shares with other threads.
@@ -122,7 +122,7 @@ impl Blank for Slot {
         host_tag: Counter::new(Tag::NONE.0),
         top: Known::new(&NO_FRAME),
         lane: Known::new(&NO_LANE),
-        outstanding: Counter::new(0),
+        outstanding_beside: Counter::new(0),
         segment: StaticRef::null(),
         sharing: StaticRef::null(),
         net: HostNet::BLANK,
@@ -174,12 +174,12 @@ impl Slot {
         let lane = Lane::take()?;
         self.sequence.open();
         self.lane.set(lane);
-        self.outstanding.set(0);
         self.base.tag.set(Tag::new(lane, PathId::ROOT).0);
         self.base.marks.set(Frame::marks_of(Kind::Base, Space::HOST.bit()));
         self.segment.set(Some(&self.base));
         self.sharing.set(None);
         let mut begun = self.keep_net(Space::HOST, || self.host.begin(&self.base));
+        self.set_outstanding(0);
         for (index, ledger) in self.others.iter().enumerate() {
             if let Some(ledger) = ledger.get() {
                 begun = begun.and_then(|()| ledger.begin(&self.base));
@@ -196,7 +196,7 @@ impl Slot {
     pub(crate) fn give_back(&'static self) {
         self.notify();
         self.publish_net();
-        self.lane.get().end(None, self.outstanding.signed());
+        self.lane.get().end(None, self.outstanding());
         self.lane.set(&NO_LANE);
         self.set_top(&NO_FRAME);
         self.taken.store(false, Ordering::Release);
@@ -261,6 +261,31 @@ impl Slot {
         self.notice.swap(0, Ordering::AcqRel);
         // See `state::announce`.
         fence(Ordering::SeqCst);
+    }
+
+    /// Blocks of the current lane that this thread allocated, less those it freed, since the segment began.
+    #[inline(always)]
+    pub(crate) fn outstanding(&self) -> i64 {
+        self.host.level_blocks() + self.outstanding_beside.signed()
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_outstanding(&self, blocks: i64) {
+        self.outstanding_beside.set((blocks - self.host.level_blocks()).cast_unsigned());
+    }
+
+    /// Counts blocks of the current lane that are not in the level of the host.
+    pub(crate) fn add_outstanding(&self, blocks: i64) {
+        self.outstanding_beside.add(blocks.cast_unsigned());
+    }
+
+    /// Changes a level without an event of the current lane.
+    pub(crate) fn lower(&'static self, ledger: &'static Ledger, bytes: u64, blocks: u64) {
+        let outstanding = self.outstanding();
+        self.sequence.open();
+        ledger.lower(bytes, blocks);
+        self.sequence.close();
+        self.set_outstanding(outstanding);
     }
 
     /// The ledger of a space, if this thread had an event there.
@@ -343,7 +368,7 @@ impl Slot {
         let mut innermost = self.top();
         let mut segment = self.segment.get();
         let mut lane = Some(self.lane.get());
-        let mut outstanding = &self.outstanding;
+        let mut outstanding = &self.outstanding_beside;
         while let (Some(frame), Some(of)) = (segment, lane) {
             if frame.kind() != Kind::Context && of.has_pending() {
                 of.take_pending(|space, hand_over| {
@@ -407,18 +432,18 @@ impl Slot {
     pub(crate) fn begin_segment(&'static self, frame: &'static Frame, lane: &'static Lane) {
         frame.segment_below.set(self.segment.get());
         frame.lane_below.set(Some(self.lane.get()));
-        frame.outstanding_below.set(self.outstanding.get());
+        frame.outstanding_below.set(self.outstanding().cast_unsigned());
         self.segment.set(Some(frame));
         self.lane.set(lane);
-        self.outstanding.set(0);
+        self.set_outstanding(0);
     }
 
     /// Ends the segment that `frame` began, and gives what its lane has out more than before.
     pub(crate) fn end_segment(&'static self, frame: &'static Frame) -> i64 {
-        let outstanding = self.outstanding.signed();
+        let outstanding = self.outstanding();
         self.segment.set(frame.segment_below.get());
         self.lane.set(frame.lane_below.get().unwrap_or(&NO_LANE));
-        self.outstanding.set(frame.outstanding_below.get());
+        self.set_outstanding(frame.outstanding_below.signed());
         outstanding
     }
 

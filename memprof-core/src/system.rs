@@ -292,56 +292,39 @@ impl Sequence {
         self.end.fetch_add(1, Ordering::Release);
     }
 
-    /// Whether no change was under way just now.
-    pub(crate) fn is_quiet(&self) -> bool {
-        fence(Ordering::Acquire);
-        let end = self.end.load(Ordering::Acquire);
-        self.begin.load(Ordering::Acquire) == end
-    }
-
-    /// Copies with `copy` until two copies agree around a moment without a change under way, at most `tries` times.
-    /// Gives the last copy, and whether it can be trusted. Lets others run now and then, as an owner that is in the midst
-    /// of a change for long was interrupted there.
-    pub(crate) fn read<T: PartialEq>(&self, tries: u32, copy: impl FnMut() -> T) -> (T, bool) {
-        self.read_with(tries, copy, |attempt| {
-            if attempt % 64 == 0 {
-                std::thread::yield_now();
-            }
-        })
-    }
-
-    /// [`read`](Self::read) that gives up where others would have to run.
+    /// How many changes there were, if none is under way.
     #[inline]
-    pub(crate) fn read_now<T: PartialEq>(&self, tries: u32, copy: impl FnMut() -> T) -> (T, bool) {
-        self.read_with(tries, copy, |_| ())
-    }
-
-    #[inline]
-    fn read_with<T: PartialEq>(&self, tries: u32, mut copy: impl FnMut() -> T, pause: impl Fn(u32)) -> (T, bool) {
-        // On a thread that is at rest, one copy with no change begun or under way around it is enough.
+    pub(crate) fn quiet(&self) -> Option<u64> {
         let end = self.end.load(Ordering::Acquire);
-        let words = copy();
-        fence(Ordering::Acquire);
-        if self.begin.load(Ordering::Relaxed) == end {
-            return (words, true);
-        }
-        self.read_again(tries, copy, pause)
+        (self.begin.load(Ordering::Acquire) == end).then_some(end)
     }
 
-    #[cold]
-    fn read_again<T: PartialEq>(&self, tries: u32, mut copy: impl FnMut() -> T, pause: impl Fn(u32)) -> (T, bool) {
+    /// Whether no further change has begun since there were so many; asked after an acquire fence.
+    #[inline]
+    pub(crate) fn is_still(&self, changes: u64) -> bool {
+        self.begin.load(Ordering::Relaxed) == changes
+    }
+
+    /// Copies with `copy` until no change was under way or two copies agree around a moment without one, at most `tries`
+    /// times. Gives the last copy, and whether it can be trusted. Lets others run now and then, as an owner that is in the
+    /// midst of a change for long was interrupted there.
+    pub(crate) fn read<T: PartialEq>(&self, tries: u32, mut copy: impl FnMut() -> T) -> (T, bool) {
         let mut attempt = 0;
         loop {
             attempt += 1;
+            let before = self.quiet();
             let words = copy();
-            if self.is_quiet() && copy() == words {
+            fence(Ordering::Acquire);
+            if before.is_some_and(|changes| self.is_still(changes)) {
                 return (words, true);
             }
             if attempt >= tries {
                 return (words, false);
             }
             core::hint::spin_loop();
-            pause(attempt);
+            if attempt % 64 == 0 {
+                std::thread::yield_now();
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct OpenScopes {
 
 impl OpenScopes {
     pub(super) fn read(slot: &'static Slot, space: Space, ledger: &'static Ledger) -> Self {
-        let ((stack, rows), whole) = slot.sequence.read_now(TRIES, || {
+        let ((stack, rows), whole) = slot.read(ledger, TRIES, || {
             let stack = Stack::of(slot, ledger);
             let row = |path| ledger.rows.get(path).map_or([0; ROW_WORDS], copy_row);
             let rows: Vec<_> = stack.paths().map(|path| (path, row(path))).collect();

@@ -42,7 +42,7 @@ fn read_freed_first(space: Space, sums: &mut [PathSums]) -> HashSet<*const Row> 
         let Some(ledger) = slot.known_ledger(space) else { continue };
         for (path, row) in ledger.rows.iter(sums.len()) {
             if row.freed_bytes.get() > row.alloc_bytes.get()
-                && let (freed, true) = read_freed(&slot.sequence, row)
+                && let (freed, true) = read_freed(slot, ledger, row)
             {
                 sums[path].add_freed(&freed);
                 first.insert(core::ptr::from_ref(row));
@@ -96,7 +96,7 @@ impl Thread {
         let (paths, next) = (read.sums.len(), self.next);
         let rows = self.ledger.rows.iter(paths).skip_while(|(path, _)| *path < next);
         for (path, row) in rows.filter(|(path, _)| !open.contains(path)) {
-            let (part, whole) = read_row(&self.slot.sequence, row);
+            let (part, whole) = read_row(self.slot, self.ledger, row);
             if !whole && !is_last_round {
                 (self.open, self.next) = (Some(open), path);
                 return false;

@@ -2,11 +2,12 @@
 
 use crate::activation::Account;
 use crate::counters::Tally;
-use crate::ledger::Row;
+use crate::ledger::{Ledger, Row};
 use crate::record::Record;
 use crate::site::Site;
+use crate::slot::Slot;
 use crate::state;
-use crate::system::{Counter, Sequence};
+use crate::system::Counter;
 
 /// How often a row is read again at once. A reader meets a change under way about every third time on a thread that does
 /// nothing but allocate; a thread that is met in one so often was interrupted there.
@@ -80,14 +81,14 @@ pub(super) const ROW_WORDS: usize = 16;
 
 /// What one thread recorded in a row, and whether it was read whole.
 #[inline]
-pub(super) fn read_row(sequence: &Sequence, row: &Row) -> (PathSums, bool) {
-    let (words, whole) = sequence.read_now(TRIES, || copy_row(row));
+pub(super) fn read_row(slot: &Slot, ledger: &Ledger, row: &Row) -> (PathSums, bool) {
+    let (words, whole) = slot.read(ledger, TRIES, || copy_row(row));
     (PathSums::of_words(&words), whole)
 }
 
 /// What one thread freed of a row's path, bytes and blocks, and whether it was read whole.
-pub(super) fn read_freed(sequence: &Sequence, row: &Row) -> ([u64; 2], bool) {
-    sequence.read_now(TRIES, || [row.freed_bytes.get(), row.freed_blocks.get()])
+pub(super) fn read_freed(slot: &Slot, ledger: &Ledger, row: &Row) -> ([u64; 2], bool) {
+    slot.read(ledger, TRIES, || [row.freed_bytes.get(), row.freed_blocks.get()])
 }
 
 impl PathSums {

@@ -217,7 +217,7 @@ impl Slot {
     /// Counts a block that the top frame, whose tag this is, allocated. `true`: [`look`] is to be called.
     #[inline(always)]
     fn host_allocated(&'static self, address: u64, bytes: u64, mine: Tag) -> bool {
-        let over = self.count_alloc(&self.host, bytes);
+        let over = self.host.alloc(bytes);
         self.host.note_latest(address, mine);
         over
     }
@@ -236,14 +236,13 @@ impl Slot {
                 _ => return if tag == Tag::UNKNOWN { Event::Done(()) } else { Event::Slow },
             }
         }
-        self.sequence.open();
-        row.freed_bytes.add(bytes);
-        row.freed_blocks.add(1);
-        let under = self.count_free(ledger, bytes);
-        if ledger.was_latest(address) {
-            row.temporary.add(1);
-        }
-        self.sequence.close();
+        let under = ledger.free(bytes, || {
+            row.freed_bytes.add(bytes);
+            row.freed_blocks.add(1);
+            if ledger.was_latest(address) {
+                row.temporary.add(1);
+            }
+        });
         if under {
             cold_path();
             return Event::Look(());
@@ -265,7 +264,7 @@ impl Slot {
         }
         let at_home = tag.same_lane(self.top().tag());
         if at_home {
-            self.count_free(ledger, bytes);
+            ledger.free(bytes, || ());
         }
         self.sequence.close();
         if !at_home {

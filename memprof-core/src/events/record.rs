@@ -289,7 +289,8 @@ impl Spot {
                 if slot.prepare(space, ledger).is_none() {
                     return;
                 }
-                let over = slot.count_alloc(ledger, bytes);
+                let over = ledger.alloc(bytes);
+                slot.add_outstanding(1);
                 ledger.note_latest(address, slot.top().tag());
                 if over {
                     slot.over(ledger);
@@ -330,9 +331,8 @@ impl Spot {
             temporary = true;
         }
         let seen = if block.tag.same_lane(slot.top().tag()) {
-            slot.sequence.open();
-            slot.count_free(ledger, block.bytes);
-            slot.sequence.close();
+            ledger.free(block.bytes, || ());
+            slot.add_outstanding(-1);
             true
         } else {
             slot.free_elsewhere(space, ledger, block.tag, block.bytes)
@@ -362,13 +362,10 @@ impl Spot {
         if !here && !home.and_then(Lane::heir).is_some_and(|heir| slot.lane.is(heir)) {
             return take_back(space, block);
         }
-        slot.sequence.open();
-        ledger.lower(block.bytes.wrapping_neg(), 1_u64.wrapping_neg());
+        slot.lower(ledger, block.bytes.wrapping_neg(), 1_u64.wrapping_neg());
         if here {
-            slot.outstanding.add(1);
-        }
-        slot.sequence.close();
-        if !here && let Some(home) = home {
+            slot.add_outstanding(1);
+        } else if let Some(home) = home {
             home.add_outstanding(1);
         }
         slot.raise(ledger);

@@ -3,7 +3,7 @@
 use crate::counters::{TOTALS, Tally};
 use crate::frame::{NODE_OPEN, SITE_OPEN};
 use crate::state;
-use crate::system::{Blank, Counter, Sequence};
+use crate::system::{Blank, Counter};
 
 /// What one thread recorded for one path in one space. The sums only grow: a reset is a subtraction by the reader.
 /// The two maxima belong to the epoch that stands beside them.
@@ -75,24 +75,6 @@ impl Row {
                 self.inner.add(tally.totals());
             }
         }
-    }
-
-    /// What this thread's events add to the path's live bytes and blocks, both of the same moment if the thread lets
-    /// itself be read at all.
-    pub(crate) fn owned(&self, sequence: &Sequence) -> [u64; 2] {
-        const TRIES: usize = 64;
-        let read = || [&self.alloc_bytes, &self.alloc_blocks, &self.freed_bytes, &self.freed_blocks].map(Counter::get);
-        let mut last = read();
-        for _ in 0..TRIES {
-            let quiet = sequence.is_quiet();
-            let again = read();
-            if quiet && again == last {
-                break;
-            }
-            last = again;
-        }
-        let [alloc_bytes, alloc_blocks, freed_bytes, freed_blocks] = last;
-        [alloc_bytes.wrapping_sub(freed_bytes), alloc_blocks.wrapping_sub(freed_blocks)]
     }
 
     /// Raises the maxima of this epoch to those of an activation: its peak in bytes, and its largest block.
