@@ -214,6 +214,7 @@ impl Slot {
         }
         self.end_sharing(frame);
         self.sequence.open();
+        self.host.leave_lane(lane);
         for (space, ledger) in self.ledgers(marks) {
             self.keep_net(space, || ledger.forget());
         }

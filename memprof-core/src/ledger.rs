@@ -16,18 +16,20 @@ use core::hint::cold_path;
 
 use crate::counters::{Counters, Tally};
 use crate::frame::{Frame, Tag};
-use crate::lane::HandOver;
+use crate::lane::{HandOver, Lane};
 use crate::path::{PATH_CHUNKS, PathId};
 use crate::system::{Blank, Counter, Known, StaticRef, Table, leak};
 
 pub(crate) use blocks::Blocks;
 pub(crate) use entry::Entry;
 use entry::is_hidden;
+use latest::Latest;
 use row::NO_ROW;
 pub(crate) use row::Row;
 
 mod blocks;
 mod entry;
+mod latest;
 mod row;
 
 /// See the [module](self). All of it is written by the thread that owns the slot.
@@ -50,9 +52,7 @@ pub(crate) struct Ledger {
     /// The greatest level since the top entry was made: `allocated - freed`, signed.
     pub(crate) peak_bytes: Counter,
     pub(crate) peak_blocks: Counter,
-    /// The address of this thread's latest allocation here, or [`NOWHERE`] once that was freed; and its tag.
-    latest: Counter,
-    latest_tag: Counter,
+    latest: Latest,
     pub(crate) reallocs: Counter,
     pub(crate) failed: Counter,
     pub(crate) entry: StaticRef<Entry>,
@@ -83,8 +83,7 @@ impl Blank for Ledger {
         largest: Counter::new(0),
         peak_bytes: Counter::new(0),
         peak_blocks: Counter::new(0),
-        latest: Counter::new(NOWHERE),
-        latest_tag: Counter::new(0),
+        latest: Latest::BLANK,
         reallocs: Counter::new(0),
         failed: Counter::new(0),
         entry: StaticRef::null(),
@@ -95,9 +94,6 @@ impl Blank for Ledger {
         rows: Table::new(),
     };
 }
-
-/// An odd address, which no block of the global allocator has.
-const NOWHERE: u64 = u64::MAX;
 
 /// Entries that are made at once when the list is at its end.
 const ENTRY_CHUNK: usize = 32;
@@ -117,7 +113,7 @@ impl Ledger {
         self.blocks.lower(self.level_blocks().cast_unsigned());
         self.blocks.set_allocations(0);
         self.set_peaks(0, 0);
-        self.latest.set(NOWHERE);
+        self.latest.begin();
         let row = self.row_of(PathId::ROOT)?;
         self.base.frame.set(Some(base));
         self.base.row.set(Some(row));
@@ -206,32 +202,44 @@ impl Ledger {
         self.blocks.lower(blocks);
     }
 
+    /// Changes how many blocks were allocated, without an allocation.
+    fn recount_blocks(&self, allocations: u64) {
+        self.latest.recount(self.alloc_blocks(), allocations);
+        self.blocks.set_allocations(allocations);
+    }
+
     pub(crate) fn top(&'static self) -> &'static Entry {
         self.entry.get().unwrap_or(&self.base)
     }
 
-    /// Notes the thread's latest allocation.
+    /// Notes the address of the thread's latest allocation.
     #[inline(always)]
-    pub(crate) fn note_latest(&self, address: u64, tag: Tag) {
-        self.latest.set(address);
-        self.latest_tag.set(tag.0);
+    pub(crate) fn note_latest(&self, address: u64) {
+        self.latest.note(address);
+    }
+
+    /// Notes the address of a block that was reallocated: as good as the latest allocation.
+    #[inline]
+    pub(crate) fn note_reallocated(&self, address: u64) {
+        self.latest.note_moved(address);
     }
 
     /// Whether a block that is freed is the thread's latest allocation; then it is that no longer. The caller knows that
     /// its home is here, or that this thread allocated it.
     #[inline(always)]
     pub(crate) fn was_latest(&self, address: u64) -> bool {
-        let was = self.latest.get() == address;
-        if was {
-            self.latest.set(NOWHERE);
-        }
-        was
+        self.latest.take(address)
     }
 
-    /// [`was_latest`](Self::was_latest) of a block whose home is elsewhere: its tag tells it from a block of another
-    /// thread that came to the same address later.
-    pub(crate) fn was_latest_of(&self, address: u64, tag: Tag) -> bool {
-        self.latest_tag.get() == tag.0 && self.was_latest(address)
+    /// [`was_latest`](Self::was_latest) of a block whose home is not the current lane.
+    pub(crate) fn was_latest_elsewhere(&self, address: u64, tag: Tag) -> bool {
+        self.latest.is_of(tag, self.alloc_blocks()) && self.latest.take(address)
+    }
+
+    /// The thread goes on with another lane than this.
+    #[inline(always)]
+    pub(crate) fn leave_lane(&self, lane: &Lane) {
+        self.latest.leave_lane(lane, self.alloc_blocks());
     }
 
     /// Whether the level is outside of what is watched.
@@ -424,7 +432,7 @@ impl Ledger {
     pub(crate) fn forget(&'static self) {
         let entry = self.top();
         self.alloc_bytes.set(entry.alloc_bytes.get());
-        self.blocks.set_allocations(entry.alloc_blocks.get());
+        self.recount_blocks(entry.alloc_blocks.get());
         let (bytes, blocks) = (self.level_bytes() - entry.level_bytes(), self.level_blocks() - entry.level_blocks());
         self.lower(bytes.cast_unsigned(), blocks.cast_unsigned());
         self.reallocs.set(entry.reallocs.get());
@@ -515,7 +523,7 @@ impl Ledger {
     pub(crate) fn absorb(&'static self, added: &Tally, sum: &Counters) {
         let counters = &added.counters;
         self.alloc_bytes.add(counters.total_bytes.cast_unsigned());
-        self.blocks.add_allocations(counters.total_blocks.cast_unsigned());
+        self.recount_blocks(self.alloc_blocks().wrapping_add(counters.total_blocks.cast_unsigned()));
         self.lower((-counters.current_bytes).cast_unsigned(), (-counters.current_blocks).cast_unsigned());
         self.reallocs.add(added.reallocs);
         self.failed.add(added.failed);

@@ -430,6 +430,7 @@ impl Slot {
 
     /// Begins a segment at `frame`, the new top.
     pub(crate) fn begin_segment(&'static self, frame: &'static Frame, lane: &'static Lane) {
+        self.host.leave_lane(self.lane.get());
         frame.segment_below.set(self.segment.get());
         frame.lane_below.set(Some(self.lane.get()));
         frame.outstanding_below.set(self.outstanding().cast_unsigned());
@@ -440,6 +441,7 @@ impl Slot {
 
     /// Ends the segment that `frame` began, and gives what its lane has out more than before.
     pub(crate) fn end_segment(&'static self, frame: &'static Frame) -> i64 {
+        self.host.leave_lane(self.lane.get());
         let outstanding = self.outstanding();
         self.segment.set(frame.segment_below.get());
         self.lane.set(frame.lane_below.get().unwrap_or(&NO_LANE));

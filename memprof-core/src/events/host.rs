@@ -40,7 +40,7 @@ pub(crate) fn allocated(address: u64, bytes: u64) -> Event<Tag> {
         cold_path();
         return if state::is_on() { Event::Slow } else { Event::Done(Tag::UNKNOWN) };
     }
-    let over = slot.host_allocated(address, bytes, tag);
+    let over = slot.host_allocated(address, bytes);
     if over {
         cold_path();
         return Event::Look(tag);
@@ -79,7 +79,7 @@ pub(crate) fn allocated_slowly(address: u64, bytes: u64) -> Tag {
     let touched =
         if ledger.touched.is(top) { Some(()) } else { ledger.touch(top, Space::HOST.bit(), (bytes.cast_signed(), 1)) };
     slot.renew_host_tag(top);
-    let recorded = touched.map(|()| slot.host_allocated(address, bytes, top.tag()));
+    let recorded = touched.map(|()| slot.host_allocated(address, bytes));
     slot.sequence.close();
     let Some(over) = recorded else { return Tag::UNKNOWN };
     if over {
@@ -162,7 +162,7 @@ pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     let (mine, ledger) = (slot.host_tag(), &slot.host);
     if tag.same_lane(mine) {
         slot.count_realloc(ledger, ledger.row_of(tag.path()), from, to);
-        ledger.note_latest(address, mine);
+        ledger.note_reallocated(address);
         if ledger.is_over() {
             look();
         }
@@ -198,7 +198,7 @@ fn reallocated_slowly(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
         slot.free_elsewhere(Space::HOST, ledger, tag, from);
         slot.count_realloc_here(ledger, to);
     }
-    ledger.note_latest(address, top);
+    ledger.note_reallocated(address);
     slot.over(ledger);
     top
 }
@@ -214,11 +214,11 @@ pub(crate) fn failed() {
 }
 
 impl Slot {
-    /// Counts a block that the top frame, whose tag this is, allocated. `true`: [`look`] is to be called.
+    /// Counts a block that the top frame allocated. `true`: [`look`] is to be called.
     #[inline(always)]
-    fn host_allocated(&'static self, address: u64, bytes: u64, mine: Tag) -> bool {
+    fn host_allocated(&'static self, address: u64, bytes: u64) -> bool {
         let over = self.host.alloc(bytes);
-        self.host.note_latest(address, mine);
+        self.host.note_latest(address);
         over
     }
 
@@ -253,16 +253,17 @@ impl Slot {
     /// The free of a block whose home, as its tag has it, is not the current lane, or that has no row here yet.
     fn host_freed_elsewhere(&'static self, address: u64, bytes: u64, tag: Tag) {
         let ledger = &self.host;
+        let at_home = tag.same_lane(self.top().tag());
         let row = ledger.row_of(tag.path());
         self.sequence.open();
         if let Some(row) = row {
             row.freed_bytes.add(bytes);
             row.freed_blocks.add(1);
-            if ledger.was_latest_of(address, tag) {
+            let latest = if at_home { ledger.was_latest(address) } else { ledger.was_latest_elsewhere(address, tag) };
+            if latest {
                 row.temporary.add(1);
             }
         }
-        let at_home = tag.same_lane(self.top().tag());
         if at_home {
             ledger.free(bytes, || ());
         }

@@ -291,7 +291,7 @@ impl Spot {
                 }
                 let over = ledger.alloc(bytes);
                 slot.add_outstanding(1);
-                ledger.note_latest(address, slot.top().tag());
+                ledger.note_latest(address);
                 if over {
                     slot.over(ledger);
                 }
@@ -352,7 +352,7 @@ impl Spot {
             return;
         }
         if temporary {
-            ledger.note_latest(address, block.tag);
+            ledger.note_latest(address);
             if let Some(row) = ledger.row_of(block.tag.path()) {
                 row.temporary.sub(1);
             }
