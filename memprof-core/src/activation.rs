@@ -153,8 +153,8 @@ impl Activation {
         (self.is_captured() && path != PathId::ROOT).then_some((path, before, added))
     }
 
-    /// Takes everything out, for the next future.
-    pub(crate) fn clear(&self) -> (Account, Option<Beside>) {
+    /// Takes everything out, for the next future. Gives what was recorded of `host`, and what few futures have.
+    pub(crate) fn clear(&self) -> (Tally, Option<Beside>) {
         let host = self.host.clear(|| self.tag.set(0));
         self.captured.store(false, Ordering::Relaxed);
         let beside = self.has_beside.load(Ordering::Relaxed).then(|| {
@@ -240,17 +240,17 @@ impl HostAccount {
         whole.then_some(read)
     }
 
-    fn clear(&self, beside: impl FnOnce()) -> Account {
-        let account = self.copy();
+    fn clear(&self, beside: impl FnOnce()) -> Tally {
+        let tally = self.tally();
         self.sequence.open();
         beside();
         // Many futures end without an event.
-        if account != Account::default() {
+        if tally != Tally::default() {
             set(&self.tally, Tally::default().words());
             self.set_inside(&Inside::default());
         }
         self.sequence.close();
-        account
+        tally
     }
 
     fn copy(&self) -> Account {
@@ -327,8 +327,9 @@ mod tests {
             activation.fold(space, &poll(100), SITE_OPEN);
         }
         let (host, beside) = activation.clear();
-        assert_eq!(host.tally, poll(100));
-        assert_eq!(beside.expect("another space").spaces, [(Space::PINNED, host)]);
+        assert_eq!(host, poll(100));
+        let [(Space::PINNED, pinned)] = beside.expect("another space").spaces[..] else { panic!("one more space") };
+        assert_eq!(pinned.tally, host);
         assert!(accounts(&activation).is_empty(), "no future is here");
         activation.tag.set(2);
         assert_eq!(accounts(&activation), [(Space::HOST, Account::default())]);

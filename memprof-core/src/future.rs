@@ -7,10 +7,11 @@ use core::mem::ManuallyDrop;
 use core::pin::Pin;
 use core::task::{Context as TaskContext, Poll};
 
-use crate::activation::{Account, Beside};
+use crate::activation::Beside;
 use crate::ambient;
 use crate::blind;
 use crate::context::Context;
+use crate::counters::Tally;
 use crate::frame::{Kind, Tag};
 use crate::lane::Lane;
 use crate::path::PathId;
@@ -238,11 +239,11 @@ impl<F> Drop for InContext<F> {
 
 impl Slot {
     /// Raises the row of a path to what a future recorded: its last poll may have been in an epoch before this.
-    fn raise_row(&'static self, path: PathId, space: Space, account: &Account) {
-        if *account != Account::default()
+    fn raise_row(&'static self, path: PathId, space: Space, tally: &Tally) {
+        if *tally != Tally::default()
             && let Some(row) = self.ledger(space).and_then(|ledger| ledger.row_of(path))
         {
-            self.change(|| row.raise(account.tally.counters.peak_bytes, account.tally.largest));
+            self.change(|| row.raise(tally.counters.peak_bytes, tally.largest));
         }
     }
 
@@ -254,7 +255,7 @@ impl Slot {
             shared.close();
         }
         for (space, account) in &beside.spaces {
-            self.raise_row(path, *space, account);
+            self.raise_row(path, *space, &account.tally);
         }
         drop(beside);
     }

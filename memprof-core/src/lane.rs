@@ -182,6 +182,11 @@ impl Lane {
     /// Ends the lane: later hand-overs go to `forward`, and so does what still waits. `outstanding` is what the
     /// lane's own threads counted, without those that wait.
     pub(crate) fn end(&'static self, forward: Option<&'static Self>, outstanding: i64) {
+        let alone = outstanding == 0 && self.outstanding.load(Ordering::Acquire) == HOLD;
+        if alone && self.pending.load(Ordering::Acquire) == 0 {
+            // No block, no context and no other lane leads here, so nobody will look for what became of it.
+            return self.give_back();
+        }
         // Futures may have been polled under each other's contexts; none inherits from itself.
         let forward = forward.filter(|forward| !forward.leaves_to(self));
         if let Some(forward) = forward {
