@@ -9,6 +9,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::mem::ManuallyDrop;
+use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 use std::alloc::System;
@@ -175,14 +176,17 @@ impl<T: Blank, const CHUNKS: usize> Table<T, CHUNKS> {
 
     /// Every entry whose chunk is there, with its index, below `end`.
     pub(crate) fn iter(&self, end: usize) -> impl Iterator<Item = (usize, &'static T)> + use<'_, T, CHUNKS> {
+        self.range(0..end)
+    }
+
+    /// Every entry of a range whose chunk is there, with its index.
+    pub(crate) fn range(&self, range: Range<usize>) -> impl Iterator<Item = (usize, &'static T)> + use<'_, T, CHUNKS> {
+        let Range { start, end } = range;
         let directory = self.directory.get().map_or(&[][..], |directory| &directory[..]);
-        let chunks = directory.iter().take(end.div_ceil(CHUNK)).enumerate();
-        chunks.filter_map(|(number, chunk)| Some((number, chunk.get()?))).flat_map(move |(number, chunk)| {
-            chunk
-                .iter()
-                .enumerate()
-                .map(move |(place, entry)| (number * CHUNK + place, entry))
-                .take_while(move |(index, _)| *index < end)
+        let chunks = directory.iter().enumerate().take(end.div_ceil(CHUNK)).skip(start / CHUNK);
+        chunks.filter_map(|(number, chunk)| Some((number * CHUNK, chunk.get()?))).flat_map(move |(first, chunk)| {
+            let places = start.saturating_sub(first)..CHUNK.min(end - first);
+            places.map(move |place| (first + place, &chunk[place]))
         })
     }
 }
@@ -347,6 +351,9 @@ mod tests {
         assert!(TABLE.make(256).is_none(), "four chunks of 64 hold no entry 256");
         let entries: Vec<_> = TABLE.iter(71).map(|(index, entry)| (index, entry.get())).collect();
         assert_eq!(entries, [(64, 0), (65, 0), (66, 0), (67, 0), (68, 0), (69, 0), (70, 7)]);
+        let indices = |range| TABLE.range(range).map(|(index, _)| index).collect::<Vec<_>>();
+        assert_eq!((indices(10..66), indices(69..71), indices(71..71)), (vec![64, 65], vec![69, 70], vec![]));
+        assert_eq!(indices(0..256).len(), 64, "no other chunk is there");
     }
 
     /// Under `AddressSanitizer` the value that came second would be reported as leaked.

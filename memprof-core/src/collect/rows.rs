@@ -4,10 +4,10 @@
 //! neither. A thread that is in the midst of a change for long was interrupted there, and goes on when the system lets it:
 //! until then, the others are read.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use crate::lane::Lane;
-use crate::ledger::{Ledger, Row};
+use crate::ledger::Ledger;
 use crate::slot::Slot;
 use crate::space::Space;
 
@@ -15,17 +15,24 @@ use super::open::OpenScopes;
 use super::slots;
 use super::sums::{PathSums, read_freed, read_row};
 
+/// Paths that are read of one thread before those of the next: their sums stay in the cache.
+const STRETCH: usize = 1024;
+
 /// How often whoever is still in the midst of a change is asked again, after the others were let run.
 const ROUNDS: u32 = 64;
 
 /// Adds up what the threads recorded in a space, by path. Gives the futures that were being polled; adds to `unread` how
 /// many parts could not be read whole.
 pub(super) fn read(space: Space, sums: &mut [PathSums], unread: &mut usize) -> Vec<&'static Lane> {
-    let freed_first = read_freed_first(space, sums);
-    let mut read = Read { sums, freed_first, polled: Vec::new(), unread };
     let mut threads: Vec<Thread> = slots().filter_map(|slot| Thread::of(slot, space)).collect();
+    threads.iter_mut().for_each(|thread| thread.read_freed_first(sums));
+    let paths = sums.len();
+    let mut read = Read { sums, polled: Vec::new(), unread };
     for round in 0..=ROUNDS {
-        threads.retain_mut(|thread| !thread.read_on(space, round == ROUNDS, &mut read));
+        for end in (0..paths).step_by(STRETCH).map(|begin| paths.min(begin + STRETCH)) {
+            threads.iter_mut().for_each(|thread| thread.read_on(space, end, round == ROUNDS, &mut read));
+        }
+        threads.retain(|thread| thread.next < paths);
         if threads.is_empty() {
             break;
         }
@@ -34,40 +41,18 @@ pub(super) fn read(space: Space, sums: &mut [PathSums], unread: &mut usize) -> V
     read.polled
 }
 
-/// Rows of which a thread freed more than it allocated get their frees before any other number: blocks that it takes
-/// over from another thread meanwhile are not seen to be freed without having been seen to be allocated.
-fn read_freed_first(space: Space, sums: &mut [PathSums]) -> HashSet<*const Row> {
-    let mut first = HashSet::new();
-    for slot in slots() {
-        let Some(ledger) = slot.known_ledger(space) else { continue };
-        for (path, row) in ledger.rows.iter(sums.len()) {
-            if row.freed_bytes.get() > row.alloc_bytes.get()
-                && let (freed, true) = read_freed(slot, ledger, row)
-            {
-                sums[path].add_freed(&freed);
-                first.insert(core::ptr::from_ref(row));
-            }
-        }
-    }
-    first
-}
-
 /// What was read so far.
 struct Read<'a> {
     sums: &'a mut [PathSums],
-    freed_first: HashSet<*const Row>,
     polled: Vec<&'static Lane>,
     unread: &'a mut usize,
 }
 
 impl Read<'_> {
-    fn add(&mut self, path: usize, row: Option<&Row>, mut part: PathSums) {
-        if row.is_some_and(|row| self.freed_first.contains(&core::ptr::from_ref(row))) {
-            part.forget_freed();
-        }
+    fn add(&mut self, path: usize, part: &PathSums) {
         // A path that was made after this snapshot began is none of its.
         if let Some(sums) = self.sums.get_mut(path) {
-            sums.add(&part);
+            sums.add(part);
         }
     }
 }
@@ -76,6 +61,8 @@ impl Read<'_> {
 struct Thread {
     slot: &'static Slot,
     ledger: &'static Ledger,
+    /// The paths whose frees are read already.
+    freed_first: BTreeSet<usize>,
     /// The paths that are open there, once they are read; their rows are read with them.
     open: Option<BTreeSet<usize>>,
     /// The first path that is not read yet.
@@ -87,24 +74,46 @@ impl Thread {
         // A space may have been touched only by others, under a context captured on this thread.
         let untouched = slot.sharing.get().map(|_| Ledger::untouched());
         let ledger = slot.known_ledger(space).or(untouched)?;
-        Some(Self { slot, ledger, open: None, next: 0 })
+        Some(Self { slot, ledger, freed_first: BTreeSet::new(), open: None, next: 0 })
     }
 
-    /// Reads as far as it gets. Whether that was all; on the last round it is.
-    fn read_on(&mut self, space: Space, is_last_round: bool, read: &mut Read<'_>) -> bool {
-        let Some(open) = self.open.take().or_else(|| self.read_open(space, is_last_round, read)) else { return false };
-        let (paths, next) = (read.sums.len(), self.next);
-        let rows = self.ledger.rows.iter(paths).skip_while(|(path, _)| *path < next);
-        for (path, row) in rows.filter(|(path, _)| !open.contains(path)) {
+    /// Rows of which a thread freed more than it allocated get their frees before any other number: blocks that it takes
+    /// over from another thread meanwhile are not seen to be freed without having been seen to be allocated.
+    fn read_freed_first(&mut self, sums: &mut [PathSums]) {
+        for (path, row) in self.ledger.rows.iter(sums.len()) {
+            if row.freed_bytes.get() > row.alloc_bytes.get()
+                && let (freed, true) = read_freed(self.slot, self.ledger, row)
+            {
+                sums[path].add_freed(&freed);
+                self.freed_first.insert(path);
+            }
+        }
+    }
+
+    fn add(&self, path: usize, mut part: PathSums, read: &mut Read<'_>) {
+        if self.freed_first.contains(&path) {
+            part.forget_freed();
+        }
+        read.add(path, &part);
+    }
+
+    /// Reads the paths below `end` as far as it gets; on the last round, that is all.
+    fn read_on(&mut self, space: Space, end: usize, is_last_round: bool, read: &mut Read<'_>) {
+        if self.next >= end {
+            return;
+        }
+        let Some(open) = self.open.take().or_else(|| self.read_open(space, is_last_round, read)) else { return };
+        let mut next = end;
+        for (path, row) in self.ledger.rows.range(self.next..end).filter(|(path, _)| !open.contains(path)) {
             let (part, whole) = read_row(self.slot, self.ledger, row);
             if !whole && !is_last_round {
-                (self.open, self.next) = (Some(open), path);
-                return false;
+                next = path;
+                break;
             }
             *read.unread += usize::from(!whole);
-            read.add(path, Some(row), part);
+            self.add(path, part, read);
         }
-        true
+        (self.open, self.next) = (Some(open), next);
     }
 
     /// Reads what is open, with its rows, and gives its paths.
@@ -116,7 +125,7 @@ impl Thread {
         *read.unread += usize::from(!open.whole);
         read.polled.extend(open.polled);
         for (path, part) in &open.rows {
-            read.add(*path, self.ledger.rows.get(*path), *part);
+            self.add(*path, *part, read);
         }
         Some(open.rows.into_keys().collect())
     }

@@ -7,7 +7,6 @@ use crate::record::Record;
 use crate::site::Site;
 use crate::slot::Slot;
 use crate::state;
-use crate::system::Counter;
 
 /// How often a row is read again at once. A reader meets a change under way about every third time on a thread that does
 /// nothing but allocate; a thread that is met in one so often was interrupted there.
@@ -54,26 +53,26 @@ impl Inclusive {
 }
 
 /// The words of a row in the order in which [`PathSums::of_words`] wants them.
+#[inline(always)]
 pub(super) fn copy_row(row: &Row) -> [u64; ROW_WORDS] {
     [
-        &row.alloc_bytes,
-        &row.alloc_blocks,
-        &row.temporary,
-        &row.sums.bytes,
-        &row.sums.blocks,
-        &row.sums.reallocs,
-        &row.sums.failed,
-        &row.inner.bytes,
-        &row.inner.blocks,
-        &row.inner.reallocs,
-        &row.inner.failed,
-        &row.peak,
-        &row.largest,
-        &row.epoch,
-        &row.freed_bytes,
-        &row.freed_blocks,
+        row.alloc_bytes.get(),
+        row.alloc_blocks.get(),
+        row.temporary.get(),
+        row.sums.bytes.get(),
+        row.sums.blocks.get(),
+        row.sums.reallocs.get(),
+        row.sums.failed.get(),
+        row.inner.bytes.get(),
+        row.inner.blocks.get(),
+        row.inner.reallocs.get(),
+        row.inner.failed.get(),
+        row.peak.get(),
+        row.largest.get(),
+        row.epoch.get(),
+        row.freed_bytes.get(),
+        row.freed_blocks.get(),
     ]
-    .map(Counter::get)
 }
 
 /// Words that [`copy_row`] makes.
@@ -92,6 +91,7 @@ pub(super) fn read_freed(slot: &Slot, ledger: &Ledger, row: &Row) -> ([u64; 2], 
 }
 
 impl PathSums {
+    #[inline]
     pub(super) fn of_words(words: &[u64]) -> Self {
         let this_epoch = words[13] == u64::from(state::epoch());
         Self {
@@ -111,6 +111,7 @@ impl PathSums {
     }
 
     /// Adds what another thread recorded for the same path.
+    #[inline]
     pub(super) fn add(&mut self, other: &Self) {
         self.owned_bytes = self.owned_bytes.wrapping_add(other.owned_bytes);
         self.owned_blocks = self.owned_blocks.wrapping_add(other.owned_blocks);
