@@ -16,7 +16,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
 
-use measured::{TAGGED, pair, plain, tagged_pair, tracked, untagged_pair, upstream_pair};
+use measured::{TAGGED, plain, tagged_pair, tracked, untagged_pair, upstream_pair};
 use memprof::TrackExt as _;
 
 fn main() -> ExitCode {
@@ -80,7 +80,7 @@ fn repeat(turns: u64, mut turn: impl FnMut()) {
 #[memprof::track]
 #[inline(never)]
 fn tracked_call_with_pair() {
-    pair(&TAGGED);
+    tagged_pair();
 }
 
 #[inline(never)]

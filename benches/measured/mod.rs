@@ -22,28 +22,33 @@ pub(crate) fn plain(number: u64) -> u64 {
     black_box(number) + 1
 }
 
-#[inline(never)]
-pub(crate) fn upstream_pair() {
-    pair(&System);
+/// An allocation and its free, by way of functions such as the compiler makes of a program's allocator: of their own,
+/// for one allocator, and given the layout whether they use it or not.
+macro_rules! pair {
+    ($pair:ident, $allocator:expr) => {
+        #[inline(never)]
+        pub(crate) fn $pair() {
+            #[inline(never)]
+            unsafe fn alloc(layout: Layout) -> *mut u8 {
+                // SAFETY: handed on.
+                unsafe { $allocator.alloc(layout) }
+            }
+            unsafe fn dealloc(block: *mut u8, layout: Layout) {
+                // SAFETY: handed on.
+                unsafe { $allocator.dealloc(block, layout) };
+            }
+            // Else a layout that is not used would not be passed.
+            let dealloc: unsafe fn(*mut u8, Layout) = black_box(dealloc);
+            let layout = black_box(Layout::new::<[u64; 8]>());
+            // SAFETY: the layout is not empty.
+            let block = black_box(unsafe { alloc(layout) });
+            assert!(!block.is_null(), "64 bytes could not be allocated");
+            // SAFETY: the block comes from this allocator, with this layout.
+            unsafe { dealloc(block, layout) };
+        }
+    };
 }
 
-#[inline(never)]
-pub(crate) fn untagged_pair() {
-    pair(&UNTAGGED);
-}
-
-#[inline(never)]
-pub(crate) fn tagged_pair() {
-    pair(&TAGGED);
-}
-
-/// A pair of one allocator. Each has a function of its own, as a program has one allocator, which the compiler knows.
-#[inline(always)]
-pub(crate) fn pair(allocator: &impl GlobalAlloc) {
-    let layout = black_box(Layout::new::<[u64; 8]>());
-    // SAFETY: the layout is not empty.
-    let block = black_box(unsafe { allocator.alloc(layout) });
-    assert!(!block.is_null(), "64 bytes could not be allocated");
-    // SAFETY: the block comes from this allocator, with this layout.
-    unsafe { allocator.dealloc(block, layout) };
-}
+pair!(upstream_pair, System);
+pair!(untagged_pair, UNTAGGED);
+pair!(tagged_pair, TAGGED);

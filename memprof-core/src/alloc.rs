@@ -8,7 +8,7 @@ use std::alloc::System;
 
 use crate::events::host::{self, Event};
 use crate::frame::Tag;
-use crate::start;
+use crate::start::{self, Tags};
 
 /// A global allocator that reports every block to memprof and leaves the allocating to `A`.
 ///
@@ -61,8 +61,12 @@ impl<A> Alloc<A> {
     }
 
     #[inline(always)]
-    fn tags(&self) -> bool {
-        cfg!(feature = "runtime") && (self.always || start::tags())
+    fn tags(&self) -> Tags {
+        match self.always {
+            _ if !cfg!(feature = "runtime") => Tags::WITHOUT,
+            true => Tags::WITH,
+            false => start::tags(),
+        }
     }
 }
 
@@ -111,13 +115,55 @@ unsafe fn tag_of(block: *mut u8) -> *mut Tag {
 }
 
 impl<A: GlobalAlloc> Alloc<A> {
-    /// [`alloc`](GlobalAlloc::alloc) with tags on.
+    /// [`alloc`](GlobalAlloc::alloc) with tags.
     ///
     /// # Safety
     ///
     /// * The layout has a size.
     #[inline(always)]
     unsafe fn alloc_tagged(&self, layout: Layout) -> *mut u8 {
+        if !is_common(layout) {
+            cold_path();
+            // SAFETY: handed on.
+            return unsafe { Self::alloc_aligned(layout, self) };
+        }
+        // SAFETY: handed on.
+        unsafe { self.alloc_behind_tag(layout) }
+    }
+
+    /// [`alloc`](GlobalAlloc::alloc) where the environment decides, unless it decided against tags: out of the way of a
+    /// program without.
+    ///
+    /// # Safety
+    ///
+    /// * The layout has a size.
+    #[inline(never)]
+    unsafe fn alloc_outlined(layout: Layout, this: &Self) -> *mut u8 {
+        if !start::tags().are_written() {
+            cold_path();
+            if !start::decide_tags() {
+                // SAFETY: handed on unchanged.
+                return unsafe { this.inner.alloc(layout) };
+            }
+        }
+        // SAFETY: handed on.
+        unsafe { this.alloc_tagged(layout) }
+    }
+
+    /// # Safety
+    ///
+    /// * The layout has a size.
+    #[inline(never)]
+    unsafe fn alloc_aligned(layout: Layout, this: &Self) -> *mut u8 {
+        // SAFETY: handed on.
+        unsafe { this.alloc_behind_tag(layout) }
+    }
+
+    /// # Safety
+    ///
+    /// * The layout has a size.
+    #[inline(always)]
+    unsafe fn alloc_behind_tag(&self, layout: Layout) -> *mut u8 {
         let Some(padded) = padded(layout) else {
             cold_path();
             return failed();
@@ -128,22 +174,47 @@ impl<A: GlobalAlloc> Alloc<A> {
         unsafe { Self::finish(memory, layout) }
     }
 
-    /// # Safety
-    ///
-    /// * As for [`alloc_tagged`](Self::alloc_tagged).
-    #[inline(never)]
-    unsafe fn alloc_aligned(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: handed on.
-        unsafe { self.alloc_tagged(layout) }
-    }
-
-    /// [`dealloc`](GlobalAlloc::dealloc) with tags on.
+    /// [`dealloc`](GlobalAlloc::dealloc) with tags.
     ///
     /// # Safety
     ///
     /// * As for [`give_back`](Self::give_back).
     #[inline(always)]
     unsafe fn dealloc_tagged(&self, block: *mut u8, layout: Layout) {
+        if !is_common(layout) {
+            cold_path();
+            // SAFETY: handed on.
+            return unsafe { Self::dealloc_aligned(block, layout, self) };
+        }
+        // SAFETY: handed on.
+        unsafe { self.dealloc_behind_tag(block, layout) };
+    }
+
+    /// [`dealloc`](GlobalAlloc::dealloc) where the environment decided for tags: out of the way of a program without.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`give_back`](Self::give_back).
+    #[inline(never)]
+    unsafe fn dealloc_outlined(block: *mut u8, layout: Layout, this: &Self) {
+        // SAFETY: handed on.
+        unsafe { this.dealloc_tagged(block, layout) };
+    }
+
+    /// # Safety
+    ///
+    /// * As for [`give_back`](Self::give_back).
+    #[inline(never)]
+    unsafe fn dealloc_aligned(block: *mut u8, layout: Layout, this: &Self) {
+        // SAFETY: handed on.
+        unsafe { this.dealloc_behind_tag(block, layout) };
+    }
+
+    /// # Safety
+    ///
+    /// * As for [`give_back`](Self::give_back).
+    #[inline(always)]
+    unsafe fn dealloc_behind_tag(&self, block: *mut u8, layout: Layout) {
         // SAFETY: the block came from `finish`, behind its tag.
         let place = unsafe { tag_of(block) };
         // SAFETY: `finish` wrote it.
@@ -152,19 +223,10 @@ impl<A: GlobalAlloc> Alloc<A> {
             // SAFETY: the caller gives up the block, which came from here.
             Event::Done(()) => unsafe { self.give_back(block, layout) },
             // SAFETY: likewise.
-            Event::Look(()) => unsafe { self.look_and_give_back(block, layout) },
+            Event::Look(()) => unsafe { Self::look_and_give_back(block, layout, self) },
             // SAFETY: likewise.
-            Event::Slow => unsafe { self.give_back_slowly(block, layout, tag) },
+            Event::Slow => unsafe { Self::give_back_slowly(block, layout, tag, self) },
         }
-    }
-
-    /// # Safety
-    ///
-    /// * As for [`give_back`](Self::give_back).
-    #[inline(never)]
-    unsafe fn dealloc_aligned(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: handed on.
-        unsafe { self.dealloc_tagged(block, layout) };
     }
 
     /// Turns what upstream gave for a padded layout into the block that the program gets.
@@ -214,10 +276,10 @@ impl<A: GlobalAlloc> Alloc<A> {
     /// * As for [`give_back`](Self::give_back).
     #[cold]
     #[inline(never)]
-    unsafe fn give_back_slowly(&self, block: *mut u8, layout: Layout, tag: Tag) {
+    unsafe fn give_back_slowly(block: *mut u8, layout: Layout, tag: Tag, this: &Self) {
         host::freed_slowly(block as u64, layout.size() as u64, tag);
         // SAFETY: handed on.
-        unsafe { self.give_back(block, layout) };
+        unsafe { this.give_back(block, layout) };
     }
 
     /// # Safety
@@ -225,10 +287,10 @@ impl<A: GlobalAlloc> Alloc<A> {
     /// * As for [`give_back`](Self::give_back).
     #[cold]
     #[inline(never)]
-    unsafe fn look_and_give_back(&self, block: *mut u8, layout: Layout) {
+    unsafe fn look_and_give_back(block: *mut u8, layout: Layout, this: &Self) {
         host::look();
         // SAFETY: handed on.
-        unsafe { self.give_back(block, layout) };
+        unsafe { this.give_back(block, layout) };
     }
 }
 
@@ -238,23 +300,24 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
     // Inlined into the one place that calls it, the program's allocation shim, where `always` is known.
     #[inline(always)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if !self.tags() {
+        let tags = self.tags();
+        if tags.are_left_out() {
             // SAFETY: handed on unchanged.
             return unsafe { self.inner.alloc(layout) };
         }
-        if is_common(layout) {
-            // SAFETY: handed on.
-            unsafe { self.alloc_tagged(layout) }
-        } else {
+        if !self.always {
             cold_path();
             // SAFETY: handed on.
-            unsafe { self.alloc_aligned(layout) }
+            return unsafe { Self::alloc_outlined(layout, self) };
         }
+        // SAFETY: handed on.
+        unsafe { self.alloc_tagged(layout) }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if !self.tags() {
+        let tags = self.tags();
+        if tags.are_left_out() || !tags.are_written() && !start::decide_tags() {
             // SAFETY: handed on unchanged.
             return unsafe { self.inner.alloc_zeroed(layout) };
         }
@@ -267,23 +330,23 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
 
     #[inline(always)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if !self.tags() {
+        // It was decided when the block was allocated.
+        if !self.tags().are_written() {
             // SAFETY: handed on unchanged.
             return unsafe { self.inner.dealloc(block, layout) };
         }
-        if is_common(layout) {
-            // SAFETY: handed on.
-            unsafe { self.dealloc_tagged(block, layout) };
-        } else {
+        if !self.always {
             cold_path();
             // SAFETY: handed on.
-            unsafe { self.dealloc_aligned(block, layout) };
+            return unsafe { Self::dealloc_outlined(block, layout, self) };
         }
+        // SAFETY: handed on.
+        unsafe { self.dealloc_tagged(block, layout) };
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        if !self.tags() {
+        if !self.tags().are_written() {
             // SAFETY: handed on unchanged.
             return unsafe { self.inner.realloc(block, layout, new_size) };
         }

@@ -67,11 +67,13 @@ pub fn snapshot() -> Snapshot {
         sorted_spaces().into_iter().map(|space| read_space(space, &calls, &base, &mut sums, &mut unread)).collect();
     drop(base);
     let host_events = spaces.first().is_some_and(|host| host.has_events);
-    let host = match start::tags_decided() {
-        _ if host_events => HostState::Measured,
-        Some(true) => HostState::Measured,
-        Some(false) => HostState::Untagged,
-        None => HostState::NoAllocator,
+    let tags = start::tags();
+    let host = if host_events || tags.are_written() {
+        HostState::Measured
+    } else if tags.are_left_out() {
+        HostState::Untagged
+    } else {
+        HostState::NoAllocator
     };
     let scopes_entered = calls.iter().any(|calls| *calls > 0);
     let mut devices = device::ask();

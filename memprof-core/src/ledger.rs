@@ -32,27 +32,27 @@ mod entry;
 mod latest;
 mod row;
 
-/// See the [module](self). All of it is written by the thread that owns the slot.
-#[repr(align(64))]
+/// See the [module](self). All of it is written by the thread that owns the slot. What events touch comes first.
+#[repr(C)]
 pub(crate) struct Ledger {
     /// The frame of the top entry: the one that events may go to without further ado.
     pub(crate) touched: StaticRef<Frame>,
     /// The row of that frame's path.
     pub(crate) row: Known<Row>,
-    pub(crate) alloc_bytes: Counter,
     /// What the level lacks of its limits. The level is allocated less freed, signed; the limits are the levels above
     /// which an allocation has more to do: the peaks, or lower ones that are watched. So an event changes one number,
     /// and sees by its sign whether there is more to do.
     room_bytes: Counter,
-    limit_bytes: Counter,
+    pub(crate) alloc_bytes: Counter,
     pub(crate) blocks: Blocks,
+    pub(crate) largest: Counter,
     /// The room above which a free has more to do.
     most_room_bytes: Counter,
-    pub(crate) largest: Counter,
+    latest: Latest,
+    limit_bytes: Counter,
     /// The greatest level since the top entry was made: `allocated - freed`, signed.
     pub(crate) peak_bytes: Counter,
     pub(crate) peak_blocks: Counter,
-    latest: Latest,
     pub(crate) reallocs: Counter,
     pub(crate) failed: Counter,
     pub(crate) entry: StaticRef<Entry>,
@@ -75,15 +75,15 @@ impl Blank for Ledger {
     const BLANK: Self = Self {
         touched: StaticRef::null(),
         row: Known::new(&NO_ROW),
-        alloc_bytes: Counter::new(0),
         room_bytes: Counter::new(0),
-        limit_bytes: Counter::new(0),
+        alloc_bytes: Counter::new(0),
         blocks: Blocks::BLANK,
-        most_room_bytes: Counter::new(i64::MAX.cast_unsigned()),
         largest: Counter::new(0),
+        most_room_bytes: Counter::new(i64::MAX.cast_unsigned()),
+        latest: Latest::BLANK,
+        limit_bytes: Counter::new(0),
         peak_bytes: Counter::new(0),
         peak_blocks: Counter::new(0),
-        latest: Latest::BLANK,
         reallocs: Counter::new(0),
         failed: Counter::new(0),
         entry: StaticRef::null(),

@@ -84,15 +84,17 @@ impl Blank for CacheEntry {
     const BLANK: Self = Self { key: Counter::new(NO_KEY), path: Counter::new(0), calls: Known::new(&NO_CALLS) };
 }
 
-/// See the [module](self).
-#[repr(align(128))]
+/// See the [module](self). What every event and every call touches comes first: two cache lines, within the reach of
+/// an instruction's short offset.
+#[repr(C, align(128))]
 pub(crate) struct Slot {
-    pub(crate) sequence: Sequence,
-    /// [`Tag::NONE`] while something changed that this thread did not take note of, and 0 otherwise. Anybody writes it.
-    notice: AtomicU64,
     /// The tag of host blocks of the top frame if that has an entry in the ledger, and [`Tag::NONE`] otherwise.
     host_tag: Counter,
+    /// [`Tag::NONE`] while something changed that this thread did not take note of, and 0 otherwise. Anybody writes it.
+    notice: AtomicU64,
+    pub(crate) sequence: Sequence,
     top: Known<Frame>,
+    pub(crate) host: Ledger,
     /// The lane of the top segment.
     pub(crate) lane: Known<Lane>,
     /// What [`outstanding`](Self::outstanding) is less the level of the host in blocks.
@@ -102,7 +104,6 @@ pub(crate) struct Slot {
     /// The innermost frame that shares with other threads.
     pub(crate) sharing: StaticRef<Frame>,
     pub(crate) net: HostNet,
-    pub(crate) host: Ledger,
     others: [StaticRef<Ledger>; MOST_SPACES],
     pub(crate) cache: [CacheEntry; CACHE],
     pub(crate) calls: Table<CallRow, PATH_CHUNKS>,
@@ -117,16 +118,16 @@ pub(crate) struct Slot {
 
 impl Blank for Slot {
     const BLANK: Self = Self {
-        sequence: Sequence::new(),
-        notice: AtomicU64::new(Tag::NONE.0),
         host_tag: Counter::new(Tag::NONE.0),
+        notice: AtomicU64::new(Tag::NONE.0),
+        sequence: Sequence::new(),
         top: Known::new(&NO_FRAME),
+        host: Ledger::BLANK,
         lane: Known::new(&NO_LANE),
         outstanding_beside: Counter::new(0),
         segment: StaticRef::null(),
         sharing: StaticRef::null(),
         net: HostNet::BLANK,
-        host: Ledger::BLANK,
         others: [const { StaticRef::null() }; MOST_SPACES],
         cache: [const { CacheEntry::BLANK }; CACHE],
         calls: Table::new(),

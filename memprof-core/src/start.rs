@@ -11,11 +11,29 @@ use crate::platform;
 use crate::settings::{self, Settings, unknown_variables};
 use crate::state;
 
-/// Negative, zero or positive, so that each allocation and free compares once.
-static TAGS: AtomicI8 = AtomicI8::new(UNDECIDED);
-const WITHOUT: i8 = -1;
-const UNDECIDED: i8 = 0;
-const WITH: i8 = 1;
+static TAGS: AtomicI8 = AtomicI8::new(0);
+
+/// Whether blocks carry tags: negative, zero while that is to be decided, or positive, so that each allocation and free
+/// compares once.
+#[derive(Clone, Copy)]
+pub(crate) struct Tags(i8);
+
+impl Tags {
+    pub(crate) const WITHOUT: Self = Self(-1);
+    pub(crate) const WITH: Self = Self(1);
+
+    /// Decided: they do.
+    #[inline(always)]
+    pub(crate) fn are_written(self) -> bool {
+        self.0 > 0
+    }
+
+    /// Decided: they do not.
+    #[inline(always)]
+    pub(crate) fn are_left_out(self) -> bool {
+        self.0 < 0
+    }
+}
 
 static BEGUN: AtomicBool = AtomicBool::new(false);
 /// Set when everything is decided: an `enable` before that would be undone.
@@ -24,26 +42,17 @@ static SETTINGS: OnceLock<Settings> = OnceLock::new();
 
 /// Whether host blocks carry a tag in this process, of allocators that do not always write one.
 #[inline(always)]
-pub(crate) fn tags() -> bool {
-    let tags = TAGS.load(Ordering::Relaxed);
-    tags >= UNDECIDED && (tags > UNDECIDED || decide_tags())
+pub(crate) fn tags() -> Tags {
+    Tags(TAGS.load(Ordering::Relaxed))
 }
 
-/// Asked by the first allocation, so this must not allocate.
+/// Decides it, the same each time. Asked by the first allocation, so this must not allocate.
 #[cold]
-fn decide_tags() -> bool {
+pub(crate) fn decide_tags() -> bool {
     let with =
         cfg!(feature = "runtime") && platform::with_variable(c"MEMPROF", |value| settings::switch(value) == Some(true));
-    TAGS.store(if with { WITH } else { WITHOUT }, Ordering::Relaxed);
+    TAGS.store(if with { Tags::WITH } else { Tags::WITHOUT }.0, Ordering::Relaxed);
     with
-}
-
-/// What is known of the tags: `None` if no allocator asked.
-pub(crate) fn tags_decided() -> Option<bool> {
-    match TAGS.load(Ordering::Relaxed) {
-        UNDECIDED => None,
-        decided => Some(decided == WITH),
-    }
 }
 
 /// The settings; read now if they have not been.

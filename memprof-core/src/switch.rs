@@ -21,7 +21,7 @@ pub fn enable() {
     }
     let _blind = blind::enter();
     state::switch(true);
-    if start::tags_decided() == Some(false) && !SAID.swap(true, Ordering::Relaxed) {
+    if start::tags().are_left_out() && !SAID.swap(true, Ordering::Relaxed) {
         platform::print_line(
             "memprof: host is not measured: the process started without MEMPROF=1, and its allocator is not Alloc::system().always()",
         );

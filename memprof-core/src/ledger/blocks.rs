@@ -24,6 +24,7 @@ use crate::system::{Blank, Counter};
 ///   copies differ.
 ///
 /// One writer and plain loads and stores: there is no interleaving for loom to search that this does not cover.
+#[repr(C)]
 pub(crate) struct Blocks {
     /// What the level lacks of its limit, signed.
     room: AtomicU64,

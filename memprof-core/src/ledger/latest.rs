@@ -11,6 +11,7 @@ const NEVER: u64 = u64::MAX;
 
 /// An allocation notes its address alone. Its lane tells it from a block that another thread allocated at that address
 /// later; it is the current lane until the thread goes on with another one, and is kept from then on.
+#[repr(C)]
 pub(super) struct Latest {
     /// [`NOWHERE`] once the block was freed.
     address: Counter,
