@@ -85,7 +85,7 @@ impl Slot {
     fn count_realloc(&'static self, ledger: &'static Ledger, old: Option<&'static Row>, from: u64, to: u64) {
         self.sequence.open();
         ledger.realloc(from, to);
-        let row = ledger.row.get();
+        let row = ledger.row();
         let grown = to.saturating_sub(from);
         row.alloc_bytes.add(grown);
         if old.is_some_and(|old| core::ptr::eq(old, row)) {

@@ -38,17 +38,18 @@ pub(crate) struct Ledger {
     /// The frame of the top entry: the one that events may go to without further ado.
     pub(crate) touched: StaticRef<Frame>,
     /// The row of that frame's path.
-    pub(crate) row: Known<Row>,
+    row: Known<Row>,
     /// What the level lacks of its limits. The level is allocated less freed, signed; the limits are the levels above
     /// which an allocation has more to do: the peaks, or lower ones that are watched. So an event changes one number,
     /// and sees by its sign whether there is more to do.
     room_bytes: Counter,
-    pub(crate) alloc_bytes: Counter,
     pub(crate) blocks: Blocks,
     pub(crate) largest: Counter,
     /// The room above which a free has more to do.
     most_room_bytes: Counter,
     latest: Latest,
+    /// Bytes allocated so far less those that the row has: what an event adds to the row is in both.
+    alloc_bytes_beside: Counter,
     limit_bytes: Counter,
     /// The greatest level since the top entry was made: `allocated - freed`, signed.
     pub(crate) peak_bytes: Counter,
@@ -61,6 +62,8 @@ pub(crate) struct Ledger {
     watch_blocks: Counter,
     base: Entry,
     pub(crate) rows: Table<Row, PATH_CHUNKS>,
+    /// Where a path is counted for which the system had no memory: nowhere that is read.
+    spare: Row,
 }
 
 /// Levels that somebody besides the ledger watches: above `high` and `blocks`, and below `low`.
@@ -76,11 +79,11 @@ impl Blank for Ledger {
         touched: StaticRef::null(),
         row: Known::new(&NO_ROW),
         room_bytes: Counter::new(0),
-        alloc_bytes: Counter::new(0),
         blocks: Blocks::BLANK,
         largest: Counter::new(0),
         most_room_bytes: Counter::new(i64::MAX.cast_unsigned()),
         latest: Latest::BLANK,
+        alloc_bytes_beside: Counter::new(0),
         limit_bytes: Counter::new(0),
         peak_bytes: Counter::new(0),
         peak_blocks: Counter::new(0),
@@ -92,6 +95,7 @@ impl Blank for Ledger {
         watch_blocks: Counter::new(i64::MAX.cast_unsigned()),
         base: Entry::BLANK,
         rows: Table::new(),
+        spare: Row::BLANK,
     };
 }
 
@@ -107,8 +111,7 @@ impl Ledger {
 
     /// Begins anew for a thread that takes the slot: rows stay, the thread's own counters are zero.
     pub(crate) fn begin(&'static self, base: &'static Frame) -> Option<()> {
-        let sums =
-            [&self.alloc_bytes, &self.room_bytes, &self.limit_bytes, &self.largest, &self.reallocs, &self.failed];
+        let sums = [&self.room_bytes, &self.limit_bytes, &self.largest, &self.reallocs, &self.failed];
         sums.into_iter().chain(self.base.numbers()).for_each(|number| number.set(0));
         self.blocks.lower(self.level_blocks().cast_unsigned());
         self.blocks.set_allocations(0);
@@ -119,6 +122,7 @@ impl Ledger {
         self.base.row.set(Some(row));
         self.entry.set(Some(&self.base));
         self.row.set(row);
+        self.set_alloc_bytes(0);
         self.touched.set(Some(base));
         Some(())
     }
@@ -139,6 +143,29 @@ impl Ledger {
         self.blocks.level()
     }
 
+    /// Bytes allocated so far.
+    #[inline(always)]
+    pub(crate) fn alloc_bytes(&self) -> u64 {
+        self.row().alloc_bytes.get().wrapping_add(self.alloc_bytes_beside.get())
+    }
+
+    fn set_alloc_bytes(&self, bytes: u64) {
+        self.alloc_bytes_beside.set(bytes.wrapping_sub(self.row().alloc_bytes.get()));
+    }
+
+    /// The row of the top entry.
+    #[inline(always)]
+    pub(crate) fn row(&self) -> &'static Row {
+        self.row.get()
+    }
+
+    #[inline(always)]
+    fn set_row(&self, row: &'static Row) {
+        let allocated = self.alloc_bytes();
+        self.row.set(row);
+        self.set_alloc_bytes(allocated);
+    }
+
     /// Blocks allocated so far.
     #[inline(always)]
     pub(crate) fn alloc_blocks(&self) -> u64 {
@@ -147,7 +174,7 @@ impl Ledger {
 
     /// Bytes and blocks freed so far.
     pub(crate) fn freed(&self) -> [u64; 2] {
-        let bytes = self.alloc_bytes.get().wrapping_sub(self.level_bytes().cast_unsigned());
+        let bytes = self.alloc_bytes().wrapping_sub(self.level_bytes().cast_unsigned());
         [bytes, self.alloc_blocks().wrapping_sub(self.level_blocks().cast_unsigned())]
     }
 
@@ -156,9 +183,8 @@ impl Ledger {
     #[inline(always)]
     pub(crate) fn alloc(&self, bytes: u64) -> bool {
         let room_blocks = self.blocks.begin_alloc();
-        self.alloc_bytes.add(bytes);
         let room_bytes = self.room_bytes.sub(bytes).cast_signed();
-        let row = self.row.get();
+        let row = self.row();
         row.alloc_bytes.add(bytes);
         row.alloc_blocks.add(1);
         if bytes > self.largest.get() {
@@ -184,7 +210,6 @@ impl Ledger {
     #[inline]
     pub(crate) fn realloc(&self, from: u64, to: u64) {
         self.reallocs.add(1);
-        self.alloc_bytes.add(to.saturating_sub(from));
         self.room_bytes.add(from.wrapping_sub(to));
         self.largest.raise(to);
     }
@@ -306,7 +331,7 @@ impl Ledger {
         let entry = self.entry_above()?;
         entry.frame.set(Some(frame));
         entry.row.set(Some(row));
-        entry.alloc_bytes.set(self.alloc_bytes.get());
+        entry.alloc_bytes.set(self.alloc_bytes());
         entry.alloc_blocks.set(self.alloc_blocks());
         let [freed_bytes, freed_blocks] = self.freed();
         entry.freed_bytes.set(freed_bytes);
@@ -319,7 +344,7 @@ impl Ledger {
         self.set_peaks(self.level_bytes() + first.0, self.level_blocks() + first.1);
         self.largest.set(0);
         self.entry.set(Some(entry));
-        self.row.set(row);
+        self.set_row(row);
         self.touched.set(Some(frame));
         frame.mark(bit);
         Some(())
@@ -352,7 +377,7 @@ impl Ledger {
             current_blocks: self.level_blocks() - entry.level_blocks(),
             peak_bytes: peak_bytes - entry.level_bytes(),
             peak_blocks: peak_blocks - entry.level_blocks(),
-            total_bytes: self.alloc_bytes.signed().wrapping_sub(entry.alloc_bytes.signed()),
+            total_bytes: self.alloc_bytes().wrapping_sub(entry.alloc_bytes.get()).cast_signed(),
             total_blocks: self.alloc_blocks().wrapping_sub(entry.alloc_blocks.get()).cast_signed(),
         };
         let reallocs = self.reallocs.get().wrapping_sub(entry.reallocs.get());
@@ -398,9 +423,9 @@ impl Ledger {
     /// was recorded since.
     #[inline]
     pub(crate) fn leave(&'static self, parent: &'static Frame, bit: u64) {
-        let (entry, row) = (self.top(), self.row.get());
+        let (entry, row) = (self.top(), self.row());
         row.sums.add([
-            self.alloc_bytes.get().wrapping_sub(entry.alloc_bytes.get()),
+            self.alloc_bytes().wrapping_sub(entry.alloc_bytes.get()),
             self.alloc_blocks().wrapping_sub(entry.alloc_blocks.get()),
             self.reallocs.get().wrapping_sub(entry.reallocs.get()),
             self.failed.get().wrapping_sub(entry.failed.get()),
@@ -415,10 +440,10 @@ impl Ledger {
         let entry = self.top();
         if !parent.has(bit) {
             // The parent saw nothing before the child did: the child's entry is what its own would have been.
-            let row = self.row_of(parent.path()).unwrap_or(&NO_ROW);
+            let row = self.row_of(parent.path()).unwrap_or(&self.spare);
             entry.frame.set(Some(parent));
             entry.row.set(Some(row));
-            self.row.set(row);
+            self.set_row(row);
             self.touched.set(Some(parent));
             parent.mark(bit);
             return;
@@ -431,7 +456,7 @@ impl Ledger {
     /// Ends the top entry as if nothing had happened since it was made: the frames below it do not see it.
     pub(crate) fn forget(&'static self) {
         let entry = self.top();
-        self.alloc_bytes.set(entry.alloc_bytes.get());
+        self.set_alloc_bytes(entry.alloc_bytes.get());
         self.recount_blocks(entry.alloc_blocks.get());
         let (bytes, blocks) = (self.level_bytes() - entry.level_bytes(), self.level_blocks() - entry.level_blocks());
         self.lower(bytes.cast_unsigned(), blocks.cast_unsigned());
@@ -445,7 +470,7 @@ impl Ledger {
     fn pop(&'static self, entry: &'static Entry) {
         let below = entry.below.get().unwrap_or(&self.base);
         self.entry.set(Some(below));
-        self.row.set(below.row.get().unwrap_or(&NO_ROW));
+        self.set_row(below.row.get().unwrap_or(&self.spare));
         self.touched.set(below.frame.get());
     }
 
@@ -522,7 +547,7 @@ impl Ledger {
     /// freed some of that.
     pub(crate) fn absorb(&'static self, added: &Tally, sum: &Counters) {
         let counters = &added.counters;
-        self.alloc_bytes.add(counters.total_bytes.cast_unsigned());
+        self.alloc_bytes_beside.add(counters.total_bytes.cast_unsigned());
         self.recount_blocks(self.alloc_blocks().wrapping_add(counters.total_blocks.cast_unsigned()));
         self.lower((-counters.current_bytes).cast_unsigned(), (-counters.current_blocks).cast_unsigned());
         self.reallocs.add(added.reallocs);

@@ -143,7 +143,7 @@ impl Stack {
     /// Copies what is open on a thread; another thread makes sure that it was copied at one moment.
     pub(crate) fn of(slot: &'static Slot, ledger: &'static Ledger) -> Self {
         let now = Sums {
-            allocated: [ledger.alloc_bytes.get(), ledger.alloc_blocks()],
+            allocated: [ledger.alloc_bytes(), ledger.alloc_blocks()],
             freed: ledger.freed(),
             reallocs: ledger.reallocs.get(),
             failed: ledger.failed.get(),

@@ -112,7 +112,7 @@ impl Slot {
         let poll = ledger.tally();
         let sum = future.activation.fold(space, &poll, marks);
         self.sequence.open();
-        let row = ledger.row.get();
+        let row = ledger.row();
         row.add(&poll, marks);
         row.raise(sum.counters.peak_bytes, sum.largest);
         ledger.merge(below, space.bit());

@@ -335,7 +335,7 @@ impl Slot {
         let marks = frame.marks.get();
         for (space, ledger) in self.ledgers(marks) {
             let tally = ledger.tally();
-            let row = ledger.row.get();
+            let row = ledger.row();
             row.add(&tally, marks);
             row.raise(tally.counters.peak_bytes, tally.largest);
             ledger.merge(below, space.bit());

@@ -227,7 +227,7 @@ impl Slot {
     fn host_freed(&'static self, mine: Tag, address: u64, bytes: u64, tag: Tag) -> Event<()> {
         let ledger = &self.host;
         // Mostly a scope frees what it allocated itself.
-        let mut row = ledger.row.get();
+        let mut row = ledger.row();
         if tag != mine {
             cold_path();
             match ledger.rows.get(tag.path().index()) {

@@ -25,7 +25,7 @@ pub(crate) struct Row {
     pub(crate) epoch: Counter,
 }
 
-/// Where a path is counted for which the system had no memory: nowhere that is read.
+/// What a ledger leads to in which nothing was recorded.
 pub(super) static NO_ROW: Row = Row::BLANK;
 
 /// Inclusive sums of ended activations.
