@@ -190,12 +190,10 @@ impl Slot {
     pub(crate) fn enter_context(&'static self, shared: &Arc<Shared>) -> Option<Opened> {
         let frame = self.top().grow()?;
         let serial = self.sequence.open();
-        frame.serial.set(serial);
-        frame.tag.set(Tag::new(shared.lane, shared.path).0);
-        frame.marks.set(Frame::marks_of(Kind::Context, UNDER_CONTEXT));
-        frame.calls.set(&NO_CALLS);
+        let tag = Tag::new(shared.lane, shared.path);
+        frame.open(serial, tag, Frame::marks_of(Kind::Context, UNDER_CONTEXT), &NO_CALLS);
         frame.hidden.set(None);
-        self.set_top_entered(frame);
+        self.top.set(frame);
         self.begin_segment(frame, shared.lane);
         self.sequence.close();
         frame.set_shared(Some(shared.clone()));

@@ -17,7 +17,7 @@ impl Slot {
     /// Makes the top frame ready for an event in `ledger`.
     #[inline(always)]
     fn prepare(&'static self, space: Space, ledger: &'static Ledger) -> Option<()> {
-        if ledger.touched.is(self.top()) { Some(()) } else { self.touch(space, ledger) }
+        if self.top().has(space.bit()) { Some(()) } else { self.touch(space, ledger) }
     }
 
     /// The level is above a peak or above what is watched.

@@ -7,6 +7,7 @@ use crate::lock::Lock;
 use crate::path::PathId;
 use crate::sharing::Shared;
 use crate::slot::{CallRow, NO_CALLS, NO_FRAME};
+use crate::space::Space;
 use crate::system::{Blank, Counter, Known, StaticRef, leak};
 
 /// Bits of a tag that hold the path; the lane's index stands above them.
@@ -114,6 +115,8 @@ pub(crate) struct Frame {
     /// Unlike that of any other activation of this slot; 0 while nothing is open here.
     pub(crate) serial: Counter,
     pub(crate) tag: Counter,
+    /// The tag once the frame has its entry in the ledger of the host, and [`Tag::NONE`] until then.
+    host_tag: Counter,
     pub(crate) marks: Counter,
     pub(crate) calls: Known<CallRow>,
     /// Frames under a `Context` only: the outermost frame of the site before, hidden by the context. The frame of an
@@ -167,6 +170,7 @@ impl Frame {
             prev: Known::new(&NO_FRAME),
             serial: Counter::new(0),
             tag: Counter::new(0),
+            host_tag: Counter::new(Tag::NONE.0),
             marks: Counter::new(marks),
             calls: Known::new(&NO_CALLS),
             hidden: StaticRef::null(),
@@ -230,6 +234,12 @@ impl Frame {
         Tag(self.tag.get())
     }
 
+    /// The tag of a host block of this frame, if an event here needs no entry made first; otherwise [`Tag::NONE`].
+    #[inline(always)]
+    pub(crate) fn host_tag(&self) -> Tag {
+        Tag(self.host_tag.get())
+    }
+
     #[inline(always)]
     pub(crate) fn path(&self) -> PathId {
         self.tag().path()
@@ -246,6 +256,25 @@ impl Frame {
 
     pub(crate) fn mark(&self, mark: u64) {
         self.marks.set(self.marks.get() | mark);
+    }
+
+    /// Notes that the frame has its entry in the ledger of a space.
+    #[inline(always)]
+    pub(crate) fn mark_touched(&self, space: u64) {
+        self.mark(space);
+        if space == Space::HOST.bit() {
+            self.host_tag.set(self.tag.get());
+        }
+    }
+
+    /// Opens the frame, which has seen nothing yet.
+    #[inline(always)]
+    pub(crate) fn open(&self, serial: u64, tag: Tag, marks: u64, calls: &'static CallRow) {
+        self.serial.set(serial);
+        self.tag.set(tag.0);
+        self.host_tag.set(Tag::NONE.0);
+        self.marks.set(marks);
+        self.calls.set(calls);
     }
 
     pub(crate) fn unmark(&self, mark: u64) {

@@ -35,9 +35,7 @@ mod row;
 /// See the [module](self). All of it is written by the thread that owns the slot. What events touch comes first.
 #[repr(C)]
 pub(crate) struct Ledger {
-    /// The frame of the top entry: the one that events may go to without further ado.
-    pub(crate) touched: StaticRef<Frame>,
-    /// The row of that frame's path.
+    /// The row of the path of the top entry's frame.
     row: Known<Row>,
     /// What the level lacks of its limits. The level is allocated less freed, signed; the limits are the levels above
     /// which an allocation has more to do: the peaks, or lower ones that are watched. So an event changes one number,
@@ -76,7 +74,6 @@ pub(crate) struct Watch {
 
 impl Blank for Ledger {
     const BLANK: Self = Self {
-        touched: StaticRef::null(),
         row: Known::new(&NO_ROW),
         room_bytes: Counter::new(0),
         blocks: Blocks::BLANK,
@@ -123,7 +120,6 @@ impl Ledger {
         self.entry.set(Some(&self.base));
         self.row.set(row);
         self.set_alloc_bytes(0);
-        self.touched.set(Some(base));
         Some(())
     }
 
@@ -345,8 +341,7 @@ impl Ledger {
         self.largest.set(0);
         self.entry.set(Some(entry));
         self.set_row(row);
-        self.touched.set(Some(frame));
-        frame.mark(bit);
+        frame.mark_touched(bit);
         Some(())
     }
 
@@ -444,8 +439,7 @@ impl Ledger {
             entry.frame.set(Some(parent));
             entry.row.set(Some(row));
             self.set_row(row);
-            self.touched.set(Some(parent));
-            parent.mark(bit);
+            parent.mark_touched(bit);
             return;
         }
         self.raise_peaks(entry.saved_bytes.signed(), entry.saved_blocks.signed());
@@ -471,7 +465,6 @@ impl Ledger {
         let below = entry.below.get().unwrap_or(&self.base);
         self.entry.set(Some(below));
         self.set_row(below.row.get().unwrap_or(&self.spare));
-        self.touched.set(below.frame.get());
     }
 
     /// Charges a hand-over to `frame`, which may have open frames above it. What those reached so far counts, for
@@ -538,7 +531,7 @@ impl Ledger {
         upper.saved_blocks.set(entry.level_blocks().cast_unsigned());
         upper.saved_largest.set(0);
         self.entry.set(Some(place));
-        frame.mark(bit);
+        frame.mark_touched(bit);
         Some(())
     }
 

@@ -123,7 +123,7 @@ impl Slot {
     /// on the host and nowhere else, and nothing has to be done first.
     fn leave_poll_plainly(&'static self, frame: &'static Frame) -> bool {
         let marks = POLL | Space::HOST.bit();
-        let plain = self.is_top(frame) && frame.marks.get() == marks && !self.lane.get().has_pending();
+        let plain = self.top.is(frame) && frame.marks.get() == marks && !self.lane.get().has_pending();
         let Some(future) = frame.future.get().filter(|_| plain) else { return false };
         frame.serial.set(0);
         self.sequence.open();
@@ -137,7 +137,7 @@ impl Slot {
     #[inline(always)]
     fn close_plain_poll(&'static self, frame: &'static Frame) {
         frame.calls.get().site.get().outer.set(None);
-        self.set_top(frame.below_scope());
+        self.top.set(frame.below_scope());
         if self.segment.is(frame) {
             self.end_task_segment(frame);
         }
@@ -159,7 +159,7 @@ impl Opened {
     pub(crate) fn leave_poll(self) {
         let frame = self.frame;
         let slot = thread::current();
-        let plain = slot.is_top(frame)
+        let plain = slot.top.is(frame)
             && frame.serial.get() == self.serial
             && frame.marks.get() == POLL
             && !slot.lane.get().has_pending();

@@ -272,17 +272,14 @@ impl Slot {
         calls: &'static CallRow,
         site_row: &'static SiteRow,
     ) {
-        frame.serial.set(serial);
-        frame.tag.set(tag.0);
-        frame.marks.set(marks);
-        frame.calls.set(calls);
+        frame.open(serial, tag, marks, calls);
         if marks & SITE_OPEN == 0 {
             if marks & UNDER_CONTEXT != 0 {
                 frame.hidden.set(site_row.outer.get());
             }
             site_row.outer.set(Some(frame));
         }
-        self.set_top_entered(frame);
+        self.top.set(frame);
     }
 
     /// Leaves the top frame, whatever its kind; the base stays.
@@ -306,7 +303,7 @@ impl Slot {
     #[inline]
     fn leave_plainly(&'static self, frame: &'static Frame) -> bool {
         let calls = frame.calls.get();
-        let plain = self.is_top(frame)
+        let plain = self.top.is(frame)
             && frame.marks.get() == Space::HOST.bit()
             && calls.left_epoch.get() == u64::from(state::epoch())
             && !self.lane.get().has_pending();
@@ -316,7 +313,7 @@ impl Slot {
             self.host.leave(below, Space::HOST.bit());
             calls.ended.add(1);
             calls.site.get().outer.set(None);
-            self.set_top(below);
+            self.top.set(below);
             self.sequence.close();
         }
         plain
@@ -354,7 +351,7 @@ impl Slot {
             site_row.outer.set(if under_context { frame.hidden.get() } else { None });
         }
         frame.serial.set(0);
-        self.set_top(below);
+        self.top.set(below);
     }
 }
 
@@ -400,7 +397,7 @@ impl Opened {
         let frame = self.frame;
         let slot = thread::current();
         let calls = frame.calls.get();
-        let plain = slot.is_top(frame)
+        let plain = slot.top.is(frame)
             && frame.serial.get() == self.serial
             && frame.marks.get() == 0
             && calls.left_epoch.get() == u64::from(state::epoch())
@@ -411,7 +408,7 @@ impl Opened {
         slot.sequence.open();
         calls.ended.add(1);
         calls.site.get().outer.set(None);
-        slot.set_top(frame.below_scope());
+        slot.top.set(frame.below_scope());
         slot.sequence.close();
     }
 

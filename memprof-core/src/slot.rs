@@ -88,12 +88,10 @@ impl Blank for CacheEntry {
 /// an instruction's short offset.
 #[repr(C, align(128))]
 pub(crate) struct Slot {
-    /// The tag of host blocks of the top frame if that has an entry in the ledger, and [`Tag::NONE`] otherwise.
-    host_tag: Counter,
     /// [`Tag::NONE`] while something changed that this thread did not take note of, and 0 otherwise. Anybody writes it.
     notice: AtomicU64,
     pub(crate) sequence: Sequence,
-    top: Known<Frame>,
+    pub(crate) top: Known<Frame>,
     pub(crate) host: Ledger,
     /// The lane of the top segment.
     pub(crate) lane: Known<Lane>,
@@ -118,7 +116,6 @@ pub(crate) struct Slot {
 
 impl Blank for Slot {
     const BLANK: Self = Self {
-        host_tag: Counter::new(Tag::NONE.0),
         notice: AtomicU64::new(Tag::NONE.0),
         sequence: Sequence::new(),
         top: Known::new(&NO_FRAME),
@@ -176,7 +173,8 @@ impl Slot {
         self.sequence.open();
         self.lane.set(lane);
         self.base.tag.set(Tag::new(lane, PathId::ROOT).0);
-        self.base.marks.set(Frame::marks_of(Kind::Base, Space::HOST.bit()));
+        self.base.marks.set(Frame::marks_of(Kind::Base, 0));
+        self.base.mark_touched(Space::HOST.bit());
         self.segment.set(Some(&self.base));
         self.sharing.set(None);
         let mut begun = self.keep_net(Space::HOST, || self.host.begin(&self.base));
@@ -184,10 +182,10 @@ impl Slot {
         for (index, ledger) in self.others.iter().enumerate() {
             if let Some(ledger) = ledger.get() {
                 begun = begun.and_then(|()| ledger.begin(&self.base));
-                self.base.mark(Space::of_index(index).bit());
+                self.base.mark_touched(Space::of_index(index).bit());
             }
         }
-        self.set_top(&self.base);
+        self.top.set(&self.base);
         self.sequence.close();
         self.notify();
         begun
@@ -199,7 +197,7 @@ impl Slot {
         self.publish_net();
         self.lane.get().end(None, self.outstanding());
         self.lane.set(&NO_LANE);
-        self.set_top(&NO_FRAME);
+        self.top.set(&NO_FRAME);
         self.taken.store(false, Ordering::Release);
     }
 
@@ -213,37 +211,10 @@ impl Slot {
         self.top.get()
     }
 
-    /// Whether `frame` is the top.
-    #[inline(always)]
-    pub(crate) fn is_top(&self, frame: &'static Frame) -> bool {
-        self.top.is(frame)
-    }
-
-    /// Puts a frame on top that has just been entered, and so saw no event yet.
-    #[inline(always)]
-    pub(crate) fn set_top_entered(&self, frame: &'static Frame) {
-        self.host_tag.set(Tag::NONE.0);
-        self.top.set(frame);
-    }
-
-    /// Makes a frame the top again, once the ledgers know that those above it were left.
-    #[inline(always)]
-    pub(crate) fn set_top(&self, frame: &'static Frame) {
-        self.top.set(frame);
-        self.renew_host_tag(frame);
-    }
-
-    /// Brings [`host_tag`](Self::host_tag) up to date: the top has an entry now, or may have.
-    #[inline(always)]
-    pub(crate) fn renew_host_tag(&self, top: &'static Frame) {
-        let tag = if self.host.touched.is(top) { top.tag() } else { Tag::NONE };
-        self.host_tag.set(tag.0);
-    }
-
     /// The tag of a host block of the top frame, if an event there needs nothing done first; otherwise [`Tag::NONE`].
     #[inline(always)]
-    pub(crate) fn host_tag(&self) -> Tag {
-        Tag(self.host_tag.get() | self.notice.load(Ordering::Relaxed))
+    pub(crate) fn host_tag(&'static self) -> Tag {
+        Tag(self.top().host_tag().0 | self.notice.load(Ordering::Relaxed))
     }
 
     /// Whether this thread took note of everything.
@@ -302,7 +273,7 @@ impl Slot {
         }
         let ledger = leak(Ledger::BLANK)?;
         ledger.begin(&self.base)?;
-        self.base.mark(space.bit());
+        self.base.mark_touched(space.bit());
         self.others[space.index()].set(Some(ledger));
         Some(ledger)
     }
@@ -356,7 +327,6 @@ impl Slot {
         self.sequence.open();
         let top = self.top();
         let touched = ledger.touch(top, space.bit(), (0, 0));
-        self.renew_host_tag(top);
         self.sequence.close();
         touched
     }
@@ -377,7 +347,6 @@ impl Slot {
                     let Some(ledger) = self.ledger(space) else { return };
                     self.sequence.open();
                     self.keep_net(space, || ledger.charge(innermost, space.bit(), hand_over));
-                    self.renew_host_tag(self.top());
                     self.sequence.close();
                     if space != Space::HOST && self.sharing.get().is_some() {
                         self.publish_event(

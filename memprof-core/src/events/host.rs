@@ -71,14 +71,16 @@ pub(crate) fn allocated_slowly(address: u64, bytes: u64) -> Tag {
     };
     let ledger = &slot.host;
     // A peak is raised when what waits has been taken off.
-    if !ledger.touched.is(slot.top()) && slot.has_pending() {
+    if !slot.top().has(Space::HOST.bit()) && slot.has_pending() {
         slot.settle();
     }
     slot.sequence.open();
     let top = slot.top();
-    let touched =
-        if ledger.touched.is(top) { Some(()) } else { ledger.touch(top, Space::HOST.bit(), (bytes.cast_signed(), 1)) };
-    slot.renew_host_tag(top);
+    let touched = if top.has(Space::HOST.bit()) {
+        Some(())
+    } else {
+        ledger.touch(top, Space::HOST.bit(), (bytes.cast_signed(), 1))
+    };
     let recorded = touched.map(|()| slot.host_allocated(address, bytes));
     slot.sequence.close();
     let Some(over) = recorded else { return Tag::UNKNOWN };

@@ -196,7 +196,7 @@ impl Slot {
         for space in spaces {
             let Added { tally: added, told } = shared.take(space);
             let Some(ledger) = self.ledger(space) else { continue };
-            if !ledger.touched.is(frame) && self.touch(space, ledger).is_none() {
+            if !frame.has(space.bit()) && self.touch(space, ledger).is_none() {
                 continue;
             }
             let own = ledger.tally();
