@@ -5,25 +5,24 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 use crate::system::{Blank, Counter};
 
 /// An event changes `room` before, and `level` after, anything else that it changes; so `room + level == limit`
-/// exactly while no event is under way. What changes these numbers otherwise does so inside the slot's
-/// [`Sequence`](crate::system::Sequence).
+/// exactly while no event is under way. That takes two stores an event, where a [`Sequence`](crate::system::Sequence)
+/// beside these numbers would take two more. What changes them otherwise does so inside the slot's sequence.
 ///
 /// # Reading
 ///
-/// A reader copies numbers of the ledger between two [`Version`]s, or copies them twice around one. Either way, a copy
-/// with a part of an event in it is never taken for whole:
+/// A reader either copies numbers between two equal [`Version`]s of a moment without an event, or copies them twice
+/// around such a moment. A copy that has a part of an event in it is never taken for whole:
 ///
-/// * *Between two equal versions*, nothing changed. Had the copy seen a store of an event, then the fence that stands
-///   between the first stores of the event and all its others, and the fence behind the copy, show its first stores
-///   to the second version. A free that begun raised `room`. Only an allocation lowers it again; that one is counted
-///   in `allocations` unless it has just begun, and then the free has ended, and `level` is lower. And no event
-///   was under way at the first version, as that reads `allocations` first: what has been counted there has lowered
-///   `room`, and `level` lacks it.
-/// * *Two equal copies around a quiet moment*: had the first seen a part of an event only, then the event was under way
-///   at that moment, and seen to be, or over before the second copy, which then has all of it. Sums only grow, so the
-///   copies differ.
+/// * *Between two equal versions* no event began. Had the copy seen a store of one, then the fence behind the event's
+///   first stores and the fence behind the copy show these to the second version. A free has raised `room`; only an
+///   allocation lowers it again, and that one is counted in `allocations`, or has only just begun, and then the free is
+///   over and `level` is lower. Nor was one under way at the first version, which looks at `allocations` first: an
+///   allocation that is counted there has lowered `room`, and is not in `level` before it is over.
+/// * *Two equal copies around a quiet moment*: had the first seen a part of an event, then either the event was still
+///   under way at that moment, which shows, or it was over before the second copy, which has all of it then. Sums
+///   only grow, so the copies differ.
 ///
-/// One writer and plain loads and stores: there is no interleaving for loom to search that this does not cover.
+/// All orders in which three events and a reader can take turns are a test.
 #[repr(C)]
 pub(crate) struct Blocks {
     /// What the level lacks of its limit, signed.
@@ -37,7 +36,7 @@ pub(crate) struct Blocks {
 }
 
 /// How far a ledger's events have come; see [`Blocks`].
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
     room: u64,
     allocations: u64,
@@ -51,6 +50,14 @@ impl Blank for Blocks {
         level: AtomicU64::new(0),
         limit: Counter::new(0),
     };
+}
+
+/// Adds to a number that one thread writes, for readers that have to see what was stored before it. Gives the sum.
+#[inline(always)]
+fn add(number: &AtomicU64, difference: i64) -> i64 {
+    let sum = number.load(Ordering::Relaxed).wrapping_add_signed(difference);
+    number.store(sum, Ordering::Release);
+    sum.cast_signed()
 }
 
 impl Blocks {
@@ -72,33 +79,32 @@ impl Blocks {
     /// Begins an allocation, and gives the room that is left.
     #[inline(always)]
     pub(super) fn begin_alloc(&self) -> i64 {
-        let room = self.room.load(Ordering::Relaxed).wrapping_sub(1);
-        self.room.store(room, Ordering::Release);
-        self.allocations.store(self.allocations().wrapping_add(1), Ordering::Release);
+        let room = add(&self.room, -1);
+        add(&self.allocations, 1);
         fence(Ordering::Release);
-        room.cast_signed()
+        room
     }
 
     #[inline(always)]
     pub(super) fn end_alloc(&self) {
-        self.level.store(self.level.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+        add(&self.level, 1);
     }
 
     #[inline(always)]
     pub(super) fn begin_free(&self) {
-        self.room.store(self.room.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+        add(&self.room, 1);
         fence(Ordering::Release);
     }
 
     #[inline(always)]
     pub(super) fn end_free(&self) {
-        self.level.store(self.level.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Release);
+        add(&self.level, -1);
     }
 
     /// Changes the level without an event, and the room with it.
     pub(super) fn lower(&self, blocks: u64) {
-        self.room.store(self.room.load(Ordering::Relaxed).wrapping_add(blocks), Ordering::Release);
-        self.level.store(self.level.load(Ordering::Relaxed).wrapping_sub(blocks), Ordering::Release);
+        add(&self.room, blocks.cast_signed());
+        add(&self.level, blocks.wrapping_neg().cast_signed());
     }
 
     pub(super) fn set_allocations(&self, blocks: u64) {
@@ -116,11 +122,11 @@ impl Blocks {
         let allocations = self.allocations.load(Ordering::Acquire);
         let room = self.room.load(Ordering::Acquire);
         let level = self.level.load(Ordering::Acquire);
-        let quiet = level.wrapping_add(room) == self.limit.get();
-        quiet.then_some(Version { room, allocations, level })
+        let version = Version { room, allocations, level };
+        version.is_quiet(self.limit.get()).then_some(version)
     }
 
-    /// Whether the events have come no further than that since; asked after an acquire fence.
+    /// Whether no event has begun since that version; asked after an acquire fence.
     #[inline]
     pub(crate) fn is_still(&self, version: Version) -> bool {
         let room = self.room.load(Ordering::Acquire);
@@ -129,3 +135,12 @@ impl Blocks {
         version == Version { room, allocations, level }
     }
 }
+
+impl Version {
+    fn is_quiet(self, limit: u64) -> bool {
+        self.level.wrapping_add(self.room) == limit
+    }
+}
+
+#[cfg(test)]
+mod tests;
