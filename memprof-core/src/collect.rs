@@ -303,19 +303,22 @@ fn unsigned(value: i64) -> u64 {
 
 /// One record a site, in the order in which ties are shown.
 fn flat_records(sums: &[PathSums], calls: &[u64]) -> Vec<Record> {
-    let mut sites: BTreeMap<u32, (u64, PathSums)> = BTreeMap::new();
-    for (path, sums) in sums.iter().enumerate().skip(1) {
-        let calls = calls_of(calls, path);
-        if sums.is_shown(calls) {
-            let (all_calls, all) = sites.entry(PathId::of_index(path).site()).or_default();
-            *all_calls += calls;
-            all.merge_flat(sums);
-        }
-    }
+    let shown = (1..sums.len()).filter(|path| sums[*path].is_shown(calls_of(calls, *path)));
+    let mut paths: Vec<(u32, usize)> = shown.map(|path| (PathId::of_index(path).site(), path)).collect();
+    paths.sort_unstable();
+    let by_site = paths.chunk_by(|(one, _), (other, _)| one == other);
+    let mut sites: Vec<_> = by_site.filter_map(|paths| Some((Site::of_id(paths[0].0)?, paths))).collect();
     let epoch = state::epoch();
-    let mut sites: Vec<_> = sites.into_iter().filter_map(|(site, sums)| Some((Site::of_id(site)?, sums))).collect();
     sites.sort_by_key(|(site, _)| site.order(epoch));
-    sites.into_iter().map(|(site, (calls, sums))| sums.record(site, calls)).collect()
+    let record = |(site, paths): (&Site, &[(u32, usize)])| {
+        let (mut all_calls, mut all) = (0, PathSums::default());
+        for (_, path) in paths {
+            all_calls += calls_of(calls, *path);
+            all.merge_flat(&sums[*path]);
+        }
+        all.record(site, all_calls)
+    };
+    sites.into_iter().map(record).collect()
 }
 
 /// One record a path, parents first.

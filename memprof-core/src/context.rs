@@ -105,6 +105,7 @@ impl Drop for ContextGuard {
 /// The shared part of the innermost open scope, made now if it has none. The thread is hidden from the recorder.
 fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
     slot.settle();
+    slot.mix();
     let frame = slot.top();
     if let Some(shared) = frame.shared() {
         return Some(shared);

@@ -43,6 +43,7 @@ impl Slot {
     /// Lowers what `path` owns.
     fn disown(&'static self, ledger: &'static Ledger, path: PathId, bytes: u64) {
         let Some(row) = ledger.row_of(path) else { return };
+        self.mix();
         self.sequence.open();
         row.freed_bytes.add(bytes);
         row.freed_blocks.add(1);
@@ -74,6 +75,7 @@ impl Slot {
         if !home.heir().is_some_and(|heir| self.lane.is(heir)) {
             return false;
         }
+        self.mix();
         self.add_outstanding(1);
         home.add_outstanding(-1);
         true

@@ -110,6 +110,8 @@ pub(crate) struct Slot {
     /// The ambient scope whose context is the frame above the base, until it was counted; 0 for none.
     pub(crate) ambient: AtomicU64,
     taken: AtomicBool,
+    /// Whether blocks were freed here, or may be, that another thread allocated.
+    mixed: AtomicBool,
     /// Set while the thread is hidden; see [`fork`](crate::fork).
     pub(crate) inside: Inside,
 }
@@ -132,6 +134,7 @@ impl Blank for Slot {
         base: Frame::BLANK,
         ambient: AtomicU64::new(0),
         taken: AtomicBool::new(false),
+        mixed: AtomicBool::new(false),
         inside: Inside::new(),
     };
 }
@@ -398,8 +401,21 @@ impl Slot {
         sum
     }
 
+    /// Notes that this thread may free what another one allocated from now on: it runs a lane that others do too, or it
+    /// frees a block of another lane. Without that, each free is of a block that was allocated here.
+    #[inline(always)]
+    pub(crate) fn mix(&self) {
+        self.mixed.store(true, Ordering::Release);
+    }
+
+    /// Whether blocks were freed here, or may be, that another thread allocated.
+    pub(crate) fn is_mixed(&self) -> bool {
+        self.mixed.load(Ordering::Acquire) || core::ptr::eq(self, Self::ended())
+    }
+
     /// Begins a segment at `frame`, the new top.
     pub(crate) fn begin_segment(&'static self, frame: &'static Frame, lane: &'static Lane) {
+        self.mix();
         self.host.leave_lane(self.lane.get());
         frame.segment_below.set(self.segment.get());
         frame.lane_below.set(Some(self.lane.get()));

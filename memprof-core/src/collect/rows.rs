@@ -25,12 +25,16 @@ const ROUNDS: u32 = 64;
 /// many parts could not be read whole.
 pub(super) fn read(space: Space, sums: &mut [PathSums], unread: &mut usize) -> Vec<&'static Lane> {
     let mut threads: Vec<Thread> = slots().filter_map(|slot| Thread::of(slot, space)).collect();
-    threads.iter_mut().for_each(|thread| thread.read_freed_first(sums));
+    for thread in &mut threads {
+        thread.read_freed_first(sums);
+    }
     let paths = sums.len();
     let mut read = Read { sums, polled: Vec::new(), unread };
     for round in 0..=ROUNDS {
         for end in (0..paths).step_by(STRETCH).map(|begin| paths.min(begin + STRETCH)) {
-            threads.iter_mut().for_each(|thread| thread.read_on(space, end, round == ROUNDS, &mut read));
+            for thread in &mut threads {
+                thread.read_on(space, end, round == ROUNDS, &mut read);
+            }
         }
         threads.retain(|thread| thread.next < paths);
         if threads.is_empty() {
@@ -80,6 +84,9 @@ impl Thread {
     /// Rows of which a thread freed more than it allocated get their frees before any other number: blocks that it takes
     /// over from another thread meanwhile are not seen to be freed without having been seen to be allocated.
     fn read_freed_first(&mut self, sums: &mut [PathSums]) {
+        if !self.slot.is_mixed() {
+            return;
+        }
         for (path, row) in self.ledger.rows.iter(sums.len()) {
             if row.freed_bytes.get() > row.alloc_bytes.get()
                 && let (freed, true) = read_freed(self.slot, self.ledger, row)
@@ -90,11 +97,11 @@ impl Thread {
         }
     }
 
-    fn add(&self, path: usize, mut part: PathSums, read: &mut Read<'_>) {
+    fn add(&self, path: usize, part: &mut PathSums, read: &mut Read<'_>) {
         if self.freed_first.contains(&path) {
             part.forget_freed();
         }
-        read.add(path, &part);
+        read.add(path, part);
     }
 
     /// Reads the paths below `end` as far as it gets; on the last round, that is all.
@@ -105,27 +112,27 @@ impl Thread {
         let Some(open) = self.open.take().or_else(|| self.read_open(space, is_last_round, read)) else { return };
         let mut next = end;
         for (path, row) in self.ledger.rows.range(self.next..end).filter(|(path, _)| !open.contains(path)) {
-            let (part, whole) = read_row(self.slot, self.ledger, row);
+            let (mut part, whole) = read_row(self.slot, self.ledger, row);
             if !whole && !is_last_round {
                 next = path;
                 break;
             }
             *read.unread += usize::from(!whole);
-            self.add(path, part, read);
+            self.add(path, &mut part, read);
         }
         (self.open, self.next) = (Some(open), next);
     }
 
     /// Reads what is open, with its rows, and gives its paths.
     fn read_open(&self, space: Space, is_last_round: bool, read: &mut Read<'_>) -> Option<BTreeSet<usize>> {
-        let open = OpenScopes::read(self.slot, space, self.ledger);
+        let mut open = OpenScopes::read(self.slot, space, self.ledger);
         if !open.whole && !is_last_round {
             return None;
         }
         *read.unread += usize::from(!open.whole);
         read.polled.extend(open.polled);
-        for (path, part) in &open.rows {
-            self.add(*path, *part, read);
+        for (path, part) in &mut open.rows {
+            self.add(*path, part, read);
         }
         Some(open.rows.into_keys().collect())
     }

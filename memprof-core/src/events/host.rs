@@ -255,6 +255,7 @@ impl Slot {
     /// The free of a block whose home, as its tag has it, is not the current lane, or that has no row here yet.
     fn host_freed_elsewhere(&'static self, address: u64, bytes: u64, tag: Tag) {
         let ledger = &self.host;
+        self.mix();
         let at_home = tag.same_lane(self.top().tag());
         let row = ledger.row_of(tag.path());
         self.sequence.open();
