@@ -5,11 +5,17 @@
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System, alloc, alloc_zeroed, dealloc, realloc};
+use std::cell::Cell;
+use std::future::{Future as _, pending};
+use std::hint::black_box;
+use std::pin::pin;
+use std::ptr::null_mut;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::task::Waker;
 
 use common::{alone, columns, row, six};
-use memprof::{Context, Scope, Site, Space};
+use memprof::{Context, Scope, Site, Space, TrackExt as _};
 
 /// An upstream that refuses blocks of one size, and counts two of the calls that reach it.
 struct Picky;
@@ -22,7 +28,7 @@ static REALLOCATED: AtomicUsize = AtomicUsize::new(0);
 unsafe impl GlobalAlloc for Picky {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if is_refused(layout.size()) {
-            return std::ptr::null_mut();
+            return null_mut();
         }
         // SAFETY: the caller's promises are passed on.
         unsafe { System.alloc(layout) }
@@ -30,7 +36,7 @@ unsafe impl GlobalAlloc for Picky {
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if is_refused(layout.size()) {
-            return std::ptr::null_mut();
+            return null_mut();
         }
         ZEROED.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the caller's promises are passed on.
@@ -44,7 +50,7 @@ unsafe impl GlobalAlloc for Picky {
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
         if is_refused(bytes) {
-            return std::ptr::null_mut();
+            return null_mut();
         }
         REALLOCATED.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the caller's promises are passed on.
@@ -130,11 +136,11 @@ fn collections_are_measured_to_the_byte() {
     let scope = Scope::enter(site("collections"));
     let vector: Vec<u64> = Vec::with_capacity(125);
     assert_eq!(six(scope.counters(HOST)), [1000, 1, 1000, 1, 1000, 1]);
-    let boxed = std::hint::black_box(Box::new([0u8; 24]));
+    let boxed = black_box(Box::new([0u8; 24]));
     let text = String::from("twelve bytes");
     assert_eq!(six(scope.counters(HOST)), [1036, 3, 1036, 3, 1036, 3]);
     drop(vector);
-    let nothing = std::hint::black_box((Box::new(()), Vec::<u8>::new(), String::new()));
+    let nothing = black_box((Box::new(()), Vec::<u8>::new(), String::new()));
     drop(nothing);
     drop(boxed);
     drop(text);
@@ -145,7 +151,7 @@ fn collections_are_measured_to_the_byte() {
 fn ten_megabyte_vectors_one_after_another_peak_at_one_and_held_at_once_at_ten() {
     const MB: u64 = 1_000_000;
     fn megabyte() -> Vec<u8> {
-        std::hint::black_box(vec![1; 1_000_000])
+        black_box(vec![1; 1_000_000])
     }
     let _alone = alone();
     {
@@ -193,6 +199,42 @@ fn a_block_of_another_thread_at_the_address_of_the_latest_is_not_temporary() {
 
     assert_eq!(rows_of("latest").temporary, 0);
     assert_eq!(rows_of("later, elsewhere").temporary, 0);
+}
+
+/// What a thread goes on with in between does not matter, only what it allocates.
+#[test]
+fn a_block_of_a_poll_that_is_freed_after_it_is_temporary_until_the_next_allocation() {
+    let _alone = alone();
+    let layout = bytes(64);
+    let handed = Cell::new(null_mut());
+    // SAFETY: the layout has a size.
+    let take = || handed.set(unsafe { ALLOC.alloc(layout) });
+    // SAFETY: callers took a block that was not given.
+    let give = || unsafe { ALLOC.dealloc(handed.get(), layout) };
+    let waits = |before: fn(&dyn Fn())| {
+        let take = &take;
+        async move {
+            before(take);
+            pending::<()>().await;
+        }
+    };
+    let mut owners = ["at once", "after another poll", "after an allocation"]
+        .map(|name| Box::pin(waits(|take| take()).track(site(name))));
+    let mut idle = pin!(waits(|_| ()).track(site("allocates nothing")));
+    let mut context = std::task::Context::from_waker(Waker::noop());
+    let [at_once, after_another, after_allocation] = &mut owners;
+
+    assert!(at_once.as_mut().poll(&mut context).is_pending());
+    give();
+    assert!(after_another.as_mut().poll(&mut context).is_pending());
+    assert!(idle.as_mut().poll(&mut context).is_pending());
+    give();
+    assert!(after_allocation.as_mut().poll(&mut context).is_pending());
+    drop(black_box(Box::new(1)));
+    give();
+
+    let temporary = ["at once", "after another poll", "after an allocation"].map(|name| rows_of(name).temporary);
+    assert_eq!(temporary, [1, 1, 0]);
 }
 
 #[test]

@@ -22,9 +22,13 @@ fn arena() -> Space {
     Space::named("arena")
 }
 
+fn layout() -> Layout {
+    Layout::from_size_align(usize::try_from(BYTES).expect("small"), 8).expect("a layout")
+}
+
 /// A workload of blocks that all have the same size, in both spaces.
 fn equal_blocks(thread: u64, sites: [&'static Site; 2], space: Space) {
-    let layout = Layout::from_size_align(usize::try_from(BYTES).expect("small"), 8).expect("a layout");
+    let layout = layout();
     for _ in 0..ROUNDS {
         let _outer = Scope::enter(sites[0]);
         // SAFETY: not zero bytes.
@@ -96,6 +100,60 @@ fn every_snapshot_of_a_running_program_holds_whole_events() {
         assert_eq!((outer.ncalls, outer.memory_peak, outer.memory_total), (rounds, 2 * BYTES, 2 * rounds * BYTES));
         assert_eq!((inner.ncalls, inner.memory_peak, inner.memory_total), (rounds, BYTES, rounds * BYTES));
         assert_eq!((outer.self_blocks, inner.self_blocks, outer.live, inner.live), (rounds, rounds, 0, 0));
+    }
+}
+
+/// Of a thread that does nothing but allocate and free, whichever part of whichever event a reader meets.
+#[test]
+fn no_snapshot_holds_a_part_of_an_event() {
+    const SNAPSHOTS: u32 = 1_000;
+    let _alone = alone();
+    let layout = layout();
+    // SAFETY: not zero bytes.
+    let take = || black_box(unsafe { alloc(layout) });
+    // SAFETY: callers give a block that `take` gave.
+    let give = |block| unsafe { dealloc(block, layout) };
+    let names = ["holds a block", "makes a block"];
+    let [outer, inner] = names.map(Site::named);
+    let (begun, done) = (AtomicBool::new(false), AtomicBool::new(false));
+    std::thread::scope(|threads| {
+        let _done = SetOnDrop(&done);
+        threads.spawn(|| {
+            let _outer = Scope::enter(outer);
+            while !done.load(Ordering::Relaxed) {
+                let block = {
+                    let _inner = Scope::enter(inner);
+                    take()
+                };
+                // Of the path that is open, and of one that is not.
+                (0..50).for_each(|_| give(take()));
+                give(block);
+                begun.store(true, Ordering::Relaxed);
+            }
+        });
+        while !begun.load(Ordering::Relaxed) {
+            std::hint::spin_loop();
+        }
+        for _ in 0..SNAPSHOTS {
+            let snapshot = memprof::snapshot();
+            for name in names {
+                let row = row(&snapshot, Space::HOST, name);
+                assert_eq!(row.memory_total, row.blocks_total * BYTES, "{row:?}");
+                assert_eq!(row.self_total, row.self_blocks * BYTES, "{row:?}");
+                assert_eq!(row.live, row.live_blocks * BYTES.cast_signed(), "{row:?}");
+                assert!((0..=1).contains(&row.live_blocks), "{row:?}");
+                assert!(row.memory_peak <= 2 * BYTES && row.memory_peak.is_multiple_of(BYTES), "{row:?}");
+            }
+        }
+    });
+}
+
+/// Also where an assertion fails, so that whoever waits for it ends.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
