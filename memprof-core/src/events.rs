@@ -1,7 +1,7 @@
 //! Events: what an allocation, a free or a reallocation changes.
 //!
 //! [`host`] is the path that every `malloc` takes, about 30 instructions in the common case: the thread took note of
-//! the state, and its top frame saw an event before. [`record`] does the same for any other space, where an event
+//! everything, and its top frame saw an event before. [`record`] does the same for any other space, where an event
 //! costs a microsecond anyway. Both end in the same changes, in [`Ledger::alloc`] and [`Ledger::free`].
 
 use crate::frame::Tag;

@@ -2,8 +2,8 @@
 //!
 //! A thread takes a slot from the pool at its first event and gives it back when it ends; the next thread goes on
 //! with the same rows, which only ever add up, so nothing is merged at a thread's end and memory is bounded by the
-//! greatest number of threads alive at once. Everything here is written by one thread, with plain loads and stores
-//! between [`Sequence::open`] and [`Sequence::close`], and may be read by a snapshot at any time.
+//! greatest number of threads alive at once. Everything here is written by one thread, with plain loads and stores,
+//! and may be read by a snapshot at any time: see [`read`](crate::read).
 //!
 //! # Segments
 //!
