@@ -10,8 +10,8 @@ use std::future::{Future as _, pending};
 use std::hint::black_box;
 use std::pin::pin;
 use std::ptr::null_mut;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Barrier, Mutex};
 use std::task::Waker;
 
 use common::{alone, columns, row, six};
@@ -199,6 +199,46 @@ fn a_block_of_another_thread_at_the_address_of_the_latest_is_not_temporary() {
 
     assert_eq!(rows_of("latest").temporary, 0);
     assert_eq!(rows_of("later, elsewhere").temporary, 0);
+}
+
+/// The later block's task has the very lane that the earlier one's had.
+#[test]
+fn a_block_of_another_task_at_the_address_of_the_latest_is_not_temporary() {
+    let _alone = alone();
+    let layout = bytes(64);
+    let (handed, turn) = (AtomicPtr::default(), Barrier::new(2));
+    // SAFETY: callers give a block that a task took.
+    let give = || unsafe { ONE_BLOCK.dealloc(handed.load(Ordering::Relaxed), layout) };
+    let task = |name| {
+        let takes = async {
+            // SAFETY: the layout has a size.
+            handed.store(unsafe { ONE_BLOCK.alloc(layout) }, Ordering::Relaxed);
+            pending::<()>().await;
+        };
+        Box::pin(takes.track(site(name)))
+    };
+    let [mut first, mut second] = ["takes it first", "takes it later"].map(task);
+    let mut context = std::task::Context::from_waker(Waker::noop());
+    let ends_elsewhere = Mutex::new(None);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            turn.wait();
+            give();
+            drop(ends_elsewhere.lock().expect("nobody panicked").take());
+            let mut context = std::task::Context::from_waker(Waker::noop());
+            assert!(second.as_mut().poll(&mut context).is_pending());
+            turn.wait();
+        });
+        // Nothing is allocated here from now on.
+        assert!(first.as_mut().poll(&mut context).is_pending());
+        *ends_elsewhere.lock().expect("nobody panicked") = Some(first);
+        turn.wait();
+        turn.wait();
+        give();
+    });
+
+    assert_eq!(rows_of("takes it first").temporary, 0);
+    assert_eq!(rows_of("takes it later").temporary, 0);
 }
 
 /// What a thread goes on with in between does not matter, only what it allocates.
@@ -432,7 +472,7 @@ fn the_recorders_own_memory_is_in_no_number() {
 
 #[test]
 fn blocks_allocated_before_main_are_freed_like_any_other() {
-    static EARLY: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
+    static EARLY: AtomicPtr<u8> = AtomicPtr::new(null_mut());
     extern "C" fn early() {
         let held = block(64);
         // SAFETY: 64 bytes.
@@ -444,7 +484,7 @@ fn blocks_allocated_before_main_are_freed_like_any_other() {
     static RUN_EARLY: extern "C" fn() = early;
 
     let _alone = alone();
-    let held = EARLY.swap(std::ptr::null_mut(), Ordering::Relaxed);
+    let held = EARLY.swap(null_mut(), Ordering::Relaxed);
     if held.is_null() {
         return;
     }

@@ -4,6 +4,7 @@
 mod common;
 
 use std::alloc::{Layout, alloc, dealloc, realloc};
+use std::sync::Barrier;
 
 use common::{Worker, alone, columns, find_rows, path, row, six};
 use memprof::{Scope, Site, Space};
@@ -50,6 +51,61 @@ fn while_off_nothing_is_counted() {
     memprof::record_free(space, 1);
     assert_eq!(six(scope.counters(space)), [0; 6]);
     assert_eq!(memprof::snapshot().totals(space).live, 0);
+}
+
+/// Three threads know that it is off: two have switched it off, one asked.
+#[test]
+fn who_knows_that_it_is_off_is_recorded_no_more() {
+    const ROUNDS: u32 = 300;
+    const IDLE: usize = 200;
+    let _alone = alone();
+    let (turn, end) = (Barrier::new(4), Barrier::new(IDLE + 1));
+    let layout = layout(1_000);
+    let pair = || {
+        // SAFETY: not zero bytes.
+        let block = std::hint::black_box(unsafe { alloc(layout) });
+        // SAFETY: this block and layout.
+        unsafe { dealloc(block, layout) };
+    };
+    let knows = |knows: fn()| {
+        for _ in 0..ROUNDS {
+            turn.wait();
+            let scope = Scope::enter(site("knows that it is off"));
+            pair();
+            turn.wait();
+            knows();
+            pair();
+            turn.wait();
+            drop(scope);
+        }
+    };
+    std::thread::scope(|threads| {
+        for _ in 0..IDLE {
+            threads.spawn(|| {
+                pair();
+                end.wait();
+            });
+        }
+        threads.spawn(|| knows(memprof::disable));
+        threads.spawn(|| knows(memprof::disable));
+        threads.spawn(|| {
+            knows(|| {
+                while memprof::is_enabled() {
+                    std::hint::spin_loop();
+                }
+            });
+        });
+        for _ in 0..ROUNDS {
+            memprof::enable();
+            turn.wait();
+            turn.wait();
+            turn.wait();
+        }
+        memprof::enable();
+        end.wait();
+    });
+    let row = row(&memprof::snapshot(), HOST, "knows that it is off");
+    assert_eq!((row.ncalls, row.self_blocks), (3 * u64::from(ROUNDS), 3 * u64::from(ROUNDS)));
 }
 
 #[test]

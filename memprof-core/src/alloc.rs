@@ -93,7 +93,7 @@ fn padded(layout: Layout) -> Option<Layout> {
     // `isize::MAX` when it is rounded up to the alignment. The sum of a valid layout does not overflow.
     const MOST: usize = 1 << (usize::BITS - 2);
     let align = offset(layout.align());
-    // SAFETY: the size rounded up to the layout's alignment is at most `isize::MAX`, and so is the alignment.
+    // SAFETY: a layout of at least one byte is aligned to at most 2^62, and its size is at most `isize::MAX`.
     let padded = unsafe { layout.size().unchecked_add(align) };
     if padded > MOST {
         return None;
@@ -114,6 +114,10 @@ unsafe fn tag_of(block: *mut u8) -> *mut Tag {
     unsafe { block.sub(TAG) }.cast::<Tag>()
 }
 
+// `alloc` and `dealloc` are short where it matters, in three steps each: `_tagged` sends what is aligned to more than a
+// tag out of the way (`_aligned`), `_behind_tag` does the work, and `_outlined` is all of it for programs in which the
+// environment decides. What is out of the way takes the allocator last: the other arguments stay in the registers
+// in which they came.
 impl<A: GlobalAlloc> Alloc<A> {
     /// [`alloc`](GlobalAlloc::alloc) with tags.
     ///

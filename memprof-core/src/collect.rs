@@ -1,6 +1,6 @@
 //! Taking a snapshot: reading every thread's slot while the threads go on.
 //!
-//! Sums only grow, so each row is read on its own, whole ([`Sequence::read`](crate::system::Sequence::read)). What is
+//! Sums only grow, so each row is read on its own, whole (see [`read`](crate::read)). What is
 //! open on a thread is read together with the rows of the same paths, so that no scope is counted both as open and
 //! as ended. A block that is handed over from one thread to another while they are read may count as live or not.
 
@@ -57,7 +57,7 @@ pub fn snapshot() -> Snapshot {
         slot.settle();
     }
     let paths = PathId::count();
-    let on = state::is_decided_on();
+    let on = state::is_told_on();
     let base = BASE.lock();
     let calls = read_calls(paths, &base.calls);
     let mut unread = 0;
@@ -107,7 +107,7 @@ pub fn reset() {
         for slot in slots() {
             let Some(ledger) = slot.known_ledger(space) else { continue };
             for (path, row) in ledger.rows.iter(paths) {
-                let (read, _) = sums::read_row(slot, ledger, row);
+                let read = sums::read_row_patiently(slot, ledger, row);
                 if read != PathSums::default() {
                     sums.entry(path).or_insert_with(PathSums::default).add_sums(&read);
                 }

@@ -56,12 +56,8 @@ impl Tag {
         self.0 >> PATH_BITS == u64::from(lane.index())
     }
 
-    pub(crate) fn lane_index(self) -> u64 {
-        self.0 >> PATH_BITS
-    }
-
     pub(crate) fn lane(self) -> Option<&'static Lane> {
-        Lane::of_index(self.lane_index() as u32)
+        Lane::of_index((self.0 >> PATH_BITS) as u32)
     }
 }
 

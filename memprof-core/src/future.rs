@@ -103,13 +103,6 @@ impl<F> Tracked<F> {
     }
 }
 
-/// This thread's slot, up to date.
-#[inline]
-fn current_slot() -> Option<&'static Slot> {
-    let slot = thread::current();
-    if slot.is_informed() { Some(slot) } else { scopes::ready() }
-}
-
 /// Whether the future has the lane to itself, because it is not inside another tracked future.
 fn is_task(lane: &'static Lane) -> bool {
     Tag(lane.activation.tag.get()).is_of(lane)
@@ -195,7 +188,7 @@ impl<F> Drop for Tracked<F> {
         let lane = self.lane;
         let _end = lane.map(EndOnDrop);
         let _entered = lane.and_then(|lane| {
-            let slot = current_slot()?;
+            let slot = scopes::ready()?;
             come_out_of_ambient(slot, lane);
             slot.enter_poll(self.site, lane).map(Entered)
         });

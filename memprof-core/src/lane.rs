@@ -8,13 +8,13 @@
 //!
 //! `outstanding` counts what still refers to a lane: one for each live block that carries it, and [`HOLD`] for each
 //! holder (the running thread or task, a `Context` captured there, a lane that forwards to it). Whoever brings it to
-//! zero returns the lane. So a tag never names a lane that has become somebody else's, and memory is bounded by live
+//! zero returns the lane, or an end that finds nothing but its own hold. So a tag never names a lane that has become somebody else's, and memory is bounded by live
 //! blocks. While a lane runs, its own allocations and frees are counted by its thread without locked instructions
 //! ([`Slot::outstanding`](crate::slot::Slot)) and added up when it ends; until then the owner's hold keeps the lane.
 //!
 //! # A lane that has ended
 //!
-//! The [`ENDED`] bit is set by the swap that takes the last pending hand-overs, after `forward` was set. A thread
+//! If something still leads there, the [`ENDED`] bit is set by the swap that takes the last pending hand-overs, after `forward` was set. A thread
 //! that hands over adds first and looks at what stood there: if the bit was set, its addition reached nobody, and it
 //! follows `forward` instead. The bit and the counts are one word, so there is no state between.
 
@@ -58,6 +58,8 @@ impl HandOver {
 /// A lane. Lives forever, changes hands through the pool.
 pub(crate) struct Lane {
     index: AtomicU32,
+    /// How often the lane was taken.
+    taken: AtomicU32,
     next_free: AtomicU32,
     pending: AtomicU64,
     wide_bytes: AtomicU64,
@@ -74,6 +76,7 @@ pub(crate) struct Lane {
 impl Blank for Lane {
     const BLANK: Self = Self {
         index: AtomicU32::new(0),
+        taken: AtomicU32::new(0),
         next_free: AtomicU32::new(0),
         pending: AtomicU64::new(0),
         wide_bytes: AtomicU64::new(0),
@@ -97,6 +100,7 @@ impl Lane {
     pub(crate) fn take() -> Option<&'static Self> {
         let lane = Self::take_pooled().or_else(Self::make)?;
         lane.pending.store(0, Ordering::Relaxed);
+        lane.taken.store(lane.taken.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         lane.forward.set(None);
         lane.outstanding.store(HOLD, Ordering::Release);
         Some(lane)
@@ -150,6 +154,12 @@ impl Lane {
     #[inline(always)]
     pub(crate) fn index(&self) -> u32 {
         self.index.load(Ordering::Relaxed)
+    }
+
+    /// The index, with how often the lane was taken above it: unlike that of the same lane in other hands.
+    #[inline(always)]
+    pub(crate) fn holder(&self) -> u64 {
+        u64::from(self.taken.load(Ordering::Relaxed)) << 32 | u64::from(self.index())
     }
 
     /// Holds the lane once more: it stays this lane until [`release`](Self::release).

@@ -61,7 +61,7 @@ pub(crate) struct Ledger {
     base: Entry,
     pub(crate) rows: Table<Row, PATH_CHUNKS>,
     /// Where a path is counted for which the system had no memory: nowhere that is read.
-    spare: Row,
+    spare: Known<Row>,
 }
 
 /// Levels that somebody besides the ledger watches: above `high` and `blocks`, and below `low`.
@@ -92,7 +92,7 @@ impl Blank for Ledger {
         watch_blocks: Counter::new(i64::MAX.cast_unsigned()),
         base: Entry::BLANK,
         rows: Table::new(),
-        spare: Row::BLANK,
+        spare: Known::new(&NO_ROW),
     };
 }
 
@@ -100,6 +100,9 @@ impl Blank for Ledger {
 const ENTRY_CHUNK: usize = 32;
 
 impl Ledger {
+    /// Bytes from the beginning to the end of what every event touches.
+    pub(crate) const HOT: usize = core::mem::offset_of!(Self, latest) + size_of::<Counter>();
+
     /// What a thread without any event in a space has there.
     pub(crate) fn untouched() -> &'static Self {
         static UNTOUCHED: Ledger = Ledger::BLANK;
@@ -115,6 +118,9 @@ impl Ledger {
         self.set_peaks(0, 0);
         self.latest.begin();
         let row = self.row_of(PathId::ROOT)?;
+        if self.spare.is(&NO_ROW) {
+            self.spare.set(leak(Row::BLANK)?);
+        }
         self.base.frame.set(Some(base));
         self.base.row.set(Some(row));
         self.entry.set(Some(&self.base));
@@ -435,7 +441,7 @@ impl Ledger {
         let entry = self.top();
         if !parent.has(bit) {
             // The parent saw nothing before the child did: the child's entry is what its own would have been.
-            let row = self.row_of(parent.path()).unwrap_or(&self.spare);
+            let row = self.row_of(parent.path()).unwrap_or(self.spare.get());
             entry.frame.set(Some(parent));
             entry.row.set(Some(row));
             self.set_row(row);
@@ -464,7 +470,7 @@ impl Ledger {
     fn pop(&'static self, entry: &'static Entry) {
         let below = entry.below.get().unwrap_or(&self.base);
         self.entry.set(Some(below));
-        self.set_row(below.row.get().unwrap_or(&self.spare));
+        self.set_row(below.row.get().unwrap_or(self.spare.get()));
     }
 
     /// Charges a hand-over to `frame`, which may have open frames above it. What those reached so far counts, for

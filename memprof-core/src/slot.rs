@@ -56,8 +56,8 @@ impl Blank for SiteRow {
     const BLANK: Self = Self { outer: StaticRef::null() };
 }
 
-/// Where a thread's events go that go nowhere without further ado: see [`thread`](crate::thread). It took note of no
-/// state, so it never matches.
+/// Where a thread's events go that go nowhere without further ado: see [`thread`](crate::thread). There is always
+/// something that it did not take note of.
 pub(crate) static NO_SLOT: Slot = Slot::BLANK;
 /// What a blank entry of the cache leads to.
 static NO_SITE: SiteRow = SiteRow::BLANK;
@@ -92,9 +92,9 @@ pub(crate) struct Slot {
     notice: AtomicU64,
     pub(crate) sequence: Sequence,
     pub(crate) top: Known<Frame>,
-    pub(crate) host: Ledger,
     /// The lane of the top segment.
     pub(crate) lane: Known<Lane>,
+    pub(crate) host: Ledger,
     /// What [`outstanding`](Self::outstanding) is less the level of the host in blocks.
     outstanding_beside: Counter,
     /// The frame that begins the top segment.
@@ -121,8 +121,8 @@ impl Blank for Slot {
         notice: AtomicU64::new(Tag::NONE.0),
         sequence: Sequence::new(),
         top: Known::new(&NO_FRAME),
-        host: Ledger::BLANK,
         lane: Known::new(&NO_LANE),
+        host: Ledger::BLANK,
         outstanding_beside: Counter::new(0),
         segment: StaticRef::null(),
         sharing: StaticRef::null(),
@@ -138,6 +138,8 @@ impl Blank for Slot {
         inside: Inside::new(),
     };
 }
+
+const _: () = assert!(core::mem::offset_of!(Slot, host) + Ledger::HOT <= 128);
 
 /// Threads that are recorded one by one at the same time; the events of any further one are kept together.
 const MOST_THREADS: usize = 1 << 16;
@@ -214,9 +216,9 @@ impl Slot {
         self.top.get()
     }
 
-    /// The tag of a host block of the top frame, if an event there needs nothing done first; otherwise [`Tag::NONE`].
+    /// The tag of a host block of the top frame, if an event needs nothing at all done first; otherwise [`Tag::NONE`].
     #[inline(always)]
-    pub(crate) fn host_tag(&'static self) -> Tag {
+    pub(crate) fn ready_tag(&'static self) -> Tag {
         Tag(self.top().host_tag().0 | self.notice.load(Ordering::Relaxed))
     }
 
@@ -231,10 +233,10 @@ impl Slot {
         self.notice.store(Tag::NONE.0, Ordering::Release);
     }
 
-    /// Begins taking note: whatever changes from now on notifies again.
+    /// Begins taking note: whatever changes from now on notifies again. Why nothing is missed is argued at
+    /// [`state::announce`](crate::state::announce).
     pub(crate) fn begin_note(&self) {
         self.notice.swap(0, Ordering::AcqRel);
-        // See `state::announce`.
         fence(Ordering::SeqCst);
     }
 
@@ -328,8 +330,7 @@ impl Slot {
     #[cold]
     pub(crate) fn touch(&'static self, space: Space, ledger: &'static Ledger) -> Option<()> {
         self.sequence.open();
-        let top = self.top();
-        let touched = ledger.touch(top, space.bit(), (0, 0));
+        let touched = ledger.touch(self.top(), space.bit(), (0, 0));
         self.sequence.close();
         touched
     }

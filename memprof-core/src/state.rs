@@ -4,8 +4,9 @@
 //! thread's slot ([`Slot::notify`]). So the hot path looks at its own slot alone, and a thread goes to the cold path
 //! once for each change.
 
-use core::sync::atomic::{AtomicU32, Ordering, fence};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
+use crate::lock::Lock;
 use crate::slot::Slot;
 use crate::start;
 
@@ -15,6 +16,8 @@ const ON: u32 = 1;
 const UNREAD: u32 = 2;
 
 static STATE: AtomicU32 = AtomicU32::new(UNREAD);
+/// What every thread was told: the word, but for a switch that is still telling them.
+static TOLD: AtomicBool = AtomicBool::new(false);
 static EPOCH: AtomicU32 = AtomicU32::new(1);
 
 /// Whether events are to be recorded, or this is not decided yet.
@@ -32,16 +35,29 @@ pub(crate) fn is_decided_on() -> bool {
     is_on()
 }
 
-/// The first decision, from the environment.
-pub(crate) fn decide(on: bool) {
-    let _ = STATE.compare_exchange(UNREAD, word(on), Ordering::AcqRel, Ordering::Relaxed);
+/// Whether events are recorded, for the program to know: whoever learned of it, from here or from one who asked here, goes
+/// by it.
+pub(crate) fn is_told_on() -> bool {
+    is_decided_on();
+    TOLD.load(Ordering::Acquire)
 }
 
-/// Switches measuring on or off; does nothing if it is so already.
+/// The first decision, from the environment. No thread took note of anything yet.
+pub(crate) fn decide(on: bool) {
+    if STATE.compare_exchange(UNREAD, word(on), Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        TOLD.store(on, Ordering::Release);
+    }
+}
+
+/// Switches measuring on or off; does nothing if it is so already. Every thread was told when this returns.
 pub(crate) fn switch(on: bool) {
-    if is_decided_on() != on {
+    static ONE: Lock<()> = Lock::new(());
+    is_decided_on();
+    let _one = ONE.lock();
+    if is_on() != on {
         STATE.store(word(on), Ordering::Release);
         announce();
+        TOLD.store(on, Ordering::Release);
     }
 }
 
@@ -50,8 +66,12 @@ fn word(on: bool) -> u32 {
 }
 
 /// Makes every thread take note, at its next event, of what the caller has changed.
+///
+/// Each of the two writes first and reads then, with a fence of one total order in between (Dekker's argument): this
+/// writes the change and reads which slots there are, a thread makes or clears its slot's notice
+/// ([`Slot::begin_note`]) and reads what there is to know. So either the slot is found here, and notified after the
+/// change, or its thread sees the change. A notice that is cleared by a swap brings the change that it was set for.
 pub(crate) fn announce() {
-    // Either this sees a slot that is being taken, or its thread sees the change; see `take_note`.
     fence(Ordering::SeqCst);
     Slot::all().for_each(Slot::notify);
 }

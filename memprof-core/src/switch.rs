@@ -39,7 +39,7 @@ pub fn disable() {
 
 /// Whether memprof measures: by `MEMPROF=1`, or since the last [`enable`].
 pub fn is_enabled() -> bool {
-    state::is_decided_on()
+    state::is_told_on()
 }
 
 /// Prints the report of a [`snapshot`](crate::snapshot) to stdout, as far as stdout takes it: one that is closed is no

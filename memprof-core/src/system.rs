@@ -307,9 +307,10 @@ impl Sequence {
         self.begin.load(Ordering::Relaxed) == changes
     }
 
-    /// Copies with `copy` until nothing changed meanwhile, at most `tries` times. Gives the last copy, and whether it can be trusted. Lets others run now and then, as an owner that is in the
-    /// midst of a change for long was interrupted there.
-    pub(crate) fn read<T: PartialEq>(&self, tries: u32, mut copy: impl FnMut() -> T) -> (T, bool) {
+    /// Copies with `copy` until nothing changed meanwhile, at most `tries` times. Gives the last copy, and whether it can
+    /// be trusted. Lets others run now and then, as an owner that is in the midst of a change for long was interrupted
+    /// there.
+    pub(crate) fn read<T>(&self, tries: u32, mut copy: impl FnMut() -> T) -> (T, bool) {
         let mut attempt = 0;
         loop {
             attempt += 1;

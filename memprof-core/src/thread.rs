@@ -46,7 +46,7 @@ pub(crate) enum Place {
     Ended,
 }
 
-/// The slot; one that matches no state if the thread has none or is hidden.
+/// The slot; one where nothing is ready if the thread has none or is hidden.
 #[inline(always)]
 pub(crate) fn current() -> &'static Slot {
     Known::of_thread(&CURRENT)

@@ -15,9 +15,6 @@ use super::open::OpenScopes;
 use super::slots;
 use super::sums::{PathSums, read_freed, read_row};
 
-/// Paths that are read of one thread before those of the next: their sums stay in the cache.
-const STRETCH: usize = 1024;
-
 /// How often whoever is still in the midst of a change is asked again, after the others were let run.
 const ROUNDS: u32 = 64;
 
@@ -28,15 +25,9 @@ pub(super) fn read(space: Space, sums: &mut [PathSums], unread: &mut usize) -> V
     for thread in &mut threads {
         thread.read_freed_first(sums);
     }
-    let paths = sums.len();
     let mut read = Read { sums, polled: Vec::new(), unread };
     for round in 0..=ROUNDS {
-        for end in (0..paths).step_by(STRETCH).map(|begin| paths.min(begin + STRETCH)) {
-            for thread in &mut threads {
-                thread.read_on(space, end, round == ROUNDS, &mut read);
-            }
-        }
-        threads.retain(|thread| thread.next < paths);
+        threads.retain_mut(|thread| !thread.read_on(space, round == ROUNDS, &mut read));
         if threads.is_empty() {
             break;
         }
@@ -104,23 +95,20 @@ impl Thread {
         read.add(path, part);
     }
 
-    /// Reads the paths below `end` as far as it gets; on the last round, that is all.
-    fn read_on(&mut self, space: Space, end: usize, is_last_round: bool, read: &mut Read<'_>) {
-        if self.next >= end {
-            return;
-        }
-        let Some(open) = self.open.take().or_else(|| self.read_open(space, is_last_round, read)) else { return };
-        let mut next = end;
-        for (path, row) in self.ledger.rows.range(self.next..end).filter(|(path, _)| !open.contains(path)) {
+    /// Reads as far as it gets. Whether that was all; on the last round it is.
+    fn read_on(&mut self, space: Space, is_last_round: bool, read: &mut Read<'_>) -> bool {
+        let Some(open) = self.open.take().or_else(|| self.read_open(space, is_last_round, read)) else { return false };
+        let rows = self.ledger.rows.range(self.next..read.sums.len());
+        for (path, row) in rows.filter(|(path, _)| !open.contains(path)) {
             let (mut part, whole) = read_row(self.slot, self.ledger, row);
             if !whole && !is_last_round {
-                next = path;
-                break;
+                (self.open, self.next) = (Some(open), path);
+                return false;
             }
             *read.unread += usize::from(!whole);
             self.add(path, &mut part, read);
         }
-        (self.open, self.next) = (Some(open), next);
+        true
     }
 
     /// Reads what is open, with its rows, and gives its paths.

@@ -8,8 +8,7 @@ use crate::site::Site;
 use crate::slot::Slot;
 use crate::state;
 
-/// How often a row is read again at once. A reader meets a change under way about every third time on a thread that does
-/// nothing but allocate; a thread that is met in one so often was interrupted there.
+/// How often a row is read again at once. A thread that is met in the midst of a change so often was interrupted there.
 pub(super) const TRIES: u32 = 256;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +82,14 @@ pub(super) const ROW_WORDS: usize = 16;
 pub(super) fn read_row(slot: &Slot, ledger: &Ledger, row: &Row) -> (PathSums, bool) {
     let (words, whole) = slot.read(ledger, TRIES, || copy_row(row));
     (PathSums::of_words(&words), whole)
+}
+
+/// [`read_row`] of a thread that may have been interrupted in the midst of a change: it gets its turns to go on.
+pub(super) fn read_row_patiently(slot: &Slot, ledger: &Ledger, row: &Row) -> PathSums {
+    /// Hundreds of turns for everybody else.
+    const TRIES: u32 = 20_000;
+    let (words, _) = slot.read_patiently(ledger, TRIES, || copy_row(row));
+    PathSums::of_words(&words)
 }
 
 /// What one thread freed of a row's path, bytes and blocks, and whether it was read whole.

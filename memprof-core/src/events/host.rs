@@ -35,7 +35,7 @@ pub(crate) enum Event<T> {
 #[inline(always)]
 pub(crate) fn allocated(address: u64, bytes: u64) -> Event<Tag> {
     let slot = thread::current();
-    let tag = slot.host_tag();
+    let tag = slot.ready_tag();
     if tag.is_none() {
         cold_path();
         return if state::is_on() { Event::Slow } else { Event::Done(Tag::UNKNOWN) };
@@ -106,7 +106,7 @@ fn allocated_after_end(bytes: u64) -> Tag {
 #[inline(always)]
 pub(crate) fn freed(address: u64, bytes: u64, tag: Tag) -> Event<()> {
     let slot = thread::current();
-    slot.host_freed(slot.host_tag(), address, bytes, tag)
+    slot.host_freed(slot.ready_tag(), address, bytes, tag)
 }
 
 /// [`freed`], whatever has to be done first.
@@ -161,7 +161,7 @@ fn freed_unseen(bytes: u64, tag: Tag) {
 /// Records a reallocation that upstream performed, and gives the block's new tag.
 pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     let slot = thread::current();
-    let (mine, ledger) = (slot.host_tag(), &slot.host);
+    let (mine, ledger) = (slot.ready_tag(), &slot.host);
     if tag.same_lane(mine) {
         slot.count_realloc(ledger, ledger.row_of(tag.path()), from, to);
         ledger.note_reallocated(address);

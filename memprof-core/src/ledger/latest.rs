@@ -11,17 +11,21 @@ const NEVER: u64 = u64::MAX;
 
 /// An allocation notes its address alone. Its lane tells it from a block that another thread allocated at that address
 /// later; it is the current lane until the thread goes on with another one, and is kept from then on.
+///
+/// `kept_at` is the number of allocations as it was when `holder` was kept, and a reallocation forgets it. So it is the
+/// present number exactly if the thread went on with another lane since its latest allocation, and `holder` is of that
+/// allocation's lane then.
 #[repr(C)]
 pub(super) struct Latest {
     /// [`NOWHERE`] once the block was freed.
     address: Counter,
-    lane: Counter,
-    /// How many allocations there were when `lane` was kept: it is the latest one's if there were no more since.
+    /// The lane as its [`holder`](Lane::holder) knew it: after that, it may be taken by somebody else.
+    holder: Counter,
     kept_at: Counter,
 }
 
 impl Blank for Latest {
-    const BLANK: Self = Self { address: Counter::new(NOWHERE), lane: Counter::new(0), kept_at: Counter::new(NEVER) };
+    const BLANK: Self = Self { address: Counter::new(NOWHERE), holder: Counter::new(0), kept_at: Counter::new(NEVER) };
 }
 
 impl Latest {
@@ -56,7 +60,7 @@ impl Latest {
     pub(super) fn leave_lane(&self, lane: &Lane, allocations: u64) {
         if self.kept_at.get() != allocations {
             self.kept_at.set(allocations);
-            self.lane.set(u64::from(lane.index()));
+            self.holder.set(lane.holder());
         }
     }
 
@@ -69,6 +73,6 @@ impl Latest {
 
     /// Whether the latest allocation is of the lane of `tag`, which is not the current one.
     pub(super) fn is_of(&self, tag: Tag, allocations: u64) -> bool {
-        self.kept_at.get() == allocations && tag.lane_index() == self.lane.get()
+        self.kept_at.get() == allocations && tag.lane().is_some_and(|lane| lane.holder() == self.holder.get())
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Row {
     pub(crate) epoch: Counter,
 }
 
-/// What a ledger leads to in which nothing was recorded.
+/// What a ledger leads to that nobody has begun: never written.
 pub(super) static NO_ROW: Row = Row::BLANK;
 
 /// Inclusive sums of ended activations.

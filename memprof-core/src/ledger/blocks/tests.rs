@@ -1,3 +1,6 @@
+//! All orders in which a thread's stores and a reader's loads can follow each other. What a machine may do beyond
+//! that, show stores in another order, is kept from it by the fences that [`Blocks`] argues with.
+
 use super::{Blank as _, Blocks, Version};
 use crate::system::Counter;
 
