@@ -300,6 +300,31 @@ fn one_of_a_site_that_is_open_around_it_is_recursion() {
     worker.run(|_| free(1));
 }
 
+/// The thread whose scope is helped never had an event in the space.
+#[test]
+fn what_only_a_helper_did_in_a_space_is_in_what_its_opener_reads() {
+    let _alone = alone();
+    let space = Space::named("of a helper only");
+    let opener = Scope::enter(Site::named("opens for a helper"));
+    let ambient = memprof::ambient("has a helper");
+    let worker = Worker::start();
+    let context = worker.run(|scopes| {
+        scopes.push(Scope::enter(Site::named("is helped")));
+        Context::current()
+    });
+    let helper = Worker::under(&context);
+    helper.run(move |_| memprof::record_alloc(space, 1, 10));
+    helper.end();
+    assert_eq!(six(opener.counters(space)), [10, 1, 10, 1, 10, 1]);
+    let records = memprof::snapshot().records(space);
+    let totals: Vec<_> = records.iter().map(|row| (row.memory_peak, row.memory_total)).collect();
+    assert_eq!(totals, [(10, 10); 3]);
+    drop(ambient);
+    worker.end();
+    assert_eq!(six(opener.finish().counters(space)), [10, 1, 10, 1, 10, 1]);
+    memprof::record_free(space, 1);
+}
+
 #[test]
 fn what_was_added_to_a_scope_under_it_is_in_what_its_opener_reads() {
     let _alone = alone();

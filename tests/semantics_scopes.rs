@@ -18,7 +18,8 @@ fn site(name: &str) -> &'static Site {
 }
 
 fn rows_of(name: &str) -> memprof::Record {
-    row(&memprof::snapshot(), arena(), name)
+    let space = arena();
+    row(&memprof::snapshot(), space, name)
 }
 
 #[test]
@@ -654,8 +655,8 @@ fn a_name_made_at_run_time_is_borrowed_and_may_leave_the_function() -> Result<()
     memprof::scope!(layer.name, {});
     memprof::scope!(*layer.name, {});
     memprof::scope!(format!("layer {}", "3".parse::<u8>()?), {});
-    assert_eq!(row(&memprof::snapshot(), arena(), "layer of a model").ncalls, 2);
-    assert_eq!(row(&memprof::snapshot(), arena(), "layer 3").ncalls, 1);
+    assert_eq!(rows_of("layer of a model").ncalls, 2);
+    assert_eq!(rows_of("layer 3").ncalls, 1);
     Ok(())
 }
 
@@ -691,9 +692,10 @@ fn names_with_quotes_newlines_and_other_scripts_are_kept() {
     for name in names {
         drop(Scope::enter(Site::named(name)));
     }
+    let space = arena();
     let snapshot = memprof::snapshot();
     for name in names {
-        assert_eq!(row(&snapshot, arena(), name).ncalls, 1, "{name:?}");
+        assert_eq!(row(&snapshot, space, name).ncalls, 1, "{name:?}");
     }
     let json = serde_json::to_string(&snapshot).expect("a snapshot is plain data");
     let again: memprof::Snapshot = serde_json::from_str(&json).expect("it reads back");

@@ -8,6 +8,7 @@ use crate::blind;
 use crate::context::Context;
 use crate::counters::{Counters, Tally};
 use crate::frame::{Frame, Kind};
+use crate::ledger::Ledger;
 use crate::lock::{Lock, Locked};
 use crate::open::Stack;
 use crate::path::PathId;
@@ -292,8 +293,10 @@ impl Slot {
     /// another thread.
     fn ambient_part(&'static self) -> Vec<(Space, Tally, Part)> {
         let Some(frame) = self.first() else { return Vec::new() };
-        // Also spaces that only a scope open under it touched, which the frame does not know of yet.
-        let parts = self.ledgers(u64::MAX).map(|(space, ledger)| {
+        // Also spaces that only a scope open under it touched, which the frame does not know of yet, and those that only
+        // others touched, under a context captured in such a scope.
+        let parts = Space::all().map(|space| {
+            let ledger = self.known_ledger(space).unwrap_or_else(Ledger::untouched);
             // The last copy is taken as it is if the thread could not be read whole.
             let copy = || (ledger.tally_of(frame, None), self.waiting_above(frame, space), Stack::of(self, ledger));
             let ((own, waiting, stack), _) = self.read_patiently(ledger, TRIES, copy);
