@@ -106,7 +106,7 @@ fn every_snapshot_of_a_running_program_holds_whole_events() {
 /// Of a thread that does nothing but allocate and free, whichever part of whichever event a reader meets.
 #[test]
 fn no_snapshot_holds_a_part_of_an_event() {
-    const SNAPSHOTS: u32 = 1_000;
+    const SNAPSHOTS: u32 = 200;
     let _alone = alone();
     let layout = layout();
     // SAFETY: not zero bytes.

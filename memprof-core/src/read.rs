@@ -13,8 +13,11 @@ impl Slot {
     /// Copies numbers of a ledger, and of what is open, as they stand at one moment, in at most `tries`. Gives the last
     /// copy, and whether it can be trusted.
     #[inline]
-    pub(crate) fn read<T: PartialEq>(&self, ledger: &Ledger, tries: u32, copy: impl FnMut() -> T) -> (T, bool) {
-        self.read_pausing(ledger, tries, copy, |_| ())
+    pub(crate) fn read<T: PartialEq>(&self, ledger: &Ledger, tries: u32, mut copy: impl FnMut() -> T) -> (T, bool) {
+        match self.read_at_rest(ledger, &mut copy) {
+            Some(words) => (words, true),
+            None => self.read_again(ledger, tries, copy, |_| ()),
+        }
     }
 
     /// [`read`](Self::read) that lets others run now and then, as a thread that is in the midst of a change for long
@@ -25,36 +28,25 @@ impl Slot {
         tries: u32,
         copy: impl FnMut() -> T,
     ) -> (T, bool) {
-        self.read_pausing(ledger, tries, copy, |attempt| {
+        self.read_again(ledger, tries, copy, |attempt| {
             if attempt % 64 == 0 {
                 std::thread::yield_now();
             }
         })
     }
 
+    /// One copy, which is enough if nothing changed meanwhile.
     #[inline]
-    fn read_pausing<T: PartialEq>(
-        &self,
-        ledger: &Ledger,
-        tries: u32,
-        mut copy: impl FnMut() -> T,
-        pause: impl Fn(u32),
-    ) -> (T, bool) {
-        // Of a thread that is at rest, one copy is enough.
-        if let Some(change) = self.sequence.quiet()
-            && let Some(version) = ledger.blocks.quiet()
-        {
-            let words = copy();
-            fence(Ordering::Acquire);
-            if ledger.blocks.is_still(version) && self.sequence.is_still(change) {
-                return (words, true);
-            }
-        }
-        self.read_again(ledger, tries, copy, pause)
+    fn read_at_rest<T>(&self, ledger: &Ledger, copy: &mut impl FnMut() -> T) -> Option<T> {
+        let change = self.sequence.quiet()?;
+        let version = ledger.blocks.quiet()?;
+        let words = copy();
+        fence(Ordering::Acquire);
+        (ledger.blocks.is_still(version) && self.sequence.is_still(change)).then_some(words)
     }
 
-    /// Bears with a thread that never rests: it need not pause for a whole copy, only leave these numbers alone for as
-    /// long.
+    /// Two copies that agree around a quiet moment: a thread that never rests need not pause for a whole copy, only leave
+    /// these numbers alone for as long.
     #[cold]
     fn read_again<T: PartialEq>(
         &self,
