@@ -22,7 +22,7 @@ use crate::start::{self, Tags};
 /// When the process starts with `MEMPROF=1`, or with [`always`](Self::always), each block carries a *tag*, 8 bytes in
 /// front of it (its alignment, for a block aligned to more than 8): who owns it, and on which lane it was allocated.
 /// Otherwise the process allocates exactly as `A` does, at the cost of one load and one branch, and the space `host`
-/// is not measured. An event costs 2 to 3 ns, takes no lock and writes nothing that another thread writes.
+/// is not measured. An event costs 1 to 2 ns, takes no lock and writes nothing that another thread writes.
 ///
 /// Bytes are those requested. A failure of `A` is counted and handed on.
 ///
