@@ -35,6 +35,10 @@ fn main() -> ExitCode {
             memprof::scope!("pairs");
             repeat(turns, tagged_pair);
         }
+        "environment-pair" => {
+            memprof::scope!("pairs");
+            repeat(turns, untagged_pair);
+        }
         "upstream-growth" => repeat(turns, upstream_growth),
         "growth" => {
             memprof::scope!("growth");

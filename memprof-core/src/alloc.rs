@@ -135,23 +135,28 @@ impl<A: GlobalAlloc> Alloc<A> {
         unsafe { self.alloc_behind_tag(layout) }
     }
 
-    /// [`alloc`](GlobalAlloc::alloc) where the environment decides, unless it decided against tags: out of the way of a
-    /// program without.
+    /// [`alloc`](GlobalAlloc::alloc) where the environment decided for tags: out of the way of a program without.
     ///
     /// # Safety
     ///
     /// * The layout has a size.
     #[inline(never)]
     unsafe fn alloc_outlined(layout: Layout, this: &Self) -> *mut u8 {
-        if !start::tags().are_written() {
-            cold_path();
-            if !start::decide_tags() {
-                // SAFETY: handed on unchanged.
-                return unsafe { this.inner.alloc(layout) };
-            }
-        }
         // SAFETY: handed on.
         unsafe { this.alloc_tagged(layout) }
+    }
+
+    /// The first allocation of the process: the environment decides now.
+    ///
+    /// # Safety
+    ///
+    /// * The layout has a size.
+    #[cold]
+    #[inline(never)]
+    unsafe fn alloc_first(layout: Layout, this: &Self) -> *mut u8 {
+        start::decide_tags();
+        // SAFETY: handed on.
+        unsafe { this.alloc(layout) }
     }
 
     /// # Safety
@@ -311,6 +316,10 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
         }
         if !self.always {
             cold_path();
+            if !tags.are_written() {
+                // SAFETY: handed on.
+                return unsafe { Self::alloc_first(layout, self) };
+            }
             // SAFETY: handed on.
             return unsafe { Self::alloc_outlined(layout, self) };
         }
