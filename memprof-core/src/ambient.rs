@@ -64,6 +64,7 @@ pub fn ambient(name: &str) -> Ambient {
     let Some(slot) = scopes::ready() else { return Ambient { id: 0 } };
     let site = Site::named(name);
     let context = Context::current();
+    slot.mix();
     let _blind = blind::enter();
     let parent = context.shared().filter(|shared| !shared.is_closed()).cloned();
     // A scope that has ended still gives the path.

@@ -106,8 +106,11 @@ pub fn reset() {
         let mut sums = HashMap::new();
         for slot in slots() {
             let Some(ledger) = slot.known_ledger(space) else { continue };
+            // A fork's child has slots of threads that do not exist there, and were in the midst of a change.
+            let mut patient = true;
             for (path, row) in ledger.rows.iter(paths) {
-                let read = sums::read_row_patiently(slot, ledger, row);
+                let (read, whole) = sums::read_row_for_reset(slot, ledger, row, patient);
+                patient &= whole;
                 if read != PathSums::default() {
                     sums.entry(path).or_insert_with(PathSums::default).add_sums(&read);
                 }

@@ -29,7 +29,8 @@ pub(crate) fn is_on() -> bool {
 /// Whether events are to be recorded, once the environment was read.
 #[cold]
 pub(crate) fn is_decided_on() -> bool {
-    if STATE.load(Ordering::Relaxed) == UNREAD {
+    // With what `decide` stored before.
+    if STATE.load(Ordering::Acquire) == UNREAD {
         start::start();
     }
     is_on()
@@ -42,11 +43,10 @@ pub(crate) fn is_told_on() -> bool {
     TOLD.load(Ordering::Acquire)
 }
 
-/// The first decision, from the environment. No thread took note of anything yet.
+/// The first decision, from the environment, made once and before any other. No thread took note of anything yet.
 pub(crate) fn decide(on: bool) {
-    if STATE.compare_exchange(UNREAD, word(on), Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-        TOLD.store(on, Ordering::Release);
-    }
+    TOLD.store(on, Ordering::Relaxed);
+    STATE.store(word(on), Ordering::Release);
 }
 
 /// Switches measuring on or off; does nothing if it is so already. Every thread was told when this returns.
