@@ -3,6 +3,7 @@
 mod common;
 
 use std::future::{Future as _, poll_fn};
+use std::sync::Barrier;
 use std::task::{Context as Wakers, Poll, Waker};
 
 use common::{Worker, alone, columns, find_rows, path, row, six};
@@ -298,6 +299,39 @@ fn one_of_a_site_that_is_open_around_it_is_recursion() {
     drop(scope);
     assert_eq!(columns_of(["around itself"]), [(2, 10, 10)], "ended");
     worker.run(|_| free(1));
+}
+
+/// It looks whether the scope ended at the very moment in which it does.
+#[test]
+fn a_thread_that_leaves_one_as_it_ends_is_counted_once() {
+    const ROUNDS: u32 = 300;
+    const BLOCKS: u64 = 10;
+    let _alone = alone();
+    let space = Space::named("left as it ends");
+    let turn = Barrier::new(2);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            for _ in 0..ROUNDS {
+                turn.wait();
+                for block in 0..BLOCKS {
+                    memprof::record_alloc(space, block, 10);
+                    memprof::record_free(space, block);
+                }
+                turn.wait();
+                for _ in 0..200 {
+                    memprof::counters(space);
+                }
+            }
+        });
+        for _ in 0..ROUNDS {
+            let ambient = memprof::ambient("ends and is left");
+            turn.wait();
+            turn.wait();
+            drop(ambient);
+        }
+    });
+    let row = row(&memprof::snapshot(), space, "ends and is left");
+    assert_eq!((row.ncalls, row.blocks_total), (u64::from(ROUNDS), u64::from(ROUNDS) * BLOCKS));
 }
 
 /// The thread whose scope is helped never had an event in the space.

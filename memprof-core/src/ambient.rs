@@ -42,6 +42,9 @@ struct Open {
 /// How often a thread's part is read again before it is taken as it is.
 const TRIES: u32 = 20_000;
 
+/// In a slot's mark, with the scope's number: the thread is counting its part itself.
+const COUNTING: u64 = 1 << 63;
+
 static NEXT: AtomicU64 = AtomicU64::new(1);
 /// The ambient scope that threads enter now; 0 for none.
 static CURRENT: AtomicU64 = AtomicU64::new(0);
@@ -116,13 +119,8 @@ fn end(is_ending: impl Fn(&Open) -> bool) {
 
 impl Open {
     fn end(&self) {
-        // Whoever clears the mark counts the thread's part: the thread when it leaves, or this.
         for slot in Slot::all() {
-            if slot.ambient.compare_exchange(self.id, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                for (space, tally, published) in slot.ambient_part() {
-                    self.shared.finish(space, &tally, published);
-                }
-            }
+            self.count_part(slot);
         }
         self.shared.close();
         let slot = thread::own().unwrap_or_else(Slot::ended);
@@ -139,6 +137,27 @@ impl Open {
             }
         }
         slot.count_left(self.shared.path);
+    }
+
+    /// Counts a thread's part, unless the thread does: whoever changes the mark. The part is read before that, as the
+    /// thread forgets it when it finds the mark changed.
+    fn count_part(&self, slot: &'static Slot) {
+        /// A thread that counts its part is done soon; in a fork's child it may not exist.
+        const TURNS: u32 = 10_000;
+        if slot.ambient.load(Ordering::Acquire) == self.id {
+            let part = slot.ambient_part();
+            if slot.ambient.compare_exchange(self.id, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                for (space, tally, published) in part {
+                    self.shared.finish(space, &tally, published);
+                }
+            }
+        }
+        for _ in 0..TURNS {
+            if slot.ambient.load(Ordering::Acquire) != self.id | COUNTING {
+                break;
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// It has no lane of its own.
@@ -280,14 +299,19 @@ impl Slot {
         self.base.above()
     }
 
-    /// Whether what was recorded under the context of `frame` is still to be counted: an ambient scope that ended
-    /// has counted it already.
-    pub(crate) fn may_finish(&'static self, frame: &'static Frame) -> bool {
+    /// Counts what was recorded under the context of `frame`, unless it is that of an ambient scope that ended and has
+    /// counted it already.
+    pub(crate) fn count_context(&'static self, frame: &'static Frame, count: impl FnOnce()) {
         if !frame.hidden.is(&self.base) {
-            return true;
+            return count();
         }
         frame.hidden.set(None);
-        self.ambient.swap(0, Ordering::AcqRel) != 0
+        let id = self.ambient.load(Ordering::Acquire);
+        let counting = self.ambient.compare_exchange(id, id | COUNTING, Ordering::AcqRel, Ordering::Relaxed);
+        if id != 0 && counting.is_ok() {
+            count();
+        }
+        self.ambient.store(0, Ordering::Release);
     }
 
     /// What this thread recorded under the ambient scope that it entered, and what of it was published; asked by

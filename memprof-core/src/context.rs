@@ -208,9 +208,7 @@ impl Slot {
         let _blind = blind::enter();
         // This may be the last to hold the lane, which has to stay until its blocks were added to it.
         let _held = frame.shared();
-        if self.may_finish(frame) {
-            self.finish_context(frame, marks);
-        }
+        self.count_context(frame, || self.finish_context(frame, marks));
         self.end_sharing(frame);
         self.sequence.open();
         self.host.leave_lane(lane);
