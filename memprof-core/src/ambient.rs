@@ -145,9 +145,9 @@ impl Open {
         /// A thread that counts its part is done soon; in a fork's child it may not exist.
         const TURNS: u32 = 10_000;
         if slot.ambient.load(Ordering::Acquire) == self.id {
-            let part = slot.ambient_part();
+            let part: Vec<_> = Space::all().filter_map(|space| Some((space, slot.ambient_part(space)?))).collect();
             if slot.ambient.compare_exchange(self.id, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                for (space, tally, published) in part {
+                for (space, (tally, published)) in part {
                     self.shared.finish(space, &tally, published);
                 }
             }
@@ -175,7 +175,7 @@ impl Open {
     fn so_far(&self, space: Space, open: &[Self]) -> Tally {
         let Some(_adding) = Adding::begin(self.id) else { return Tally::default() };
         let threads = Slot::all().filter(|slot| slot.ambient.load(Ordering::Acquire) == self.id);
-        let parts = threads.flat_map(Slot::ambient_part).filter(|(of, ..)| *of == space).map(|(_, tally, _)| tally);
+        let parts = threads.filter_map(|slot| slot.ambient_part(space)).map(|(tally, _)| tally);
         let inside = open.iter().filter(|one| one.is_in(&self.shared)).map(|one| one.so_far(space, open));
         let mut added = self.shared.pending(space).unwrap_or_default();
         parts.chain(inside).for_each(|tally| added.fold(&tally));
@@ -314,23 +314,19 @@ impl Slot {
         self.ambient.store(0, Ordering::Release);
     }
 
-    /// What this thread recorded under the ambient scope that it entered, and what of it was published; asked by
-    /// another thread.
-    fn ambient_part(&'static self) -> Vec<(Space, Tally, Part)> {
-        let Some(frame) = self.first() else { return Vec::new() };
-        // Also spaces that only a scope open under it touched, which the frame does not know of yet, and those that only
-        // others touched, under a context captured in such a scope.
-        let parts = Space::all().map(|space| {
-            let ledger = self.known_ledger(space).unwrap_or_else(Ledger::untouched);
-            // The last copy is taken as it is if the thread could not be read whole.
-            let copy = || (ledger.tally_of(frame, None), self.waiting_above(frame, space), Stack::of(self, ledger));
-            let ((own, waiting, stack), _) = self.read_patiently(ledger, TRIES, copy);
-            let mut tally = stack.end_of(frame, space).unwrap_or(own);
-            let published = frame.published_with(space, &own, &tally);
-            tally.counters.current_bytes -= waiting.bytes.cast_signed();
-            tally.counters.current_blocks -= waiting.blocks.cast_signed();
-            (space, tally, published)
-        });
-        parts.filter(|(_, tally, published)| *tally != Tally::default() || *published != Part::default()).collect()
+    /// What this thread recorded in a space under the ambient scope that it entered, and what of it was published, if
+    /// anything; asked by another thread.
+    fn ambient_part(&'static self, space: Space) -> Option<(Tally, Part)> {
+        let frame = self.first()?;
+        // The space may have been touched only by others, under a context captured in a scope that is open here.
+        let ledger = self.known_ledger(space).unwrap_or_else(Ledger::untouched);
+        // The last copy is taken as it is if the thread could not be read whole.
+        let copy = || (ledger.tally_of(frame, None), self.waiting_above(frame, space), Stack::of(self, ledger));
+        let ((own, waiting, stack), _) = self.read_patiently(ledger, TRIES, copy);
+        let mut tally = stack.end_of(frame, space).unwrap_or(own);
+        let published = frame.published_with(space, &own, &tally);
+        tally.counters.current_bytes -= waiting.bytes.cast_signed();
+        tally.counters.current_blocks -= waiting.blocks.cast_signed();
+        (tally != Tally::default() || published != Part::default()).then_some((tally, published))
     }
 }

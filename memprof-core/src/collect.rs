@@ -109,7 +109,11 @@ pub fn reset() {
             // A fork's child has slots of threads that do not exist there, and were in the midst of a change.
             let mut patient = true;
             for (path, row) in ledger.rows.iter(paths) {
-                let (read, whole) = sums::read_row_for_reset(slot, ledger, row, patient);
+                let (read, whole) = if patient {
+                    sums::read_row_patiently(slot, ledger, row)
+                } else {
+                    sums::read_row(slot, ledger, row)
+                };
                 patient &= whole;
                 if read != PathSums::default() {
                     sums.entry(path).or_insert_with(PathSums::default).add_sums(&read);

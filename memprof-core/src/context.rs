@@ -211,12 +211,11 @@ impl Slot {
         self.count_context(frame, || self.finish_context(frame, marks));
         self.end_sharing(frame);
         self.sequence.open();
-        self.host.leave_lane(lane);
+        let outstanding = self.end_segment(frame);
         for (space, ledger) in self.ledgers(marks) {
             self.keep_net(space, || ledger.forget());
         }
         self.close(frame, below);
-        let outstanding = self.end_segment(frame);
         self.sequence.close();
         lane.add_outstanding(outstanding);
     }

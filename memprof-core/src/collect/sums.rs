@@ -84,14 +84,10 @@ pub(super) fn read_row(slot: &Slot, ledger: &Ledger, row: &Row) -> (PathSums, bo
     (PathSums::of_words(&words), whole)
 }
 
-/// [`read_row`] of a thread that may have been interrupted in the midst of a change: with patience, it gets its turns to
-/// go on.
-pub(super) fn read_row_for_reset(slot: &Slot, ledger: &Ledger, row: &Row, patient: bool) -> (PathSums, bool) {
+/// [`read_row`] of a thread that may have been interrupted in the midst of a change: it gets its turns to go on.
+pub(super) fn read_row_patiently(slot: &Slot, ledger: &Ledger, row: &Row) -> (PathSums, bool) {
     /// 64 turns for everybody else.
     const PATIENCE: u32 = 64 * 64;
-    if !patient {
-        return read_row(slot, ledger, row);
-    }
     let (words, whole) = slot.read_patiently(ledger, PATIENCE, || copy_row(row));
     (PathSums::of_words(&words), whole)
 }
