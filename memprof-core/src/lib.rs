@@ -6,61 +6,35 @@
 //!
 //! Without the feature `runtime` every name compiles and does nothing.
 
-mod activation;
-mod alloc;
-mod ambient;
-mod blind;
-mod collect;
-mod context;
-mod counters;
-mod device;
+mod api;
+mod base;
 mod events;
-mod exit;
-mod fork;
-mod frame;
-mod future;
-mod label;
-mod lane;
-mod ledger;
-mod lock;
-mod mark;
-mod net;
-mod open;
-mod output;
-mod path;
-mod platform;
-mod polls;
-mod read;
+mod lanes;
+mod names;
+mod observe;
+mod process;
 mod record;
 mod report;
-mod scopes;
-mod settings;
-mod sharing;
-mod site;
-mod slot;
+mod scope;
+mod share;
 mod snapshot;
 mod space;
-mod start;
-mod state;
-mod steps;
-mod switch;
-mod system;
 mod thread;
 
-pub use alloc::Alloc;
-pub use ambient::{Ambient, ambient};
-pub use collect::{reset, snapshot};
-pub use context::{Context, ContextGuard};
-pub use counters::Counters;
-pub use device::Device;
+pub use api::alloc::Alloc;
+pub use api::ambient::{Ambient, ambient};
+pub use api::context::{Context, ContextGuard};
+pub use api::control::{disable, enable, is_enabled, print_memory_report};
+pub use api::future::{InContext, TrackExt, Tracked};
+pub use base::tally::Counters;
 pub use events::record::{record_alloc, record_alloc_failure, record_free};
-pub use future::{InContext, TrackExt, Tracked};
+pub use names::site::Site;
+pub use observe::devices::Device;
+pub use observe::snapshot::{reset, snapshot};
 pub use record::{PathRecord, Record, Totals};
-pub use scopes::{Measurement, Scope, counters};
-pub use site::Site;
+pub use scope::plain::{Measurement, Scope, counters};
 pub use snapshot::Snapshot;
-pub use space::Space;
-pub use switch::{disable, enable, is_enabled, print_memory_report};
+pub use space::spaces::Space;
 
 /// What the macros name. Not part of the public surface.
 #[doc(hidden)]
@@ -70,9 +44,9 @@ pub mod __private {
     pub use core::option::Option;
     pub use core::{file, line, module_path};
 
-    pub use crate::future::Tracked as InScope;
-    pub use crate::scopes::Scope;
-    pub use crate::site::Site;
+    pub use crate::api::future::Tracked as InScope;
+    pub use crate::names::site::Site;
+    pub use crate::scope::plain::Scope;
 
     /// The site of a run-time name.
     pub fn site_named(name: &(impl AsRef<str> + ?Sized)) -> &'static Site {
@@ -94,10 +68,10 @@ pub mod __private {
 /// What an allocator's crate such as memprof-cuda builds on. Not part of the public surface.
 #[doc(hidden)]
 pub mod __allocator {
-    pub use crate::blind::{BlindGuard, enter as blind};
-    pub use crate::device::on_snapshot;
+    pub use crate::base::blind::{BlindGuard, enter as blind};
+    pub use crate::base::platform::print_line;
     pub use crate::events::record::{Released, release, unknown_free};
-    pub use crate::platform::print_line;
-    pub use crate::scopes::open_scopes;
-    pub use crate::start::cuda_setting;
+    pub use crate::observe::devices::on_snapshot;
+    pub use crate::process::start::cuda_setting;
+    pub use crate::scope::plain::open_scopes;
 }

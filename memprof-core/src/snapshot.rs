@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 pub(crate) use self::parts::{HostState, SnapshotParts, SpaceData, State};
 use crate::{
-    blind,
-    device::Device,
+    base::blind,
+    observe::devices::Device,
     record::{PathRecord, Record, Totals},
     report,
 };

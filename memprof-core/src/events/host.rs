@@ -4,13 +4,13 @@
 
 use core::hint::cold_path;
 
-use crate::frame::Tag;
-use crate::path::PathId;
-use crate::scopes;
-use crate::slot::Slot;
-use crate::space::Space;
-use crate::state;
-use crate::thread::{self, Place};
+use crate::base::state;
+use crate::names::path::PathId;
+use crate::scope::plain;
+use crate::space::spaces::Space;
+use crate::thread::current::{self, Place};
+use crate::thread::frame::Tag;
+use crate::thread::slot::Slot;
 
 /// Host failures of all threads: rare enough for one word.
 static FAILURES: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(0);
@@ -34,7 +34,7 @@ pub(crate) enum Event<T> {
 /// Records a block that upstream has allocated, and gives its tag.
 #[inline(always)]
 pub(crate) fn allocated(address: u64, bytes: u64) -> Event<Tag> {
-    let slot = thread::current();
+    let slot = current::current();
     let tag = slot.ready_tag();
     if tag.is_none() {
         cold_path();
@@ -51,7 +51,7 @@ pub(crate) fn allocated(address: u64, bytes: u64) -> Event<Tag> {
 /// The level of this thread's ledger is outside of its limits.
 pub(crate) fn look() {
     // It has just recorded an event, so it is the thread's own.
-    let slot = thread::current();
+    let slot = current::current();
     if !slot.rise() {
         slot.over(&slot.host);
     }
@@ -62,8 +62,8 @@ pub(crate) fn allocated_slowly(address: u64, bytes: u64) -> Tag {
     if !state::is_on() {
         return Tag::UNKNOWN;
     }
-    let Some(slot) = scopes::ready() else {
-        return if state::is_on() && matches!(thread::place(), Place::Ended) {
+    let Some(slot) = plain::ready() else {
+        return if state::is_on() && matches!(current::place(), Place::Ended) {
             allocated_after_end(bytes)
         } else {
             Tag::UNKNOWN
@@ -105,7 +105,7 @@ fn allocated_after_end(bytes: u64) -> Tag {
 /// Records the free of a block, before upstream takes it.
 #[inline(always)]
 pub(crate) fn freed(address: u64, bytes: u64, tag: Tag) -> Event<()> {
-    let slot = thread::current();
+    let slot = current::current();
     slot.host_freed(slot.ready_tag(), address, bytes, tag)
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn freed_slowly(address: u64, bytes: u64, tag: Tag) {
     if tag == Tag::UNKNOWN {
         return;
     }
-    if let Some(slot) = scopes::ready() {
+    if let Some(slot) = plain::ready() {
         if slot.prepare(Space::HOST, &slot.host).is_none() {
             return freed_unseen(bytes, tag);
         }
@@ -126,7 +126,7 @@ pub(crate) fn freed_slowly(address: u64, bytes: u64, tag: Tag) {
         return;
     }
     if state::is_on()
-        && let Place::Ended = thread::place()
+        && let Place::Ended = current::place()
     {
         let slot = Slot::ended();
         slot.count_free_shared(Space::HOST, &slot.host, tag, bytes);
@@ -139,7 +139,7 @@ pub(crate) fn freed_slowly(address: u64, bytes: u64, tag: Tag) {
 /// The free of a known block while memprof is off, or by the recorder itself: no scope sees it.
 #[cold]
 fn freed_unseen(bytes: u64, tag: Tag) {
-    if let Some(slot) = thread::own() {
+    if let Some(slot) = current::own() {
         slot.disown(&slot.host, tag.path(), bytes);
         slot.free_beside(bytes);
         slot.publish_net();
@@ -160,7 +160,7 @@ fn freed_unseen(bytes: u64, tag: Tag) {
 
 /// Records a reallocation that upstream performed, and gives the block's new tag.
 pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
-    let slot = thread::current();
+    let slot = current::current();
     let (mine, ledger) = (slot.ready_tag(), &slot.host);
     if tag.same_lane(mine) {
         slot.count_realloc(ledger, ledger.row_of(tag.path()), from, to);
@@ -179,9 +179,9 @@ fn reallocated_slowly(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     if tag == Tag::UNKNOWN {
         return allocated_slowly(address, to);
     }
-    let Some(slot) = scopes::ready() else {
+    let Some(slot) = plain::ready() else {
         freed_slowly(address, from, tag);
-        return if state::is_on() && matches!(thread::place(), Place::Ended) {
+        return if state::is_on() && matches!(current::place(), Place::Ended) {
             allocated_after_end(to)
         } else {
             Tag::UNKNOWN
@@ -208,7 +208,7 @@ fn reallocated_slowly(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
 /// Records that upstream had no memory.
 #[cold]
 pub(crate) fn failed() {
-    let Some(slot) = scopes::ready() else { return };
+    let Some(slot) = plain::ready() else { return };
     FAILURES.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
     if slot.prepare(Space::HOST, &slot.host).is_some() {
         slot.count_failure(&slot.host);

@@ -7,17 +7,17 @@ use std::sync::LazyLock;
 
 use dashmap::DashMap;
 
-use crate::blind;
+use crate::base::blind;
+use crate::base::state;
 use crate::events::host;
-use crate::frame::Tag;
-use crate::lane::Lane;
-use crate::mark::{self, MOST_BYTES};
-use crate::path::PathId;
-use crate::scopes;
-use crate::slot::Slot;
-use crate::space::Space;
-use crate::state;
-use crate::thread::{self, Place};
+use crate::lanes::lane::Lane;
+use crate::names::path::PathId;
+use crate::scope::plain;
+use crate::space::mark::{self, MOST_BYTES};
+use crate::space::spaces::Space;
+use crate::thread::current::{self, Place};
+use crate::thread::frame::Tag;
+use crate::thread::slot::Slot;
 
 /// A live block of a space other than `host`.
 struct Block {
@@ -261,10 +261,10 @@ enum Spot {
 
 impl Spot {
     fn of(space: Space) -> Option<Self> {
-        if let Some(slot) = scopes::ready() {
+        if let Some(slot) = plain::ready() {
             return slot.ledger(space).map(|_| Self::Slot(slot));
         }
-        let ended = state::is_on() && matches!(thread::place(), Place::Ended);
+        let ended = state::is_on() && matches!(current::place(), Place::Ended);
         ended.then(|| Self::Ended(Slot::ended()))
     }
 

@@ -5,7 +5,7 @@ use super::{
     cells::{one_line, thousands},
 };
 use crate::{
-    device::Device,
+    observe::devices::Device,
     record::{Cell, Field, Record},
     snapshot::{HostState, Snapshot, SpaceData},
 };

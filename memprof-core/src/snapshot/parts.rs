@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::device::Device;
+use crate::observe::devices::Device;
 use crate::record::{PathRecord, Record, Totals};
 
 /// What the recorder hands over to make a [`Snapshot`](super::Snapshot).

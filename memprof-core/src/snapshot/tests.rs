@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::fixtures::{contract_example, measuring, named, space, without_events};
 use super::{HostState, Snapshot, SnapshotParts};
-use crate::device::Device;
+use crate::observe::devices::Device;
 use crate::record::Totals;
 
 fn names(snapshot: &Snapshot, space: &str) -> Vec<String> {

@@ -1,6 +1,6 @@
 use super::text;
 use crate::{
-    device::Device,
+    observe::devices::Device,
     record::{Field, Record},
     report::Options,
     snapshot::{

@@ -1,0 +1,54 @@
+//! On, off, and the report on demand.
+
+use std::io::Write as _;
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crate::base::blind;
+use crate::base::platform;
+use crate::base::state;
+use crate::observe::snapshot;
+use crate::process::start;
+
+/// Measures from now on, on every thread.
+///
+/// Scopes that were entered before record nothing; blocks that were allocated before stay unknown. If the process has
+/// memprof's allocator but started without tags, `host` cannot be measured: one line on stderr says so.
+pub fn enable() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !cfg!(feature = "runtime") {
+        return;
+    }
+    let _blind = blind::enter();
+    state::switch(true);
+    if start::tags().are_left_out() && !SAID.swap(true, Ordering::Relaxed) {
+        platform::print_line(
+            "memprof: host is not measured: the process started without MEMPROF=1, and its allocator is not Alloc::system().always()",
+        );
+    }
+}
+
+/// Stops measuring, on every thread.
+///
+/// Scopes that are open are still left and recorded, with what they saw until now. Blocks that are known stay known:
+/// freeing one still lowers what its owner and its space hold.
+pub fn disable() {
+    let _blind = blind::enter();
+    state::switch(false);
+}
+
+/// Whether memprof measures: by `MEMPROF=1`, or since the last [`enable`].
+pub fn is_enabled() -> bool {
+    state::is_told_on()
+}
+
+/// Prints the report of a [`snapshot`](crate::snapshot()) to stdout, as far as stdout takes it: one that is closed is no
+/// error, so this can stand in a panic hook.
+pub fn print_memory_report() {
+    let text = {
+        let _blind = blind::enter();
+        snapshot::snapshot().to_string()
+    };
+    let mut stdout = std::io::stdout().lock();
+    let _not_taken = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}

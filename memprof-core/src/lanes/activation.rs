@@ -1,0 +1,338 @@
+//! The counters of a tracked future, between its polls.
+//!
+//! They stand in the lane that the future took at its first poll; a future inside another one uses no more of that
+//! lane than this. What it recorded of `host` is written without a lock, by whoever polls it: handing a future to
+//! another thread orders what one poll wrote before what the next one reads. Any other space, where an event takes a
+//! lock anyway, is behind one.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use crate::base::lock::Lock;
+use crate::base::memory::{Blank, Counter, Sequence, StaticRef};
+use crate::base::tally::{TALLY_WORDS, TOTALS, Tally};
+use crate::lanes::captured::Shared;
+use crate::lanes::lane::Lane;
+use crate::names::path::PathId;
+use crate::space::spaces::Space;
+use crate::thread::frame::{NODE_OPEN, SITE_OPEN, Tag};
+
+/// One tracked future that was polled and is not dropped yet.
+pub(crate) struct Activation {
+    /// Path and, for a task, its own lane. 0 while no future is here.
+    pub(crate) tag: Counter,
+    /// Blocks of the task's lane that are out, apart from what its holds count.
+    pub(crate) outstanding: Counter,
+    /// The lane that the latest poll merged into, held.
+    pub(crate) parent: StaticRef<Lane>,
+    host: HostAccount,
+    captured: AtomicBool,
+    /// Whether there is anything in `beside`, until the future is dropped.
+    has_beside: AtomicBool,
+    beside: Lock<Beside>,
+}
+
+/// What few futures have.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// What it recorded in spaces other than `host`.
+    pub(crate) spaces: Vec<(Space, Account)>,
+    /// Set once the future was captured as a `Context`.
+    pub(crate) shared: Option<Arc<Shared>>,
+}
+
+/// What a future recorded in one space.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Account {
+    pub(crate) tally: Tally,
+    inside: Inside,
+}
+
+/// Totals of the polls of a future inside another activation of its site: of those that were not added to the path's
+/// row, because the node was open, and of those that the site's flat row leaves out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Inside {
+    node: [u64; TOTALS],
+    site: [u64; TOTALS],
+}
+
+/// The [`Account`] of `host`, to be read by any thread.
+struct HostAccount {
+    sequence: Sequence,
+    tally: [Counter; TALLY_WORDS],
+    inside_node: [Counter; TOTALS],
+    inside_site: [Counter; TOTALS],
+}
+
+impl Blank for Activation {
+    const BLANK: Self = Self {
+        tag: Counter::new(0),
+        outstanding: Counter::new(0),
+        parent: StaticRef::null(),
+        host: HostAccount::BLANK,
+        captured: AtomicBool::new(false),
+        has_beside: AtomicBool::new(false),
+        beside: Lock::new(Beside { spaces: Vec::new(), shared: None }),
+    };
+}
+
+impl Activation {
+    /// Whether a `Context` was captured directly in this future.
+    #[inline]
+    pub(crate) fn is_captured(&self) -> bool {
+        self.captured.load(Ordering::Relaxed)
+    }
+
+    /// Notes the shared part of this future, until [`clear`](Self::clear).
+    pub(crate) fn capture(&self, shared: Arc<Shared>) {
+        self.change_beside(|beside| beside.shared = Some(shared));
+        self.captured.store(true, Ordering::Relaxed);
+    }
+
+    /// The shared part of this future, if it was captured.
+    pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
+        if !self.is_captured() {
+            return None;
+        }
+        self.beside.lock().shared.clone()
+    }
+
+    /// Folds in what one poll did in a space, with the marks of its frame, and gives what the future recorded so far.
+    #[inline]
+    pub(crate) fn fold(&self, space: Space, poll: &Tally, marks: u64) -> Tally {
+        if space == Space::HOST { self.host.fold(poll, marks) } else { self.fold_beside(space, poll, marks) }
+    }
+
+    #[cold]
+    fn fold_beside(&self, space: Space, poll: &Tally, marks: u64) -> Tally {
+        self.change_beside(|beside| {
+            let place = beside.spaces.iter().position(|(known, _)| *known == space).unwrap_or_else(|| {
+                beside.spaces.push((space, Account::default()));
+                beside.spaces.len() - 1
+            });
+            let account = &mut beside.spaces[place].1;
+            account.fold(poll, marks);
+            account.tally
+        })
+    }
+
+    /// What was recorded in a space in the polls that have ended; `None` if it changes too fast to be read.
+    pub(crate) fn tally(&self, space: Space) -> Option<Tally> {
+        if space == Space::HOST {
+            return self.host.read(|| ()).map(|((), account)| account.tally);
+        }
+        let mut of_space = Tally::default();
+        self.see_beside(|_, accounts| {
+            let account = accounts.iter().find(|(known, _)| *known == space);
+            of_space = account.map(|(_, account)| account.tally).unwrap_or_default();
+        });
+        Some(of_space)
+    }
+
+    /// Gives what the future recorded to `see`, by space, if there is one.
+    pub(crate) fn see_accounts(&self, mut see: impl FnMut(Tag, Space, &Account)) {
+        if let Some((tag, account)) = self.host.read(|| self.tag.get())
+            && tag != 0
+        {
+            see(Tag(tag), Space::HOST, &account);
+        }
+        self.see_beside(|tag, accounts| {
+            for (space, account) in accounts.iter().filter(|_| tag != 0) {
+                see(Tag(tag), *space, account);
+            }
+        });
+    }
+
+    /// Path, and what was recorded in a space: in the polls that have ended, and under contexts of this future since.
+    pub(crate) fn suspended(&self, space: Space) -> Option<(PathId, Tally, Tally)> {
+        let shared = self.shared()?;
+        let path = Tag(self.tag.get()).path();
+        let before = self.tally(space)?;
+        let added = shared.complete(space, &Tally::default(), &before.counters, &mut [0; 2]);
+        // It may have ended meanwhile.
+        (self.is_captured() && path != PathId::ROOT).then_some((path, before, added))
+    }
+
+    /// Takes everything out, for the next future. Gives what was recorded of `host`, and what few futures have.
+    pub(crate) fn clear(&self) -> (Tally, Option<Beside>) {
+        let host = self.host.clear(|| self.tag.set(0));
+        self.captured.store(false, Ordering::Relaxed);
+        let beside = self.has_beside.load(Ordering::Relaxed).then(|| {
+            self.has_beside.store(false, Ordering::Relaxed);
+            core::mem::take(&mut *self.beside.lock())
+        });
+        (host, beside)
+    }
+
+    fn see_beside(&self, see: impl FnOnce(u64, &[(Space, Account)])) {
+        if self.has_beside.load(Ordering::Acquire) {
+            let beside = self.beside.lock();
+            see(self.tag.get(), &beside.spaces);
+        }
+    }
+
+    fn change_beside<R>(&self, change: impl FnOnce(&mut Beside) -> R) -> R {
+        let result = change(&mut self.beside.lock());
+        self.has_beside.store(true, Ordering::Release);
+        result
+    }
+}
+
+impl Account {
+    fn fold(&mut self, poll: &Tally, marks: u64) {
+        self.tally.fold(poll);
+        self.inside.fold(poll, marks);
+    }
+
+    /// Totals of what was added to the path's row.
+    pub(crate) fn counted(&self) -> [u64; TOTALS] {
+        let mut counted = self.tally.totals();
+        counted.iter_mut().zip(self.inside.node).for_each(|(counted, inside)| *counted -= inside);
+        counted
+    }
+
+    /// The part of [`counted`](Self::counted) that the site's flat row leaves out.
+    pub(crate) fn inner(&self) -> [u64; TOTALS] {
+        self.inside.site
+    }
+}
+
+impl Inside {
+    fn fold(&mut self, poll: &Tally, marks: u64) {
+        let sums = match marks {
+            _ if marks & NODE_OPEN != 0 => &mut self.node,
+            _ if marks & SITE_OPEN != 0 => &mut self.site,
+            _ => return,
+        };
+        sums.iter_mut().zip(poll.totals()).for_each(|(sum, more)| *sum += more);
+    }
+}
+
+impl HostAccount {
+    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
+    const BLANK: Self = Self {
+        sequence: Sequence::new(),
+        tally: [const { Counter::new(0) }; TALLY_WORDS],
+        inside_node: [const { Counter::new(0) }; TOTALS],
+        inside_site: [const { Counter::new(0) }; TOTALS],
+    };
+
+    #[inline]
+    fn fold(&self, poll: &Tally, marks: u64) -> Tally {
+        let mut tally = self.tally();
+        tally.fold(poll);
+        self.sequence.open();
+        set(&self.tally, tally.words());
+        if marks & (NODE_OPEN | SITE_OPEN) != 0 {
+            let mut inside = self.inside();
+            inside.fold(poll, marks);
+            self.set_inside(&inside);
+        }
+        self.sequence.close();
+        tally
+    }
+
+    /// The account, with what `beside` gives at the same moment.
+    fn read<R: PartialEq>(&self, mut beside: impl FnMut() -> R) -> Option<(R, Account)> {
+        /// A reader meets one poll in a thousand as it ends.
+        const TRIES: u32 = 1_000;
+        let (read, whole) = self.sequence.read(TRIES, || (beside(), self.copy()));
+        whole.then_some(read)
+    }
+
+    fn clear(&self, beside: impl FnOnce()) -> Tally {
+        let tally = self.tally();
+        self.sequence.open();
+        beside();
+        // Many futures end without an event.
+        if tally != Tally::default() {
+            set(&self.tally, Tally::default().words());
+            self.set_inside(&Inside::default());
+        }
+        self.sequence.close();
+        tally
+    }
+
+    fn copy(&self) -> Account {
+        Account { tally: self.tally(), inside: self.inside() }
+    }
+
+    #[inline]
+    fn tally(&self) -> Tally {
+        Tally::of_words(self.tally.each_ref().map(Counter::get))
+    }
+
+    fn inside(&self) -> Inside {
+        Inside {
+            node: self.inside_node.each_ref().map(Counter::get),
+            site: self.inside_site.each_ref().map(Counter::get),
+        }
+    }
+
+    fn set_inside(&self, inside: &Inside) {
+        set(&self.inside_node, inside.node);
+        set(&self.inside_site, inside.site);
+    }
+}
+
+#[inline]
+fn set<const WORDS: usize>(counters: &[Counter; WORDS], words: [u64; WORDS]) {
+    counters.iter().zip(words).for_each(|(counter, word)| counter.set(word));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Account, Activation, Blank as _, NODE_OPEN, SITE_OPEN};
+    use crate::base::tally::{Counters, Tally};
+    use crate::space::spaces::Space;
+
+    const SPACES: [Space; 2] = [Space::HOST, Space::PINNED];
+
+    /// A poll that allocated these bytes, or freed them.
+    fn poll(bytes: i64) -> Tally {
+        let allocated = bytes.max(0);
+        let counters =
+            Counters { total_bytes: allocated, peak_bytes: allocated, current_bytes: bytes, ..Counters::default() };
+        Tally { counters, ..Tally::default() }
+    }
+
+    fn accounts(activation: &Activation) -> Vec<(Space, Account)> {
+        let mut seen = Vec::new();
+        activation.see_accounts(|_, space, account| seen.push((space, *account)));
+        seen
+    }
+
+    #[test]
+    fn every_space_is_kept_alike() {
+        let activation = Activation::BLANK;
+        activation.tag.set(1);
+        for space in SPACES {
+            assert_eq!(activation.fold(space, &poll(100), 0).counters.peak_bytes, 100);
+            activation.fold(space, &poll(20), SITE_OPEN);
+            activation.fold(space, &poll(3), NODE_OPEN);
+            let sum = activation.fold(space, &poll(-123), NODE_OPEN | SITE_OPEN).counters;
+            assert_eq!((sum.current_bytes, sum.peak_bytes, sum.total_bytes), (0, 123, 123));
+            assert_eq!(activation.tally(space).expect("nobody polls").counters, sum);
+        }
+        let [(Space::HOST, host), (Space::PINNED, pinned)] = accounts(&activation)[..] else { panic!("two spaces") };
+        assert_eq!(host, pinned);
+        assert_eq!((host.counted()[0], host.inner()[0]), (120, 20));
+    }
+
+    #[test]
+    fn the_next_future_begins_with_nothing() {
+        let activation = Activation::BLANK;
+        activation.tag.set(1);
+        for space in SPACES {
+            activation.fold(space, &poll(100), SITE_OPEN);
+        }
+        let (host, beside) = activation.clear();
+        assert_eq!(host, poll(100));
+        let [(Space::PINNED, pinned)] = beside.expect("another space").spaces[..] else { panic!("one more space") };
+        assert_eq!(pinned.tally, host);
+        assert!(accounts(&activation).is_empty(), "no future is here");
+        activation.tag.set(2);
+        assert_eq!(accounts(&activation), [(Space::HOST, Account::default())]);
+        assert!(activation.clear().1.is_none(), "what few futures have was taken out");
+    }
+}

@@ -1,0 +1,300 @@
+//! What a scope and the threads that work for it under a [`Context`](crate::Context) have in common.
+//!
+//! A thread that entered the context counts in its own slot. Two things reach the captured scope: what the thread
+//! added, whole, when it drops the guard ([`Shared::finish`]); and its level, in steps, so that the captured scope's
+//! peak is the peak of the sum ([`Shared::publish`]). The scope takes in what was added when it is left
+//! ([`Shared::take`]). Once it has been left, [`close`](Shared::close)d, nothing is added to it or to its ancestors.
+//!
+//! A change of a scope's level reaches the captured scopes around it at once, but for a future: what that is being polled
+//! in changes from poll to poll. There, what was added reaches them at the beginning of a poll and at each event of the
+//! polling thread ([`publish`](crate::share::publish)).
+
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::api::ambient;
+use crate::base::lock::Lock;
+use crate::base::tally::{Counters, Tally};
+use crate::lanes::lane::{HandOver, Lane};
+use crate::names::path::PathId;
+use crate::space::spaces::{MOST_SPACES, Space};
+use crate::thread::net::STEP;
+
+use crate::lanes::level::Level;
+
+/// A captured scope.
+pub(crate) struct Shared {
+    /// Where the scope was open: home of what is allocated under the context. Held.
+    pub(crate) lane: &'static Lane,
+    pub(crate) path: PathId,
+    /// The nodes that are open with it, but for those of the scope around: what it was opened in, and it. More than its
+    /// path where a recursion led back to a node further up; less where a scope has ended that gives the path.
+    nodes: Vec<PathId>,
+    /// Whether hand-overs to the lane are this scope's, or those of scopes inside it, for as long as it is open.
+    gets_hand_overs: bool,
+    around: Around,
+    closed: AtomicBool,
+    host: Level,
+    others: OnceLock<Box<[Level; MOST_SPACES]>>,
+    added: Lock<Vec<(Space, Added)>>,
+    /// How often something was added.
+    pub(crate) additions: AtomicU64,
+}
+
+/// What was added in a space and not taken yet.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Added {
+    pub(crate) tally: Tally,
+    /// The part of its value that the scopes were told that a future is being polled in.
+    pub(crate) told: [i64; 2],
+}
+
+/// The captured scope that another one folds into.
+pub(crate) enum Around {
+    Nobody,
+    /// On the same thread: when the inner scope is left, what was added to it is the outer one's own.
+    Here(Arc<Shared>),
+    /// For which the inner scope's thread works under a context, or an ambient scope: to it, that is all others' work.
+    Elsewhere(Arc<Shared>),
+}
+
+impl Around {
+    fn shared(&self) -> Option<&Shared> {
+        match self {
+            Self::Nobody => None,
+            Self::Here(shared) | Self::Elsewhere(shared) => Some(shared),
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(lane: &'static Lane, path: PathId, nodes: Vec<PathId>, around: Around) -> Self {
+        lane.hold();
+        Self {
+            lane,
+            path,
+            nodes,
+            gets_hand_overs: false,
+            around,
+            closed: AtomicBool::new(false),
+            host: Level::ZERO,
+            others: OnceLock::new(),
+            added: Lock::new(Vec::new()),
+            additions: AtomicU64::new(0),
+        }
+    }
+
+    /// The scope is on its lane's own thread or task, and there as long as it is open.
+    pub(crate) fn getting_hand_overs(mut self) -> Self {
+        self.gets_hand_overs = true;
+        self
+    }
+
+    /// Whether a site is open in the chain that events under the context fold into.
+    pub(crate) fn has_open(&self, site: u32) -> bool {
+        self.open_nodes().any(|node| node.site() == site)
+    }
+
+    /// Whether this very node is.
+    pub(crate) fn has_open_node(&self, node: PathId) -> bool {
+        self.open_nodes().any(|open| open == node)
+    }
+
+    /// The nodes of that chain.
+    pub(crate) fn open_nodes(&self) -> impl Iterator<Item = PathId> {
+        let open = core::iter::successors(Some(self), |shared| shared.around.shared());
+        open.take_while(|shared| !shared.is_closed()).flat_map(|shared| shared.nodes.iter().copied())
+    }
+
+    /// Whether what happens here is part of `outer`.
+    pub(crate) fn is_inside(&self, outer: &Self) -> bool {
+        core::iter::successors(self.around.shared(), |shared| shared.around.shared())
+            .any(|shared| core::ptr::eq(shared, outer))
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// The scope is being left: from now on nothing is added. What threads still hold that are under the context reaches
+    /// nobody, so the scopes around hold it no longer.
+    pub(crate) fn close(&self) {
+        let added = self.added.lock();
+        self.closed.store(true, Ordering::Release);
+        for (space, level) in self.levels() {
+            let finished = find(&added, space).unwrap_or_default().tally.counters;
+            let [bytes, blocks] = level.close();
+            self.publish_around(space, [finished.current_bytes - bytes, finished.current_blocks - blocks]);
+        }
+    }
+
+    pub(crate) fn level(&self, space: Space) -> &Level {
+        if space == Space::HOST {
+            &self.host
+        } else {
+            &self.others.get_or_init(|| Box::new([const { Level::ZERO }; MOST_SPACES]))[space.index()]
+        }
+    }
+
+    pub(crate) fn levels(&self) -> impl Iterator<Item = (Space, &Level)> {
+        let others = self.others.get().into_iter().flat_map(|levels| levels.iter().enumerate());
+        let others = others.map(|(index, level)| (Space::of_index(index), level));
+        [(Space::HOST, &self.host)].into_iter().chain(others.filter(|(space, _)| *space != Space::HOST))
+    }
+
+    /// Whether anything was ever published or added in a space.
+    pub(crate) fn has(&self, space: Space) -> bool {
+        self.pending(space).is_some() || self.levels().any(|(of, level)| of == space && !level.is_untouched())
+    }
+
+    /// Hand-overs to the scope that its lane has not seen yet: the level is too high by these.
+    fn waiting(&self, space: Space) -> HandOver {
+        if self.gets_hand_overs { self.lane.waiting(space) } else { HandOver::default() }
+    }
+
+    /// A change of the level of one thread under the context.
+    pub(crate) fn publish(&self, space: Space, bytes: i64, blocks: i64) {
+        if !self.is_closed() {
+            self.publish_here(space, [bytes, blocks]);
+        }
+    }
+
+    fn publish_here(&self, space: Space, more: [i64; 2]) {
+        let level = self.level(space);
+        let more = level.add_others(more);
+        level.add(more, self.waiting(space));
+        self.publish_around(space, more);
+    }
+
+    fn publish_around(&self, space: Space, more: [i64; 2]) {
+        match &self.around {
+            _ if more == [0; 2] => {}
+            Around::Nobody => {}
+            Around::Elsewhere(around) => around.publish_here(space, more),
+            Around::Here(around) => {
+                around.level(space).add(more, around.waiting(space));
+                around.publish_around(space, more);
+            }
+        }
+    }
+
+    /// A change of the level of the captured scope's own lane, which has seen all hand-overs; its ancestors there publish
+    /// their own.
+    pub(crate) fn publish_own(&self, space: Space, bytes: i64, blocks: i64) {
+        self.level(space).add([bytes, blocks], HandOver::default());
+    }
+
+    /// The scope is captured: its own lane recorded `own`, a future's in this poll, after it had recorded `before`.
+    pub(crate) fn begin(&self, space: Space, before: &Counters, own: &Counters) {
+        self.level(space).begin(before, own);
+    }
+
+    /// What a thread added between entering the context and dropping the guard, of which it had published `published`.
+    pub(crate) fn finish(&self, space: Space, tally: &Tally, published: Part) {
+        let counters = &tally.counters;
+        let mut added = self.added.lock();
+        if self.is_closed() {
+            return;
+        }
+        // What was reached beyond the steps published: less than a step.
+        let beyond_bytes = (counters.peak_bytes - published.most_bytes).clamp(0, STEP);
+        let beyond_blocks = (counters.peak_blocks - published.most_blocks).max(0);
+        let beyond = [beyond_bytes, if published.most_bytes == 0 { beyond_blocks } else { 0 }];
+        self.raise_above(space, beyond);
+        let rest = [counters.current_bytes - published.bytes, counters.current_blocks - published.blocks];
+        self.publish_here(space, rest);
+        self.note_added(&mut added, space, tally);
+    }
+
+    /// The peaks of this scope and of those around it are at least this much above their levels.
+    pub(crate) fn raise_above(&self, space: Space, more: [i64; 2]) {
+        for shared in core::iter::successors(Some(self), |shared| shared.around.shared()) {
+            shared.level(space).raise_above(more, shared.waiting(space));
+        }
+    }
+
+    /// Adds what an ambient scope opened in this one recorded; its level was published all along.
+    pub(crate) fn add(&self, space: Space, tally: &Tally) {
+        let mut added = self.added.lock();
+        if !self.is_closed() {
+            self.note_added(&mut added, space, tally);
+        }
+    }
+
+    fn note_added(&self, added: &mut Vec<(Space, Added)>, space: Space, tally: &Tally) {
+        match added.iter_mut().find(|(known, _)| *known == space) {
+            Some((_, sum)) => sum.tally.fold(tally),
+            None => added.push((space, Added { tally: *tally, told: [0; 2] })),
+        }
+        self.additions.fetch_add(1, Ordering::Release);
+    }
+
+    /// Takes what was added to a space since the last call.
+    pub(crate) fn take(&self, space: Space) -> Added {
+        let mut added = self.added.lock();
+        let place = added.iter().position(|(known, _)| *known == space);
+        place.map(|place| added.swap_remove(place).1).unwrap_or_default()
+    }
+
+    /// What was added since the last [`take`](Self::take).
+    pub(crate) fn pending(&self, space: Space) -> Option<Tally> {
+        find(&self.added.lock(), space).map(|added| added.tally)
+    }
+
+    /// Gives what was added and not told yet to `tell`, by space.
+    pub(crate) fn tell(&self, mut tell: impl FnMut(Space, [i64; 2])) {
+        for (space, added) in self.added.lock().iter_mut() {
+            let value = added.tally.counters.value();
+            let news = [value[0] - added.told[0], value[1] - added.told[1]];
+            added.told = value;
+            tell(*space, news);
+        }
+    }
+
+    /// Adds what happened under the context and in ambient scopes, and is not taken yet, to what the scope's own lane recorded: for a future
+    /// what one poll did, after it had recorded `before`. Adds to `unfinished` what threads hold that are still under it.
+    ///
+    /// The peak is that of the sum, so it may be below the value while threads are under the context: what they freed
+    /// is in the value when they have left it.
+    pub(crate) fn complete(&self, space: Space, own: &Tally, before: &Counters, unfinished: &mut [i64; 2]) -> Tally {
+        let mut added = self.pending(space).unwrap_or_default();
+        added.fold(&ambient::inside(self, space));
+        let [bytes, blocks] = self.level(space).unfinished(&added.counters);
+        *unfinished = [unfinished[0] + bytes, unfinished[1] + blocks];
+        let mut sum = self.sum(space, own, &added, before);
+        let counters = &mut sum.counters;
+        let waiting = self.waiting(space);
+        let now_bytes = counters.current_bytes + unfinished[0] - waiting.bytes.cast_signed();
+        let now_blocks = counters.current_blocks + unfinished[1] - waiting.blocks.cast_signed();
+        counters.peak_bytes = counters.peak_bytes.max(now_bytes);
+        counters.peak_blocks = counters.peak_blocks.max(now_blocks);
+        sum
+    }
+
+    /// What its own lane recorded together with what was added.
+    pub(crate) fn sum(&self, space: Space, own: &Tally, added: &Tally, before: &Counters) -> Tally {
+        let mut sum = *own;
+        sum.fold(added);
+        [sum.counters.peak_bytes, sum.counters.peak_blocks] = self.level(space).peak(&own.counters, before);
+        sum
+    }
+}
+
+fn find(sums: &[(Space, Added)], space: Space) -> Option<Added> {
+    sums.iter().find(|(known, _)| *known == space).map(|(_, added)| *added)
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.lane.release();
+    }
+}
+
+/// How much of a frame's own level its [`Shared`] knows of: what it was last, and the most it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) bytes: i64,
+    pub(crate) blocks: i64,
+    pub(crate) most_bytes: i64,
+    pub(crate) most_blocks: i64,
+}

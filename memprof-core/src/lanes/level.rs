@@ -1,0 +1,144 @@
+//! Levels: what a captured scope holds together with those who work for it, and the most that this came to.
+
+use core::sync::atomic::{AtomicI64, Ordering};
+
+use crate::base::tally::Counters;
+use crate::lanes::lane::HandOver;
+
+/// The sum over the capturing lane and all threads under the context. Pairs are in bytes and in blocks.
+pub(crate) struct Level {
+    bytes: Sum,
+    blocks: Sum,
+}
+
+/// See [`Level`].
+struct Sum {
+    now: AtomicI64,
+    /// The most that it came to; for a future, since its last poll.
+    peak: AtomicI64,
+    /// The part of the others, which the scope's own lane does not see until it takes it in; [`CLOSED`] and less once
+    /// the scope was left.
+    others: AtomicI64,
+    /// The least that `others` came to; for a future, since its last poll. The sum was never further below what the
+    /// own lane held. So the own peak and this make a peak that the sum had at least, to the byte where the others
+    /// freed nothing of the scope's, while `peak` lacks what is less than a step.
+    lowest: AtomicI64,
+}
+
+impl Level {
+    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
+    pub(crate) const ZERO: Self = Self { bytes: Sum::ZERO, blocks: Sum::ZERO };
+
+    /// Begins with what the scope's own lane holds, and held at most: nobody else had a part in that. A future held
+    /// `before` when the poll began in which it is captured.
+    pub(crate) fn begin(&self, before: &Counters, own: &Counters) {
+        self.bytes.begin(before.current_bytes, own.current_bytes, own.peak_bytes);
+        self.blocks.begin(before.current_blocks, own.current_blocks, own.peak_blocks);
+    }
+
+    /// `waiting` are hand-overs to the scope's lane that it has not seen: what is held now is less by these.
+    pub(crate) fn add(&self, [bytes, blocks]: [i64; 2], waiting: HandOver) {
+        self.bytes.add(bytes, waiting.bytes.cast_signed());
+        self.blocks.add(blocks, waiting.blocks.cast_signed());
+    }
+
+    /// Adds to the part of the others, to be added to the whole as well; gives what was added: nothing if the scope was
+    /// left.
+    pub(crate) fn add_others(&self, [bytes, blocks]: [i64; 2]) -> [i64; 2] {
+        [self.bytes.add_others(bytes), self.blocks.add_others(blocks)]
+    }
+
+    /// The peaks are at least this much above what is held now.
+    pub(crate) fn raise_above(&self, [bytes, blocks]: [i64; 2], waiting: HandOver) {
+        self.bytes.raise_above(bytes, waiting.bytes.cast_signed());
+        self.blocks.raise_above(blocks, waiting.blocks.cast_signed());
+    }
+
+    /// The peaks, above `before`, of a scope whose own lane recorded `own`.
+    pub(crate) fn peak(&self, own: &Counters, before: &Counters) -> [i64; 2] {
+        let bytes = self.bytes.peak(own.peak_bytes, before.current_bytes);
+        [bytes, self.blocks.peak(own.peak_blocks, before.current_blocks)]
+    }
+
+    /// What those others hold that are still under the context, if those that are not any more added `finished`.
+    pub(crate) fn unfinished(&self, finished: &Counters) -> [i64; 2] {
+        [self.bytes.unfinished(finished.current_bytes), self.blocks.unfinished(finished.current_blocks)]
+    }
+
+    /// A poll ends, and takes in what the others `finished`: the next one has a peak of its own.
+    pub(crate) fn turn(&self, finished: &Counters) {
+        self.bytes.turn(finished.current_bytes);
+        self.blocks.turn(finished.current_blocks);
+    }
+
+    /// The scope was left; gives the part of the others.
+    pub(crate) fn close(&self) -> [i64; 2] {
+        [self.bytes.close(), self.blocks.close()]
+    }
+
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.bytes.is_untouched() && self.blocks.is_untouched()
+    }
+}
+
+/// Far below all that `others` can be.
+const CLOSED: i64 = i64::MIN / 2;
+
+impl Sum {
+    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
+    const ZERO: Self =
+        Self { now: AtomicI64::new(0), peak: AtomicI64::new(0), others: AtomicI64::new(0), lowest: AtomicI64::new(0) };
+
+    fn begin(&self, before: i64, own: i64, own_peak: i64) {
+        self.now.store(before + own, Ordering::Release);
+        self.peak.store(before + own_peak, Ordering::Release);
+    }
+
+    /// `waiting`: hand-overs to the lane that it has not seen yet.
+    fn add(&self, more: i64, waiting: i64) {
+        let now = self.now.fetch_add(more, Ordering::AcqRel) + more;
+        // Of several hand-overs, the first is added while the others no longer wait.
+        if more > 0 {
+            self.peak.fetch_max(now - waiting, Ordering::AcqRel);
+        }
+    }
+
+    /// Nothing is added once the scope was left. That is decided by this one word, so that whoever closes it knows what
+    /// the scopes around it have got.
+    fn add_others(&self, more: i64) -> i64 {
+        let others = self.others.fetch_add(more, Ordering::AcqRel) + more;
+        if others < CLOSED / 2 {
+            return 0;
+        }
+        self.lowest.fetch_min(others, Ordering::AcqRel);
+        more
+    }
+
+    fn raise_above(&self, more: i64, waiting: i64) {
+        self.peak.fetch_max(self.now.load(Ordering::Acquire) - waiting + more, Ordering::AcqRel);
+    }
+
+    fn peak(&self, own_peak: i64, before: i64) -> i64 {
+        let at_least = own_peak + self.lowest.load(Ordering::Acquire);
+        (self.peak.load(Ordering::Acquire) - before).max(at_least).max(0)
+    }
+
+    fn unfinished(&self, added: i64) -> i64 {
+        let others = self.others.load(Ordering::Acquire);
+        if others < CLOSED / 2 { 0 } else { others - added }
+    }
+
+    fn turn(&self, taken: i64) {
+        let others = self.others.fetch_sub(taken, Ordering::AcqRel) - taken;
+        self.lowest.store(others, Ordering::Release);
+        self.peak.store(self.now.load(Ordering::Acquire), Ordering::Release);
+    }
+
+    fn close(&self) -> i64 {
+        self.others.swap(CLOSED, Ordering::AcqRel)
+    }
+
+    fn is_untouched(&self) -> bool {
+        [&self.now, &self.peak, &self.lowest].iter().all(|number| number.load(Ordering::Acquire) == 0)
+    }
+}

@@ -1,0 +1,135 @@
+//! Paths: the nodes of the call tree.
+//!
+//! A path is the list of the sites open when something happens, outermost first. It is interned once for the
+//! process as `(parent path, site)`. A site stands once in a path: entering it again leads back to its own node, so
+//! recursion does not make the tree grow.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::LazyLock;
+
+use dashmap::DashMap;
+
+use crate::base::memory::{Blank, Table};
+
+/// Paths that one process can tell apart: what fits the 20 bits of a tag. Past that, an event goes to the parent's.
+pub(crate) const MOST_PATHS: u32 = 1 << 20;
+/// Chunks of a table with one entry a path.
+pub(crate) const PATH_CHUNKS: usize = MOST_PATHS as usize / 64;
+
+/// The number of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PathId(u32);
+
+struct Node {
+    parent: AtomicU32,
+    site: AtomicU32,
+}
+
+impl Blank for Node {
+    const BLANK: Self = Self { parent: AtomicU32::new(0), site: AtomicU32::new(0) };
+}
+
+static NODES: Table<Node, PATH_CHUNKS> = Table::new();
+/// Paths given so far. Path 0 is [`PathId::ROOT`].
+static COUNT: AtomicU32 = AtomicU32::new(1);
+static FULL: AtomicBool = AtomicBool::new(false);
+
+impl PathId {
+    /// Outside any scope.
+    pub(crate) const ROOT: Self = Self(0);
+
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        Self(bits & (MOST_PATHS - 1))
+    }
+
+    /// The path whose entry in a table has this index.
+    pub(crate) fn of_index(index: usize) -> Self {
+        Self((index & (MOST_PATHS as usize - 1)) as u32)
+    }
+
+    #[inline(always)]
+    pub(crate) fn bits(self) -> u32 {
+        self.0
+    }
+
+    #[inline(always)]
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The path that entering `site` here leads to. The caller hides the thread from the recorder: this allocates.
+    #[cold]
+    pub(crate) fn enter(self, site: u32) -> Self {
+        static CHILDREN: LazyLock<DashMap<(u32, u32), u32>> = LazyLock::new(DashMap::new);
+        if let Some(open) = self.ancestor_of(site) {
+            return open;
+        }
+        if let Some(child) = CHILDREN.get(&(self.0, site)) {
+            return Self(*child);
+        }
+        // The entry holds its shard, so one key is given one number.
+        let child = CHILDREN.entry((self.0, site)).or_try_insert_with(|| self.new_child(site).ok_or(()));
+        child.map_or(self, |child| Self(*child))
+    }
+
+    fn new_child(self, site: u32) -> Option<u32> {
+        let taken =
+            COUNT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < MOST_PATHS).then_some(count + 1));
+        let Ok(id) = taken else {
+            FULL.store(true, Ordering::Relaxed);
+            return None;
+        };
+        let node = NODES.make(id as usize)?;
+        node.parent.store(self.0, Ordering::Relaxed);
+        node.site.store(site, Ordering::Release);
+        Some(id)
+    }
+
+    /// The node of `site` in this path, if the site is open in it.
+    fn ancestor_of(self, site: u32) -> Option<Self> {
+        let mut path = self;
+        while path != Self::ROOT {
+            if path.site() == site {
+                return Some(path);
+            }
+            path = path.parent();
+        }
+        None
+    }
+
+    pub(crate) fn parent(self) -> Self {
+        Self(NODES.get(self.index()).map_or(0, |node| node.parent.load(Ordering::Relaxed)))
+    }
+
+    /// The number of the innermost site; 0 for the root, and for a path that is being made right now.
+    pub(crate) fn site(self) -> u32 {
+        NODES.get(self.index()).map_or(0, |node| node.site.load(Ordering::Acquire))
+    }
+
+    /// The paths given so far are those below this number.
+    pub(crate) fn count() -> usize {
+        COUNT.load(Ordering::Acquire) as usize
+    }
+
+    /// Whether a path was refused because [`MOST_PATHS`] was reached.
+    pub(crate) fn limit_reached() -> bool {
+        FULL.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PathId;
+
+    #[test]
+    fn entering_an_open_site_leads_back_to_its_node() {
+        let f = PathId::ROOT.enter(900_001);
+        let g = f.enter(900_002);
+        assert_ne!(f, g);
+        assert_eq!(g.enter(900_001), f);
+        assert_eq!(f.enter(900_002), g);
+        assert_eq!((f.site(), g.site()), (900_001, 900_002));
+        assert_eq!((g.parent(), f.parent()), (f, PathId::ROOT));
+        assert_eq!((g.ancestor_of(900_001), f.ancestor_of(900_002)), (Some(f), None));
+    }
+}

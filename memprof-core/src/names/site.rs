@@ -1,0 +1,233 @@
+//! Sites: the static places in source that scopes are activations of.
+
+use core::fmt;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::LazyLock;
+
+use dashmap::DashMap;
+
+use crate::base::blind;
+use crate::base::memory::{StaticRef, Table, leak};
+use crate::names::label::function_label;
+
+/// Sites that one process can tell apart; what comes later is recorded as the site [`OTHER`].
+const MOST_SITES: u32 = 1 << 20;
+/// Run-time names that one process can tell apart; what comes later is recorded as [`OTHER`].
+const MOST_NAMES: u32 = 1 << 16;
+
+/// A place in source that scopes are entered at: file, line and function, or a run-time name.
+///
+/// One `static` stands at each annotated function ([`track`](https://docs.rs/memprof/latest/memprof/attr.track.html))
+/// and at each [`site!`](https://docs.rs/memprof/latest/memprof/macro.site.html); names that are made at run time are
+/// interned with [`Site::named`].
+pub struct Site {
+    file: &'static str,
+    line: u32,
+    name: Name,
+    /// 0 until the first scope is entered here.
+    id: AtomicU32,
+    /// When a scope of this site was first left: epoch in the upper, place in the order in the lower half.
+    first_left: AtomicU64,
+}
+
+enum Name {
+    Static(&'static str),
+    /// The interned name; such a site has no file and no line.
+    Runtime(&'static str),
+    Function {
+        module: &'static str,
+        here: fn() -> &'static str,
+    },
+}
+
+static SITES: Table<StaticRef<Site>, { MOST_SITES as usize / 64 }> = Table::new();
+static NEXT_SITE: AtomicU32 = AtomicU32::new(1);
+static NEXT_LEFT: AtomicU32 = AtomicU32::new(1);
+static RUNTIME_NAMES: AtomicU32 = AtomicU32::new(0);
+/// What is recorded once a limit is reached.
+static OTHER: Site = Site::of(Name::Runtime("other"), "", 0);
+/// Where a name would have been made at run time, but memprof was off: nothing is ever entered here.
+static UNNAMED: Site = Site::of(Name::Runtime(""), "", 0);
+
+impl Site {
+    const fn of(name: Name, file: &'static str, line: u32) -> Self {
+        Self { file, line, name, id: AtomicU32::new(0), first_left: AtomicU64::new(0) }
+    }
+
+    /// The site of a function: what `#[track]` expands to.
+    #[doc(hidden)]
+    pub const fn function(file: &'static str, line: u32, module: &'static str, here: fn() -> &'static str) -> Self {
+        Self::of(Name::Function { module, here }, file, line)
+    }
+
+    /// The site of a named block: what `site!`, `scope!` and `#[track(name = "..")]` expand to.
+    #[doc(hidden)]
+    pub const fn block(file: &'static str, line: u32, name: &'static str) -> Self {
+        Self::of(Name::Static(name), file, line)
+    }
+
+    /// The site with this run-time name, the same one for the same name.
+    ///
+    /// Costs a look-up in a hash map, about 50 ns; each new name costs its length once and is never freed. After
+    /// 65,536 names further ones are recorded under the name `other`, and the report says so.
+    ///
+    /// ```
+    /// let layer = memprof_core::Site::named("layer 3");
+    /// assert!(std::ptr::eq(layer, memprof_core::Site::named(&format!("layer {}", 3))));
+    /// ```
+    pub fn named(name: &str) -> &'static Self {
+        static NAMES: LazyLock<DashMap<&'static str, &'static Site>> = LazyLock::new(DashMap::new);
+        let _blind = blind::enter();
+        if let Some(site) = NAMES.get(name) {
+            return *site;
+        }
+        if RUNTIME_NAMES.load(Ordering::Relaxed) >= MOST_NAMES {
+            return &OTHER;
+        }
+        let kept: &'static str = Box::leak(name.into());
+        *NAMES.entry(kept).or_insert_with(|| {
+            RUNTIME_NAMES.fetch_add(1, Ordering::Relaxed);
+            leak(Self::of(Name::Runtime(kept), "", 0)).unwrap_or(&OTHER)
+        })
+    }
+
+    /// The site of what has no name because memprof was off when it was made. It is never an activation.
+    pub(crate) fn unnamed() -> &'static Self {
+        &UNNAMED
+    }
+
+    /// The number of this site, 0 if no scope was entered here yet.
+    #[inline(always)]
+    pub(crate) fn id(&self) -> u32 {
+        self.id.load(Ordering::Relaxed)
+    }
+
+    /// The number of this site, given now if it has none; `None` for [`unnamed`](Self::unnamed). Sites past the limit
+    /// share the number of `other`.
+    #[cold]
+    pub(crate) fn register(&'static self) -> Option<u32> {
+        if self.id() != 0 {
+            return Some(self.id());
+        }
+        if core::ptr::eq(self, &raw const UNNAMED) {
+            return None;
+        }
+        let id = NEXT_SITE
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| (next < MOST_SITES).then_some(next + 1));
+        let Ok(id) = id else {
+            return if core::ptr::eq(self, &raw const OTHER) { None } else { OTHER.register() };
+        };
+        let entry = SITES.make(id as usize)?;
+        match self.id.compare_exchange(0, id, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => {
+                entry.set(Some(self));
+                Some(id)
+            }
+            // Another thread came first; the number taken here stays unused.
+            Err(first) => Some(first),
+        }
+    }
+
+    /// The site of a number.
+    pub(crate) fn of_id(id: u32) -> Option<&'static Self> {
+        SITES.get(id as usize)?.get()
+    }
+
+    /// Notes that a scope of this site was left, for the order of ties in the report.
+    #[cold]
+    pub(crate) fn left(&self, epoch: u32) {
+        let order = u64::from(NEXT_LEFT.fetch_add(1, Ordering::Relaxed));
+        let _ = self.first_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |known| {
+            let known_epoch = known >> 32;
+            (known_epoch != u64::from(epoch) || known == 0).then_some(u64::from(epoch) << 32 | order)
+        });
+    }
+
+    /// Sorts sites as the report wants ties: in the order in which they were first left in this epoch, then those
+    /// never left in the order in which they were first entered.
+    pub(crate) fn order(&self, epoch: u32) -> (bool, u64) {
+        let left = self.first_left.load(Ordering::Relaxed);
+        if left != 0 && left >> 32 == u64::from(epoch) {
+            (false, left & u64::from(u32::MAX))
+        } else {
+            (true, u64::from(self.id()))
+        }
+    }
+
+    /// The source file as the report shows it; empty for a run-time name.
+    pub(crate) fn file(&self) -> String {
+        shown_file(self.file)
+    }
+
+    pub(crate) fn line(&self) -> u32 {
+        self.line
+    }
+
+    /// The function's label, or the name.
+    pub(crate) fn label(&self) -> String {
+        match self.name {
+            Name::Static(name) | Name::Runtime(name) => name.to_owned(),
+            Name::Function { module, here } => function_label(here(), module),
+        }
+    }
+
+    /// `file:line(function)`, or the run-time name.
+    pub(crate) fn full_name(&self) -> String {
+        match self.name {
+            Name::Runtime(name) => name.to_owned(),
+            Name::Static(_) | Name::Function { .. } => format!("{}:{}({})", self.file(), self.line, self.label()),
+        }
+    }
+
+    /// Whether a limit on sites or names was reached.
+    pub(crate) fn limits_reached() -> (bool, bool) {
+        (NEXT_SITE.load(Ordering::Relaxed) >= MOST_SITES, RUNTIME_NAMES.load(Ordering::Relaxed) >= MOST_NAMES)
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Site").field(&self.full_name()).finish()
+    }
+}
+
+/// `crate-version/src/file.rs` for a file of a registry dependency, whose path holds the directory
+/// `registry/src/<index>/`; any other path as it is.
+fn shown_file(file: &str) -> String {
+    if file.is_empty() {
+        return String::new();
+    }
+    let unix = file.replace('\\', "/");
+    let dependency = unix.split_once("/registry/src/").and_then(|(_, rest)| rest.split_once('/'));
+    dependency.map_or_else(|| file.to_owned(), |(_, rest)| rest.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Site, shown_file};
+
+    #[test]
+    fn a_dependencys_file_is_shown_from_its_crate_on() {
+        for (file, shown) in [
+            ("src/lib.rs", "src/lib.rs"),
+            (
+                "/home/u/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/rayon-1.2.0/src/lib.rs",
+                "rayon-1.2.0/src/lib.rs",
+            ),
+            (r"C:\Users\u\.cargo\registry\src\index-1\rayon-1.2.0\src\lib.rs", "rayon-1.2.0/src/lib.rs"),
+            ("/work/registry.rs", "/work/registry.rs"),
+        ] {
+            assert_eq!(shown_file(file), shown);
+        }
+    }
+
+    #[test]
+    fn a_sites_number_is_given_once() {
+        static SITE: Site = Site::block("a.rs", 3, "f");
+        assert_eq!(SITE.id(), 0);
+        let id = SITE.register().expect("memory");
+        assert_eq!((SITE.register(), SITE.id()), (Some(id), id));
+        assert!(core::ptr::eq(Site::of_id(id).expect("registered"), &raw const SITE));
+        assert_eq!(SITE.full_name(), "a.rs:3(f)");
+    }
+}

@@ -1,0 +1,54 @@
+//! The open scopes of one thread, counted as if they ended now.
+
+use std::collections::BTreeMap;
+
+use crate::base::tally::{Counters, Tally};
+use crate::lanes::lane::Lane;
+use crate::share::open_frames::{Ended, Stack};
+use crate::space::spaces::Space;
+use crate::thread::frame::Kind;
+use crate::thread::ledger::Ledger;
+use crate::thread::slot::Slot;
+
+use super::sums::{PathSums, ROW_WORDS, TRIES, copy_row};
+
+/// The rows, in one space, of the paths that are open on one thread.
+pub(super) struct OpenScopes {
+    /// Few, so that asking for a path that is not open costs next to nothing.
+    pub(super) rows: BTreeMap<usize, PathSums>,
+    /// The futures that are being polled there.
+    pub(super) polled: Vec<&'static Lane>,
+    /// Whether they were read at one moment. If not, they hold what was ended.
+    pub(super) whole: bool,
+}
+
+impl OpenScopes {
+    pub(super) fn read(slot: &'static Slot, space: Space, ledger: &'static Ledger) -> Self {
+        let ((stack, rows), whole) = slot.read(ledger, TRIES, || {
+            let stack = Stack::of(slot, ledger);
+            let row = |path| ledger.rows.get(path).map_or([0; ROW_WORDS], copy_row);
+            let rows: Vec<_> = stack.paths().map(|path| (path, row(path))).collect();
+            (stack, rows)
+        });
+        let mut open = Self { rows: BTreeMap::new(), polled: Vec::new(), whole };
+        if whole {
+            open.rows.extend(rows.iter().map(|(path, words)| (*path, PathSums::of_words(words))));
+            stack.end(space).iter().for_each(|ended| open.add(space, ended));
+        }
+        open
+    }
+
+    fn add(&mut self, space: Space, ended: &Ended) {
+        let Some(row) = self.rows.get_mut(&ended.path) else { return };
+        match ended.kind() {
+            Kind::Scope => row.add_open(&ended.tally, ended.marks),
+            Kind::Poll => {
+                let counters = Counters { peak_bytes: 0, ..ended.tally.counters };
+                row.add_open(&Tally { counters, ..ended.tally }, ended.marks);
+                row.raise_to(&ended.whole_future(space).unwrap_or_default());
+                self.polled.extend(ended.frame.future.get());
+            }
+            Kind::Base | Kind::Context => {}
+        }
+    }
+}

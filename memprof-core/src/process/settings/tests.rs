@@ -1,0 +1,218 @@
+use std::{ffi::OsString, time::Duration};
+
+use super::{Settings, distance, unknown_variables};
+use crate::{process::output::Output, record::Field, report::Options};
+
+const FIELDS: &str = "name, file, line, function, ncalls, memory_peak, memory_total, blocks_total, self_total, self_blocks, reallocs, failed, live, live_blocks, at_peak, at_peak_blocks, temporary, largest";
+
+/// What these variables give.
+fn read(variables: &[(&str, &str)]) -> (Settings, Vec<String>) {
+    Settings::read(|name| {
+        let (_, value) = variables.iter().find(|(variable, _)| *variable == name)?;
+        Some(OsString::from(value))
+    })
+}
+
+/// The one line that this value gives; it must count as unset.
+fn problem(name: &str, value: &str) -> String {
+    let (settings, mut problems) = read(&[(name, value)]);
+    assert_eq!(settings, Settings::default(), "{name}={value}");
+    assert_eq!(problems.len(), 1, "{name}={value}: {problems:?}");
+    problems.remove(0)
+}
+
+#[test]
+fn nothing_set_is_off_with_the_default_report() {
+    let off =
+        Settings { enabled: false, output: None, interval: None, intercept_cuda: false, report: Options::default() };
+    assert_eq!(read(&[]), (off, Vec::new()));
+}
+
+#[test]
+fn the_switch_takes_its_words_in_any_case_and_trimmed() {
+    for (value, enabled) in [
+        ("1", true),
+        ("true", true),
+        (" ON\n", true),
+        ("True", true),
+        ("0", false),
+        ("false", false),
+        ("Off ", false),
+        ("", false),
+        ("  ", false),
+    ] {
+        assert_eq!(read(&[("MEMPROF", value)]), (Settings { enabled, ..Settings::default() }, vec![]), "{value}");
+    }
+}
+
+#[test]
+fn good_values_are_taken() {
+    let (settings, problems) = read(&[
+        ("MEMPROF", "1"),
+        ("MEMPROF_OUTPUT", "dir x/%p.JSON"),
+        ("MEMPROF_ORDER", " live "),
+        ("MEMPROF_COLUMNS", "ncalls, at_peak ,filename:lineno(function)"),
+        ("MEMPROF_INTERVAL", "500ms"),
+        ("MEMPROF_ROWS", "20"),
+        ("MEMPROF_CUDA", "Intercept"),
+    ]);
+    assert_eq!(problems, [""; 0]);
+    let columns = Some(vec![Field::Ncalls, Field::AtPeak, Field::Name]);
+    let expected = Settings {
+        enabled: true,
+        output: Output::parse("dir x/%p.JSON"),
+        interval: Some(Duration::from_millis(500)),
+        intercept_cuda: true,
+        report: Options { order: Field::Live, columns, rows: Some(20) },
+    };
+    assert_eq!(settings, expected);
+}
+
+#[test]
+fn every_field_orders_and_makes_a_column() {
+    let (settings, problems) = read(&[("MEMPROF_COLUMNS", FIELDS), ("MEMPROF_ORDER", "largest")]);
+    assert_eq!((settings.report.columns, problems), (Some(Field::ALL.to_vec()), vec![]));
+    assert_eq!(settings.report.order, Field::Largest);
+}
+
+#[test]
+fn an_empty_value_is_unset() {
+    let names = [
+        "MEMPROF",
+        "MEMPROF_OUTPUT",
+        "MEMPROF_ORDER",
+        "MEMPROF_COLUMNS",
+        "MEMPROF_INTERVAL",
+        "MEMPROF_ROWS",
+        "MEMPROF_CUDA",
+    ];
+    assert_eq!(read(&names.map(|name| (name, ""))), (Settings::default(), vec![]));
+}
+
+#[test]
+fn a_bad_switch_is_one_line() {
+    let line = problem("MEMPROF", "yes");
+    assert_eq!(line, "memprof: MEMPROF=‘yes’ is ignored; accepted: 1, true, on, 0, false, off");
+    problem("MEMPROF", "2");
+}
+
+#[test]
+fn a_bad_output_is_one_line() {
+    let line = problem("MEMPROF_OUTPUT", "a\nb.html");
+    let expected = r"memprof: MEMPROF_OUTPUT=‘a\nb.html’ is ignored; accepted: a file name in UTF-8 that ends in one of .txt, .json, .csv, .md";
+    assert_eq!(line, expected);
+    problem("MEMPROF_OUTPUT", "report");
+    problem("MEMPROF_OUTPUT", "report.%p");
+}
+
+#[test]
+fn a_bad_order_is_one_line() {
+    let line = problem("MEMPROF_ORDER", "peak");
+    assert_eq!(line, format!("memprof: MEMPROF_ORDER=‘peak’ is ignored; accepted: one of {FIELDS}"));
+    problem("MEMPROF_ORDER", "ncalls,live");
+}
+
+#[test]
+fn a_bad_column_is_one_line() {
+    let line = problem("MEMPROF_COLUMNS", "ncalls,size");
+    let expected =
+        format!("memprof: MEMPROF_COLUMNS=‘ncalls,size’ is ignored; accepted: a comma-separated list of {FIELDS}");
+    assert_eq!(line, expected);
+    problem("MEMPROF_COLUMNS", "ncalls,");
+    problem("MEMPROF_COLUMNS", ",");
+}
+
+#[test]
+fn a_bad_way_to_measure_cuda_is_one_line() {
+    let line = problem("MEMPROF_CUDA", "yes");
+    assert_eq!(line, "memprof: MEMPROF_CUDA=‘yes’ is ignored; accepted: intercept");
+}
+
+#[test]
+fn a_bad_number_of_rows_is_one_line() {
+    let line = problem("MEMPROF_ROWS", "many");
+    assert_eq!(line, "memprof: MEMPROF_ROWS=‘many’ is ignored; accepted: a whole number from 1");
+    for value in ["0", "-1", "+1", "1.5", "1,000", "99999999999999999999"] {
+        problem("MEMPROF_ROWS", value);
+    }
+}
+
+#[test]
+fn an_interval_is_a_number_and_its_unit() {
+    for (value, milliseconds) in [
+        ("1ms", Some(1)),
+        ("10s", Some(10_000)),
+        (" 2m ", Some(120_000)),
+        ("1h", Some(3_600_000)),
+        ("0s", None),
+        ("000ms", None),
+        ("10", None),
+        ("s", None),
+        ("-1s", None),
+        ("+1s", None),
+        ("1.5s", None),
+        ("1 s", None),
+        ("1s1", None),
+        ("1d", None),
+        ("١s", None),
+        ("99999999999999999999s", None),
+        ("18446744073709551615h", None),
+    ] {
+        let (settings, problems) = read(&[("MEMPROF_OUTPUT", "a.txt"), ("MEMPROF_INTERVAL", value)]);
+        assert_eq!(settings.interval, milliseconds.map(Duration::from_millis), "{value}");
+        let line = format!(
+            "memprof: MEMPROF_INTERVAL=‘{value}’ is ignored; accepted: a whole number from 1 and its unit, such as 500ms, 10s, 2m or 1h"
+        );
+        assert_eq!(problems, if milliseconds.is_none() { vec![line] } else { vec![] });
+    }
+}
+
+#[test]
+fn an_interval_needs_an_output_that_is_taken() {
+    let without = "memprof: MEMPROF_INTERVAL=‘10s’ is ignored; accepted: only together with MEMPROF_OUTPUT";
+    assert_eq!(problem("MEMPROF_INTERVAL", "10s"), without);
+    let (settings, problems) = read(&[("MEMPROF_INTERVAL", "10s"), ("MEMPROF_OUTPUT", "a.html")]);
+    assert_eq!(settings, Settings::default());
+    assert_eq!((problems.len(), problems[1].as_str()), (2, without));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_value_that_is_not_utf8_is_one_line() {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    let bytes = || OsString::from_vec(b"a\xff.txt".to_vec());
+    let (settings, problems) = Settings::read(|name| (name != "MEMPROF_INTERVAL").then(bytes));
+    assert_eq!(settings, Settings::default());
+    assert_eq!(problems.len(), 6);
+    let expected = "memprof: MEMPROF_OUTPUT=‘a\u{fffd}.txt’ is ignored; accepted: a file name in UTF-8 that ends in one of .txt, .json, .csv, .md";
+    assert_eq!(problems[1], expected);
+}
+
+#[test]
+fn an_unknown_variable_is_told_with_the_nearest_one() {
+    let names = [
+        "PATH",
+        "MEMPROF",
+        "MEMPROF_CUDA",
+        "MEMPROF_HTTP",
+        "MEMPROF_RECORD",
+        "MEMPROF_OUTPTU",
+        "MEMPROF_ROW",
+        "MEMPROFF",
+    ];
+    let lines = unknown_variables(names.map(OsString::from));
+    let expected = [
+        "memprof: MEMPROF_OUTPTU is not a variable that memprof reads; the nearest is MEMPROF_OUTPUT",
+        "memprof: MEMPROF_ROW is not a variable that memprof reads; the nearest is MEMPROF_ROWS",
+        "memprof: MEMPROFF is not a variable that memprof reads; the nearest is MEMPROF",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn distance_counts_what_must_change() {
+    for (a, b, changes) in [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("ab", "ba", 2)] {
+        assert_eq!(distance(a, b), changes, "{a} {b}");
+    }
+}

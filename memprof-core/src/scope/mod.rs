@@ -1,0 +1,4 @@
+//! How scopes and polls come and go.
+
+pub(crate) mod plain;
+pub(crate) mod poll;

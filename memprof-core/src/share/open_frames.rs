@@ -1,0 +1,244 @@
+//! What the open scopes of a thread would have recorded if they ended now.
+//!
+//! A [`Stack`] is a copy of what a thread has open in one space: the sums of its ledger, the entries, the frames.
+//! [`Stack::end`] goes through it from the top down and does to the copy what leaving each frame would do to the ledger,
+//! with what came in under contexts. Both [`counters`](crate::scope::plain::counters) and snapshots ask here, so the two agree.
+
+use core::sync::atomic::{Ordering, fence};
+
+use crate::base::tally::{Counters, Tally};
+use crate::space::spaces::Space;
+use crate::thread::frame::{Frame, Kind};
+use crate::thread::ledger::{Entry, Ledger};
+use crate::thread::slot::Slot;
+
+/// A copy of what is open on a thread in one space, to be taken whole.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Stack {
+    now: Sums,
+    most: Most,
+    /// From the top down, as the frames.
+    entries: Vec<Entered>,
+    frames: Vec<Opened>,
+}
+
+/// A frame as it was copied.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Opened {
+    frame: At,
+    serial: u64,
+    path: usize,
+    marks: u64,
+}
+
+/// Equal to itself only.
+#[derive(Clone, Copy)]
+struct At(&'static Frame);
+
+impl PartialEq for At {
+    fn eq(&self, other: &Self) -> bool {
+        core::ptr::eq(self.0, other.0)
+    }
+}
+
+impl core::fmt::Debug for At {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "frame {}", self.0.depth())
+    }
+}
+
+/// A frame with what it would have recorded.
+pub(crate) struct Ended {
+    pub(crate) frame: &'static Frame,
+    serial: u64,
+    pub(crate) path: usize,
+    pub(crate) marks: u64,
+    pub(crate) tally: Tally,
+}
+
+/// The sums of a ledger; each pair in bytes and in blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Sums {
+    allocated: [u64; 2],
+    freed: [u64; 2],
+    reallocs: u64,
+    failed: u64,
+}
+
+/// The watermarks of a ledger, in bytes and in blocks, and the largest block.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Most {
+    peak: [i64; 2],
+    largest: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Entered {
+    at: Sums,
+    saved: Most,
+    depth: u64,
+}
+
+impl Sums {
+    fn level(&self) -> [i64; 2] {
+        [0, 1].map(|unit| self.allocated[unit].wrapping_sub(self.freed[unit]).cast_signed())
+    }
+
+    /// Changes what was recorded from `before` to `after`.
+    fn correct(&mut self, before: &Tally, after: &Tally) {
+        let (was, is) = (&before.counters, &after.counters);
+        let totals = [is.total_bytes - was.total_bytes, is.total_blocks - was.total_blocks];
+        let values = [is.current_bytes - was.current_bytes, is.current_blocks - was.current_blocks];
+        for unit in [0, 1] {
+            self.allocated[unit] = self.allocated[unit].wrapping_add(totals[unit].cast_unsigned());
+            self.freed[unit] = self.freed[unit].wrapping_add((totals[unit] - values[unit]).cast_unsigned());
+        }
+        self.reallocs += after.reallocs - before.reallocs;
+        self.failed += after.failed - before.failed;
+    }
+}
+
+impl Most {
+    fn raise(&mut self, other: &Self) {
+        self.peak = [0, 1].map(|unit| self.peak[unit].max(other.peak[unit]));
+        self.largest = self.largest.max(other.largest);
+    }
+}
+
+impl Entered {
+    fn of(entry: &Entry) -> Self {
+        Self {
+            at: Sums {
+                allocated: [entry.alloc_bytes.get(), entry.alloc_blocks.get()],
+                freed: [entry.freed_bytes.get(), entry.freed_blocks.get()],
+                reallocs: entry.reallocs.get(),
+                failed: entry.failed.get(),
+            },
+            saved: Most {
+                peak: [entry.saved_bytes.signed(), entry.saved_blocks.signed()],
+                largest: entry.saved_largest.get(),
+            },
+            depth: entry.frame.get().map_or(0, Frame::depth),
+        }
+    }
+
+    /// What was recorded since.
+    fn tally(&self, now: &Sums, most: &Most) -> Tally {
+        let ([bytes, blocks], [at_bytes, at_blocks]) = (now.level(), self.at.level());
+        let since = |unit: usize| now.allocated[unit].wrapping_sub(self.at.allocated[unit]).cast_signed();
+        let counters = Counters {
+            current_bytes: bytes - at_bytes,
+            current_blocks: blocks - at_blocks,
+            peak_bytes: most.peak[0] - at_bytes,
+            peak_blocks: most.peak[1] - at_blocks,
+            total_bytes: since(0),
+            total_blocks: since(1),
+        };
+        let reallocs = now.reallocs.wrapping_sub(self.at.reallocs);
+        Tally { counters, reallocs, failed: now.failed.wrapping_sub(self.at.failed), largest: most.largest }
+    }
+}
+
+impl Stack {
+    /// Copies what is open on a thread; another thread makes sure that it was copied at one moment.
+    pub(crate) fn of(slot: &'static Slot, ledger: &'static Ledger) -> Self {
+        let now = Sums {
+            allocated: [ledger.alloc_bytes(), ledger.alloc_blocks()],
+            freed: ledger.freed(),
+            reallocs: ledger.reallocs.get(),
+            failed: ledger.failed.get(),
+        };
+        let most =
+            Most { peak: [ledger.peak_bytes.signed(), ledger.peak_blocks.signed()], largest: ledger.largest.get() };
+        let entries = core::iter::successors(ledger.entry.get(), |entry| entry.below.get());
+        let frames = core::iter::successors(Some(slot.top()), |frame| frame.below());
+        Self {
+            now,
+            most,
+            entries: entries.map(Entered::of).collect(),
+            frames: frames
+                .map(|frame| Opened {
+                    frame: At(frame),
+                    serial: frame.serial.get(),
+                    path: frame.path().index(),
+                    marks: frame.marks.get(),
+                })
+                .collect(),
+        }
+    }
+
+    /// The frames, from the top down.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = usize> {
+        self.frames.iter().map(|open| open.path)
+    }
+
+    /// What `frame` would have recorded if it ended now.
+    pub(crate) fn end_of(self, frame: &Frame, space: Space) -> Option<Tally> {
+        self.end(space).iter().find(|ended| core::ptr::eq(ended.frame, frame)).map(|ended| ended.tally)
+    }
+
+    /// Ends every frame, from the top down.
+    pub(crate) fn end(self, space: Space) -> Vec<Ended> {
+        let Self { mut now, mut most, entries, frames } = self;
+        let mut entries = entries.into_iter().peekable();
+        // That of the frame, or of one above it that left it to its parent, which had none.
+        let mut entry: Option<Entered> = None;
+        // What threads hold that are still under a context captured here.
+        let mut unfinished = [0; 2];
+        let mut ended = Vec::new();
+        for (depth, open) in (0..frames.len() as u64).rev().zip(frames) {
+            if let Some(own) = entries.next_if(|entry| entry.depth >= depth)
+                && let Some(merged) = entry.replace(own)
+            {
+                most.raise(&merged.saved);
+            }
+            let mut tally = entry.map(|entry| entry.tally(&now, &most)).unwrap_or_default();
+            if let Some(whole) = open.complete(space, &tally, &mut unfinished).filter(|whole| *whole != tally) {
+                let entered = *entry.get_or_insert(Entered { at: now, saved: most, depth });
+                now.correct(&tally, &whole);
+                let [bytes, blocks] = entered.at.level();
+                let peak = [bytes + whole.counters.peak_bytes, blocks + whole.counters.peak_blocks];
+                most = Most { peak, largest: whole.largest };
+                tally = whole;
+            }
+            ended.push(Ended { frame: open.frame.0, serial: open.serial, path: open.path, marks: open.marks, tally });
+            if Kind::of(open.marks) == Kind::Context {
+                // What is further down sees nothing of this.
+                unfinished = [0; 2];
+                if let Some(entry) = entry.take() {
+                    (now, most) = (entry.at, entry.saved);
+                }
+            }
+        }
+        ended
+    }
+}
+
+impl Opened {
+    /// `tally` with what came in under the context captured at this frame, if it was and is still open.
+    fn complete(&self, space: Space, tally: &Tally, unfinished: &mut [i64; 2]) -> Option<Tally> {
+        let frame = self.frame.0;
+        if Kind::of(self.marks) == Kind::Context || frame.serial.get() != self.serial {
+            return None;
+        }
+        Some(frame.shared()?.complete(space, tally, &frame.before_poll(space).counters, unfinished))
+    }
+}
+
+impl Ended {
+    pub(crate) fn kind(&self) -> Kind {
+        Kind::of(self.marks)
+    }
+
+    /// What the future recorded with this poll, as long as the poll goes on.
+    pub(crate) fn whole_future(&self, space: Space) -> Option<Tally> {
+        let mut sum = self.frame.future.get()?.activation.tally(space)?;
+        // A poll is over before it is folded in, so one that is not over was not.
+        fence(Ordering::Acquire);
+        if self.serial == 0 || self.frame.serial.get() != self.serial {
+            return None;
+        }
+        sum.fold(&self.tally);
+        Some(sum)
+    }
+}

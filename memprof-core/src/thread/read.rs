@@ -1,0 +1,84 @@
+//! Reading what a thread records, from any thread and without ever making it wait.
+//!
+//! A thread writes its slot with plain stores. What it changes when scopes come and go stands between the two numbers
+//! of the slot's [`Sequence`](crate::base::memory::Sequence); an event shows in the [`Blocks`](crate::thread::ledger::Blocks) of
+//! its ledger that it is under way. A reader copies what it wants, and makes sure that neither was going on.
+
+use core::sync::atomic::{Ordering, fence};
+
+use crate::thread::ledger::{Ledger, Row};
+use crate::thread::slot::Slot;
+
+impl Slot {
+    /// Copies numbers of a ledger, and of what is open, as they stand at one moment, in at most `tries`. Gives the last
+    /// copy, and whether it can be trusted.
+    #[inline]
+    pub(crate) fn read<T: PartialEq>(&self, ledger: &Ledger, tries: u32, mut copy: impl FnMut() -> T) -> (T, bool) {
+        match self.read_at_rest(ledger, &mut copy) {
+            Some(words) => (words, true),
+            None => self.read_again(ledger, tries, copy, |_| ()),
+        }
+    }
+
+    /// [`read`](Self::read) that lets others run now and then, as a thread that is in the midst of a change for long
+    /// was interrupted there.
+    pub(crate) fn read_patiently<T: PartialEq>(
+        &self,
+        ledger: &Ledger,
+        tries: u32,
+        copy: impl FnMut() -> T,
+    ) -> (T, bool) {
+        self.read_again(ledger, tries, copy, |attempt| {
+            if attempt % 64 == 0 {
+                std::thread::yield_now();
+            }
+        })
+    }
+
+    /// One copy, which is enough if nothing changed meanwhile.
+    #[inline]
+    fn read_at_rest<T>(&self, ledger: &Ledger, copy: &mut impl FnMut() -> T) -> Option<T> {
+        let change = self.sequence.quiet()?;
+        let version = ledger.blocks.quiet()?;
+        let words = copy();
+        fence(Ordering::Acquire);
+        (ledger.blocks.is_still(version) && self.sequence.is_still(change)).then_some(words)
+    }
+
+    /// Two copies that agree around a quiet moment: a thread that never rests need not pause for a whole copy, only leave
+    /// these numbers alone for as long.
+    #[cold]
+    fn read_again<T: PartialEq>(
+        &self,
+        ledger: &Ledger,
+        tries: u32,
+        mut copy: impl FnMut() -> T,
+        pause: impl Fn(u32),
+    ) -> (T, bool) {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let words = copy();
+            fence(Ordering::Acquire);
+            let quiet = self.sequence.quiet().is_some() && ledger.blocks.quiet().is_some();
+            if quiet && copy() == words {
+                return (words, true);
+            }
+            if attempt >= tries {
+                return (words, false);
+            }
+            core::hint::spin_loop();
+            pause(attempt);
+        }
+    }
+
+    /// What this thread's events on the host add to the live bytes and blocks of a row's path; both of the same moment if
+    /// the thread lets itself be read at all.
+    pub(crate) fn owned(&self, row: &Row) -> [u64; 2] {
+        const TRIES: u32 = 64;
+        let numbers = [&row.alloc_bytes, &row.alloc_blocks, &row.freed_bytes, &row.freed_blocks];
+        let ([alloc_bytes, alloc_blocks, freed_bytes, freed_blocks], _) =
+            self.read(&self.host, TRIES, || numbers.map(crate::base::memory::Counter::get));
+        [alloc_bytes.wrapping_sub(freed_bytes), alloc_blocks.wrapping_sub(freed_blocks)]
+    }
+}

@@ -1,0 +1,456 @@
+//! Slots: the record of one thread.
+//!
+//! A thread takes a slot from the pool at its first event and gives it back when it ends; the next thread goes on
+//! with the same rows, which only ever add up, so nothing is merged at a thread's end and memory is bounded by the
+//! greatest number of threads alive at once. Everything here is written by one thread, with plain loads and stores,
+//! and may be read by a snapshot at any time: see [`read`](crate::thread::read).
+//!
+//! # Segments
+//!
+//! The open scopes of a thread are one list of frames, the base record at the bottom. A frame that changes the
+//! current lane begins a *segment*: the base, a poll of a task, an entered `Context`. Hand-overs to a lane are
+//! charged to the innermost frame of its segment; that of a `Context` belongs to a lane that runs elsewhere, and is
+//! charged there.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+
+use crate::base::blind;
+use crate::base::lock::Lock;
+use crate::base::memory::{Blank, Counter, Known, Sequence, StaticRef, Table, leak};
+use crate::lanes::lane::{HandOver, Lane};
+use crate::names::path::{PATH_CHUNKS, PathId};
+use crate::process::fork::Inside;
+use crate::space::spaces::{MOST_SPACES, Space};
+use crate::thread::frame::{Frame, Kind, SHARES, SPACES, Tag};
+use crate::thread::ledger::Ledger;
+use crate::thread::net::HostNet;
+
+/// The activations of one path on one thread.
+#[repr(align(32))]
+pub(crate) struct CallRow {
+    /// Activations entered here, and those left here. A future may be left on another thread than it was entered.
+    pub(crate) calls: Counter,
+    pub(crate) ended: Counter,
+    /// The row of the path's site.
+    pub(crate) site: Known<SiteRow>,
+    /// The last epoch in which a scope of this path was left here.
+    pub(crate) left_epoch: Counter,
+}
+
+impl Blank for CallRow {
+    const BLANK: Self = Self {
+        calls: Counter::new(0),
+        ended: Counter::new(0),
+        site: Known::new(&NO_SITE),
+        left_epoch: Counter::new(0),
+    };
+}
+
+/// The activations of one site on one thread, whatever the path.
+pub(crate) struct SiteRow {
+    /// The outermost open frame of this site that is not hidden by a `Context`.
+    pub(crate) outer: StaticRef<Frame>,
+}
+
+impl Blank for SiteRow {
+    const BLANK: Self = Self { outer: StaticRef::null() };
+}
+
+/// Where a thread's events go that go nowhere without further ado: see [`thread`](crate::thread::current). There is always
+/// something that it did not take note of.
+pub(crate) static NO_SLOT: Slot = Slot::BLANK;
+/// What a blank entry of the cache leads to.
+static NO_SITE: SiteRow = SiteRow::BLANK;
+pub(crate) static NO_CALLS: CallRow = CallRow::BLANK;
+/// What a slot that no thread has taken yet leads to.
+pub(crate) static NO_FRAME: Frame = Frame::base();
+static NO_LANE: Lane = Lane::BLANK;
+
+/// Entries of a slot's cache of paths. The most used ones fit into the first-level cache.
+const CACHE: usize = 128;
+
+/// The key of a blank entry: there are fewer paths.
+pub(crate) const NO_KEY: u64 = u64::MAX;
+
+/// Where entering a site at a path leads to.
+pub(crate) struct CacheEntry {
+    /// Path and site, or [`NO_KEY`].
+    pub(crate) key: Counter,
+    pub(crate) path: Counter,
+    pub(crate) calls: Known<CallRow>,
+}
+
+impl Blank for CacheEntry {
+    const BLANK: Self = Self { key: Counter::new(NO_KEY), path: Counter::new(0), calls: Known::new(&NO_CALLS) };
+}
+
+/// See the [module](self). What every event and every call touches comes first: two cache lines, within the reach of
+/// an instruction's short offset.
+#[repr(C, align(128))]
+pub(crate) struct Slot {
+    /// [`Tag::NONE`] while something changed that this thread did not take note of, and 0 otherwise. Anybody writes it.
+    notice: AtomicU64,
+    pub(crate) sequence: Sequence,
+    pub(crate) top: Known<Frame>,
+    /// The lane of the top segment.
+    pub(crate) lane: Known<Lane>,
+    pub(crate) host: Ledger,
+    /// What [`outstanding`](Self::outstanding) is less the level of the host in blocks.
+    outstanding_beside: Counter,
+    /// The frame that begins the top segment.
+    pub(crate) segment: StaticRef<Frame>,
+    /// The innermost frame that shares with other threads.
+    pub(crate) sharing: StaticRef<Frame>,
+    pub(crate) net: HostNet,
+    others: [StaticRef<Ledger>; MOST_SPACES],
+    pub(crate) cache: [CacheEntry; CACHE],
+    pub(crate) calls: Table<CallRow, PATH_CHUNKS>,
+    pub(crate) sites: Table<SiteRow, PATH_CHUNKS>,
+    pub(crate) base: Frame,
+    /// The ambient scope whose context is the frame above the base, until it was counted; 0 for none.
+    pub(crate) ambient: AtomicU64,
+    taken: AtomicBool,
+    /// Whether blocks were freed here, or may be, that another thread allocated.
+    mixed: AtomicBool,
+    /// Set while the thread is hidden; see [`fork`](crate::process::fork).
+    pub(crate) inside: Inside,
+}
+
+impl Blank for Slot {
+    const BLANK: Self = Self {
+        notice: AtomicU64::new(Tag::NONE.0),
+        sequence: Sequence::new(),
+        top: Known::new(&NO_FRAME),
+        lane: Known::new(&NO_LANE),
+        host: Ledger::BLANK,
+        outstanding_beside: Counter::new(0),
+        segment: StaticRef::null(),
+        sharing: StaticRef::null(),
+        net: HostNet::BLANK,
+        others: [const { StaticRef::null() }; MOST_SPACES],
+        cache: [const { CacheEntry::BLANK }; CACHE],
+        calls: Table::new(),
+        sites: Table::new(),
+        base: Frame::BLANK,
+        ambient: AtomicU64::new(0),
+        taken: AtomicBool::new(false),
+        mixed: AtomicBool::new(false),
+        inside: Inside::new(),
+    };
+}
+
+const _: () = assert!(core::mem::offset_of!(Slot, host) + Ledger::HOT <= 128);
+
+/// Threads that are recorded one by one at the same time; the events of any further one are kept together.
+const MOST_THREADS: usize = 1 << 16;
+
+static SLOTS: Table<StaticRef<Slot>, { MOST_THREADS / 64 }> = Table::new();
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+impl Slot {
+    /// A slot that no thread has, with a lane and zeroed counters; rows are those of the threads before.
+    #[cold]
+    pub(crate) fn take() -> Option<&'static Self> {
+        let free = Self::all()
+            .find(|slot| slot.taken.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok());
+        let slot = free.or_else(Self::make)?;
+        let begun = slot.begin();
+        if begun.is_none() {
+            slot.taken.store(false, Ordering::Release);
+        }
+        begun.map(|()| slot)
+    }
+
+    fn make() -> Option<&'static Self> {
+        let index = MADE
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |made| {
+                ((made as usize) < MOST_THREADS).then_some(made + 1)
+            })
+            .ok()?;
+        let slot = leak(Self::BLANK)?;
+        slot.taken.store(true, Ordering::Relaxed);
+        SLOTS.make(index as usize)?.set(Some(slot));
+        Some(slot)
+    }
+
+    fn begin(&'static self) -> Option<()> {
+        let lane = Lane::take()?;
+        self.sequence.open();
+        self.lane.set(lane);
+        self.base.tag.set(Tag::new(lane, PathId::ROOT).0);
+        self.base.marks.set(Frame::marks_of(Kind::Base, 0));
+        self.base.mark_touched(Space::HOST.bit());
+        self.segment.set(Some(&self.base));
+        self.sharing.set(None);
+        let mut begun = self.keep_net(Space::HOST, || self.host.begin(&self.base));
+        self.set_outstanding(0);
+        for (index, ledger) in self.others.iter().enumerate() {
+            if let Some(ledger) = ledger.get() {
+                begun = begun.and_then(|()| ledger.begin(&self.base));
+                self.base.mark_touched(Space::of_index(index).bit());
+            }
+        }
+        self.top.set(&self.base);
+        self.sequence.close();
+        self.notify();
+        begun
+    }
+
+    /// Gives the slot back to the pool: the thread has left all its scopes and ends.
+    pub(crate) fn give_back(&'static self) {
+        self.notify();
+        self.publish_net();
+        self.lane.get().end(None, self.outstanding());
+        self.lane.set(&NO_LANE);
+        self.top.set(&NO_FRAME);
+        self.taken.store(false, Ordering::Release);
+    }
+
+    /// Every slot ever made.
+    pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
+        SLOTS.iter(MADE.load(Ordering::Acquire) as usize).filter_map(|(_, slot)| slot.get())
+    }
+
+    #[inline(always)]
+    pub(crate) fn top(&'static self) -> &'static Frame {
+        self.top.get()
+    }
+
+    /// The tag of a host block of the top frame, if an event needs nothing at all done first; otherwise [`Tag::NONE`].
+    #[inline(always)]
+    pub(crate) fn ready_tag(&'static self) -> Tag {
+        Tag(self.top().host_tag().0 | self.notice.load(Ordering::Relaxed))
+    }
+
+    /// Whether this thread took note of everything.
+    #[inline(always)]
+    pub(crate) fn is_informed(&self) -> bool {
+        self.notice.load(Ordering::Relaxed) == 0
+    }
+
+    /// Has this thread look, at its next event, at what there is to take note of; called by any thread.
+    pub(crate) fn notify(&self) {
+        self.notice.store(Tag::NONE.0, Ordering::Release);
+    }
+
+    /// Begins taking note: whatever changes from now on notifies again. Why nothing is missed is argued at
+    /// [`state::announce`](crate::base::state::announce).
+    pub(crate) fn begin_note(&self) {
+        self.notice.swap(0, Ordering::AcqRel);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Blocks of the current lane that this thread allocated, less those it freed, since the segment began.
+    #[inline(always)]
+    pub(crate) fn outstanding(&self) -> i64 {
+        self.host.level_blocks() + self.outstanding_beside.signed()
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_outstanding(&self, blocks: i64) {
+        self.outstanding_beside.set((blocks - self.host.level_blocks()).cast_unsigned());
+    }
+
+    /// Counts blocks of the current lane that are not in the level of the host.
+    pub(crate) fn add_outstanding(&self, blocks: i64) {
+        self.outstanding_beside.add(blocks.cast_unsigned());
+    }
+
+    /// Changes a level without an event of the current lane.
+    pub(crate) fn lower(&'static self, ledger: &'static Ledger, bytes: u64, blocks: u64) {
+        let outstanding = self.outstanding();
+        self.sequence.open();
+        ledger.lower(bytes, blocks);
+        self.sequence.close();
+        self.set_outstanding(outstanding);
+    }
+
+    /// The ledger of a space, if this thread had an event there.
+    #[inline]
+    pub(crate) fn known_ledger(&'static self, space: Space) -> Option<&'static Ledger> {
+        if space == Space::HOST { Some(&self.host) } else { self.others[space.index()].get() }
+    }
+
+    /// The ledger of a space, made now if it is not there.
+    pub(crate) fn ledger(&'static self, space: Space) -> Option<&'static Ledger> {
+        if let Some(known) = self.known_ledger(space) {
+            return Some(known);
+        }
+        let ledger = leak(Ledger::BLANK)?;
+        ledger.begin(&self.base)?;
+        self.base.mark_touched(space.bit());
+        self.others[space.index()].set(Some(ledger));
+        Some(ledger)
+    }
+
+    /// The record that the events of ended threads share. No scope is opened there, and it is written with
+    /// [`Counter::add_shared`].
+    pub(crate) fn ended() -> &'static Self {
+        static ENDED: Slot = Slot::BLANK;
+        &ENDED
+    }
+
+    /// Changes rows of this slot: on its own thread, or, of the record that ended threads share, on any of those.
+    pub(crate) fn change<R>(&'static self, change: impl FnOnce() -> R) -> R {
+        static ENDED: Lock<()> = Lock::new(());
+        if !core::ptr::eq(self, Self::ended()) {
+            self.sequence.open();
+            let result = change();
+            self.sequence.close();
+            return result;
+        }
+        let _alone = ENDED.lock();
+        self.sequence.open_shared();
+        let result = change();
+        self.sequence.close_shared();
+        result
+    }
+
+    /// The lane of the record that ended threads share. It never ends.
+    pub(crate) fn shared_lane(&'static self) -> Option<&'static Lane> {
+        if self.lane.is(&NO_LANE) && !self.taken.swap(true, Ordering::AcqRel) {
+            self.lane.set(Lane::take()?);
+        }
+        Some(self.lane.get()).filter(|lane| !core::ptr::eq(*lane, &raw const NO_LANE))
+    }
+
+    /// The ledgers of a set of spaces.
+    #[inline]
+    pub(crate) fn ledgers(&'static self, set: u64) -> impl Iterator<Item = (Space, &'static Ledger)> {
+        let mut left = set & SPACES;
+        core::iter::from_fn(move || {
+            let index = left.checked_ilog2()? as usize;
+            left &= !(1 << index);
+            Some(Space::of_index(index))
+        })
+        .filter_map(|space| Some((space, self.known_ledger(space)?)))
+    }
+
+    /// Makes `ledger` ready for an event of the top frame.
+    #[cold]
+    pub(crate) fn touch(&'static self, space: Space, ledger: &'static Ledger) -> Option<()> {
+        self.sequence.open();
+        let touched = ledger.touch(self.top(), space.bit(), (0, 0));
+        self.sequence.close();
+        touched
+    }
+
+    /// Charges the hand-overs that wait for the lanes that run on this thread, each to the innermost frame of its
+    /// lane's segment.
+    #[cold]
+    pub(crate) fn settle(&'static self) {
+        let _blind = blind::enter();
+        let mut innermost = self.top();
+        let mut segment = self.segment.get();
+        let mut lane = Some(self.lane.get());
+        let mut outstanding = &self.outstanding_beside;
+        while let (Some(frame), Some(of)) = (segment, lane) {
+            if frame.kind() != Kind::Context && of.has_pending() {
+                of.take_pending(|space, hand_over| {
+                    outstanding.sub(hand_over.blocks);
+                    let Some(ledger) = self.ledger(space) else { return };
+                    self.sequence.open();
+                    self.keep_net(space, || ledger.charge(innermost, space.bit(), hand_over));
+                    self.sequence.close();
+                    if space != Space::HOST && self.sharing.get().is_some() {
+                        self.publish_event(
+                            innermost,
+                            space,
+                            -hand_over.bytes.cast_signed(),
+                            -hand_over.blocks.cast_signed(),
+                        );
+                    }
+                });
+            }
+            innermost = frame.below().unwrap_or(&self.base);
+            outstanding = &frame.outstanding_below;
+            lane = frame.lane_below.get();
+            segment = frame.segment_below.get();
+        }
+    }
+
+    /// Whether a hand-over waits for any lane that runs on this thread.
+    #[inline]
+    pub(crate) fn has_pending(&'static self) -> bool {
+        if self.segment.is(&self.base) {
+            return self.lane.get().has_pending();
+        }
+        let mut lane = Some(self.lane.get());
+        let mut segment = self.segment.get();
+        while let (Some(frame), Some(of)) = (segment, lane) {
+            if frame.kind() != Kind::Context && of.has_pending() {
+                return true;
+            }
+            lane = frame.lane_below.get();
+            segment = frame.segment_below.get();
+        }
+        false
+    }
+
+    /// Hand-overs of a space that wait for lanes that run here above `frame`; asked by another thread.
+    pub(crate) fn waiting_above(&'static self, frame: &'static Frame, space: Space) -> HandOver {
+        let mut sum = HandOver::default();
+        let mut lane = Some(self.lane.get());
+        let mut segment = self.segment.get();
+        while let (Some(begin), Some(of)) = (segment.filter(|begin| begin.depth() > frame.depth()), lane) {
+            if begin.kind() != Kind::Context {
+                sum = sum.and(of.waiting(space));
+            }
+            lane = begin.lane_below.get();
+            segment = begin.segment_below.get();
+        }
+        sum
+    }
+
+    /// Notes that this thread may free what another one allocated from now on: it runs a lane that others do too, or it
+    /// frees a block of another lane. Without that, each free is of a block that was allocated here.
+    #[inline(always)]
+    pub(crate) fn mix(&self) {
+        self.mixed.store(true, Ordering::Release);
+    }
+
+    /// Whether blocks were freed here, or may be, that another thread allocated.
+    pub(crate) fn is_mixed(&self) -> bool {
+        self.mixed.load(Ordering::Acquire) || core::ptr::eq(self, Self::ended())
+    }
+
+    /// Begins a segment at `frame`, the new top.
+    pub(crate) fn begin_segment(&'static self, frame: &'static Frame, lane: &'static Lane) {
+        self.mix();
+        self.host.leave_lane(self.lane.get());
+        frame.segment_below.set(self.segment.get());
+        frame.lane_below.set(Some(self.lane.get()));
+        frame.outstanding_below.set(self.outstanding().cast_unsigned());
+        self.segment.set(Some(frame));
+        self.lane.set(lane);
+        self.set_outstanding(0);
+    }
+
+    /// Ends the segment that `frame` began, and gives what its lane has out more than before.
+    pub(crate) fn end_segment(&'static self, frame: &'static Frame) -> i64 {
+        self.host.leave_lane(self.lane.get());
+        let outstanding = self.outstanding();
+        self.segment.set(frame.segment_below.get());
+        self.lane.set(frame.lane_below.get().unwrap_or(&NO_LANE));
+        self.set_outstanding(frame.outstanding_below.signed());
+        outstanding
+    }
+
+    /// Notes that `frame`, the top, shares its level with other threads.
+    pub(crate) fn begin_sharing(&'static self, frame: &'static Frame) {
+        frame.sharing_below.set(self.sharing.get());
+        frame.published.clear();
+        frame.additions.set(0);
+        frame.mark(SHARES);
+        self.sharing.set(Some(frame));
+        self.watch_all();
+    }
+
+    pub(crate) fn end_sharing(&'static self, frame: &'static Frame) {
+        debug_assert!(self.sharing.is(frame), "frames that share end innermost first");
+        frame.unmark(SHARES);
+        frame.set_shared(None);
+        self.sharing.set(frame.sharing_below.get());
+        self.unwatch();
+    }
+}

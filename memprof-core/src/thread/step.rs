@@ -1,0 +1,71 @@
+//! Steps: where entering a site at a path leads, from the slot's cache or by interning.
+
+use crate::base::blind;
+use crate::names::path::PathId;
+use crate::names::site::Site;
+use crate::thread::slot::{CacheEntry, CallRow, NO_KEY, SiteRow, Slot};
+
+/// Where a step from a path through a site leads.
+pub(crate) struct Step {
+    pub(crate) site: u32,
+    pub(crate) path: PathId,
+    pub(crate) calls: &'static CallRow,
+    pub(crate) site_row: &'static SiteRow,
+}
+
+pub(crate) fn key(path: PathId, site: u32) -> u64 {
+    u64::from(path.bits()) << 32 | u64::from(site)
+}
+
+impl Slot {
+    #[inline(always)]
+    pub(crate) fn cached(&'static self, key: u64) -> &'static CacheEntry {
+        // The path and the site number both go up by one at a time; the multiplier spreads the path over the places.
+        let place = (key >> 32).wrapping_mul(37) ^ key;
+        &self.cache[(place % self.cache.len() as u64) as usize]
+    }
+
+    /// The calls of the path that entering `site` at `path` leads to, if the cache knows.
+    #[inline(always)]
+    pub(crate) fn cached_calls(&'static self, path: PathId, site: &'static Site) -> Option<&'static CallRow> {
+        let key = key(path, site.id());
+        let cached = self.cached(key);
+        (cached.key.get() == key).then(|| cached.calls.get())
+    }
+
+    /// Where entering `site` at `path` leads to, from the cache or by interning.
+    pub(crate) fn step(&'static self, path: PathId, site: &'static Site) -> Option<Step> {
+        let id = site.id();
+        let key = key(path, id);
+        let cached = self.cached(key);
+        if id != 0 && cached.key.get() == key {
+            return Some(Step {
+                site: id,
+                path: PathId::from_bits(cached.path.get() as u32),
+                calls: cached.calls.get(),
+                site_row: cached.calls.get().site.get(),
+            });
+        }
+        let _blind = blind::enter();
+        crate::process::exit::start_writer();
+        let id = site.register()?;
+        let step = self.step_to(path.enter(id))?;
+        let step = Step { site: id, ..step };
+        let key = self::key(path, id);
+        let cached = self.cached(key);
+        cached.key.set(NO_KEY);
+        cached.path.set(u64::from(step.path.bits()));
+        cached.calls.set(step.calls);
+        cached.key.set(key);
+        Some(step)
+    }
+
+    /// The step that led to a known path.
+    pub(crate) fn step_to(&'static self, path: PathId) -> Option<Step> {
+        let site = path.site();
+        let calls = self.calls.get(path.index()).or_else(|| self.calls.make(path.index()))?;
+        let site_row = self.sites.get(site as usize).or_else(|| self.sites.make(site as usize))?;
+        calls.site.set(site_row);
+        Some(Step { site, path, calls, site_row })
+    }
+}
