@@ -6,20 +6,20 @@
 //!
 //! Without the feature `runtime` every name compiles and does nothing.
 
-mod api;
+mod record;
+mod snapshot;
+mod report;
 mod base;
-mod events;
-mod lanes;
 mod names;
+mod space;
+mod lanes;
+mod thread;
+mod share;
+mod scope;
+mod events;
 mod observe;
 mod process;
-mod record;
-mod report;
-mod scope;
-mod share;
-mod snapshot;
-mod space;
-mod thread;
+mod api;
 
 pub use api::alloc::Alloc;
 pub use api::ambient::{Ambient, ambient};

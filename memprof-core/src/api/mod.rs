@@ -1,7 +1,7 @@
 //! What users and macros see.
 
 pub(crate) mod alloc;
-pub(crate) mod ambient;
 pub(crate) mod context;
-pub(crate) mod control;
+pub(crate) mod ambient;
 pub(crate) mod future;
+pub(crate) mod control;

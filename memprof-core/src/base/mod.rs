@@ -1,8 +1,8 @@
 //! Memory that never moves, numbers that one thread writes, locks, and what the system offers.
 
+pub(crate) mod memory;
+pub(crate) mod tally;
+pub(crate) mod platform;
 pub(crate) mod blind;
 pub(crate) mod lock;
-pub(crate) mod memory;
-pub(crate) mod platform;
 pub(crate) mod state;
-pub(crate) mod tally;

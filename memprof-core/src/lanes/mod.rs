@@ -1,6 +1,6 @@
 //! What outlives a thread's stack or is met by several threads.
 
-pub(crate) mod activation;
-pub(crate) mod captured;
 pub(crate) mod lane;
 pub(crate) mod level;
+pub(crate) mod captured;
+pub(crate) mod activation;

@@ -1,5 +1,5 @@
 //! What is measured: static places and call paths.
 
 pub(crate) mod label;
-pub(crate) mod path;
 pub(crate) mod site;
+pub(crate) mod path;

@@ -1,9 +1,9 @@
 //! What one thread writes, and how another one reads it.
 
-pub(crate) mod current;
 pub(crate) mod frame;
 pub(crate) mod ledger;
 pub(crate) mod net;
-pub(crate) mod read;
 pub(crate) mod slot;
+pub(crate) mod current;
+pub(crate) mod read;
 pub(crate) mod step;

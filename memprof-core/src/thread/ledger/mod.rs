@@ -28,9 +28,9 @@ use row::NO_ROW;
 pub(crate) use row::Row;
 
 mod blocks;
+mod row;
 mod entry;
 mod latest;
-mod row;
 
 /// See the [module](self). All of it is written by the thread that owns the slot. What events touch comes first.
 #[repr(C)]
