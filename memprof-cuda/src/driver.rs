@@ -8,14 +8,12 @@
 #![expect(unsafe_code, reason = "a library is loaded, and its functions looked up")]
 
 use std::error::Error as _;
-use std::sync::{Arc, Once, OnceLock};
+use std::sync::OnceLock;
 
-use cudarc::driver::{CudaContext, result, sys::CUresult};
 use libloading::Library;
 use memprof_core::__allocator;
 
 use crate::error::{Error, Kind};
-use crate::{intercept, reconcile};
 
 /// The names under which the driver is searched, in this order: each of them is one of cudarc's own.
 const NAMES: &[&str] = if cfg!(windows) { &["nvcuda.dll"] } else { &["libcuda.so", "libcuda.so.1"] };
@@ -57,53 +55,6 @@ const FUNCTIONS: &[&str] = &[
 
 /// The driver, once it was found with all of [`FUNCTIONS`].
 static DRIVER: OnceLock<Library> = OnceLock::new();
-
-/// A context of the device with this index, counted from 0: [`CudaContext::new`] with an error in place of a panic.
-///
-/// This is where to start: the device then stands in every snapshot with what its driver says of its memory, and with
-/// `MEMPROF=1 MEMPROF_CUDA=intercept` the first call installs the [interception](crate::intercept()) of all allocations
-/// in the process. It costs what cudarc's own call does, and some microseconds more.
-///
-/// # Errors
-///
-/// There is no driver ([`is_no_driver`](Error::is_no_driver)): none can be loaded, which names were searched, or which
-/// function it lacks. It does not start, there is no such device, or it refuses the context: what it said.
-///
-/// ```no_run
-/// use memprof_cuda::TrackedExt as _;
-///
-/// let stream = memprof_cuda::context(0)?.default_stream().tracked();
-/// let zeros = stream.alloc_zeros::<f32>(1024)?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub fn context(ordinal: usize) -> Result<Arc<CudaContext>, Error> {
-    library()?;
-    let none = |count| Error::new(Kind::NoDevice { ordinal, count });
-    match result::init() {
-        Err(error) if error.0 == CUresult::CUDA_ERROR_NO_DEVICE => return Err(none(0)),
-        started => started.map_err(|error| Error::call("start the CUDA driver (cuInit)", error))?,
-    }
-    let count = result::device::get_count().map_err(|error| Error::call("count the CUDA devices", error))?;
-    let count = usize::try_from(count).unwrap_or(0);
-    if ordinal >= count {
-        return Err(none(count));
-    }
-    intercept_if_asked();
-    let context = CudaContext::new(ordinal)
-        .map_err(|error| Error::call(format!("create a context on CUDA device {ordinal}"), error))?;
-    reconcile::watch(&context);
-    Ok(context)
-}
-
-/// Installs interception, once, where the environment asks for it.
-pub(crate) fn intercept_if_asked() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once_force(|_| {
-        if __allocator::cuda_setting() {
-            intercept::install_from_environment();
-        }
-    });
-}
 
 /// Whether the driver is there and has all of these functions; without, cudarc panics when it calls one.
 ///

@@ -64,25 +64,49 @@
 //! choice of cudarc's features stands. To run: NVIDIA's driver. Without one, [`context`] says so in an [`Error`], where
 //! cudarc panics.
 //!
+//! # How it is built
+//!
+//! In layers, as `mod` declares them below: a module names only its own layer and those before it, in a folder only what its
+//! `mod.rs` declares before it, and methods stand in the layer of their type.
+//!
+//! | layer | what |
+//! |---|---|
+//! | `error`, `scatter`, `spaces` | the one error; how tables find an address; spaces of devices |
+//! | `pools` | the memory pools that are there for certain |
+//! | `driver` | finding the driver's library and what it lacks |
+//! | `events` | who records a call: a wrapper or interception |
+//! | `reconcile` | asking the driver what a device has in use |
+//! | `oom` | when memory runs out |
+//! | `intercept` | every call of the driver, whoever makes it |
+//! | `start` | a context, and interception where the environment asks for it |
+//! | `resource`, `tracked` | what programs allocate through; neither names the other |
+//!
 //! [`CudaContext::import_external_memory`]: cudarc::driver::CudaContext::import_external_memory
 
-pub mod resource;
-
-mod driver;
 mod error;
-mod events;
-mod intercept;
-mod oom;
-mod pools;
-mod reconcile;
 mod scatter;
 mod spaces;
+
+mod pools;
+
+mod driver;
+mod events;
+
+mod reconcile;
+
+mod oom;
+
+mod intercept;
+
+mod start;
+
+pub mod resource;
 mod tracked;
 
-pub use driver::context;
 pub use error::Error;
 pub use intercept::{Intercepted, intercept, intercept_with};
 pub use oom::{Action, OutOfMemory, Owner, on_out_of_memory};
+pub use start::context;
 pub use tracked::{
     TrackedContext, TrackedExt, TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedStream, TrackedUnifiedSlice,
 };

@@ -33,3 +33,9 @@ pub(crate) fn is_of_the_driver(space: Space) -> bool {
         || seen().any(|seen| seen == space)
         || space.name().starts_with("cuda:")
 }
+
+/// What physical memory (`cuMemCreate`) is known by in the books, by its handle: as interception knows it, past all
+/// addresses.
+pub(crate) fn physical(handle: u64) -> u64 {
+    handle & !(1 << 62) | 1 << 63
+}

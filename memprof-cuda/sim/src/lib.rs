@@ -39,31 +39,31 @@
 //! Read when the library is loaded; a value that is none of those accepted is an error of [`load`] that says which are, and of `cuInit` where
 //! the library is loaded without it: `CUDA_SIM_DEVICES` (1), `CUDA_SIM_MEM` (bytes of each device, 256 MiB), `CUDA_SIM_POOLS` (1; 0: devices
 //! without memory pools), `CUDA_SIM_LOG` (0; 1: every call and its result on stderr), `CUDA_SIM_LIBRARY` (where the library is).
+//!
+//! # How it is built
+//!
+//! In layers, as `mod` declares them below: a module names only its own layer and those before it, in a folder only what its `mod.rs` declares
+//! before it, and methods stand in the layer of their type.
+//!
+//! | layer | what |
+//! |---|---|
+//! | `base` | settings, the types of the C border, what is said on stderr |
+//! | `model` | what the driver knows and does: no pointer, no exported function |
+//! | `cupti` | the callback side of CUPTI |
+//! | `driver` | the exported functions, by chapter of NVIDIA's manual |
+//! | `handle` | what a test loads and steers |
 
-mod abi;
-mod arena;
-mod array;
-mod books;
-mod context;
-mod control;
-mod copy;
+mod base;
+mod model;
+
 mod cupti;
-mod device;
-mod error;
-mod external;
-mod gate;
-mod kernel;
-mod load;
-mod memory;
-mod pool;
-mod settings;
-mod sim;
-mod state;
-mod stream;
-mod unsupported;
-mod vmm;
 
-pub use books::Usage;
-pub use kernel::{Dimensions, Kernel, buffer, parameter};
-pub use load::{Driver, LoadError, load, load_simulator};
-pub use sim::{Block, BlockKind, BlockSpace, Live, Sim};
+mod driver;
+
+mod handle;
+
+pub use base::error::LoadError;
+pub use handle::load::{Driver, load, load_simulator};
+pub use handle::sim::{Block, BlockKind, BlockSpace, Live, Sim};
+pub use model::books::Usage;
+pub use model::kernel::{Dimensions, Kernel, buffer, parameter};

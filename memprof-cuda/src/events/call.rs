@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use memprof_core::__allocator::blind;
 use memprof_core::Space;
 
-use super::{counts_no_longer, leave_to_interception};
+use super::interception::{self, counts_no_longer, leave_to_interception};
 
 /// What there is to know of a wrapper's call.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,6 +30,11 @@ thread_local! {
 /// The call that this thread is in.
 pub(super) fn current() -> Option<Call> {
     CALL.get()
+}
+
+/// Whether interception records what the driver does for this thread now.
+pub(crate) fn is_intercepted() -> bool {
+    current().map_or_else(interception::is_on, |call| call.intercepted)
 }
 
 /// Notes something about the call that this thread is in.

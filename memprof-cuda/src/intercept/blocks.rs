@@ -9,8 +9,8 @@ use dashmap::DashMap;
 use memprof_core::__allocator::{self, Released, blind};
 use memprof_core::{Space, record_alloc};
 
-use crate::events;
 use crate::scatter::Scattered;
+use crate::{events, spaces};
 
 /// What a block is known by. A device, managed or pinned address is itself: they share one address space, which ends
 /// far below bit 62. Handles, which are pointers into the driver's own memory or numbers, have a range of their own.
@@ -27,7 +27,7 @@ impl Key {
 
     /// Physical memory, by its `CUmemGenericAllocationHandle`.
     pub(super) fn physical(handle: u64) -> Self {
-        Self(events::physical(handle))
+        Self(spaces::physical(handle))
     }
 
     /// A `CUarray` or `CUmipmappedArray`.
@@ -133,9 +133,14 @@ pub(super) fn free(key: Key, mut spaces: impl Iterator<Item = Space>) -> Option<
     Some(Freed { key, held: None, released: Some(released) })
 }
 
-/// Records the free of a block that interception has seen, though it does not see the free. `None` for any other.
-pub(super) fn free_unseen(key: Key) -> Option<Freed> {
+/// The driver is about to free, in a [`WrapperCall`](events::WrapperCall): takes off the books what interception recorded at
+/// this address, if it does not see this call. Call [`Freed::restore`] on the result if the driver refuses.
+pub(crate) fn released_unseen(address: u64) -> Option<Freed> {
+    if events::is_intercepted() {
+        return None;
+    }
     LazyLock::get(&HELD)?;
+    let key = Key::address(address);
     take(key).map(|held| let_go(key, held))
 }
 

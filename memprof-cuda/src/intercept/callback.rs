@@ -11,13 +11,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use memprof_core::Space;
 
-use crate::intercept::blocks::{self, Held, Key};
-use crate::intercept::calls::{self, Call};
-use crate::intercept::contexts;
-use crate::intercept::ffi::{self, Arguments, CallbackData, Cupti, ResourceData};
-use crate::intercept::pending::{self, Free, Undo};
-use crate::intercept::physical;
-use crate::intercept::request::{self, Request, Until};
+use super::blocks::{self, Held, Key};
+use super::calls::{self, Call};
+use super::contexts;
+use super::ffi::{self, Arguments, CallbackData, Cupti, ResourceData};
+use super::pending::{self, Free, Undo};
+use super::physical;
+use super::request::{self, Request, Until};
 use crate::{events, oom, pools, spaces};
 
 const OUT_OF_MEMORY: u32 = 2;

@@ -59,7 +59,7 @@ pub(super) enum Call {
 
 /// A watched function.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct WatchedCall {
     /// `CUpti_driver_api_trace_cbid`.
     pub(super) id: u32,
     pub(super) name: &'static str,
@@ -68,8 +68,8 @@ pub(super) struct Watched {
     pub(super) call: Call,
 }
 
-const fn watched(id: u32, name: &'static str, bytes: usize, call: Call) -> Watched {
-    Watched { id, name, bytes, call }
+const fn watched(id: u32, name: &'static str, bytes: usize, call: Call) -> WatchedCall {
+    WatchedCall { id, name, bytes, call }
 }
 
 /// Every CUPTI since CUDA 11.3 knows the numbers up to this one; a library that does not cannot follow what programs
@@ -77,7 +77,7 @@ const fn watched(id: u32, name: &'static str, bytes: usize, call: Call) -> Watch
 pub(super) const LAST_REQUIRED: u32 = 616;
 
 /// The functions that are watched.
-pub(super) static WATCHED: [Watched; 51] = [
+pub(super) static WATCHED: [WatchedCall; 51] = [
     watched(243, "cuMemAlloc_v2", 16, Call::Device),
     watched(244, "cuMemAllocPitch_v2", 32, Call::Pitched),
     watched(598, "cuMemAllocAsync", 24, Call::Async),
@@ -146,7 +146,7 @@ static PLACES: [u8; HIGHEST + 1] = {
 };
 
 /// The watched function with this number.
-pub(super) fn watched_by(id: u32) -> Option<&'static Watched> {
+pub(super) fn watched_by(id: u32) -> Option<&'static WatchedCall> {
     let place = PLACES.get(id as usize).copied()?;
     WATCHED.get(usize::from(place).checked_sub(1)?)
 }

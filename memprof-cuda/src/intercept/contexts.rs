@@ -7,7 +7,7 @@ use dashmap::DashMap;
 use memprof_core::__allocator::blind;
 use memprof_core::Space;
 
-use crate::intercept::ffi::Cupti;
+use super::ffi::Cupti;
 use crate::scatter::Scattered;
 use crate::spaces;
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use libloading::Library;
 
+use super::ffi::Cupti;
 use crate::driver;
-use crate::intercept::ffi::Cupti;
 
 /// The names that the loader is asked for, newest first.
 #[cfg(not(windows))]

@@ -11,9 +11,9 @@ use dashmap::DashMap;
 use memprof_core::__allocator::{blind, unknown_free};
 use memprof_core::Space;
 
-use crate::intercept::blocks::Freed;
-use crate::intercept::contexts;
-use crate::intercept::physical::{self, Mapping};
+use super::blocks::Freed;
+use super::contexts;
+use super::physical::{self, Mapping};
 use crate::pools;
 use crate::scatter::Scattered;
 

@@ -4,11 +4,11 @@
 
 use memprof_core::Space;
 
-use crate::intercept::array::{Flat, Shape};
-use crate::intercept::blocks::Key;
-use crate::intercept::calls::Call;
-use crate::intercept::contexts::{self, Properties};
-use crate::intercept::ffi::{Arguments, Cupti};
+use super::array::{Flat, Shape};
+use super::blocks::Key;
+use super::calls::Call;
+use super::contexts::{self, Properties};
+use super::ffi::{Arguments, Cupti};
 
 /// An allocation that a call asks for.
 #[derive(Clone, Copy)]

@@ -8,8 +8,9 @@ use core::ptr;
 
 use memprof_core::__allocator::blind;
 
-use crate::intercept::contexts;
-use crate::{Error, driver};
+use super::contexts;
+use crate::driver;
+use crate::error::Error;
 
 type Context = *mut c_void;
 

@@ -1,54 +1,18 @@
-//! What the driver says of a device's memory, and why it says nothing.
+//! What the driver says of a device's memory.
 //!
 //! It is asked through a context that the program still holds, else through the device's primary context if anybody has
 //! it active: a context takes memory, so none is made for a question.
 
 #![expect(unsafe_code, reason = "the driver is asked")]
 
-use std::fmt;
 use std::sync::Arc;
 
 use cudarc::driver::{CudaContext, DriverError, result, sys};
 use memprof_core::Device;
 
 use super::current::{Current, Primary};
+use super::silence::Silence;
 use crate::{driver, pools};
-
-/// Why the driver cannot be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Silence {
-    /// There is none any more.
-    Gone,
-    /// Nobody has a context on the device.
-    NoContext,
-    /// The question came up within a call of the driver, where it may not be called.
-    InItsCall,
-    /// It gave this error.
-    Said(sys::CUresult),
-}
-
-impl fmt::Display for Silence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gone => f.write_str("the driver is gone"),
-            Self::NoContext => f.write_str("no context is left on the device"),
-            Self::InItsCall => f.write_str("the driver could not be asked within its own call"),
-            Self::Said(code) => write!(f, "the driver said {code:?}"),
-        }
-    }
-}
-
-impl From<DriverError> for Silence {
-    fn from(error: DriverError) -> Self {
-        match error.0 {
-            sys::CUresult::CUDA_ERROR_DEINITIALIZED => Self::Gone,
-            sys::CUresult::CUDA_ERROR_INVALID_CONTEXT | sys::CUresult::CUDA_ERROR_CONTEXT_IS_DESTROYED => {
-                Self::NoContext
-            }
-            code => Self::Said(code),
-        }
-    }
-}
 
 /// What the driver says of a device, by one of its contexts if the program holds any; and what is attributed just then.
 pub(super) fn ask(space: String, device: sys::CUdevice, context: Option<&Arc<CudaContext>>) -> Result<Device, Silence> {

@@ -4,7 +4,7 @@
 
 use cudarc::driver::{result, sys};
 
-use super::ask::Silence;
+use super::silence::Silence;
 use crate::driver;
 
 /// The context that is current on this thread, set back when this is dropped.

@@ -9,8 +9,8 @@ use cudarc::driver::sys::CUdeviceptr;
 use memprof_core::Space;
 
 use super::ledger::Ledger;
-use super::{ALLOCATION_ALIGNMENT, DeviceMemory};
-use crate::Error;
+use super::memory::{ALLOCATION_ALIGNMENT, DeviceMemory};
+use crate::error::Error;
 
 /// Aligns blocks of at least a threshold of bytes more than `upstream` does, by asking it for more.
 ///

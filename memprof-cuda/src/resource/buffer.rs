@@ -14,8 +14,10 @@ use cudarc::driver::{
     PushKernelArg, SyncOnDrop, ValidAsZeroBits,
 };
 
-use super::{CudaAsyncMemory, CudaMemory, DeviceMemory};
-use crate::Error;
+use super::cuda_async_memory::CudaAsyncMemory;
+use super::cuda_memory::CudaMemory;
+use super::memory::DeviceMemory;
+use crate::error::Error;
 
 /// `len` values of `T` on a device, from the resource `R`, to which they go back when this is dropped.
 ///

@@ -7,9 +7,9 @@ use cudarc::driver::sys::CUdeviceptr;
 use cudarc::driver::{CudaContext, CudaStream};
 use memprof_core::Space;
 
-use crate::Error;
+use crate::error::Error;
 use crate::events::{self, WrapperCall};
-use crate::intercept::Freed;
+use crate::intercept::{self, Freed};
 
 /// Makes the context current on this thread. Unlike `CudaContext::bind_to_thread` it leaves alone the error that
 /// cudarc keeps for its own next call.
@@ -53,7 +53,7 @@ pub(super) fn deallocate(
         };
     }
     let _call = WrapperCall::begin();
-    let released = events::released_unseen(pointer);
+    let released = intercept::released_unseen(pointer);
     bind(stream.context()).and_then(|()| call()).map_err(|error| {
         released.into_iter().for_each(Freed::restore);
         Error::call(format!("free {bytes} bytes of {space} at {pointer:#x}"), error)

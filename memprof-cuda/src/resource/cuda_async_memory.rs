@@ -8,8 +8,9 @@ use cudarc::driver::CudaStream;
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{CUdeviceptr, CUresult};
 
-use super::{DeviceMemory, call};
-use crate::Error;
+use super::call;
+use super::memory::DeviceMemory;
+use crate::error::Error;
 
 /// Device memory from the device's current memory pool, by `cuMemAllocAsync`: in the order of the stream, without
 /// waiting for it.

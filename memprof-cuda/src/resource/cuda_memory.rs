@@ -8,8 +8,9 @@ use cudarc::driver::CudaStream;
 use cudarc::driver::result;
 use cudarc::driver::sys::CUdeviceptr;
 
-use super::{DeviceMemory, call};
-use crate::Error;
+use super::call;
+use super::memory::DeviceMemory;
+use crate::error::Error;
 
 /// Device memory by `cuMemAlloc`: every event is a call of the driver that waits for the device.
 ///

@@ -9,8 +9,8 @@ use cudarc::driver::CudaStream;
 use cudarc::driver::sys::CUdeviceptr;
 use memprof_core::Space;
 
-use super::DeviceMemory;
-use crate::Error;
+use super::memory::DeviceMemory;
+use crate::error::Error;
 use crate::events::{self, WrapperCall};
 
 /// Asks `callback(bytes)` when `upstream` has not enough memory: `true` has the allocation tried again, `false` lets

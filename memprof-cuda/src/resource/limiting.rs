@@ -10,8 +10,8 @@ use cudarc::driver::sys::CUdeviceptr;
 use memprof_core::Space;
 
 use super::ledger::Ledger;
-use super::{ALLOCATION_ALIGNMENT, DeviceMemory};
-use crate::Error;
+use super::memory::{ALLOCATION_ALIGNMENT, DeviceMemory};
+use crate::error::Error;
 
 /// Lets at most so many bytes be allocated from `upstream` at once.
 ///

@@ -14,8 +14,8 @@ use memprof_core::__allocator::blind;
 use memprof_core::Space;
 
 use self::rows::{Action, Rows};
-use super::DeviceMemory;
-use crate::Error;
+use super::memory::DeviceMemory;
+use crate::error::Error;
 use crate::error::Kind;
 
 mod clock;

@@ -9,8 +9,9 @@ use cudarc::driver::result;
 use cudarc::driver::sys::{CUdeviceptr, CUmemAttach_flags};
 use memprof_core::Space;
 
-use super::{DeviceMemory, call};
-use crate::Error;
+use super::call;
+use super::memory::DeviceMemory;
+use crate::error::Error;
 
 /// Managed (unified) memory by `cuMemAllocManaged`, for all streams: the driver moves it to where it is used. Counted
 /// in the space `managed`.

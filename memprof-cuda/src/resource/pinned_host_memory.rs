@@ -10,8 +10,9 @@ use cudarc::driver::result;
 use cudarc::driver::sys::{CU_MEMHOSTALLOC_PORTABLE, CUdeviceptr};
 use memprof_core::Space;
 
-use super::{DeviceMemory, call};
-use crate::Error;
+use super::call;
+use super::memory::DeviceMemory;
+use crate::error::Error;
 
 /// Page-locked host memory by `cuMemHostAlloc`, which devices reach at the same address (unified addressing). Counted
 /// in the space `pinned`.

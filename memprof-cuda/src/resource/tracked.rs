@@ -11,11 +11,12 @@ use cudarc::driver::sys::CUdeviceptr;
 use memprof_core::__allocator::{blind, print_line, release, unknown_free};
 use memprof_core::Space;
 
-use super::DeviceMemory;
 use super::ledger::Ledger;
+use super::memory::DeviceMemory;
+use crate::error::Error;
 use crate::events::{self, Reporting};
 use crate::intercept::Freed;
-use crate::{Error, oom, reconcile};
+use crate::{intercept, oom, reconcile};
 
 mod outstanding;
 
@@ -193,7 +194,7 @@ impl<R: DeviceMemory> Tracked<R> {
     ) -> Result<(), Error> {
         // Another one in the same space may have released it: then there is nothing to release.
         let released = block.is_reported.then(|| release(block.space, pointer)).flatten();
-        let unseen = block.tells_of_free.then(|| events::released_unseen(pointer)).flatten();
+        let unseen = block.tells_of_free.then(|| intercept::released_unseen(pointer)).flatten();
         // SAFETY: the caller's promises are upstream's.
         let freed = events::freeing_known(|| unsafe { self.upstream.deallocate(pointer, block.bytes, stream) });
         if freed.is_err() {

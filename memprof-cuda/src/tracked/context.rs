@@ -7,8 +7,11 @@ use std::sync::Arc;
 
 use cudarc::driver::{CudaContext, DeviceRepr, DriverError, sys};
 
-use super::{TrackedPinnedSlice, TrackedStream, TrackedUnifiedSlice, managed, pinned};
-use crate::{Error, driver, reconcile};
+use super::managed::{self, TrackedUnifiedSlice};
+use super::pinned::{self, TrackedPinnedSlice};
+use super::stream::TrackedStream;
+use crate::error::Error;
+use crate::{driver, reconcile};
 
 /// A [`CudaContext`] whose streams are tracked, and whose pinned and managed memory memprof knows.
 ///

@@ -3,18 +3,17 @@
 #![expect(unsafe_code, reason = "cudarc's host slices and kernel arguments")]
 
 use std::mem::ManuallyDrop;
-use std::ops::{Deref, DerefMut};
+use std::ops::DerefMut;
 use std::sync::Arc;
 
 use cudarc::driver::sys::{self, CUdeviceptr};
-use cudarc::driver::{
-    CudaContext, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, DeviceSlice, HostSlice, LaunchArgs, PushKernelArg,
-    SyncOnDrop, UnifiedSlice,
-};
+use cudarc::driver::{CudaContext, DevicePtr as _, DeviceRepr, DeviceSlice as _, UnifiedSlice};
 use memprof_core::Space;
 
-use super::{allocate, bind, bytes_of, free};
-use crate::{Error, events, reconcile};
+use super::allocate::{allocate, bind, bytes_of};
+use super::free;
+use crate::error::Error;
+use crate::{events, reconcile};
 
 /// A [`UnifiedSlice`] whose bytes stand in the space `managed`, under who allocated it.
 ///
@@ -71,79 +70,14 @@ impl<T> Drop for TrackedUnifiedSlice<T> {
     }
 }
 
-impl<T> Deref for TrackedUnifiedSlice<T> {
-    type Target = UnifiedSlice<T>;
-
-    fn deref(&self) -> &UnifiedSlice<T> {
-        &self.slice
-    }
-}
-
 impl<T> DerefMut for TrackedUnifiedSlice<T> {
     fn deref_mut(&mut self) -> &mut UnifiedSlice<T> {
         &mut self.slice
     }
 }
 
-impl<T> std::fmt::Debug for TrackedUnifiedSlice<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TrackedUnifiedSlice").field("len", &self.slice.len()).finish_non_exhaustive()
-    }
-}
-
-impl<T> DeviceSlice<T> for TrackedUnifiedSlice<T> {
-    fn len(&self) -> usize {
-        self.slice.len()
-    }
-
-    fn stream(&self) -> &Arc<CudaStream> {
-        self.slice.stream()
-    }
-}
-
-impl<T> DevicePtr<T> for TrackedUnifiedSlice<T> {
-    fn device_ptr<'a>(&'a self, stream: &'a CudaStream) -> (CUdeviceptr, SyncOnDrop<'a>) {
-        self.slice.device_ptr(stream)
-    }
-}
-
-impl<T> DevicePtrMut<T> for TrackedUnifiedSlice<T> {
-    fn device_ptr_mut<'a>(&'a mut self, stream: &'a CudaStream) -> (CUdeviceptr, SyncOnDrop<'a>) {
-        self.slice.device_ptr_mut(stream)
-    }
-}
-
-impl<T> HostSlice<T> for TrackedUnifiedSlice<T> {
-    fn len(&self) -> usize {
-        self.slice.len()
-    }
-
-    unsafe fn stream_synced_slice<'a>(&'a self, stream: &'a CudaStream) -> (&'a [T], SyncOnDrop<'a>) {
-        // SAFETY: the caller's promise.
-        unsafe { self.slice.stream_synced_slice(stream) }
-    }
-
-    unsafe fn stream_synced_mut_slice<'a>(&'a mut self, stream: &'a CudaStream) -> (&'a mut [T], SyncOnDrop<'a>) {
-        // SAFETY: the caller's promise.
-        unsafe { self.slice.stream_synced_mut_slice(stream) }
-    }
-}
-
-// SAFETY: pushes what cudarc pushes for the slice in here, which lives as long as the borrow.
-unsafe impl<'a, 'b: 'a, T> PushKernelArg<&'b TrackedUnifiedSlice<T>> for LaunchArgs<'a> {
-    #[inline(always)]
-    fn arg(&mut self, arg: &'b TrackedUnifiedSlice<T>) -> &mut Self {
-        self.arg(&*arg.slice)
-    }
-}
-
-// SAFETY: as above.
-unsafe impl<'a, 'b: 'a, T> PushKernelArg<&'b mut TrackedUnifiedSlice<T>> for LaunchArgs<'a> {
-    #[inline(always)]
-    fn arg(&mut self, arg: &'b mut TrackedUnifiedSlice<T>) -> &mut Self {
-        self.arg(&mut *arg.slice)
-    }
-}
+device_memory!(TrackedUnifiedSlice);
+host_memory!(TrackedUnifiedSlice, UnifiedSlice);
 
 /// The address of a slice that nothing is done with: no use is noted, and whether its stream may use it now, which
 /// cudarc would leave in the context as an error, does not matter.

@@ -9,14 +9,13 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::sync::Arc;
 
 use cudarc::driver::sys::{self, CUdeviceptr};
-use cudarc::driver::{
-    CudaContext, CudaSlice, CudaStream, CudaView, CudaViewMut, DevicePtr, DevicePtrMut, DeviceRepr, DeviceSlice,
-    DriverError, LaunchArgs, PushKernelArg, SyncOnDrop,
-};
+use cudarc::driver::{CudaContext, CudaSlice, CudaStream, CudaView, CudaViewMut, DeviceRepr, DriverError};
 use memprof_core::Space;
 
-use super::{allocate, free, stream};
-use crate::{Error, driver, events, reconcile};
+use super::allocate::allocate;
+use super::{free, slice};
+use crate::error::Error;
+use crate::{driver, events, reconcile, spaces};
 
 const FUNCTIONS: &[&str] = &[
     "cuMemGetAllocationGranularity",
@@ -54,7 +53,7 @@ struct Physical {
 impl Physical {
     /// What the books know it by.
     fn key(self) -> u64 {
-        events::physical(self.handle)
+        spaces::physical(self.handle)
     }
 }
 
@@ -78,7 +77,7 @@ impl<T: DeviceRepr> TrackedMapping<T> {
         let (slice, physical) = allocate(space, rounded as u64, stream.context(), || {
             let (address, physical) = reserve(&properties, rounded)?;
             // SAFETY: mapped just now with at least these bytes; the caller sets the memory.
-            let slice = unsafe { stream::slice(stream, address, len) };
+            let slice = unsafe { slice::slice(stream, address, len) };
             slice.map(|slice| (slice, physical)).inspect_err(|_| {
                 let undone = unmap(address, rounded).and_then(|()| release(physical.handle));
                 stream.context().record_err(undone.and_then(|()| free_range(address, rounded)));
@@ -145,43 +144,7 @@ impl<T> std::fmt::Debug for TrackedMapping<T> {
     }
 }
 
-impl<T> DeviceSlice<T> for TrackedMapping<T> {
-    fn len(&self) -> usize {
-        self.slice.len()
-    }
-
-    fn stream(&self) -> &Arc<CudaStream> {
-        self.slice.stream()
-    }
-}
-
-impl<T> DevicePtr<T> for TrackedMapping<T> {
-    fn device_ptr<'a>(&'a self, stream: &'a CudaStream) -> (CUdeviceptr, SyncOnDrop<'a>) {
-        self.slice.device_ptr(stream)
-    }
-}
-
-impl<T> DevicePtrMut<T> for TrackedMapping<T> {
-    fn device_ptr_mut<'a>(&'a mut self, stream: &'a CudaStream) -> (CUdeviceptr, SyncOnDrop<'a>) {
-        self.slice.device_ptr_mut(stream)
-    }
-}
-
-// SAFETY: pushes what cudarc pushes for the slice in here, which lives as long as the borrow.
-unsafe impl<'a, 'b: 'a, T> PushKernelArg<&'b TrackedMapping<T>> for LaunchArgs<'a> {
-    #[inline(always)]
-    fn arg(&mut self, arg: &'b TrackedMapping<T>) -> &mut Self {
-        self.arg(&*arg.slice)
-    }
-}
-
-// SAFETY: as above.
-unsafe impl<'a, 'b: 'a, T> PushKernelArg<&'b mut TrackedMapping<T>> for LaunchArgs<'a> {
-    #[inline(always)]
-    fn arg(&mut self, arg: &'b mut TrackedMapping<T>) -> &mut Self {
-        self.arg(&mut *arg.slice)
-    }
-}
+device_memory!(TrackedMapping);
 
 /// Reserves a range and backs it; nothing is left behind by a failure.
 fn reserve(properties: &sys::CUmemAllocationProp, bytes: usize) -> Result<(CUdeviceptr, Physical), DriverError> {

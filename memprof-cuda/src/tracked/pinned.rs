@@ -3,14 +3,15 @@
 #![expect(unsafe_code, reason = "cudarc's host slices")]
 
 use std::mem::ManuallyDrop;
-use std::ops::Deref;
 use std::sync::Arc;
 
-use cudarc::driver::{CudaStream, DeviceRepr, DriverError, HostSlice, PinnedHostSlice, SyncOnDrop, ValidAsZeroBits};
+use cudarc::driver::{CudaStream, DeviceRepr, DriverError, HostSlice as _, PinnedHostSlice, ValidAsZeroBits};
 use memprof_core::Space;
 
-use super::{allocate, bind, bytes_of, free};
-use crate::{Error, events, reconcile};
+use super::allocate::{allocate, bind, bytes_of};
+use super::free;
+use crate::error::Error;
+use crate::{events, reconcile};
 
 /// A [`PinnedHostSlice`] whose bytes stand in the space `pinned`, under who allocated it.
 ///
@@ -88,32 +89,4 @@ impl<T> Drop for TrackedPinnedSlice<T> {
     }
 }
 
-impl<T> Deref for TrackedPinnedSlice<T> {
-    type Target = PinnedHostSlice<T>;
-
-    fn deref(&self) -> &PinnedHostSlice<T> {
-        &self.slice
-    }
-}
-
-impl<T> std::fmt::Debug for TrackedPinnedSlice<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TrackedPinnedSlice").field("len", &self.slice.len()).finish_non_exhaustive()
-    }
-}
-
-impl<T> HostSlice<T> for TrackedPinnedSlice<T> {
-    fn len(&self) -> usize {
-        self.slice.len()
-    }
-
-    unsafe fn stream_synced_slice<'a>(&'a self, stream: &'a CudaStream) -> (&'a [T], SyncOnDrop<'a>) {
-        // SAFETY: the caller's promise.
-        unsafe { self.slice.stream_synced_slice(stream) }
-    }
-
-    unsafe fn stream_synced_mut_slice<'a>(&'a mut self, stream: &'a CudaStream) -> (&'a mut [T], SyncOnDrop<'a>) {
-        // SAFETY: the caller's promise.
-        unsafe { self.slice.stream_synced_mut_slice(stream) }
-    }
-}
+host_memory!(TrackedPinnedSlice, PinnedHostSlice);

@@ -1,20 +1,20 @@
 //! Device memory that memprof knows.
 
-#![expect(unsafe_code, reason = "cudarc's kernel arguments")]
+#![expect(unsafe_code, reason = "the driver's memory, and cudarc's kernel arguments")]
 
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use cudarc::driver::sys::CUdeviceptr;
-use cudarc::driver::{
-    CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, DeviceSlice, DriverError, LaunchArgs, PushKernelArg,
-    SyncOnDrop,
-};
+use cudarc::driver::sys::{CUdeviceptr, CUresult};
+use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DeviceRepr, DeviceSlice, DriverError, result};
 use memprof_core::Space;
 
-use super::{free, stream};
-use crate::{Error, events, pools, reconcile, spaces};
+use super::allocate::{allocate, bind, bytes_of};
+use super::free;
+use crate::error::Error;
+use crate::{events, pools, reconcile, spaces};
 
 /// A [`CudaSlice`] whose bytes stand in the space of its device, `cuda:0`, under who allocated it.
 ///
@@ -106,8 +106,8 @@ impl<T: DeviceRepr> TrackedSlice<T> {
     pub fn try_clone(&self) -> Result<Self, Error> {
         let stream = self.slice.stream();
         // SAFETY: set on the next line.
-        let mut clone = unsafe { stream::alloc(stream, self.space(), self.slice.len()) }?;
-        stream::copied(self.slice.len(), stream.memcpy_dtod(self, &mut clone))?;
+        let mut clone = unsafe { alloc(stream, self.space(), self.slice.len()) }?;
+        copied(self.slice.len(), stream.memcpy_dtod(self, &mut clone))?;
         Ok(clone)
     }
 }
@@ -169,42 +169,60 @@ impl<T> std::fmt::Debug for TrackedSlice<T> {
     }
 }
 
-impl<T> DeviceSlice<T> for TrackedSlice<T> {
-    fn len(&self) -> usize {
-        self.slice.len()
-    }
+device_memory!(TrackedSlice);
 
-    fn stream(&self) -> &Arc<CudaStream> {
-        self.slice.stream()
-    }
+/// See [`TrackedStream::alloc`](super::TrackedStream::alloc).
+pub(super) unsafe fn alloc<T: DeviceRepr>(
+    stream: &Arc<CudaStream>,
+    space: Space,
+    len: usize,
+) -> Result<TrackedSlice<T>, Error> {
+    let bytes = bytes_of::<T>(space, len)?;
+    bind(stream.context(), space)?;
+    let _call = events::WrapperCall::begin();
+    let slice = allocate(space, bytes, stream.context(), || {
+        // The callback that asks for another try may have changed which one is current.
+        stream.context().bind_to_thread()?;
+        let address = if stream.context().has_async_alloc() {
+            // SAFETY: the stream is alive.
+            unsafe { result::malloc_async(stream.cu_stream(), bytes as usize) }
+        } else {
+            // SAFETY: a context is current.
+            unsafe { result::malloc_sync(bytes as usize) }
+        }?;
+        // SAFETY: allocated just now on this stream, for nobody else.
+        unsafe { slice(stream, address, len) }.inspect_err(|_| free::unused(stream, address))
+    })?;
+    Ok(TrackedSlice::allocated(slice, space))
 }
 
-impl<T> DevicePtr<T> for TrackedSlice<T> {
-    fn device_ptr<'a>(&'a self, stream: &'a CudaStream) -> (CUdeviceptr, SyncOnDrop<'a>) {
-        self.slice.device_ptr(stream)
+/// cudarc's slice of memory that the driver has just given; on an error the memory is still the caller's.
+///
+/// cudarc makes the slice's events last, and panics where the driver cannot. Whether it can is not asked beforehand:
+/// that would be two more calls of the driver for each slice, and no promise.
+///
+/// # Safety
+///
+/// - The address is an allocation of at least `len` elements, made on this stream, which nobody else frees.
+pub(super) unsafe fn slice<T>(
+    stream: &Arc<CudaStream>,
+    address: CUdeviceptr,
+    len: usize,
+) -> Result<CudaSlice<T>, DriverError> {
+    let context = stream.context();
+    if cfg!(panic = "abort") && context.is_event_tracking() {
+        // Such a panic is not caught, so it is asked after all.
+        context.new_event(None)?;
     }
+    // SAFETY: the caller's promise.
+    let made = catch_unwind(AssertUnwindSafe(|| unsafe { stream.upgrade_device_ptr(address, len) }));
+    // The panic has the driver's word only in its text: it is asked once more.
+    made.map_err(|_| context.new_event(None).err().unwrap_or(DriverError(CUresult::CUDA_ERROR_UNKNOWN)))
 }
 
-impl<T> DevicePtrMut<T> for TrackedSlice<T> {
-    fn device_ptr_mut<'a>(&'a mut self, stream: &'a CudaStream) -> (CUdeviceptr, SyncOnDrop<'a>) {
-        self.slice.device_ptr_mut(stream)
-    }
-}
-
-// SAFETY: pushes what cudarc pushes for the slice in here, which lives as long as the borrow.
-unsafe impl<'a, 'b: 'a, T> PushKernelArg<&'b TrackedSlice<T>> for LaunchArgs<'a> {
-    #[inline(always)]
-    fn arg(&mut self, arg: &'b TrackedSlice<T>) -> &mut Self {
-        self.arg(&*arg.slice)
-    }
-}
-
-// SAFETY: as above.
-unsafe impl<'a, 'b: 'a, T> PushKernelArg<&'b mut TrackedSlice<T>> for LaunchArgs<'a> {
-    #[inline(always)]
-    fn arg(&mut self, arg: &'b mut TrackedSlice<T>) -> &mut Self {
-        self.arg(&mut *arg.slice)
-    }
+/// What a copy of so many values on the device came to.
+pub(super) fn copied(len: usize, outcome: Result<(), DriverError>) -> Result<(), Error> {
+    outcome.map_err(|error| Error::call(format!("copy {len} values on the device"), error))
 }
 
 /// The address of a slice that nothing is done with: no read is noted.

@@ -3,17 +3,21 @@
 #![expect(unsafe_code, reason = "cudarc's methods that give unset memory are unsafe, and so are these")]
 
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use cudarc::driver::sys::{self, CUdeviceptr, CUresult};
-use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, HostSlice, ValidAsZeroBits, result};
+use cudarc::driver::sys::{self, CUdeviceptr};
+use cudarc::driver::{CudaStream, DevicePtr, DeviceRepr, DriverError, HostSlice, ValidAsZeroBits, result};
 use memprof_core::Space;
 
-use super::{TrackedMapping, TrackedPinnedSlice, TrackedSlice, TrackedUnifiedSlice, allocate, bind, bytes_of};
-use super::{free, managed, pinned};
+use super::allocate::{allocate, bind, bytes_of};
+use super::free;
+use super::managed::{self, TrackedUnifiedSlice};
+use super::mapping::TrackedMapping;
+use super::pinned::{self, TrackedPinnedSlice};
+use super::slice::{TrackedSlice, alloc, copied, slice};
+use crate::error::Error;
 use crate::reconcile::Watch;
-use crate::{Error, driver, events, pools, spaces};
+use crate::{driver, events, pools, spaces};
 
 /// A [`CudaStream`] whose allocations memprof knows: what [`TrackedExt::tracked`](super::TrackedExt::tracked) gives.
 ///
@@ -260,58 +264,4 @@ impl Deref for TrackedStream {
     fn deref(&self) -> &Arc<CudaStream> {
         &self.stream
     }
-}
-
-/// See [`TrackedStream::alloc`].
-pub(super) unsafe fn alloc<T: DeviceRepr>(
-    stream: &Arc<CudaStream>,
-    space: Space,
-    len: usize,
-) -> Result<TrackedSlice<T>, Error> {
-    let bytes = bytes_of::<T>(space, len)?;
-    bind(stream.context(), space)?;
-    let _call = events::WrapperCall::begin();
-    let slice = allocate(space, bytes, stream.context(), || {
-        // The callback that asks for another try may have changed which one is current.
-        stream.context().bind_to_thread()?;
-        let address = if stream.context().has_async_alloc() {
-            // SAFETY: the stream is alive.
-            unsafe { result::malloc_async(stream.cu_stream(), bytes as usize) }
-        } else {
-            // SAFETY: a context is current.
-            unsafe { result::malloc_sync(bytes as usize) }
-        }?;
-        // SAFETY: allocated just now on this stream, for nobody else.
-        unsafe { slice(stream, address, len) }.inspect_err(|_| free::unused(stream, address))
-    })?;
-    Ok(TrackedSlice::allocated(slice, space))
-}
-
-/// cudarc's slice of memory that the driver has just given; on an error the memory is still the caller's.
-///
-/// cudarc makes the slice's events last, and panics where the driver cannot. Whether it can is not asked beforehand:
-/// that would be two more calls of the driver for each slice, and no promise.
-///
-/// # Safety
-///
-/// - The address is an allocation of at least `len` elements, made on this stream, which nobody else frees.
-pub(super) unsafe fn slice<T>(
-    stream: &Arc<CudaStream>,
-    address: CUdeviceptr,
-    len: usize,
-) -> Result<CudaSlice<T>, DriverError> {
-    let context = stream.context();
-    if cfg!(panic = "abort") && context.is_event_tracking() {
-        // Such a panic is not caught, so it is asked after all.
-        context.new_event(None)?;
-    }
-    // SAFETY: the caller's promise.
-    let made = catch_unwind(AssertUnwindSafe(|| unsafe { stream.upgrade_device_ptr(address, len) }));
-    // The panic has the driver's word only in its text: it is asked once more.
-    made.map_err(|_| context.new_event(None).err().unwrap_or(DriverError(CUresult::CUDA_ERROR_UNKNOWN)))
-}
-
-/// What a copy of so many values on the device came to.
-pub(super) fn copied(len: usize, outcome: Result<(), DriverError>) -> Result<(), Error> {
-    outcome.map_err(|error| Error::call(format!("copy {len} values on the device"), error))
 }

@@ -1,0 +1,144 @@
+//! Memory pools: stream-ordered allocation, which happens at once.
+#![expect(unsafe_code, reason = "exports driver functions")]
+use std::ffi::{c_int, c_uint};
+
+use crate::base::abi::{AccessDescription, Code, Done, In, Location, Out, PoolProperties};
+use crate::driver::gate::{self, driver};
+use crate::model::block::Kind;
+use crate::model::pool::Pool;
+use crate::model::state::State;
+
+/// Allocates from a pool, or from the current one of the stream's device.
+fn allocate(state: &mut State, place: Out<u64>, bytes: usize, pool: Option<usize>, stream: usize) -> Done {
+    place.given()?;
+    let address = state.allocate_async(bytes as u64, pool, stream)?;
+    place.set(address)
+}
+
+driver! {
+    fn cuMemAllocAsync(place: Out<u64>, bytes: usize, stream: usize) [598] {
+        gate::with(|state| allocate(state, place, bytes, None, stream))
+    }
+
+    fn cuMemAllocFromPoolAsync(place: Out<u64>, bytes: usize, pool: usize, stream: usize) [611] {
+        gate::with(|state| allocate(state, place, bytes, Some(pool), stream))
+    }
+
+    fn cuMemFreeAsync(address: u64, stream: usize) [600] {
+        gate::with(|state| {
+            state.stream_context(stream)?;
+            if address == 0 {
+                return Ok(());
+            }
+            state.free(address, |kind| matches!(kind, Kind::Pooled(_) | Kind::Device))
+        })
+    }
+
+    fn cuMemPoolCreate(place: Out<usize>, properties: In<PoolProperties>) [607] {
+        gate::with(|state| {
+            place.given()?;
+            let properties = properties.get()?;
+            if properties.location.kind != Location::DEVICE {
+                return Err(Code::NOT_SUPPORTED);
+            }
+            let device = state.index(properties.location.id)?;
+            let handle = state.handle();
+            state.pools.insert(handle, Pool::new(device, properties.maximum as u64));
+            place.set(handle)
+        })
+    }
+
+    fn cuMemPoolDestroy(handle: usize) [608] {
+        gate::with(|state| {
+            if state.devices.iter().any(|device| device.default_pool == handle) {
+                return Err(Code::INVALID_VALUE);
+            }
+            let pool = state.pool(handle)?;
+            pool.is_destroyed = true;
+            pool.trim(0);
+            let is_empty = pool.used.now == 0;
+            for device in state.devices.iter_mut().filter(|device| device.current_pool == handle) {
+                device.current_pool = device.default_pool;
+            }
+            if is_empty {
+                state.pools.remove(&handle);
+            }
+            Ok(())
+        })
+    }
+
+    fn cuMemPoolTrimTo(handle: usize, keep: usize) {
+        gate::with(|state| {
+            state.pool(handle)?.trim(keep as u64);
+            Ok(())
+        })
+    }
+
+    fn cuMemPoolGetAttribute(handle: usize, attribute: c_uint, place: Out<u8>) {
+        gate::with(|state| {
+            let pool = state.pool(handle)?;
+            match attribute {
+                1..=3 => place.cast().set(pool.reuse[attribute as usize - 1]),
+                4 => place.cast().set(pool.threshold),
+                5 => place.cast().set(pool.reserved.now),
+                6 => place.cast().set(pool.reserved.high),
+                7 => place.cast().set(pool.used.now),
+                8 => place.cast().set(pool.used.high),
+                _ => Err(Code::INVALID_VALUE),
+            }
+        })
+    }
+
+    fn cuMemPoolSetAttribute(handle: usize, attribute: c_uint, value: In<u64>) {
+        gate::with(|state| {
+            let pool = state.pool(handle)?;
+            match attribute {
+                1..=3 => pool.reuse[attribute as usize - 1] = value.cast::<c_int>().get()?,
+                4 => pool.threshold = value.get()?,
+                // A high mark may only be set to 0: it begins anew from what there is.
+                6 if value.get()? == 0 => pool.reserved.high = pool.reserved.now,
+                8 if value.get()? == 0 => pool.used.high = pool.used.now,
+                _ => return Err(Code::INVALID_VALUE),
+            }
+            Ok(())
+        })
+    }
+
+    fn cuMemPoolSetAccess(handle: usize, _access: In<AccessDescription>, _count: usize) {
+        gate::with(|state| state.pool(handle).map(|_| ()))
+    }
+
+    fn cuMemPoolGetAccess(flags: Out<c_uint>, handle: usize, location: In<Location>) {
+        gate::with(|state| {
+            let device = state.pool(handle)?.device;
+            let location = location.get()?;
+            let is_own = location.kind == Location::DEVICE && usize::try_from(location.id) == Ok(device);
+            flags.set(if is_own { 3 } else { 0 })
+        })
+    }
+
+    fn cuDeviceGetDefaultMemPool(place: Out<usize>, device: c_int) {
+        gate::with(|state| {
+            let pool = state.device(device)?.default_pool;
+            if state.pools_supported { place.set(pool) } else { Err(Code::NOT_SUPPORTED) }
+        })
+    }
+
+    fn cuDeviceGetMemPool(place: Out<usize>, device: c_int) {
+        gate::with(|state| {
+            let pool = state.device(device)?.current_pool;
+            if state.pools_supported { place.set(pool) } else { Err(Code::NOT_SUPPORTED) }
+        })
+    }
+
+    fn cuDeviceSetMemPool(device: c_int, handle: usize) {
+        gate::with(|state| {
+            let device = state.index(device)?;
+            if state.pool(handle)?.device != device {
+                return Err(Code::INVALID_VALUE);
+            }
+            state.devices[device].current_pool = handle;
+            Ok(())
+        })
+    }
+}

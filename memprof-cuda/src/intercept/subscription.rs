@@ -1,0 +1,196 @@
+//! What is installed: which library is subscribed to, since when, and until when.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use memprof_core::__allocator::{blind, print_line};
+
+use super::ffi::{self, Cupti, Status, Subscriber};
+use super::library::{self, Place};
+use super::{blocks, callback, calls, contexts, pending, survey};
+use crate::error::{Error, Kind};
+use crate::{events, pools, reconcile};
+
+/// What is installed in this process.
+enum State {
+    No,
+    /// Until the guard is dropped.
+    Guarded(&'static Cupti, Subscriber),
+    /// The guard is dropped, and calls of wrappers are under way that count on it: until the last of them is over.
+    Ending(&'static Cupti, Subscriber),
+    /// For the life of the process.
+    Always,
+}
+
+static STATE: Mutex<State> = Mutex::new(State::No);
+
+/// The libraries that were loaded. A call that they have shown may still be under way, so they stay.
+static LOADED: Mutex<Vec<(Place, &'static Cupti)>> = Mutex::new(Vec::new());
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Subscribes to the first library that works, and begins to record. Gives whether it is for the caller to end it.
+pub(super) fn begin(places: impl FnOnce() -> Vec<Place>, always: bool) -> Result<bool, Error> {
+    let _blind = blind();
+    let mut state = state();
+    match &*state {
+        State::No => {}
+        State::Always => return Ok(false),
+        State::Ending(cupti, subscriber) => {
+            // Still subscribed, so nothing that it goes by is out of date.
+            let next = if always { State::Always } else { State::Guarded(cupti, *subscriber) };
+            pools::set_watching(true);
+            events::set_intercepted(true);
+            *state = next;
+            return Ok(!always);
+        }
+        State::Guarded(..) if always => return Ok(false),
+        State::Guarded(..) => {
+            return Err(problem(
+                "it is active in this process already: keep the one guard for as long as it is needed",
+            ));
+        }
+    }
+    let driver = survey::Driver::find()?;
+    let active = driver.active_primaries();
+    contexts::prepare();
+    blocks::prepare();
+    pending::prepare();
+    events::ends_with(end);
+    let (cupti, subscriber) = subscribe(places())?;
+    driver.learn(&active);
+    pools::set_watching(true);
+    events::set_intercepted(true);
+    reconcile::watch_all();
+    *state = if always { State::Always } else { State::Guarded(cupti, subscriber) };
+    Ok(!always)
+}
+
+/// The guard is gone: nothing is recorded from here on, but for the calls of wrappers that count on it.
+pub(super) fn leave() {
+    reconcile::interception_ends();
+    let mut state = state();
+    if let State::Guarded(cupti, subscriber) = *state {
+        pools::set_watching(false);
+        events::set_intercepted(false);
+        *state = State::Ending(cupti, subscriber);
+    }
+    drop(state);
+    end();
+}
+
+/// Ends the subscription of an interception whose guard is dropped, unless calls are under way that count on it: the
+/// last of them comes here again.
+fn end() {
+    let _blind = blind();
+    let mut state = state();
+    if let State::Ending(cupti, subscriber) = *state
+        && !events::is_counted_on()
+    {
+        *state = State::No;
+        if let Err(status) = cupti.unsubscribe(subscriber) {
+            print_line(&format!("memprof: cannot end the interception of CUDA: {}", cupti.text(status)));
+        }
+    }
+}
+
+fn problem(problem: impl Into<String>) -> Error {
+    Error::new(Kind::Interception { problem: problem.into() })
+}
+
+/// Tries the libraries in turn: a toolkit newer than the driver does not work, and an older one beside it may.
+fn subscribe(places: Vec<Place>) -> Result<(&'static Cupti, Subscriber), Error> {
+    let mut refusals: Vec<String> = Vec::new();
+    for place in places {
+        let refusal = match load(&place) {
+            None => continue,
+            Some(Err(refusal)) => refusal,
+            Some(Ok(cupti)) => match cupti.subscribe(callback::callback) {
+                Ok(subscriber) => match enable(cupti, subscriber) {
+                    Ok(()) => return Ok((cupti, subscriber)),
+                    Err(refusal) => {
+                        let _nothing_more_to_do = cupti.unsubscribe(subscriber);
+                        refusal
+                    }
+                },
+                Err(Status::MULTIPLE_SUBSCRIBERS) => return Err(problem(taken(cupti))),
+                Err(status) => refused(cupti, status),
+            },
+        };
+        if !refusals.contains(&refusal) {
+            refusals.push(refusal);
+        }
+    }
+    if refusals.is_empty() {
+        return Err(problem(format!(
+            "no CUPTI library (libcupti.so) in {}; it comes with the CUDA toolkit and with `pip install \
+             nvidia-cuda-cupti`: set CUDA_HOME or LD_LIBRARY_PATH, or name the file with intercept_with()",
+            library::SEARCHED
+        )));
+    }
+    Err(problem(refusals.join("; ")))
+}
+
+/// A library is loaded once, and is the same by all its names. `None`: there is none.
+fn load(place: &Place) -> Option<Result<&'static Cupti, String>> {
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, cupti)) = loaded.iter().find(|(known, _)| known == place) {
+        return Some(Ok(*cupti));
+    }
+    Some(place.load()?.map(|cupti| {
+        let known = loaded.iter().find(|(_, known)| known.is(&cupti)).map(|(_, known)| *known);
+        let cupti = known.unwrap_or_else(|| Box::leak(Box::new(cupti)));
+        loaded.push((place.clone(), cupti));
+        cupti
+    }))
+}
+
+/// Has all that is watched shown. A library that does not know a function that programs of its time call is too old.
+fn enable(cupti: &'static Cupti, subscriber: Subscriber) -> Result<(), String> {
+    for watched in &calls::WATCHED {
+        match cupti.enable(subscriber, ffi::DRIVER_API, watched.id) {
+            Ok(()) => {}
+            Err(Status::INVALID_PARAMETER) if watched.id > calls::LAST_REQUIRED => {}
+            Err(status) => {
+                return Err(format!(
+                    "{} does not show calls of {}: {}; use the CUPTI of CUDA 11.3 or later",
+                    named(cupti),
+                    watched.name,
+                    cupti.text(status)
+                ));
+            }
+        }
+    }
+    // Without the first, a primary context's last release is known by counting; without the others, a stream is taken for
+    // one of the current context.
+    for id in [ffi::CONTEXT_DESTROY_STARTING, ffi::STREAM_CREATED, ffi::STREAM_DESTROY_STARTING] {
+        let _better_if_it_can = cupti.enable(subscriber, ffi::RESOURCE, id);
+    }
+    Ok(())
+}
+
+fn named(cupti: &Cupti) -> String {
+    let version = cupti.version().map_or_else(|| "version unknown".to_owned(), |version| format!("version {version}"));
+    format!("CUPTI from {} ({version})", cupti.place)
+}
+
+fn taken(cupti: &Cupti) -> String {
+    format!(
+        "another tool is subscribed to CUPTI in this process: {}. Nsight Systems (nsys), Nsight Compute (ncu), cuda-gdb, \
+         compute-sanitizer and the profilers of PyTorch and TensorFlow do that; run without it, or record through \
+         memprof-cuda's tracked types instead. From CUDA 13.3 on, tools that allow it share CUPTI",
+        cupti.text(Status::MULTIPLE_SUBSCRIBERS)
+    )
+}
+
+fn refused(cupti: &Cupti, status: Status) -> String {
+    let advice = match status {
+        Status::NOT_INITIALIZED | Status::UNKNOWN | Status::NOT_COMPATIBLE => {
+            "the CUDA driver does not run or is older than this CUPTI: check it with `nvidia-smi`, and use the CUPTI of \
+             the CUDA version that it shows, or an older one"
+        }
+        _ => "this CUPTI cannot be used here",
+    };
+    format!("{}: {}: {advice}", named(cupti), cupti.text(status))
+}

@@ -1,0 +1,41 @@
+//! Why the driver says nothing.
+
+use std::fmt;
+
+use cudarc::driver::{DriverError, sys};
+
+/// Why the driver cannot be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// There is none any more.
+    Gone,
+    /// Nobody has a context on the device.
+    NoContext,
+    /// The question came up within a call of the driver, where it may not be called.
+    InItsCall,
+    /// It gave this error.
+    Said(sys::CUresult),
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("the driver is gone"),
+            Self::NoContext => f.write_str("no context is left on the device"),
+            Self::InItsCall => f.write_str("the driver could not be asked within its own call"),
+            Self::Said(code) => write!(f, "the driver said {code:?}"),
+        }
+    }
+}
+
+impl From<DriverError> for Silence {
+    fn from(error: DriverError) -> Self {
+        match error.0 {
+            sys::CUresult::CUDA_ERROR_DEINITIALIZED => Self::Gone,
+            sys::CUresult::CUDA_ERROR_INVALID_CONTEXT | sys::CUresult::CUDA_ERROR_CONTEXT_IS_DESTROYED => {
+                Self::NoContext
+            }
+            code => Self::Said(code),
+        }
+    }
+}

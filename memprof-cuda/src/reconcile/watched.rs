@@ -1,0 +1,203 @@
+//! The devices that snapshots report, and when their driver is asked.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use cudarc::driver::{CudaContext, result, sys};
+use memprof_core::__allocator;
+use memprof_core::Device;
+
+use super::ask::ask;
+use super::due;
+use super::silence::Silence;
+use crate::{driver, events, spaces};
+
+/// So many ends on a device have the driver asked; after that, a program that makes and drops its streams all the time
+/// has it asked only when that is [due] anyway.
+const ENDS: u64 = 1000;
+
+/// A device that snapshots report.
+struct Watched {
+    ordinal: usize,
+    device: sys::CUdevice,
+    contexts: Vec<Weak<CudaContext>>,
+    /// What the driver said last.
+    known: Device,
+    /// Tracked streams that are alive.
+    streams: u64,
+    /// How often they were none again, or a context lost what held it last.
+    ends: u64,
+}
+
+/// Whether devices are watched that no context of the program is known for.
+static ALL: AtomicBool = AtomicBool::new(false);
+
+static WATCHED: Mutex<Vec<Watched>> = Mutex::new(Vec::new());
+
+fn watched() -> MutexGuard<'static, Vec<Watched>> {
+    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Watched {
+    fn new(ordinal: usize, device: sys::CUdevice) -> Self {
+        let known = Device::of(spaces::of_device(u32::try_from(ordinal).unwrap_or(u32::MAX)).name().to_owned());
+        Self { ordinal, device, contexts: Vec::new(), known, streams: 0, ends: 0 }
+    }
+}
+
+/// Has snapshots report the device of this context from now on.
+pub(crate) fn watch(context: &Arc<CudaContext>) {
+    let _blind = __allocator::blind();
+    let ordinal = context.ordinal();
+    let mut all = watched();
+    let new = !all.iter().any(|known| known.ordinal == ordinal);
+    if new {
+        all.push(Watched::new(ordinal, context.cu_device()));
+    }
+    let Some(entry) = all.iter_mut().find(|known| known.ordinal == ordinal) else { return };
+    entry.contexts.retain(|context| context.strong_count() > 0);
+    if !entry.contexts.iter().any(|known| Weak::as_ptr(known) == Arc::as_ptr(context)) {
+        entry.contexts.push(Arc::downgrade(context));
+    }
+    drop(all);
+    if new {
+        __allocator::on_snapshot(devices);
+        refresh(ordinal);
+    }
+}
+
+/// Has snapshots report every device that is in use from now on, whoever uses it: interception knows of all.
+pub(crate) fn watch_all() {
+    ALL.store(true, Ordering::Relaxed);
+    __allocator::on_snapshot(devices);
+}
+
+/// Watches the devices that are there, if all are to be watched and the driver has started.
+fn find_all() {
+    if !ALL.load(Ordering::Relaxed) || events::is_in_callback() || driver::require(&[]).is_err() {
+        return;
+    }
+    for index in 0..result::device::get_count().unwrap_or(0) {
+        let (Ok(ordinal), Ok(device)) = (usize::try_from(index), result::device::get(index)) else { continue };
+        let mut all = watched();
+        if !all.iter().any(|known| known.ordinal == ordinal) {
+            all.push(Watched::new(ordinal, device));
+        }
+    }
+}
+
+/// A tracked stream, for as long as it is alive: the last one of a device to end has the driver asked.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    ordinal: usize,
+}
+
+impl Watch {
+    pub(crate) fn new(context: &Arc<CudaContext>) -> Self {
+        watch(context);
+        let watch = Self { ordinal: context.ordinal() };
+        watch.count(|entry| entry.streams += 1);
+        watch
+    }
+
+    fn count<R>(&self, change: impl FnOnce(&mut Watched) -> R) -> Option<R> {
+        watched().iter_mut().find(|known| known.ordinal == self.ordinal).map(change)
+    }
+}
+
+impl Clone for Watch {
+    fn clone(&self) -> Self {
+        self.count(|entry| entry.streams += 1);
+        Self { ordinal: self.ordinal }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let is_last = self.count(|entry| {
+            entry.streams -= 1;
+            entry.streams == 0
+        });
+        if is_last == Some(true) {
+            ends(self.ordinal);
+        }
+    }
+}
+
+/// Something tracked was allocated in this context, and recorded: the driver is asked, if that is due. Costs the
+/// reading of a coarse clock otherwise.
+pub(crate) fn allocated(context: &CudaContext) {
+    if memprof_core::is_enabled() && due::is_due(context.ordinal()) {
+        let _blind = __allocator::blind();
+        refresh(context.ordinal());
+    }
+}
+
+/// Something tracked in this context was freed, or ends: the driver is asked if that is due, or if nothing but the
+/// caller holds the context any more.
+pub(crate) fn freed(context: &CudaContext, is_last: bool) {
+    if is_last {
+        ends(context.ordinal());
+    } else {
+        allocated(context);
+    }
+}
+
+/// The driver is asked about a device before it may be too late.
+fn ends(ordinal: usize) {
+    let _blind = __allocator::blind();
+    let count = watched().iter_mut().find(|known| known.ordinal == ordinal).map(|entry| {
+        entry.ends += 1;
+        entry.ends
+    });
+    if memprof_core::is_enabled() && count.is_some_and(|count| count <= ENDS || due::is_due(ordinal)) {
+        refresh(ordinal);
+    }
+}
+
+/// The driver is asked about every watched device: interception ends.
+pub(crate) fn interception_ends() {
+    if memprof_core::is_enabled() {
+        let _blind = __allocator::blind();
+        devices();
+    }
+}
+
+/// Every watched device: the probe of snapshots.
+fn devices() -> Vec<Device> {
+    find_all();
+    let ordinals: Vec<usize> = watched().iter().map(|known| known.ordinal).collect();
+    ordinals.into_iter().filter_map(refresh).collect()
+}
+
+/// What the driver says of a device now; the last known values where it cannot be asked, zeros if it never could.
+fn refresh(ordinal: usize) -> Option<Device> {
+    if events::is_in_callback() {
+        // The driver may not be called here, nor a context ended, as dropping the last holder of one would.
+        let known = watched().iter().find(|known| known.ordinal == ordinal)?.known.clone();
+        return Some(last_known(known, Silence::InItsCall));
+    }
+    let (device, contexts, space) = watched().iter().find(|known| known.ordinal == ordinal).map(|known| {
+        let contexts: Vec<_> = known.contexts.iter().filter_map(Weak::upgrade).collect();
+        (known.device, contexts, known.known.space.clone())
+    })?;
+    due::asked(ordinal);
+    let said = ask(space, device, contexts.first());
+    // Perhaps the last holders of these contexts: they end with no lock held.
+    drop(contexts);
+    let mut all = watched();
+    let entry = all.iter_mut().find(|known| known.ordinal == ordinal)?;
+    match said {
+        Ok(said) => {
+            entry.known = said;
+            Some(entry.known.clone())
+        }
+        Err(silence) => Some(last_known(entry.known.clone(), silence)),
+    }
+}
+
+fn last_known(mut known: Device, silence: Silence) -> Device {
+    known.last_known = true;
+    known.silence = silence.to_string();
+    known
+}
