@@ -6,8 +6,8 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::hint::cold_path;
 use std::alloc::System;
 
+use crate::base::tags::{self, Tags};
 use crate::events::host::{self, Event};
-use crate::process::start::{self, Tags};
 use crate::thread::frame::Tag;
 
 /// A global allocator that reports every block to memprof and leaves the allocating to `A`.
@@ -65,7 +65,7 @@ impl<A> Alloc<A> {
         match self.always {
             _ if !cfg!(feature = "runtime") => Tags::WITHOUT,
             true => Tags::WITH,
-            false => start::tags(),
+            false => tags::tags(),
         }
     }
 }
@@ -154,7 +154,7 @@ impl<A: GlobalAlloc> Alloc<A> {
     #[cold]
     #[inline(never)]
     unsafe fn alloc_first(layout: Layout, this: &Self) -> *mut u8 {
-        start::decide_tags();
+        tags::decide();
         // SAFETY: handed on.
         unsafe { this.alloc(layout) }
     }
@@ -330,7 +330,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let tags = self.tags();
-        if tags.are_left_out() || !tags.are_written() && !start::decide_tags() {
+        if tags.are_left_out() || !tags.are_written() && !tags::decide() {
             // SAFETY: handed on unchanged.
             return unsafe { self.inner.alloc_zeroed(layout) };
         }

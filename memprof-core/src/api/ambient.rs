@@ -18,7 +18,7 @@ use crate::space::spaces::Space;
 use crate::thread::current;
 use crate::thread::frame::{Frame, Kind};
 use crate::thread::ledger::Ledger;
-use crate::thread::slot::Slot;
+use crate::thread::slot::{self, Slot};
 
 /// An ambient scope: it ends when this is dropped. See [`ambient`].
 #[must_use = "an ambient scope ends when it is dropped: bind it to a name"]
@@ -82,7 +82,7 @@ pub fn ambient(name: &str) -> Ambient {
     open.push(Open { id, shared, parent, marks });
     CURRENT.store(id, Ordering::Release);
     drop(open);
-    state::announce();
+    slot::announce();
     Ambient { id }
 }
 
@@ -113,7 +113,7 @@ fn end(is_ending: impl Fn(&Open) -> bool) {
     }
     CURRENT.store(open.last().map_or(0, |open| open.id), Ordering::Release);
     drop(open);
-    state::announce();
+    slot::announce();
     ended.iter().rev().for_each(Open::end);
 }
 

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::blind;
 use crate::base::platform;
-use crate::base::state;
+use crate::base::tags;
 use crate::observe::snapshot;
 use crate::process::start;
 
@@ -20,8 +20,8 @@ pub fn enable() {
         return;
     }
     let _blind = blind::enter();
-    state::switch(true);
-    if start::tags().are_left_out() && !SAID.swap(true, Ordering::Relaxed) {
+    start::switch(true);
+    if tags::tags().are_left_out() && !SAID.swap(true, Ordering::Relaxed) {
         platform::print_line(
             "memprof: host is not measured: the process started without MEMPROF=1, and its allocator is not Alloc::system().always()",
         );
@@ -34,12 +34,12 @@ pub fn enable() {
 /// freeing one still lowers what its owner and its space hold.
 pub fn disable() {
     let _blind = blind::enter();
-    state::switch(false);
+    start::switch(false);
 }
 
 /// Whether memprof measures: by `MEMPROF=1`, or since the last [`enable`].
 pub fn is_enabled() -> bool {
-    state::is_told_on()
+    start::is_announced_on()
 }
 
 /// Prints the report of a [`snapshot`](crate::snapshot()) to stdout, as far as stdout takes it: one that is closed is no

@@ -1,7 +1,7 @@
-//! The recorder's locks: whoever holds one is hidden from the recorder.
+//! The recorder's locks: whoever holds one is blind.
 //!
 //! What a thread allocates while it holds a lock would otherwise be recorded, and that may take the same lock. And a fork
-//! waits for hidden threads alone ([`fork`](crate::process::fork)).
+//! waits for blind threads alone ([`gate`](crate::base::gate)).
 
 use core::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -11,7 +11,7 @@ use crate::base::blind::{self, BlindGuard};
 /// A mutex that no panic poisons.
 pub(crate) struct Lock<T>(Mutex<T>);
 
-/// Holds a [`Lock`], and the thread hidden, until it is dropped.
+/// Holds a [`Lock`], and the thread blind, until it is dropped.
 pub(crate) struct Locked<'a, T> {
     // Given back before the thread is seen again.
     guard: MutexGuard<'a, T>,
@@ -57,21 +57,21 @@ impl<T> DerefMut for Locked<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::Lock;
-    use crate::thread::current::is_hidden;
+    use crate::base::blind::is_blind;
 
     #[test]
-    fn whoever_holds_a_lock_is_hidden() {
+    fn whoever_holds_a_lock_is_blind() {
         let lock = Lock::new(());
         let held = lock.lock();
-        assert!(is_hidden());
+        assert!(is_blind());
         assert!(lock.try_lock().is_none());
-        assert!(is_hidden(), "it is still held");
+        assert!(is_blind(), "it is still held");
         drop(held);
-        assert!(!is_hidden());
+        assert!(!is_blind());
         let held = lock.try_lock();
-        assert!(held.is_some() && is_hidden());
+        assert!(held.is_some() && is_blind());
         drop(held);
-        assert!(!is_hidden());
+        assert!(!is_blind());
     }
 
     #[test]
@@ -82,7 +82,7 @@ mod tests {
             panic!("while it is held");
         })
         .expect_err("it panics");
-        assert!(!is_hidden());
+        assert!(!is_blind());
         assert_eq!(*lock.lock(), 1);
         assert_eq!(lock.try_lock().map(|held| *held), Some(1));
     }

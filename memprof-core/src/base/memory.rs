@@ -11,7 +11,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::mem::ManuallyDrop;
 use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+use core::sync::atomic::{AtomicPtr, Ordering};
 use std::alloc::System;
 use std::thread::LocalKey;
 
@@ -196,144 +196,10 @@ fn empty_directory<T: Blank, const CHUNKS: usize>() -> Option<Owned<[StaticRef<[
     unsafe { Owned::zeroed() }
 }
 
-/// A 64-bit number that one thread writes, without locked instructions, and any thread may read.
-///
-/// Differences are taken with wrapping arithmetic, so it serves for signed numbers too.
-#[derive(Debug)]
-pub(crate) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(crate) const fn new(value: u64) -> Self {
-        Self(AtomicU64::new(value))
-    }
-
-    #[inline(always)]
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    #[inline(always)]
-    pub(crate) fn signed(&self) -> i64 {
-        self.get().cast_signed()
-    }
-
-    #[inline(always)]
-    pub(crate) fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
-    /// Adds `value` and gives the sum.
-    #[inline(always)]
-    pub(crate) fn add(&self, value: u64) -> u64 {
-        let sum = self.get().wrapping_add(value);
-        self.set(sum);
-        sum
-    }
-
-    #[inline(always)]
-    pub(crate) fn sub(&self, value: u64) -> u64 {
-        self.add(value.wrapping_neg())
-    }
-
-    /// Keeps the greater of what stands here and `value`, both unsigned.
-    #[inline(always)]
-    pub(crate) fn raise(&self, value: u64) {
-        if value > self.get() {
-            self.set(value);
-        }
-    }
-
-    /// Adds from any thread: for the one slot that several threads write.
-    pub(crate) fn add_shared(&self, value: u64) -> u64 {
-        self.0.fetch_add(value, Ordering::Relaxed).wrapping_add(value)
-    }
-}
-
-/// What lets a reader take a consistent copy of numbers that their owner keeps changing, without ever making the
-/// owner wait.
-///
-/// The owner brackets each change with [`open`](Self::open) and [`close`](Self::close): `begin` is ahead of `end`
-/// exactly while a change is under way. A reader sees `begin == end`, copies the numbers, and sees that `begin` is still
-/// the same: then nothing changed in between. Why that holds on any machine: the release fence after `begin` orders it
-/// before the change's stores, so a reader that saw one of those stores and then an acquire fence also sees `begin`; and
-/// the acquire load of `end` brings in all stores of the changes counted in it. One writer and plain loads and stores:
-/// there is no interleaving for loom to search that this argument does not cover.
-#[derive(Debug)]
-pub(crate) struct Sequence {
-    begin: AtomicU64,
-    end: AtomicU64,
-}
-
-impl Sequence {
-    pub(crate) const fn new() -> Self {
-        Self { begin: AtomicU64::new(0), end: AtomicU64::new(0) }
-    }
-
-    /// Begins a change, until [`close`](Self::close), and gives its number.
-    #[inline(always)]
-    pub(crate) fn open(&self) -> u64 {
-        let number = self.begin.load(Ordering::Relaxed) + 1;
-        self.begin.store(number, Ordering::Relaxed);
-        fence(Ordering::Release);
-        number
-    }
-
-    #[inline(always)]
-    pub(crate) fn close(&self) {
-        self.end.store(self.end.load(Ordering::Relaxed) + 1, Ordering::Release);
-    }
-
-    /// [`open`](Self::open) for a record that several threads change at once.
-    pub(crate) fn open_shared(&self) {
-        self.begin.fetch_add(1, Ordering::Relaxed);
-        fence(Ordering::Release);
-    }
-
-    /// [`close`](Self::close) for a record that several threads change at once.
-    pub(crate) fn close_shared(&self) {
-        self.end.fetch_add(1, Ordering::Release);
-    }
-
-    /// How many changes there were, if none is under way.
-    #[inline]
-    pub(crate) fn quiet(&self) -> Option<u64> {
-        let end = self.end.load(Ordering::Acquire);
-        (self.begin.load(Ordering::Acquire) == end).then_some(end)
-    }
-
-    /// Whether no further change has begun since there were so many; asked after an acquire fence.
-    #[inline]
-    pub(crate) fn is_still(&self, changes: u64) -> bool {
-        self.begin.load(Ordering::Relaxed) == changes
-    }
-
-    /// Copies with `copy` until nothing changed meanwhile, at most `tries` times. Gives the last copy, and whether it can
-    /// be trusted. Lets others run now and then, as an owner that is in the midst of a change for long was interrupted
-    /// there.
-    pub(crate) fn read<T>(&self, tries: u32, mut copy: impl FnMut() -> T) -> (T, bool) {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let before = self.quiet();
-            let words = copy();
-            fence(Ordering::Acquire);
-            if before.is_some_and(|changes| self.is_still(changes)) {
-                return (words, true);
-            }
-            if attempt >= tries {
-                return (words, false);
-            }
-            core::hint::spin_loop();
-            if attempt % 64 == 0 {
-                std::thread::yield_now();
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Blank, Counter, Owned, Sequence, StaticRef, Table};
+    use super::{Blank, Owned, StaticRef, Table};
+    use crate::base::counter::Counter;
 
     impl Blank for Counter {
         const BLANK: Self = Counter::new(0);
@@ -363,29 +229,5 @@ mod tests {
             Owned::new(Counter::new(2))
         };
         assert_eq!(PLACE.install(second).expect("memory").get(), 1);
-    }
-
-    #[test]
-    fn a_change_under_way_is_never_read() {
-        let sequence = Sequence::new();
-        sequence.open();
-        assert_eq!(sequence.read(3, || 1), (1, false));
-        sequence.close();
-        assert_eq!(sequence.read(3, || 1), (1, true));
-    }
-
-    #[test]
-    fn what_changes_while_it_is_copied_is_copied_again() {
-        let sequence = Sequence::new();
-        let mut copies = 0;
-        let copy = || {
-            copies += 1;
-            if copies <= 3 {
-                sequence.open();
-                sequence.close();
-            }
-            copies
-        };
-        assert_eq!(sequence.read(9, copy), (4, true));
     }
 }

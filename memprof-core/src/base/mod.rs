@@ -1,8 +1,11 @@
 //! Memory that never moves, numbers that one thread writes, locks, and what the system offers.
 
 pub(crate) mod memory;
+pub(crate) mod counter;
 pub(crate) mod tally;
 pub(crate) mod platform;
+pub(crate) mod gate;
 pub(crate) mod blind;
 pub(crate) mod lock;
 pub(crate) mod state;
+pub(crate) mod tags;

@@ -8,8 +8,9 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
+use crate::base::counter::{Counter, Sequence};
 use crate::base::lock::Lock;
-use crate::base::memory::{Blank, Counter, Sequence, StaticRef};
+use crate::base::memory::{Blank, StaticRef};
 use crate::base::tally::{TALLY_WORDS, TOTALS, Tally};
 use crate::lanes::captured::Shared;
 use crate::lanes::lane::Lane;

@@ -10,6 +10,7 @@ use crate::api::ambient;
 use crate::base::blind;
 use crate::base::lock::Lock;
 use crate::base::state;
+use crate::base::tags;
 use crate::events::host;
 use crate::lanes::activation::Account;
 use crate::lanes::lane::Lane;
@@ -22,7 +23,7 @@ use crate::snapshot::{HostState, Snapshot, SnapshotParts, SpaceData};
 use crate::space::mark;
 use crate::space::spaces::Space;
 use crate::thread::current;
-use crate::thread::slot::Slot;
+use crate::thread::slot::{self, Slot};
 
 use crate::observe::rows;
 use crate::observe::sums::{self, PathSums};
@@ -54,7 +55,7 @@ pub fn snapshot() -> Snapshot {
         slot.settle();
     }
     let paths = PathId::count();
-    let on = state::is_told_on();
+    let on = start::is_announced_on();
     let base = BASE.lock();
     let calls = read_calls(paths, &base.calls);
     let mut unread = 0;
@@ -64,7 +65,7 @@ pub fn snapshot() -> Snapshot {
         sorted_spaces().into_iter().map(|space| read_space(space, &calls, &base, &mut sums, &mut unread)).collect();
     drop(base);
     let host_events = spaces.first().is_some_and(|host| host.has_events);
-    let tags = start::tags();
+    let tags = tags::tags();
     let host = if host_events || tags.are_written() {
         HostState::Measured
     } else if tags.are_left_out() {
@@ -127,6 +128,7 @@ pub fn reset() {
     base.host_failures = host::failures();
     drop(base);
     state::next_epoch();
+    slot::announce();
     for space in Space::all().filter(|space| *space != Space::HOST) {
         mark::of(space).reset();
     }

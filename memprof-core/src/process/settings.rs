@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    base::tags::says_on,
     process::output::Output,
     record::Field,
     report::{Format, Options, one_line},
@@ -52,7 +53,7 @@ impl Settings {
     /// ignored, to be printed on stderr.
     pub(crate) fn read(variable: impl Fn(&str) -> Option<OsString>) -> (Settings, Vec<String>) {
         let mut reader = Reader { variable, problems: Vec::new() };
-        let enabled = reader.read("MEMPROF", "1, true, on, 0, false, off", switch);
+        let enabled = reader.read("MEMPROF", "1, true, on, 0, false, off", says_on);
         let output = reader.read("MEMPROF_OUTPUT", &accepted_outputs(), Output::parse);
         let order = reader.read("MEMPROF_ORDER", &accepted_fields("one of"), |value| Field::parse(value.trim()));
         let columns = reader.read("MEMPROF_COLUMNS", &accepted_fields("a comma-separated list of"), columns);
@@ -122,15 +123,6 @@ fn accepted_outputs() -> String {
 }
 
 const INTERVALS: &str = "a whole number from 1 and its unit, such as 500ms, 10s, 2m or 1h";
-
-/// `MEMPROF` itself. Asked by the allocator's first block too, so it does not allocate.
-pub(crate) fn switch(value: &str) -> Option<bool> {
-    let is_one_of = |words: [&str; 3]| words.iter().any(|word| value.trim().eq_ignore_ascii_case(word));
-    if is_one_of(["1", "true", "on"]) {
-        return Some(true);
-    }
-    is_one_of(["0", "false", "off"]).then_some(false)
-}
 
 fn columns(value: &str) -> Option<Vec<Field>> {
     value.split(',').map(|name| Field::parse(name.trim())).collect()

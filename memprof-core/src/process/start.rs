@@ -3,57 +3,20 @@
 //! That event may be an allocation before `main`, so nothing here uses the standard library's locks on the
 //! environment or on stderr.
 
-use core::sync::atomic::{AtomicBool, AtomicI8, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::OnceLock;
 
 use crate::base::blind;
+use crate::base::lock::Lock;
 use crate::base::platform;
 use crate::base::state;
-use crate::process::settings::{self, Settings, unknown_variables};
-
-static TAGS: AtomicI8 = AtomicI8::new(0);
-
-/// Whether blocks carry tags: negative, zero while that is to be decided, or positive, so that each allocation and free
-/// compares once.
-#[derive(Clone, Copy)]
-pub(crate) struct Tags(i8);
-
-impl Tags {
-    pub(crate) const WITHOUT: Self = Self(-1);
-    pub(crate) const WITH: Self = Self(1);
-
-    /// Decided: they do.
-    #[inline(always)]
-    pub(crate) fn are_written(self) -> bool {
-        self.0 > 0
-    }
-
-    /// Decided: they do not.
-    #[inline(always)]
-    pub(crate) fn are_left_out(self) -> bool {
-        self.0 < 0
-    }
-}
+use crate::process::settings::{Settings, unknown_variables};
+use crate::thread::slot;
 
 static BEGUN: AtomicBool = AtomicBool::new(false);
 /// Set when everything is decided: an `enable` before that would be undone.
 static DONE: AtomicBool = AtomicBool::new(false);
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
-
-/// Whether host blocks carry a tag in this process, of allocators that do not always write one.
-#[inline(always)]
-pub(crate) fn tags() -> Tags {
-    Tags(TAGS.load(Ordering::Relaxed))
-}
-
-/// Decides it, the same each time. Asked by the first allocation, so this must not allocate.
-#[cold]
-pub(crate) fn decide_tags() -> bool {
-    let with =
-        cfg!(feature = "runtime") && platform::with_variable(c"MEMPROF", |value| settings::switch(value) == Some(true));
-    TAGS.store(if with { Tags::WITH } else { Tags::WITHOUT }.0, Ordering::Relaxed);
-    with
-}
 
 /// The settings; read now if they have not been.
 pub(crate) fn settings() -> &'static Settings {
@@ -102,4 +65,32 @@ pub(crate) fn start() {
         crate::process::exit::arrange();
     }
     DONE.store(true, Ordering::Release);
+}
+
+/// Whether events are to be recorded, once the environment was read.
+#[cold]
+pub(crate) fn is_decided_on() -> bool {
+    if !state::is_decided() {
+        start();
+    }
+    state::is_on()
+}
+
+/// Whether events are recorded, for the program to know: whoever learned of it, from here or from one who asked here, goes
+/// by it.
+pub(crate) fn is_announced_on() -> bool {
+    is_decided_on();
+    state::is_announced_on()
+}
+
+/// Switches measuring on or off; does nothing if it is so already. Every thread was told when this returns.
+pub(crate) fn switch(on: bool) {
+    static ONE: Lock<()> = Lock::new(());
+    is_decided_on();
+    let _one = ONE.lock();
+    if state::is_on() != on {
+        state::set(on);
+        slot::announce();
+        state::set_announced(on);
+    }
 }

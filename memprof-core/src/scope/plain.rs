@@ -12,6 +12,7 @@ use crate::base::state;
 use crate::base::tally::{Counters, Tally};
 use crate::names::path::PathId;
 use crate::names::site::Site;
+use crate::process::start;
 use crate::share::open_frames::Stack;
 use crate::space::spaces::Space;
 use crate::thread::current::{self, Place};
@@ -208,10 +209,10 @@ pub(crate) fn ready() -> Option<&'static Slot> {
 #[cold]
 #[inline(never)]
 fn ready_slowly() -> Option<&'static Slot> {
-    if current::is_hidden() {
+    if blind::is_blind() {
         return None;
     }
-    if !state::is_decided_on() {
+    if !start::is_decided_on() {
         return None;
     }
     let Place::Slot(slot) = current::place() else { return None };

@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use crate::base::blind;
-use crate::base::memory::Counter;
+use crate::base::counter::Counter;
 use crate::base::tally::{Counters, Tally};
 use crate::lanes::lane::HandOver;
 use crate::space::spaces::Space;

@@ -6,8 +6,9 @@
 
 use core::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use crate::base::counter::Counter;
 use crate::base::lock::{Lock, Locked};
-use crate::base::memory::{Blank, Counter, Table};
+use crate::base::memory::{Blank, Table};
 use crate::names::path::{PATH_CHUNKS, PathId};
 use crate::space::spaces::{MOST_SPACES, Space};
 use crate::thread::slot::Slot;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::base::counter::Counter;
 use crate::base::lock::Lock;
-use crate::base::memory::{Blank, Counter, Known, StaticRef, leak};
+use crate::base::memory::{Blank, Known, StaticRef, leak};
 use crate::lanes::captured::Shared;
 use crate::lanes::lane::Lane;
 use crate::names::path::PathId;

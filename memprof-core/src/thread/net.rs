@@ -5,7 +5,8 @@
 //! those are rare, so the difference is kept here and an event has the ledger to change and nothing else. The net is
 //! published in steps of [`STEP`]; the ledger is told between which levels nobody has to look ([`Slot::watch`]).
 
-use crate::base::memory::{Blank, Counter};
+use crate::base::counter::Counter;
+use crate::base::memory::Blank;
 use crate::base::state;
 use crate::space::mark;
 use crate::space::spaces::Space;

@@ -1,7 +1,7 @@
 //! Reading what a thread records, from any thread and without ever making it wait.
 //!
 //! A thread writes its slot with plain stores. What it changes when scopes come and go stands between the two numbers
-//! of the slot's [`Sequence`](crate::base::memory::Sequence); an event shows in the [`Blocks`](crate::thread::ledger::Blocks) of
+//! of the slot's [`Sequence`](crate::base::counter::Sequence); an event shows in the [`Blocks`](crate::thread::ledger::Blocks) of
 //! its ledger that it is under way. A reader copies what it wants, and makes sure that neither was going on.
 
 use core::sync::atomic::{Ordering, fence};
@@ -78,7 +78,7 @@ impl Slot {
         const TRIES: u32 = 64;
         let numbers = [&row.alloc_bytes, &row.alloc_blocks, &row.freed_bytes, &row.freed_blocks];
         let ([alloc_bytes, alloc_blocks, freed_bytes, freed_blocks], _) =
-            self.read(&self.host, TRIES, || numbers.map(crate::base::memory::Counter::get));
+            self.read(&self.host, TRIES, || numbers.map(crate::base::counter::Counter::get));
         [alloc_bytes.wrapping_sub(freed_bytes), alloc_blocks.wrapping_sub(freed_blocks)]
     }
 }

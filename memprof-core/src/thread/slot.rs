@@ -15,11 +15,12 @@
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
 use crate::base::blind;
+use crate::base::counter::{Counter, Sequence};
+use crate::base::gate::Inside;
 use crate::base::lock::Lock;
-use crate::base::memory::{Blank, Counter, Known, Sequence, StaticRef, Table, leak};
+use crate::base::memory::{Blank, Known, StaticRef, Table, leak};
 use crate::lanes::lane::{HandOver, Lane};
 use crate::names::path::{PATH_CHUNKS, PathId};
-use crate::process::fork::Inside;
 use crate::space::spaces::{MOST_SPACES, Space};
 use crate::thread::frame::{Frame, Kind, SHARES, SPACES, Tag};
 use crate::thread::ledger::Ledger;
@@ -112,7 +113,7 @@ pub(crate) struct Slot {
     taken: AtomicBool,
     /// Whether blocks were freed here, or may be, that another thread allocated.
     mixed: AtomicBool,
-    /// Set while the thread is hidden; see [`fork`](crate::process::fork).
+    /// Set while the thread is blind.
     pub(crate) inside: Inside,
 }
 
@@ -146,6 +147,18 @@ const MOST_THREADS: usize = 1 << 16;
 
 static SLOTS: Table<StaticRef<Slot>, { MOST_THREADS / 64 }> = Table::new();
 static MADE: AtomicU32 = AtomicU32::new(0);
+
+/// Makes every thread take note, at its next event, of what the caller has changed: on or off, an epoch, an ambient scope.
+/// So the hot path looks at its own slot alone, and a thread goes to the cold path once for each change.
+///
+/// Each of the two writes first and reads then, with a fence of one total order in between (Dekker's argument): this
+/// writes the change and reads which slots there are, a thread makes or clears its slot's notice ([`Slot::begin_note`])
+/// and reads what there is to know. So either the slot is found here, and notified after the change, or its thread sees
+/// the change. A notice that is cleared by a swap brings the change that it was set for.
+pub(crate) fn announce() {
+    fence(Ordering::SeqCst);
+    Slot::all().for_each(Slot::notify);
+}
 
 impl Slot {
     /// A slot that no thread has, with a lane and zeroed counters; rows are those of the threads before.
@@ -234,7 +247,7 @@ impl Slot {
     }
 
     /// Begins taking note: whatever changes from now on notifies again. Why nothing is missed is argued at
-    /// [`state::announce`](crate::base::state::announce).
+    /// [`announce`].
     pub(crate) fn begin_note(&self) {
         self.notice.swap(0, Ordering::AcqRel);
         fence(Ordering::SeqCst);

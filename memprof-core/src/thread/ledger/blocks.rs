@@ -2,10 +2,11 @@
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
-use crate::base::memory::{Blank, Counter};
+use crate::base::counter::Counter;
+use crate::base::memory::Blank;
 
 /// An event changes `room` before, and `level` after, anything else that it changes; so `room + level == limit`
-/// exactly while no event is under way. That takes two stores an event, where a [`Sequence`](crate::base::memory::Sequence)
+/// exactly while no event is under way. That takes two stores an event, where a [`Sequence`](crate::base::counter::Sequence)
 /// beside these numbers would take two more. What changes them otherwise does so inside the slot's sequence.
 ///
 /// # Reading

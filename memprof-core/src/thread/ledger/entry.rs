@@ -1,6 +1,7 @@
 //! Entries: the sums of a ledger as they stood when a scope was entered.
 
-use crate::base::memory::{Blank, Counter, StaticRef};
+use crate::base::counter::Counter;
+use crate::base::memory::{Blank, StaticRef};
 use crate::thread::frame::{Frame, Kind};
 
 use super::row::Row;

@@ -1,6 +1,7 @@
 //! A thread's latest allocation in one space: a block that is freed while it is that was a temporary one.
 
-use crate::base::memory::{Blank, Counter};
+use crate::base::counter::Counter;
+use crate::base::memory::Blank;
 use crate::lanes::lane::Lane;
 use crate::thread::frame::Tag;
 

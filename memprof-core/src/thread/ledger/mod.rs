@@ -14,7 +14,8 @@
 
 use core::hint::cold_path;
 
-use crate::base::memory::{Blank, Counter, Known, StaticRef, Table, leak};
+use crate::base::counter::Counter;
+use crate::base::memory::{Blank, Known, StaticRef, Table, leak};
 use crate::base::tally::{Counters, Tally};
 use crate::lanes::lane::{HandOver, Lane};
 use crate::names::path::{PATH_CHUNKS, PathId};

@@ -1,6 +1,7 @@
 //! Rows: the sums of one path in one ledger.
 
-use crate::base::memory::{Blank, Counter};
+use crate::base::counter::Counter;
+use crate::base::memory::Blank;
 use crate::base::state;
 use crate::base::tally::{TOTALS, Tally};
 use crate::thread::frame::{NODE_OPEN, SITE_OPEN};

@@ -2,7 +2,7 @@
 //! that, show stores in another order, is kept from it by the fences that [`Blocks`] argues with.
 
 use super::{Blank as _, Blocks, Version};
-use crate::base::memory::Counter;
+use crate::base::counter::Counter;
 
 #[derive(Clone, Copy, Debug)]
 enum Event {

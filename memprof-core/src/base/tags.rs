@@ -1,0 +1,55 @@
+//! Whether host blocks carry a tag in this process.
+//!
+//! The first allocation of the process decides it from the environment, once for all blocks: nobody has to guess later
+//! whether there is a tag in front of a block. What a tag says is left to `lanes/tag`.
+
+use core::sync::atomic::{AtomicI8, Ordering};
+
+use crate::base::platform;
+
+static TAGS: AtomicI8 = AtomicI8::new(0);
+
+/// Whether blocks carry tags: negative, zero while that is to be decided, or positive, so that each allocation and free
+/// compares once.
+#[derive(Clone, Copy)]
+pub(crate) struct Tags(i8);
+
+impl Tags {
+    pub(crate) const WITHOUT: Self = Self(-1);
+    pub(crate) const WITH: Self = Self(1);
+
+    /// Decided: they do.
+    #[inline(always)]
+    pub(crate) fn are_written(self) -> bool {
+        self.0 > 0
+    }
+
+    /// Decided: they do not.
+    #[inline(always)]
+    pub(crate) fn are_left_out(self) -> bool {
+        self.0 < 0
+    }
+}
+
+/// Whether host blocks carry a tag, of allocators that do not always write one.
+#[inline(always)]
+pub(crate) fn tags() -> Tags {
+    Tags(TAGS.load(Ordering::Relaxed))
+}
+
+/// Decides it, the same each time. Asked by the first allocation, so this must not allocate.
+#[cold]
+pub(crate) fn decide() -> bool {
+    let with = cfg!(feature = "runtime") && platform::with_variable(c"MEMPROF", |value| says_on(value) == Some(true));
+    TAGS.store(if with { Tags::WITH } else { Tags::WITHOUT }.0, Ordering::Relaxed);
+    with
+}
+
+/// What a value of `MEMPROF` says; `None` if it is not one of those that are accepted. Does not allocate.
+pub(crate) fn says_on(value: &str) -> Option<bool> {
+    let is_one_of = |words: [&str; 3]| words.iter().any(|word| value.trim().eq_ignore_ascii_case(word));
+    if is_one_of(["1", "true", "on"]) {
+        return Some(true);
+    }
+    is_one_of(["0", "false", "off"]).then_some(false)
+}
