@@ -2,9 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub use memprof_core::{
-    Alloc, Ambient, Context, ContextGuard, Counters, Device, InContext, Measurement, PathRecord, Record, Scope, Site,
-    Snapshot, Space, Totals, TrackExt, Tracked, ambient, counters, disable, enable, is_enabled, print_memory_report,
-    record_alloc, record_alloc_failure, record_free, reset, snapshot,
+    Alloc, Ambient, Cell, Context, ContextGuard, Counters, Device, Field, Format, InContext, Measure, Measurement,
+    Options, PathRecord, Record, Report, Scope, Site, Snapshot, Space, Totals, TrackExt, Tracked, ambient, counters,
+    disable, enable, is_enabled, print_memory_report, record_alloc, record_alloc_failure, record_free, reset, snapshot,
 };
 #[cfg(feature = "cuda")]
 #[doc(inline)]

@@ -350,7 +350,8 @@ fn what_only_a_helper_did_in_a_space_is_in_what_its_opener_reads() {
     helper.run(move |_| memprof::record_alloc(space, 1, 10));
     helper.end();
     assert_eq!(six(opener.counters(space)), [10, 1, 10, 1, 10, 1]);
-    let records = memprof::snapshot().records(space);
+    let snapshot = memprof::snapshot();
+    let records = snapshot.records(space);
     let totals: Vec<_> = records.iter().map(|row| (row.memory_peak, row.memory_total)).collect();
     assert_eq!(totals, [(10, 10); 3]);
     drop(ambient);

@@ -67,10 +67,11 @@ fn events_leave_the_recorders_memory_where_it_was() {
             let _c = Scope::enter(sites[2]);
         }
     });
-    let rows = memprof::snapshot().records(space);
+    let snapshot = memprof::snapshot();
+    let rows = snapshot.records(space);
     let calls = rows.iter().find(|row| row.name == "memory a").expect("a row").ncalls;
     assert_eq!(calls, CALLS / 3 + WARM_ROUNDS * (CALLS / 3 / 100));
-    drop(rows);
+    drop(snapshot);
 
     hold("blocks of a named space", |part| {
         for address in 0..100_000 / part {

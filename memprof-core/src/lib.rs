@@ -6,9 +6,6 @@
 //!
 //! Without the feature `runtime` every name compiles and does nothing.
 
-mod record;
-mod snapshot;
-mod report;
 mod base;
 mod names;
 mod space;
@@ -21,6 +18,8 @@ mod observe;
 mod process;
 mod api;
 
+pub use memprof_report::{Cell, Device, Field, Format, Measure, Options, PathRecord, Record, Report, Snapshot, Totals};
+
 pub use api::alloc::Alloc;
 pub use api::ambient::{Ambient, ambient};
 pub use api::context::{Context, ContextGuard};
@@ -29,11 +28,8 @@ pub use api::future::{InContext, TrackExt, Tracked};
 pub use base::tally::Counters;
 pub use events::record::{record_alloc, record_alloc_failure, record_free};
 pub use names::site::Site;
-pub use observe::devices::Device;
 pub use observe::snapshot::{reset, snapshot};
-pub use record::{PathRecord, Record, Totals};
 pub use scope::plain::{Measurement, Scope, counters};
-pub use snapshot::Snapshot;
 pub use space::spaces::Space;
 
 /// What the macros name. Not part of the public surface.
@@ -71,7 +67,7 @@ pub mod __allocator {
     pub use crate::base::blind::{BlindGuard, enter as blind};
     pub use crate::base::platform::print_line;
     pub use crate::events::record::{Released, release, unknown_free};
-    pub use crate::observe::devices::on_snapshot;
+    pub use crate::observe::devices::{attribute_now, on_snapshot};
     pub use crate::process::start::cuda_setting;
     pub use crate::scope::plain::open_scopes;
 }

@@ -74,7 +74,8 @@ fn a_refused_free_of_a_thread_that_has_ended_leaves_the_block_with_its_owner() {
     .join()
     .expect("no panic");
     release(space, 1).expect("known").restore();
-    let record = &memprof_core::snapshot().records(space)[0];
+    let snapshot = memprof_core::snapshot();
+    let record = &snapshot.records(space)[0];
     assert_eq!((record.live, record.live_blocks), (100, 1));
     drop(release(space, 1).expect("known"));
     assert_eq!(memprof_core::snapshot().records(space)[0].live, 0);

@@ -16,8 +16,8 @@ const UNKNOWN: u32 = 999;
 
 /// What the path of this name owns on the device: bytes and blocks.
 fn owned_by(name: &str) -> (i64, i64) {
-    let records = memprof_core::snapshot().records(DEVICE());
-    let of_name = records.iter().find(|record| record.name == name);
+    let snapshot = memprof_core::snapshot();
+    let of_name = snapshot.records(DEVICE()).iter().find(|record| record.name == name);
     of_name.map_or((0, 0), |record| (record.live, record.live_blocks))
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn six(counters: Counters) -> [i64; 6] {
 /// The flat row of a site, by its name or its function's.
 pub(crate) fn row(snapshot: &Snapshot, space: Space, name: &str) -> Record {
     let rows = find_rows(snapshot, space, name);
-    let names = || snapshot.records(space).into_iter().map(|row| row.name).take(50).collect::<Vec<_>>();
+    let names = || snapshot.records(space).iter().map(|row| row.name.clone()).take(50).collect::<Vec<_>>();
     assert_eq!(rows.len(), 1, "one row is called {name:?}; these are there: {:?}", names());
     let row = rows.into_iter().next().expect("one row");
     // No activation holds more at once than it allocated.
@@ -40,7 +40,7 @@ pub(crate) fn row(snapshot: &Snapshot, space: Space, name: &str) -> Record {
 }
 
 pub(crate) fn find_rows(snapshot: &Snapshot, space: Space, name: &str) -> Vec<Record> {
-    snapshot.records(space).into_iter().filter(|row| is_called(&row.name, &row.function, name)).collect()
+    snapshot.records(space).iter().filter(|row| is_called(&row.name, &row.function, name)).cloned().collect()
 }
 
 /// By the whole name, or by the last segments of the function's: the tests' functions stand inside others.
@@ -50,14 +50,14 @@ fn is_called(name: &str, function: &str, wanted: &str) -> bool {
 
 /// The row of a path of the call tree, given by names from the outermost on.
 pub(crate) fn path(snapshot: &Snapshot, space: Space, names: &[&str]) -> Option<PathRecord> {
-    let mut tree = snapshot.tree(space);
+    let tree = snapshot.tree(space);
     let mut above = None;
     let mut at = None;
     for name in names {
         at = Some(tree.iter().position(|row| row.parent == above && is_called(&row.name, &row.function, name))?);
         above = at;
     }
-    at.map(|at| tree.swap_remove(at))
+    at.map(|at| tree[at].clone())
 }
 
 /// Calls, peak and total: the columns of the default report.

@@ -770,7 +770,7 @@ impl Runner {
         let mut flat = self.world.flat(space);
         let records = snapshot.records(space_of(space));
         assert!(records.is_sorted_by(|one, next| one.memory_peak >= next.memory_peak), "largest memory_peak first");
-        for record in &records {
+        for record in records {
             let Some(site) = names.iter().position(|name| *name == record.name) else { continue };
             let expected = flat.remove(&site).unwrap_or_default();
             self.compare_row(space, row(record), expected, &format!("row {site} of space {space}"));

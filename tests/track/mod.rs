@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 /// The one record with this function label (or name) in this test binary.
 pub(crate) fn record(function: &str) -> memprof::Record {
-    let mut records = memprof::snapshot().records("host");
+    let mut records = memprof::snapshot().records("host").to_vec();
     records.retain(|record| record.function == function);
     assert_eq!(records.len(), 1, "records named {function}: {records:?}");
     records.remove(0)

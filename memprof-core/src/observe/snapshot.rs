@@ -6,6 +6,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use memprof_report::__recorder::{HostState, SnapshotParts, SpaceData};
+use memprof_report::{PathRecord, Record, Snapshot, Totals};
+
 use crate::api::ambient;
 use crate::base::blind;
 use crate::base::lock::Lock;
@@ -18,8 +21,6 @@ use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::observe::devices;
 use crate::process::start;
-use crate::record::{PathRecord, Record, Totals};
-use crate::snapshot::{HostState, Snapshot, SnapshotParts, SpaceData};
 use crate::space::mark;
 use crate::space::spaces::Space;
 use crate::thread::current;
@@ -241,21 +242,20 @@ fn host_totals(sums: &mut Vec<PathSums>, base: &Base) -> (Totals, bool) {
     let blocks_total = add(|sums| sums.self_blocks.cast_signed());
     let recorded = mark::of(Space::HOST);
     let root = sums.first().copied().unwrap_or_default();
-    let totals = Totals {
-        live,
-        live_blocks,
-        peak: unsigned(peak.max(at_peak_level).max(live)),
-        peak_blocks: unsigned(peak_blocks.max(live_blocks)),
-        at_peak_level: unsigned(at_peak_level),
-        total: unsigned(total),
-        blocks_total: unsigned(blocks_total),
-        failed: host::failures().saturating_sub(base.host_failures),
-        unknown_frees: recorded.unknown_frees,
-        missed_frees: recorded.missed_frees,
-        no_scope_live: root.live(),
-        no_scope_total: root.self_total,
-        no_scope_at_peak: unsigned(root.at_peak),
-    };
+    let mut totals = Totals::default();
+    totals.live = live;
+    totals.live_blocks = live_blocks;
+    totals.peak = unsigned(peak.max(at_peak_level).max(live));
+    totals.peak_blocks = unsigned(peak_blocks.max(live_blocks));
+    totals.at_peak_level = unsigned(at_peak_level);
+    totals.total = unsigned(total);
+    totals.blocks_total = unsigned(blocks_total);
+    totals.failed = host::failures().saturating_sub(base.host_failures);
+    totals.unknown_frees = recorded.unknown_frees;
+    totals.missed_frees = recorded.missed_frees;
+    totals.no_scope_live = root.live();
+    totals.no_scope_total = root.self_total;
+    totals.no_scope_at_peak = unsigned(root.at_peak);
     let has_events =
         totals.blocks_total > 0 || totals.live_blocks != 0 || totals.failed > 0 || totals.unknown_frees > 0;
     (totals, has_events)
@@ -272,21 +272,20 @@ fn marked_totals(space: Space, sums: &mut Vec<PathSums>) -> (Totals, bool) {
         sums.at_peak_blocks = at_peak_blocks;
     });
     let root = sums.first().copied().unwrap_or_default();
-    let totals = Totals {
-        live: mark.live,
-        live_blocks: mark.live_blocks,
-        peak: unsigned(mark.peak),
-        peak_blocks: unsigned(mark.peak_blocks),
-        at_peak_level: unsigned(mark.peak),
-        total: mark.total,
-        blocks_total: mark.blocks_total,
-        failed: mark.failed,
-        unknown_frees: mark.unknown_frees,
-        missed_frees: mark.missed_frees,
-        no_scope_live: root.live(),
-        no_scope_total: mark.no_scope_total,
-        no_scope_at_peak: unsigned(root.at_peak),
-    };
+    let mut totals = Totals::default();
+    totals.live = mark.live;
+    totals.live_blocks = mark.live_blocks;
+    totals.peak = unsigned(mark.peak);
+    totals.peak_blocks = unsigned(mark.peak_blocks);
+    totals.at_peak_level = unsigned(mark.peak);
+    totals.total = mark.total;
+    totals.blocks_total = mark.blocks_total;
+    totals.failed = mark.failed;
+    totals.unknown_frees = mark.unknown_frees;
+    totals.missed_frees = mark.missed_frees;
+    totals.no_scope_live = root.live();
+    totals.no_scope_total = mark.no_scope_total;
+    totals.no_scope_at_peak = unsigned(root.at_peak);
     (totals, mark.has_events())
 }
 

@@ -1,10 +1,11 @@
 //! What was recorded for one path in one space, summed over the threads.
 
+use memprof_report::Record;
+
 use crate::base::state;
 use crate::base::tally::Tally;
 use crate::lanes::activation::Account;
 use crate::names::site::Site;
-use crate::record::Record;
 use crate::thread::ledger::{Ledger, Row};
 use crate::thread::slot::Slot;
 
@@ -225,25 +226,25 @@ impl PathSums {
     }
 
     pub(super) fn record(&self, site: &Site, calls: u64) -> Record {
-        Record {
-            name: site.full_name(),
-            file: site.file(),
-            line: site.line(),
-            function: site.label(),
-            ncalls: calls,
-            memory_peak: self.peak,
-            memory_total: self.sums.bytes,
-            blocks_total: self.sums.blocks,
-            self_total: self.self_total,
-            self_blocks: self.self_blocks,
-            reallocs: self.sums.reallocs,
-            failed: self.sums.failed,
-            live: self.live(),
-            live_blocks: self.live_blocks(),
-            at_peak: u64::try_from(self.at_peak).unwrap_or(0),
-            at_peak_blocks: u64::try_from(self.at_peak_blocks).unwrap_or(0),
-            temporary: self.temporary,
-            largest: self.largest,
-        }
+        let mut record = Record::default();
+        record.name = site.full_name();
+        record.file = site.file();
+        record.line = site.line();
+        record.function = site.label();
+        record.ncalls = calls;
+        record.memory_peak = self.peak;
+        record.memory_total = self.sums.bytes;
+        record.blocks_total = self.sums.blocks;
+        record.self_total = self.self_total;
+        record.self_blocks = self.self_blocks;
+        record.reallocs = self.sums.reallocs;
+        record.failed = self.sums.failed;
+        record.live = self.live();
+        record.live_blocks = self.live_blocks();
+        record.at_peak = u64::try_from(self.at_peak).unwrap_or(0);
+        record.at_peak_blocks = u64::try_from(self.at_peak_blocks).unwrap_or(0);
+        record.temporary = self.temporary;
+        record.largest = self.largest;
+        record
     }
 }

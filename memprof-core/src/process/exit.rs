@@ -9,13 +9,14 @@ use core::time::Duration;
 use std::panic::catch_unwind;
 use std::time::Instant;
 
+use memprof_report::Options;
+
 use crate::base::blind;
 use crate::base::lock::Lock;
 use crate::base::platform;
 use crate::observe::snapshot;
-use crate::process::output::{self, Output};
+use crate::process::output::Output;
 use crate::process::start::settings;
-use crate::report;
 use crate::thread::slot::{NO_KEY, Slot};
 
 /// The process that read the environment; a forked child is another one.
@@ -62,11 +63,11 @@ fn last_report() {
             }
             if let Err(problem) = written {
                 platform::print_line(&problem);
-                platform::print(&report::text(&snapshot::snapshot(), &settings.report));
+                platform::print(&text(&settings.report));
             }
         }
         None if forked => {}
-        None => platform::print(&report::text(&snapshot::snapshot(), &settings.report)),
+        None => platform::print(&text(&settings.report)),
     }
 }
 
@@ -77,9 +78,12 @@ fn is_forked() -> bool {
 fn write(output: &Output) -> Result<(), String> {
     let snapshot = snapshot::snapshot();
     let path = output.path(std::process::id(), is_forked());
-    let text = report::render(&snapshot, &settings().report, output.format())
-        .map_err(|error| format!("memprof: cannot render the report: {error}; it follows here"))?;
-    output::write(&path, &text)
+    let report = snapshot.report().options(settings().report.clone()).format(output.format());
+    report.write_to(path).map_err(|error| format!("memprof: {error}; it follows here"))
+}
+
+fn text(options: &Options) -> String {
+    snapshot::snapshot().report().options(options.clone()).to_string()
 }
 
 /// Starts the thread that writes the report every so often, if the environment asks for one. Called from the first

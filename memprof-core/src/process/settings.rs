@@ -8,12 +8,11 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    base::tags::says_on,
-    process::output::Output,
-    record::Field,
-    report::{Format, Options, one_line},
-};
+use memprof_report::__recorder::one_line;
+use memprof_report::{Field, Format, Options};
+
+use crate::base::tags::says_on;
+use crate::process::output::Output;
 
 #[cfg(test)]
 mod tests;
@@ -68,7 +67,9 @@ impl Settings {
         let cuda = reader
             .read("MEMPROF_CUDA", "intercept", |value| value.trim().eq_ignore_ascii_case("intercept").then_some(true));
 
-        let report = Options { order: order.unwrap_or(Options::default().order), columns, rows };
+        let mut report = Options::default();
+        report.order = order.unwrap_or(report.order);
+        (report.columns, report.rows) = (columns, rows);
         let (enabled, intercept_cuda) = (enabled.unwrap_or(false), cuda.unwrap_or(false));
         let settings = Settings { enabled, output, interval, intercept_cuda, report };
         (settings, reader.problems)
@@ -119,7 +120,7 @@ fn accepted_fields(how_many: &str) -> String {
 }
 
 fn accepted_outputs() -> String {
-    format!("a file name in UTF-8 that ends in one of {}", Format::ENDINGS)
+    format!("a file name in UTF-8 that ends in one of {}", Format::endings())
 }
 
 const INTERVALS: &str = "a whole number from 1 and its unit, such as 500ms, 10s, 2m or 1h";

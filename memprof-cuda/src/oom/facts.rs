@@ -101,7 +101,7 @@ fn owners(snapshot: &Snapshot, space: Space) -> Vec<Owner> {
     let tree = snapshot.tree(space);
     let held = tree.iter().enumerate().filter(|(_, record)| record.live > 0);
     let mut owners: Vec<Owner> = held
-        .map(|(index, record)| Owner { path: path(&tree, index), bytes: record.live, blocks: record.live_blocks })
+        .map(|(index, record)| Owner { path: path(tree, index), bytes: record.live, blocks: record.live_blocks })
         .collect();
     let totals = snapshot.totals(space);
     if totals.no_scope_live > 0 {

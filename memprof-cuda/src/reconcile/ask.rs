@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use cudarc::driver::{CudaContext, DriverError, result, sys};
-use memprof_core::Device;
+use memprof_core::{__allocator, Device};
 
 use super::current::{Current, Primary};
 use super::silence::Silence;
@@ -31,7 +31,7 @@ pub(super) fn ask(space: String, device: sys::CUdevice, context: Option<&Arc<Cud
     said.used = total.saturating_sub(free) as u64;
     // A device without pools has nothing in reserve.
     let _ = ask_pools(device, &mut said);
-    said.asked_now();
+    __allocator::attribute_now(&mut said);
     Ok(said)
 }
 

@@ -69,7 +69,7 @@ pub(crate) const DEVICE: &str = "cuda:0";
 
 /// The row of the run-time name `name`; zeros if there is none.
 pub(crate) fn record(space: impl AsRef<str>, name: &str) -> Option<Record> {
-    memprof_core::snapshot().records(space).into_iter().find(|record| record.name == name)
+    memprof_core::snapshot().records(space).iter().find(|record| record.name == name).cloned()
 }
 
 pub(crate) fn totals(space: impl AsRef<str>) -> Totals {

@@ -310,7 +310,7 @@ fn run(seed: u64, mut beside: impl FnMut()) -> [[Expected; SITES]; 2] {
 fn assert_nothing_is_live(snapshot: &Snapshot) {
     for name in NAMES {
         for space in [Space::HOST, space()] {
-            let live = snapshot.records(space).into_iter().find(|row| row.name == name);
+            let live = snapshot.records(space).iter().find(|row| row.name == name);
             let live = live.map_or((0, 0), |row| (row.live, row.live_blocks));
             assert_eq!(live, (0, 0), "{name} in {space}");
         }

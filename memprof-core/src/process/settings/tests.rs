@@ -1,7 +1,9 @@
 use std::{ffi::OsString, time::Duration};
 
 use super::{Settings, distance, unknown_variables};
-use crate::{process::output::Output, record::Field, report::Options};
+use memprof_report::{Field, Options};
+
+use crate::process::output::Output;
 
 const FIELDS: &str = "name, file, line, function, ncalls, memory_peak, memory_total, blocks_total, self_total, self_blocks, reallocs, failed, live, live_blocks, at_peak, at_peak_blocks, temporary, largest";
 
@@ -58,12 +60,14 @@ fn good_values_are_taken() {
     ]);
     assert_eq!(problems, [""; 0]);
     let columns = Some(vec![Field::Ncalls, Field::AtPeak, Field::Name]);
+    let mut report = Options::default();
+    (report.order, report.columns, report.rows) = (Field::Live, columns, Some(20));
     let expected = Settings {
         enabled: true,
         output: Output::parse("dir x/%p.JSON"),
         interval: Some(Duration::from_millis(500)),
         intercept_cuda: true,
-        report: Options { order: Field::Live, columns, rows: Some(20) },
+        report,
     };
     assert_eq!(settings, expected);
 }
@@ -98,8 +102,8 @@ fn a_bad_switch_is_one_line() {
 
 #[test]
 fn a_bad_output_is_one_line() {
-    let line = problem("MEMPROF_OUTPUT", "a\nb.html");
-    let expected = r"memprof: MEMPROF_OUTPUT=‘a\nb.html’ is ignored; accepted: a file name in UTF-8 that ends in one of .txt, .json, .csv, .md";
+    let line = problem("MEMPROF_OUTPUT", "a\nb.doc");
+    let expected = r"memprof: MEMPROF_OUTPUT=‘a\nb.doc’ is ignored; accepted: a file name in UTF-8 that ends in one of .txt, .json, .csv, .md";
     assert_eq!(line, expected);
     problem("MEMPROF_OUTPUT", "report");
     problem("MEMPROF_OUTPUT", "report.%p");
@@ -171,7 +175,7 @@ fn an_interval_is_a_number_and_its_unit() {
 fn an_interval_needs_an_output_that_is_taken() {
     let without = "memprof: MEMPROF_INTERVAL=‘10s’ is ignored; accepted: only together with MEMPROF_OUTPUT";
     assert_eq!(problem("MEMPROF_INTERVAL", "10s"), without);
-    let (settings, problems) = read(&[("MEMPROF_INTERVAL", "10s"), ("MEMPROF_OUTPUT", "a.html")]);
+    let (settings, problems) = read(&[("MEMPROF_INTERVAL", "10s"), ("MEMPROF_OUTPUT", "a.doc")]);
     assert_eq!(settings, Settings::default());
     assert_eq!((problems.len(), problems[1].as_str()), (2, without));
 }

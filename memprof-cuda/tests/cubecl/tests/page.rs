@@ -19,7 +19,7 @@ fn given_out(sim: Sim) -> (u64, u64) {
 
 /// Live bytes and blocks of a row in `cuda:0`.
 fn row(snapshot: &Snapshot, name: &str) -> Option<(i64, i64)> {
-    let tree: Vec<PathRecord> = snapshot.tree(Space::device(0));
+    let tree: &[PathRecord] = snapshot.tree(Space::device(0));
     tree.iter().find(|row| row.name == name).map(|row| (row.live, row.live_blocks))
 }
 

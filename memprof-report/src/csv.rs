@@ -3,21 +3,19 @@
 //! The first line names the columns: `space`, then the record's fields under their own names. Numbers are
 //! plain, texts are quoted where they must be. Rows are never left out; totals and notes are not in it.
 
-use std::io;
+use std::io::{self, Write};
 
-use super::{
-    Options,
-    content::{ordered, shown_spaces},
-};
 use crate::{
+    content::{ordered, shown_spaces},
+    options::Options,
     record::{Cell, Field},
     snapshot::Snapshot,
 };
 
-/// The report as CSV, by default with every field.
-pub(super) fn csv(snapshot: &Snapshot, options: &Options) -> io::Result<String> {
+/// Writes the report as CSV, by default with every field.
+pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let columns = options.columns.as_deref().unwrap_or(Field::ALL);
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut writer = ::csv::Writer::from_writer(out);
     writer.write_field("space")?;
     writer.write_record(columns.iter().map(|field| field.name()))?;
     for space in shown_spaces(snapshot) {
@@ -26,8 +24,7 @@ pub(super) fn csv(snapshot: &Snapshot, options: &Options) -> io::Result<String> 
             writer.write_record(columns.iter().map(|field| plain(field.cell(record))))?;
         }
     }
-    let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
-    String::from_utf8(bytes).map_err(io::Error::other)
+    writer.flush()
 }
 
 fn plain(cell: Cell<'_>) -> String {

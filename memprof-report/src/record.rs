@@ -6,8 +6,6 @@
 
 use std::cmp::Ordering;
 
-use serde::{Deserialize, Serialize};
-
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +27,8 @@ macro_rules! record_fields {
         /// All activations of the site are summed up here, on whatever path they were entered. Bytes are
         /// those that the program asked for. memprof's own memory is in no number.
         #[non_exhaustive]
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[cfg_attr(feature = "formats", derive(serde::Serialize, serde::Deserialize))]
         pub struct Record {
             $($(#[$doc])+ pub $field: $type,)+
         }
@@ -39,43 +38,46 @@ macro_rules! record_fields {
         /// A path is the sites that were open, outermost first; its record is about the innermost one. The
         /// fields are [`Record`]'s.
         #[non_exhaustive]
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[cfg_attr(feature = "formats", derive(serde::Serialize, serde::Deserialize))]
         pub struct PathRecord {
             $($(#[$doc])+ pub $field: $type,)+
-            /// The path around this one, as an index into the same `Vec` and lower than this record's own;
+            /// The path around this one, as an index into the same slice and lower than this record's own;
             /// `None` at the root.
             pub parent: Option<usize>,
         }
 
         impl PathRecord {
             /// The node of `record`'s innermost site, below `parent`.
-            pub(crate) fn new(record: Record, parent: Option<usize>) -> PathRecord {
+            #[doc(hidden)]
+            pub fn new(record: Record, parent: Option<usize>) -> PathRecord {
                 PathRecord { $($field: record.$field,)+ parent }
             }
         }
 
         /// One field of a [`Record`]: what a report is ordered by, or shows in a column.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Field {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Field {
             $($(#[$doc])+ $variant,)+
         }
 
         impl Field {
             /// Every field, in the order of the struct.
-            pub(crate) const ALL: &[Field] = &[$(Field::$variant),+];
+            pub const ALL: &[Field] = &[$(Field::$variant),+];
 
             /// The field's own name in [`Record`].
-            pub(crate) fn name(self) -> &'static str {
+            pub fn name(self) -> &'static str {
                 match self { $(Field::$variant => stringify!($field),)+ }
             }
 
             /// What the legend of a report says of it.
-            pub(crate) fn meaning(self) -> &'static str {
+            pub fn meaning(self) -> &'static str {
                 match self { $(Field::$variant => $meaning,)+ }
             }
 
             /// This field's value in `record`.
-            pub(crate) fn cell(self, record: &Record) -> Cell<'_> {
+            pub fn cell(self, record: &Record) -> Cell<'_> {
                 match self { $(Field::$variant => Cell::from(&record.$field),)+ }
             }
         }
@@ -124,13 +126,13 @@ record_fields! {
 
 impl Field {
     /// The field of this name; the name's own column title `filename:lineno(function)` is one too.
-    pub(crate) fn parse(name: &str) -> Option<Field> {
+    pub fn parse(name: &str) -> Option<Field> {
         let mut fields = Field::ALL.iter().copied();
         fields.find(|field| field.name() == name || field.title() == name)
     }
 
     /// What stands above the field's column in a report for people.
-    pub(crate) fn title(self) -> &'static str {
+    pub fn title(self) -> &'static str {
         match self {
             Field::Name => "filename:lineno(function)",
             field => field.name(),
@@ -143,7 +145,8 @@ impl Field {
 /// The blocks allocated outside any scope are in every number; `no_scope_live`, `no_scope_total` and
 /// `no_scope_at_peak` are their part of it.
 #[non_exhaustive]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "formats", derive(serde::Serialize, serde::Deserialize))]
 pub struct Totals {
     /// Bytes live at the snapshot.
     pub live: i64,
@@ -177,7 +180,7 @@ pub struct Totals {
 
 /// The value of one [`Field`] in one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cell<'a> {
+pub enum Cell<'a> {
     /// Bytes, blocks or calls.
     Amount(i128),
     /// A line in a source file: a place, not an amount.
@@ -189,7 +192,7 @@ pub(crate) enum Cell<'a> {
 impl Cell<'_> {
     /// The place of this cell beside another one of the same field, in a report ordered by that field:
     /// amounts greatest first, all else ascending.
-    pub(crate) fn rank(&self, other: &Cell<'_>) -> Ordering {
+    pub fn rank(&self, other: &Cell<'_>) -> Ordering {
         match (self, other) {
             (Cell::Amount(a), Cell::Amount(b)) => b.cmp(a),
             (Cell::Line(a), Cell::Line(b)) => a.cmp(b),

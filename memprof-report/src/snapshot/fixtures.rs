@@ -1,4 +1,4 @@
-//! Small snapshots for the tests of this crate's output side.
+//! Small snapshots for this crate's tests.
 
 use super::{HostState, Snapshot, SnapshotParts, SpaceData};
 use crate::record::{PathRecord, Record, Totals};

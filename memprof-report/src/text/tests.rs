@@ -1,8 +1,7 @@
-use super::text;
 use crate::{
-    observe::devices::Device,
+    device::Device,
+    options::Options,
     record::{Field, Record},
-    report::Options,
     snapshot::{
         HostState, Snapshot, SnapshotParts,
         fixtures::{contract_example, measuring, named, site, space, without_events},
@@ -21,6 +20,10 @@ memory_total - total memory allocated in function or code block (in bytes)
 Ordered by: memory_peak
 
 ";
+
+fn text(snapshot: &Snapshot, options: &Options) -> String {
+    snapshot.report().options(options.clone()).to_string()
+}
 
 fn default_report(parts: SnapshotParts) -> String {
     Snapshot::new(parts).to_string()
@@ -120,7 +123,7 @@ fn another_order_keeps_ties_in_the_default_order() {
         (Field::Live, ["third", "first", "second"]),
     ] {
         let columns = Some(vec![Field::Function]);
-        let report = text(&snapshot, &Options { order, columns, rows: None });
+        let report = text(&snapshot, &Options { order, columns, ..Options::default() });
         let table = format!("Ordered by: {}\n\nfunction\n{}\n\nhost:", order.name(), names.join("\n"));
         assert!(report.contains(&table), "{report}");
     }
@@ -155,7 +158,7 @@ host: peak 0 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 byte
 
 #[test]
 fn the_name_alone_has_no_legend() {
-    let options = Options { columns: Some(vec![Field::Name]), order: Field::Name, rows: Some(1) };
+    let options = Options { columns: Some(vec![Field::Name]), order: Field::Name, rows: Some(1), ..Options::default() };
     let report = text(&contract_example(), &options);
     let start = "\n\nOrdered by: filename:lineno(function)\n\nfilename:lineno(function)\nsrc/dataframe.rs:690";
     assert!(report.contains(&format!("================{start}")), "{report}");

@@ -1,11 +1,10 @@
 //! What a report for people says, whatever its format.
 
-use super::{
-    Options,
-    cells::{one_line, thousands},
-};
 use crate::{
-    observe::devices::Device,
+    cells::thousands,
+    device::Device,
+    one_line::one_line,
+    options::Options,
     record::{Cell, Field, Record},
     snapshot::{HostState, Snapshot, SpaceData},
 };
@@ -14,10 +13,10 @@ use crate::{
 mod tests;
 
 /// The first line.
-pub(super) const TITLE: &str = "Memory Profiling";
+pub(crate) const TITLE: &str = "Memory Profiling";
 
 /// The columns if none are asked for.
-pub(super) const DEFAULT_COLUMNS: &[Field] = &[Field::Ncalls, Field::MemoryPeak, Field::MemoryTotal, Field::Name];
+pub(crate) const DEFAULT_COLUMNS: &[Field] = &[Field::Ncalls, Field::MemoryPeak, Field::MemoryTotal, Field::Name];
 
 const OFF: &str = "memprof is off: run with MEMPROF=1 or call memprof::enable()";
 const NO_ALLOCATOR: &str = "measuring, but no allocator reports: \
@@ -27,9 +26,9 @@ const UNTAGGED: &str =
     "host was not measured: the process started without MEMPROF=1, and its allocator is not Alloc::system().always()";
 
 /// The one line of a report that has nothing to show, or `None` where there is something.
-pub(super) fn nothing_to_show(snapshot: &Snapshot) -> Option<&'static str> {
-    let state = snapshot.state();
-    if snapshot.data().iter().any(|space| !space.records.is_empty()) {
+pub(crate) fn nothing_to_show(snapshot: &Snapshot) -> Option<&'static str> {
+    let state = snapshot.parts();
+    if snapshot.parts().spaces.iter().any(|space| !space.records.is_empty()) {
         return None;
     }
     if !state.enabled {
@@ -44,7 +43,7 @@ pub(super) fn nothing_to_show(snapshot: &Snapshot) -> Option<&'static str> {
 
 /// The lines at the end of a report: the devices in whose space nothing was recorded, the snapshot's notes, then why the
 /// host's numbers are missing.
-pub(super) fn last_lines(snapshot: &Snapshot) -> Vec<String> {
+pub(crate) fn last_lines(snapshot: &Snapshot) -> Vec<String> {
     let has_table = |device: &&Device| snapshot.spaces().any(|space| space == device.space);
     let mut lines: Vec<String> =
         snapshot.devices().iter().filter(|device| !has_table(device)).map(device_line).collect();
@@ -52,7 +51,7 @@ pub(super) fn last_lines(snapshot: &Snapshot) -> Vec<String> {
     if nothing_to_show(snapshot).is_some() {
         return lines;
     }
-    match snapshot.state().host {
+    match snapshot.parts().host {
         HostState::NoAllocator if snapshot.spaces().next().is_none() => {
             lines.push(NO_ALLOCATOR.to_owned());
         }
@@ -67,15 +66,15 @@ pub(super) fn last_lines(snapshot: &Snapshot) -> Vec<String> {
 /// Where one space has events, or none, a table holds every record; where several have, only those that say
 /// something of its space. At most `options.rows` are kept.
 #[derive(Debug)]
-pub(super) struct Sheet<'a> {
-    pub(super) space: &'a SpaceData,
-    pub(super) rows: Vec<&'a Record>,
+pub(crate) struct Sheet<'a> {
+    pub(crate) space: &'a SpaceData,
+    pub(crate) rows: Vec<&'a Record>,
     left_out: usize,
 }
 
 impl Sheet<'_> {
     /// The sheets of a report: one for each space that has events; the host's where none has.
-    pub(super) fn all<'a>(snapshot: &'a Snapshot, options: &Options) -> Vec<Sheet<'a>> {
+    pub(crate) fn all<'a>(snapshot: &'a Snapshot, options: &Options) -> Vec<Sheet<'a>> {
         let spaces = shown_spaces(snapshot);
         let with_zeros = spaces.len() == 1;
         spaces.into_iter().map(|space| Sheet::new(space, options, with_zeros)).collect()
@@ -91,19 +90,19 @@ impl Sheet<'_> {
     }
 
     /// The line that says how many rows are left out, if any are.
-    pub(super) fn left_out(&self) -> Option<String> {
+    pub(crate) fn left_out(&self) -> Option<String> {
         let count = self.left_out;
         (count > 0)
             .then(|| format!("{} left out (MEMPROF_ROWS={})", counted(count as u64, "more row"), self.rows.len()))
     }
 
     /// How the memory of the device adds up, if this is the space of one.
-    pub(super) fn device_line(&self, snapshot: &Snapshot) -> Option<String> {
+    pub(crate) fn device_line(&self, snapshot: &Snapshot) -> Option<String> {
         snapshot.devices().iter().find(|device| device.space == self.space.name).map(device_line)
     }
 
     /// `host: peak 32 bytes, total 32 bytes, live 0 bytes; outside any scope: total 0 bytes`.
-    pub(super) fn space_line(&self) -> String {
+    pub(crate) fn space_line(&self) -> String {
         let totals = &self.space.totals;
         let mut line = format!(
             "{}: peak {} bytes, total {} bytes, live {} bytes; outside any scope: total {} bytes",
@@ -170,14 +169,14 @@ fn device_line(device: &Device) -> String {
 }
 
 /// The spaces that have events; the first, which is the host, where none has.
-pub(super) fn shown_spaces(snapshot: &Snapshot) -> Vec<&SpaceData> {
-    let spaces: Vec<&SpaceData> = snapshot.data().iter().filter(|space| space.has_events).collect();
-    if spaces.is_empty() { snapshot.data().iter().take(1).collect() } else { spaces }
+pub(crate) fn shown_spaces(snapshot: &Snapshot) -> Vec<&SpaceData> {
+    let spaces: Vec<&SpaceData> = snapshot.parts().spaces.iter().filter(|space| space.has_events).collect();
+    if spaces.is_empty() { snapshot.parts().spaces.iter().take(1).collect() } else { spaces }
 }
 
 /// The records of `space`, ordered by `order`: amounts descending, all else ascending. Ties keep the
 /// snapshot's order.
-pub(super) fn ordered(space: &SpaceData, order: Field) -> Vec<&Record> {
+pub(crate) fn ordered(space: &SpaceData, order: Field) -> Vec<&Record> {
     let mut records: Vec<&Record> = space.records.iter().collect();
     records.sort_by(|a, b| order.cell(a).rank(&order.cell(b)));
     records

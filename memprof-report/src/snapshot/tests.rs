@@ -2,11 +2,10 @@ use serde_json::{Value, json};
 
 use super::fixtures::{contract_example, measuring, named, space, without_events};
 use super::{HostState, Snapshot, SnapshotParts};
-use crate::observe::devices::Device;
-use crate::record::Totals;
+use crate::{device::Device, record::Totals};
 
 fn names(snapshot: &Snapshot, space: &str) -> Vec<String> {
-    snapshot.records(space).into_iter().map(|record| record.name).collect()
+    snapshot.records(space).iter().map(|record| record.name.clone()).collect()
 }
 
 /// The JSON of the contract's example, changed by `change`, as reading it answers.
@@ -43,7 +42,8 @@ fn a_space_that_is_not_there_is_empty() {
 
 #[test]
 fn the_tree_has_parents_first() {
-    let tree = contract_example().tree("host");
+    let snapshot = contract_example();
+    let tree = snapshot.tree("host");
     let parents: Vec<_> = tree.iter().map(|path| path.parent).collect();
     assert_eq!(parents, [None, Some(0), Some(1)]);
     assert_eq!(tree[0].memory_peak, 32);

@@ -1,9 +1,6 @@
-use crate::{
-    report::{Options, text},
-    snapshot::{
-        HostState, Snapshot, SnapshotParts,
-        fixtures::{measuring, named, space, without_events},
-    },
+use crate::snapshot::{
+    HostState, Snapshot, SnapshotParts,
+    fixtures::{measuring, named, space, without_events},
 };
 
 const NOTHING: &str = "Memory Profiling\n================\n\n";
@@ -111,7 +108,7 @@ fn rows_are_cut_with_a_line_that_says_how_many() {
         (2, "     1           1            1 b\n1 more row left out (MEMPROF_ROWS=2)\n\nhost:"),
         (3, "     1           1            1 c\n\nhost:"),
     ] {
-        let report = text(&snapshot, &Options { rows: Some(rows), ..Options::default() });
+        let report = snapshot.report().rows(rows).to_string();
         assert!(report.contains(table), "{report}");
     }
 }

@@ -5,23 +5,27 @@
 //! right-aligned to their title or their widest cell and one space apart, the last one is left-aligned, and no
 //! line ends with a space.
 
+use std::io::{self, Write};
+
 use tabled::{
     builder::Builder,
     settings::{Alignment, Padding, Style, object::Columns},
 };
 
-use super::{
-    Options,
-    cells::{cell, one_line},
+use crate::{
+    cells::cell,
     content::{DEFAULT_COLUMNS, Sheet, TITLE, last_lines, nothing_to_show},
+    one_line::one_line,
+    options::Options,
+    record::Field,
+    snapshot::Snapshot,
 };
-use crate::{record::Field, snapshot::Snapshot};
 
 #[cfg(test)]
 mod tests;
 
-/// The report as text, ending with one newline.
-pub(crate) fn text(snapshot: &Snapshot, options: &Options) -> String {
+/// Writes the report as text, ending with one newline.
+pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let mut blocks = vec![format!("{TITLE}\n{}", "=".repeat(TITLE.len()))];
     match nothing_to_show(snapshot) {
         Some(line) => blocks.push(line.to_owned()),
@@ -31,7 +35,7 @@ pub(crate) fn text(snapshot: &Snapshot, options: &Options) -> String {
     if !last_lines.is_empty() {
         blocks.push(last_lines.join("\n"));
     }
-    blocks.join("\n\n") + "\n"
+    writeln!(out, "{}", blocks.join("\n\n"))
 }
 
 /// The blocks between the title and the last lines.

@@ -1,18 +1,19 @@
 //! Markdown: the default report as one table, for an issue or a pull request.
 
-use super::{
-    Options,
-    cells::{cell, one_line},
-    content::{DEFAULT_COLUMNS, Sheet, TITLE, last_lines, nothing_to_show},
-};
+use std::io::{self, Write};
+
 use crate::{
+    cells::cell,
+    content::{DEFAULT_COLUMNS, Sheet, TITLE, last_lines, nothing_to_show},
+    one_line::one_line,
+    options::Options,
     record::{Cell, Field, Record},
     snapshot::Snapshot,
 };
 
-/// The report as Markdown, ending with one newline: a heading, the table with the space in its first column,
+/// Writes the report as Markdown, ending with one newline: a heading, the table with the space in its first column,
 /// and a list of what the text report says below its tables.
-pub(super) fn markdown(snapshot: &Snapshot, options: &Options) -> String {
+pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let mut blocks = vec![format!("# {TITLE}")];
     let mut lines = Vec::new();
     if let Some(line) = nothing_to_show(snapshot) {
@@ -33,7 +34,7 @@ pub(super) fn markdown(snapshot: &Snapshot, options: &Options) -> String {
         let items: Vec<String> = lines.iter().map(|line| format!("- {}", code(line))).collect();
         blocks.push(items.join("\n"));
     }
-    blocks.join("\n\n") + "\n"
+    writeln!(out, "{}", blocks.join("\n\n"))
 }
 
 fn table(sheets: &[Sheet<'_>], columns: &[Field]) -> String {

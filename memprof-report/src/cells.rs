@@ -1,0 +1,39 @@
+//! Numbers as people read them.
+
+use std::fmt::{self, Write as _};
+
+use crate::{one_line::one_line, record::Cell};
+
+/// A cell of a report for people: amounts with thousands separators, lines plain, texts by [`one_line`].
+pub(crate) fn cell(cell: Cell<'_>) -> String {
+    match cell {
+        Cell::Amount(amount) => thousands(amount).to_string(),
+        Cell::Line(line) => line.to_string(),
+        Cell::Text(text) => one_line(text),
+    }
+}
+
+/// `number` with a comma before every third digit from the end: `-1,234,567`.
+pub(crate) fn thousands(number: impl Into<i128>) -> Thousands {
+    Thousands(number.into())
+}
+
+/// See [`thousands`].
+#[derive(Debug)]
+pub(crate) struct Thousands(i128);
+
+impl fmt::Display for Thousands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 0 {
+            f.write_char('-')?;
+        }
+        let digits = self.0.unsigned_abs().to_string();
+        for (index, digit) in digits.char_indices() {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                f.write_char(',')?;
+            }
+            f.write_char(digit)?;
+        }
+        Ok(())
+    }
+}

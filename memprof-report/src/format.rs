@@ -1,0 +1,99 @@
+//! [`Format`]: how a report is written, and the ending that asks for it.
+//!
+//! A format is a module of its own with one function of the same shape,
+//! `fn write(&Snapshot, &Options, &mut dyn Write) -> io::Result<()>`, and one line of the table below.
+//!
+//! | | text, Markdown | CSV | JSON |
+//! |---|---|---|---|
+//! | order | as asked | as asked | by `memory_peak` |
+//! | columns | as asked; the three of the contract and the name | as asked; all | all |
+//! | rows | as asked; where several spaces have events, none of zeros | all | all |
+//! | numbers | with thousands separators | plain | plain |
+//! | odd names | one line each | quoted | quoted |
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use crate::{options::Options, snapshot::Snapshot};
+
+#[cfg(all(test, feature = "formats"))]
+mod tests;
+
+/// Writes [`Format`] from one list: per format its docs, its variant, its ending, and the module that writes it.
+macro_rules! formats {
+    ($($(#[$doc:meta])+ $variant:ident $ending:literal $module:ident;)+) => {
+        /// How a report is written.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Format {
+            $($(#[$doc])+ $variant,)+
+        }
+
+        impl Format {
+            /// Every format.
+            pub const ALL: &[Format] = &[$(Format::$variant),+];
+
+            /// The ending of its files, with its dot, in lower case.
+            pub fn ending(self) -> &'static str {
+                match self { $(Format::$variant => $ending,)+ }
+            }
+
+            /// Writes the whole report of `snapshot`.
+            ///
+            /// # Errors
+            ///
+            /// Those of `out`.
+            #[cfg(feature = "formats")]
+            pub fn write(self, snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+                match self { $(Format::$variant => crate::$module::write(snapshot, options, out),)+ }
+            }
+        }
+    };
+}
+
+formats! {
+    /// The default report, for people.
+    Text ".txt" text;
+    /// The profile itself, on one line: what memprof reads back.
+    Json ".json" json;
+    /// One row per space and site, for programs.
+    Csv ".csv" csv;
+    /// The default report as Markdown, for an issue or a pull request.
+    Markdown ".md" markdown;
+}
+
+impl Format {
+    /// The format that the name of a file asks for: that of the longest ending that fits, in upper or lower case.
+    ///
+    /// ```
+    /// use memprof_report::Format;
+    ///
+    /// assert_eq!(Format::of("out/report.json"), Some(Format::Json));
+    /// assert_eq!(Format::of("report"), None);
+    /// ```
+    pub fn of(path: impl AsRef<Path>) -> Option<Format> {
+        let name = path.as_ref().file_name()?.to_string_lossy().to_ascii_lowercase();
+        let fits = |format: &&Format| name.len() > format.ending().len() && name.ends_with(format.ending());
+        Format::ALL.iter().filter(fits).max_by_key(|format| format.ending().len()).copied()
+    }
+
+    /// Every ending, for a message: `.txt, .json, .csv, .md`.
+    pub fn endings() -> String {
+        let endings: Vec<&str> = Format::ALL.iter().map(|format| format.ending()).collect();
+        endings.join(", ")
+    }
+
+    /// Writes the one line that there is: nothing was measured.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    #[cfg(not(feature = "formats"))]
+    pub fn write(self, _snapshot: &Snapshot, _options: &Options, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(
+            b"Memory Profiling\n================\n\nmemprof is off: run with MEMPROF=1 or call memprof::enable()\n",
+        )
+    }
+}

@@ -1,0 +1,291 @@
+//! A serde serializer to JSON (RFC 8259), without spaces: what this crate's own values are made of.
+//!
+//! That is structs, sequences, maps with keys that are strings, strings, numbers up to 64 bits, booleans, options and
+//! variants without fields. Anything else is an error. Bytes are the same as those of `serde_json`; a test compares them.
+
+use std::{
+    fmt,
+    io::{self, Write},
+};
+
+use serde::ser::{self, Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct};
+
+/// Writes `value`.
+pub(crate) fn write(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    value.serialize(Writer { out }).map_err(|Error(error)| error)
+}
+
+/// Why a value was not written.
+#[derive(Debug)]
+pub(super) struct Error(io::Error);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl ser::Error for Error {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Error(io::Error::other(message.to_string()))
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Error(error)
+    }
+}
+
+type Written = Result<(), Error>;
+
+struct Writer<'a> {
+    out: &'a mut dyn Write,
+}
+
+impl Writer<'_> {
+    fn raw(self, text: impl fmt::Display) -> Written {
+        write!(self.out, "{text}").map_err(Error)
+    }
+}
+
+/// The values of a sequence, or the keys and values of an object, until its end.
+struct Items<'a> {
+    out: &'a mut dyn Write,
+    is_first: bool,
+    close: &'static [u8],
+}
+
+impl<'a> Items<'a> {
+    fn begin(out: &'a mut dyn Write, [open, close]: [&'static [u8]; 2]) -> Result<Self, Error> {
+        out.write_all(open)?;
+        Ok(Self { out, is_first: true, close })
+    }
+
+    fn separate(&mut self) -> Written {
+        if !std::mem::take(&mut self.is_first) {
+            self.out.write_all(b",")?;
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, value: &(impl Serialize + ?Sized)) -> Written {
+        value.serialize(Writer { out: self.out })
+    }
+
+    fn finish(self) -> Written {
+        Ok(self.out.write_all(self.close)?)
+    }
+}
+
+const LIST: [&[u8]; 2] = [b"[", b"]"];
+const OBJECT: [&[u8]; 2] = [b"{", b"}"];
+
+impl SerializeSeq for Items<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
+        self.separate()?;
+        self.value(value)
+    }
+
+    fn end(self) -> Written {
+        self.finish()
+    }
+}
+
+impl SerializeMap for Items<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Written {
+        self.separate()?;
+        self.value(key)
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
+        self.out.write_all(b":")?;
+        self.value(value)
+    }
+
+    fn end(self) -> Written {
+        self.finish()
+    }
+}
+
+impl SerializeStruct for Items<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Written {
+        self.serialize_key(key)?;
+        self.serialize_value(value)
+    }
+
+    fn end(self) -> Written {
+        self.finish()
+    }
+}
+
+/// A string in quotes. Escaped are the quote, the backslash and what is below a space: the short escapes where there are
+/// any, as `serde_json` has it.
+fn string(text: &str, out: &mut dyn Write) -> Written {
+    out.write_all(b"\"")?;
+    let mut plain = 0;
+    for (index, byte) in text.bytes().enumerate() {
+        let short = match byte {
+            b'"' => b'"',
+            b'\\' => b'\\',
+            0x08 => b'b',
+            b'\t' => b't',
+            b'\n' => b'n',
+            0x0c => b'f',
+            b'\r' => b'r',
+            0..0x20 => b'u',
+            _ => continue,
+        };
+        out.write_all(&text.as_bytes()[plain..index])?;
+        plain = index + 1;
+        if short == b'u' {
+            write!(out, "\\u{byte:04x}")?;
+        } else {
+            out.write_all(&[b'\\', short])?;
+        }
+    }
+    out.write_all(&text.as_bytes()[plain..])?;
+    Ok(out.write_all(b"\"")?)
+}
+
+fn not_ours<T>(what: &str) -> Result<T, Error> {
+    Err(ser::Error::custom(format_args!("a profile has no {what}")))
+}
+
+/// Methods that write a value as it displays.
+macro_rules! displayed {
+    ($($method:ident: $type:ty;)+) => {
+        $(fn $method(self, value: $type) -> Written {
+            self.raw(value)
+        })+
+    };
+}
+
+impl<'a> ser::Serializer for Writer<'a> {
+    type Ok = ();
+    type Error = Error;
+    type SerializeSeq = Items<'a>;
+    type SerializeTuple = Impossible<(), Error>;
+    type SerializeTupleStruct = Impossible<(), Error>;
+    type SerializeTupleVariant = Impossible<(), Error>;
+    type SerializeMap = Items<'a>;
+    type SerializeStruct = Items<'a>;
+    type SerializeStructVariant = Impossible<(), Error>;
+
+    displayed! {
+        serialize_bool: bool;
+        serialize_i8: i8;
+        serialize_i16: i16;
+        serialize_i32: i32;
+        serialize_i64: i64;
+        serialize_u8: u8;
+        serialize_u16: u16;
+        serialize_u32: u32;
+        serialize_u64: u64;
+    }
+
+    fn serialize_f32(self, _: f32) -> Written {
+        not_ours("fractions")
+    }
+
+    fn serialize_f64(self, _: f64) -> Written {
+        not_ours("fractions")
+    }
+
+    fn serialize_char(self, _: char) -> Written {
+        not_ours("characters")
+    }
+
+    fn serialize_str(self, text: &str) -> Written {
+        string(text, self.out)
+    }
+
+    fn serialize_bytes(self, _: &[u8]) -> Written {
+        not_ours("bytes")
+    }
+
+    fn serialize_none(self) -> Written {
+        self.raw("null")
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Written {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Written {
+        self.raw("null")
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Written {
+        self.raw("null")
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Written {
+        string(variant, self.out)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Written {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Written {
+        not_ours("variants with a value")
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Items<'a>, Error> {
+        Items::begin(self.out, LIST)
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Error> {
+        not_ours("tuples")
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, Error> {
+        not_ours("tuples")
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, Error> {
+        not_ours("variants with values")
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Items<'a>, Error> {
+        Items::begin(self.out, OBJECT)
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Items<'a>, Error> {
+        Items::begin(self.out, OBJECT)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, Error> {
+        not_ours("variants with fields")
+    }
+}

@@ -1,0 +1,70 @@
+//! What [memprof](https://docs.rs/memprof) measured, as plain values: saved profiles, and the report in every format.
+//!
+//! A [`Snapshot`] is everything that was measured up to one moment: by space, a [`Record`] for each site, a
+//! [`PathRecord`] for each node of the call tree, and [`Totals`] of the whole. The recorder makes one in the measured
+//! program; whoever reads a saved profile makes one of a file. Both write it with the same functions, in any
+//! [`Format`].
+//!
+//! ```
+//! use memprof_report::{Field, Snapshot};
+//!
+//! let saved = r#"{"schema_version": 1, "state": {"enabled": true, "host": "measured", "scopes_entered": true},
+//!     "notes": [], "spaces": []}"#;
+//! let snapshot: Snapshot = serde_json::from_str(saved)?;
+//! for space in snapshot.spaces() {
+//!     for record in snapshot.records(space) {
+//!         println!("{space}: {} needs {} bytes", record.name, record.memory_peak);
+//!     }
+//! }
+//! println!("{}", snapshot.report().order(Field::Live).rows(20));
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+//!
+//! This crate promises that a value read back equals the one that was written, and that the parts in every format sum to
+//! the totals. It has no lock, no thread, no global and no `unsafe`, and names no other crate of memprof's: how the
+//! numbers come about is the recorder's business.
+//!
+//! Without the feature `formats` the values are there, without serde, and a report is the line that memprof is off.
+
+#![forbid(unsafe_code)]
+
+mod device;
+mod one_line;
+mod record;
+
+mod measure;
+mod snapshot;
+
+mod file;
+mod options;
+
+#[cfg(feature = "formats")]
+mod cells;
+#[cfg(feature = "formats")]
+mod content;
+#[cfg(feature = "formats")]
+mod csv;
+#[cfg(feature = "formats")]
+mod json;
+#[cfg(feature = "formats")]
+mod markdown;
+#[cfg(feature = "formats")]
+mod text;
+
+mod format;
+mod report;
+
+pub use device::Device;
+pub use format::Format;
+pub use measure::{Measure, Node, OUTSIDE, frame, weigh};
+pub use options::Options;
+pub use record::{Cell, Field, PathRecord, Record, Totals};
+pub use report::Report;
+pub use snapshot::Snapshot;
+
+/// What the recorder makes a snapshot with, and shares with the formats. Not part of the public surface.
+#[doc(hidden)]
+pub mod __recorder {
+    pub use crate::one_line::one_line;
+    pub use crate::snapshot::{HostState, SnapshotParts, SpaceData};
+}

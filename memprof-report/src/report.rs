@@ -1,0 +1,133 @@
+//! [`Report`]: a snapshot with the choice of what to show of it, to be printed or written to a file.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    path::Path,
+};
+
+use crate::{
+    file, format::Format, measure::Measure, one_line::one_line, options::Options, record::Field, snapshot::Snapshot,
+};
+
+#[cfg(all(test, feature = "formats"))]
+mod tests;
+
+impl Snapshot {
+    /// The report of this snapshot, as the default one until something else is asked for.
+    ///
+    /// ```
+    /// # let snapshot: memprof_report::Snapshot = serde_json::from_str(
+    /// #     r#"{"schema_version": 1, "state": {"enabled": true, "host": "measured", "scopes_entered": true}, "notes": [], "spaces": []}"#,
+    /// # )?;
+    /// use memprof_report::Field;
+    ///
+    /// println!("{}", snapshot.report().order(Field::Live).columns([Field::Live, Field::Name]).rows(20));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn report(&self) -> Report<'_> {
+        Report { snapshot: self, options: Options::default(), format: None }
+    }
+}
+
+/// A report of a [`Snapshot`]: what the environment can ask for, as values.
+///
+/// [`Display`](fmt::Display) gives it as text, or in the format that was asked for.
+#[derive(Clone, Debug)]
+#[must_use = "a report is printed or written"]
+pub struct Report<'a> {
+    snapshot: &'a Snapshot,
+    options: Options,
+    format: Option<Format>,
+}
+
+impl Report<'_> {
+    /// Orders the rows by a field: amounts greatest first, texts and lines ascending.
+    pub fn order(mut self, field: Field) -> Self {
+        self.options.order = field;
+        self
+    }
+
+    /// Shows these columns, in this order.
+    pub fn columns(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
+        self.options.columns = Some(fields.into_iter().collect());
+        self
+    }
+
+    /// Shows at most so many rows a table; a line says how many are left out.
+    pub fn rows(mut self, most: usize) -> Self {
+        self.options.rows = Some(most);
+        self
+    }
+
+    /// Shows this measure, in a format that shows one.
+    pub fn measure(mut self, measure: Measure) -> Self {
+        self.options.measure = Some(measure);
+        self
+    }
+
+    /// Shows this space, in a format that shows one.
+    pub fn space(mut self, space: impl AsRef<str>) -> Self {
+        self.options.space = Some(space.as_ref().to_owned());
+        self
+    }
+
+    /// Writes it in this format, whatever the ending of the file.
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = Some(format);
+        self
+    }
+
+    /// Takes all of its options from elsewhere.
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Writes it to `out`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.format.unwrap_or(Format::Text).write(self.snapshot, &self.options, out)
+    }
+
+    /// Writes it to the file at `path`, in the format of its ending unless one was [asked for](Self::format): all of it or
+    /// nothing, into a temporary file beside it, which then takes its name. A reader sees the file before or this one.
+    /// The directory must be there; a link at `path` is replaced.
+    ///
+    /// # Errors
+    ///
+    /// An ending that no format has, and what the system says of the file. The error's text names the path. Nothing is
+    /// left behind, and what stood at `path` still stands.
+    pub fn write_to(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        let path = path.as_ref();
+        let written = match self.format.or_else(|| Format::of(path)) {
+            Some(format) => file::replace(path, |out| format.write(self.snapshot, &self.options, out)),
+            None => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("its ending names no format; accepted: {}", Format::endings()),
+            )),
+        };
+        written.map_err(|error| {
+            let path = one_line(&path.to_string_lossy());
+            io::Error::new(error.kind(), format!("cannot write the report to ‘{path}’: {error}"))
+        })
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = Vec::new();
+        self.write(&mut bytes).map_err(|_| fmt::Error)?;
+        f.write_str(&String::from_utf8_lossy(&bytes))
+    }
+}
+
+/// The default report.
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.report().fmt(f)
+    }
+}
