@@ -1,8 +1,8 @@
 //! The main job of memprof on real input: which step of a small dataframe program needs the memory.
 //!
 //! ```text
-//! cargo run --release --example 01_dataframe              # prints two tables
-//! MEMPROF=1 cargo run --release --example 01_dataframe    # and, at exit, the memory report on stderr
+//! cargo run --release -p example-dataframe              # prints two tables
+//! MEMPROF=1 cargo run --release -p example-dataframe    # and, at exit, the memory report on stderr
 //! ```
 //!
 //! Which airlines and which destinations were late in the first week of 2013? The program reads CSV
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 #[memprof::track]
 #[expect(clippy::print_stdout, reason = "the tables are what the program is for")]
 fn run() -> Result<()> {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("data");
 
     // A flight that was cancelled or diverted has no delay on arrival: leave it out.
     let flights = memprof::scope!("load flights", {

@@ -1,8 +1,8 @@
 //! The question of `01_dataframe` on a GPU: `host`, `pinned` and `cuda:0` in one report, by function.
 //!
 //! ```text
-//! cargo run --release --features cuda --example 06_gpu_pipeline              # prints the two tables of 01_dataframe
-//! MEMPROF=1 cargo run --release --features cuda --example 06_gpu_pipeline    # and, at exit, the memory report on stderr
+//! cargo run --release -p example-gpu-pipeline              # prints the two tables of 01_dataframe
+//! MEMPROF=1 cargo run --release -p example-gpu-pipeline    # and, at exit, the memory report on stderr
 //! ```
 //!
 //! The same CSV files go to the device, where kernels filter, group, add up and join. It needs no GPU: without one, the
@@ -52,7 +52,7 @@ struct Flights {
 #[memprof::track]
 fn run() -> Result<()> {
     let gpu = Gpu::new()?;
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("data");
 
     let [carriers, dests, distances, delays] =
         read_columns(&data.join("flights.csv"), ["carrier", "dest", "distance", "arr_delay"])?;

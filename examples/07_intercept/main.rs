@@ -1,8 +1,8 @@
 //! Somebody else's CUDA code, by function: one line intercepts every allocation that the driver performs.
 //!
 //! ```text
-//! cargo run --release --features cuda --example 07_intercept              # prints what it computed
-//! MEMPROF=1 cargo run --release --features cuda --example 07_intercept    # and, at exit, the memory report on stderr
+//! cargo run --release -p example-intercept              # prints what it computed
+//! MEMPROF=1 cargo run --release -p example-intercept    # and, at exit, the memory report on stderr
 //! ```
 //!
 //! Below `main` there is plain cudarc: no type of memprof, and no stream that is `tracked()`. A library in the process that

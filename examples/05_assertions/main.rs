@@ -1,8 +1,8 @@
 //! Memory as something a test asserts: to the byte, and to the block.
 //!
 //! ```text
-//! cargo run --release --example 05_assertions
-//! cargo test --example 05_assertions
+//! cargo run --release -p example-assertions
+//! cargo test -p example-assertions
 //! ```
 //!
 //! Copy the allocator and `measured` into a test. `.always()` measures the host in every run of the

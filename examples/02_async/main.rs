@@ -1,7 +1,7 @@
 //! Memory of async functions: each has its own numbers, on whatever thread its task goes on.
 //!
 //! ```text
-//! MEMPROF=1 cargo run --release --example 02_async
+//! MEMPROF=1 cargo run --release -p example-async
 //! ```
 //!
 //! What to look for in the report:

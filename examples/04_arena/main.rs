@@ -1,7 +1,7 @@
 //! An allocator that memprof cannot see, here a bump arena, reports itself as a space of its own.
 //!
 //! ```text
-//! MEMPROF=1 cargo run --release --example 04_arena
+//! MEMPROF=1 cargo run --release -p example-arena
 //! ```
 //!
 //! The report then has two tables. In `Space: host`, the arena is a block of 16 KiB, beside its list

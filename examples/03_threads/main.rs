@@ -2,7 +2,7 @@
 //! another frees.
 //!
 //! ```text
-//! MEMPROF=1 cargo run --release --example 03_threads
+//! MEMPROF=1 cargo run --release -p example-threads
 //! ```
 //!
 //! What to look for in the report:

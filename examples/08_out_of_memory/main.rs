@@ -1,7 +1,7 @@
 //! When the GPU is out of memory: stderr says who holds it, and the program may free some and go on.
 //!
 //! ```text
-//! MEMPROF=1 cargo run --release --features cuda --example 08_out_of_memory
+//! MEMPROF=1 cargo run --release -p example-out-of-memory
 //! ```
 //!
 //! A model and a cache leave a quarter of what is free, and `attention` wants more. The first time nobody helps: the
