@@ -8,7 +8,7 @@ use std::alloc::System;
 
 use crate::base::tags::{self, Tags};
 use crate::events::host::{self, Event};
-use crate::thread::frame::Tag;
+use crate::lanes::tag::Tag;
 
 /// A global allocator that reports every block to memprof and leaves the allocating to `A`.
 ///

@@ -10,13 +10,14 @@ use crate::base::lock::{Lock, Locked};
 use crate::base::state;
 use crate::base::tally::{Counters, Tally};
 use crate::lanes::captured::{Around, Part, Shared};
+use crate::lanes::kind::Kind;
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::scope::plain;
 use crate::share::open_frames::Stack;
 use crate::space::spaces::Space;
 use crate::thread::current;
-use crate::thread::frame::{Frame, Kind};
+use crate::thread::frame::Frame;
 use crate::thread::ledger::Ledger;
 use crate::thread::slot::{self, Slot};
 

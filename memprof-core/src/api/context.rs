@@ -6,12 +6,14 @@ use std::sync::Arc;
 use crate::base::blind;
 use crate::base::tally::Counters;
 use crate::lanes::captured::{Around, Shared};
+use crate::lanes::kind::{Kind, UNDER_CONTEXT};
 use crate::lanes::lane::Lane;
+use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::scope::plain::{self, Opened};
 use crate::space::spaces::Space;
-use crate::thread::frame::{Frame, Kind, Tag, UNDER_CONTEXT};
-use crate::thread::slot::{NO_CALLS, Slot};
+use crate::thread::frame::{Frame, NO_CALLS};
+use crate::thread::slot::Slot;
 
 /// The innermost open scope of the thread or task that captured it, for others to work under.
 ///
@@ -192,7 +194,7 @@ impl Slot {
         let frame = self.top().grow()?;
         let serial = self.sequence.open();
         let tag = Tag::new(shared.lane, shared.path);
-        frame.open(serial, tag, Frame::marks_of(Kind::Context, UNDER_CONTEXT), &NO_CALLS);
+        frame.open(serial, tag, Kind::Context.marks(UNDER_CONTEXT), &NO_CALLS);
         frame.hidden.set(None);
         self.top.set(frame);
         self.begin_segment(frame, shared.lane);

@@ -13,13 +13,14 @@ use crate::base::blind;
 use crate::base::state;
 use crate::base::tally::Tally;
 use crate::lanes::activation::Beside;
+use crate::lanes::kind::Kind;
 use crate::lanes::lane::Lane;
+use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::scope::plain::{self, Opened};
 use crate::space::spaces::Space;
 use crate::thread::current;
-use crate::thread::frame::{Kind, Tag};
 use crate::thread::slot::Slot;
 use crate::thread::step::Step;
 

@@ -5,20 +5,13 @@
 use core::hint::cold_path;
 
 use crate::base::state;
+use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::scope::plain;
+use crate::space::level;
 use crate::space::spaces::Space;
 use crate::thread::current::{self, Place};
-use crate::thread::frame::Tag;
 use crate::thread::slot::Slot;
-
-/// Host failures of all threads: rare enough for one word.
-static FAILURES: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(0);
-
-/// Host failures so far.
-pub(crate) fn failures() -> u64 {
-    FAILURES.load(core::sync::atomic::Ordering::Relaxed)
-}
 
 /// What came of an event on the short path. What it leaves to do is done by a call at the very end, so that the short
 /// path needs no register saved for it.
@@ -209,7 +202,7 @@ fn reallocated_slowly(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
 #[cold]
 pub(crate) fn failed() {
     let Some(slot) = plain::ready() else { return };
-    FAILURES.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+    level::note_failure();
     if slot.prepare(Space::HOST, &slot.host).is_some() {
         slot.count_failure(&slot.host);
     }

@@ -4,9 +4,9 @@
 //! everything, and its top frame saw an event before. [`record`] does the same for any other space, where an event
 //! costs a microsecond anyway. Both end in the same changes, in [`Ledger::alloc`] and [`Ledger::free`].
 
+use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::space::spaces::Space;
-use crate::thread::frame::Tag;
 use crate::thread::ledger::{Ledger, Row};
 use crate::thread::slot::Slot;
 

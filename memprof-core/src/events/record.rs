@@ -11,12 +11,12 @@ use crate::base::blind;
 use crate::base::state;
 use crate::events::host;
 use crate::lanes::lane::Lane;
+use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::scope::plain;
 use crate::space::mark::{self, MOST_BYTES};
 use crate::space::spaces::Space;
 use crate::thread::current::{self, Place};
-use crate::thread::frame::Tag;
 use crate::thread::slot::Slot;
 
 /// A live block of a space other than `host`.

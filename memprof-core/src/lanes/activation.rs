@@ -13,10 +13,11 @@ use crate::base::lock::Lock;
 use crate::base::memory::{Blank, StaticRef};
 use crate::base::tally::{TALLY_WORDS, TOTALS, Tally};
 use crate::lanes::captured::Shared;
+use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
 use crate::lanes::lane::Lane;
+use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::space::spaces::Space;
-use crate::thread::frame::{NODE_OPEN, SITE_OPEN, Tag};
 
 /// One tracked future that was polled and is not dropped yet.
 pub(crate) struct Activation {

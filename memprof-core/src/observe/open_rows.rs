@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::base::tally::{Counters, Tally};
+use crate::lanes::kind::Kind;
 use crate::lanes::lane::Lane;
 use crate::share::open_frames::{Ended, Stack};
 use crate::space::spaces::Space;
-use crate::thread::frame::Kind;
 use crate::thread::ledger::Ledger;
 use crate::thread::slot::Slot;
 

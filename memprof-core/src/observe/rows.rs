@@ -9,10 +9,9 @@ use std::collections::BTreeSet;
 use crate::lanes::lane::Lane;
 use crate::space::spaces::Space;
 use crate::thread::ledger::Ledger;
-use crate::thread::slot::Slot;
+use crate::thread::slot::{Slot, slots};
 
 use super::open_rows::OpenScopes;
-use super::snapshot::slots;
 use super::sums::{PathSums, read_freed, read_row};
 
 /// How often whoever is still in the midst of a change is asked again, after the others were let run.

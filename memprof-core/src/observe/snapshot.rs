@@ -14,17 +14,18 @@ use crate::base::blind;
 use crate::base::lock::Lock;
 use crate::base::state;
 use crate::base::tags;
-use crate::events::host;
 use crate::lanes::activation::Account;
 use crate::lanes::lane::Lane;
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::observe::devices;
 use crate::process::start;
+use crate::space::level;
 use crate::space::mark;
 use crate::space::spaces::Space;
 use crate::thread::current;
-use crate::thread::slot::{self, Slot};
+use crate::thread::picture;
+use crate::thread::slot::{self, Slot, slots};
 
 use crate::observe::rows;
 use crate::observe::sums::{self, PathSums};
@@ -38,11 +39,6 @@ struct Base {
     /// By space and path.
     spaces: BTreeMap<usize, HashMap<usize, PathSums>>,
     host_failures: u64,
-}
-
-/// The slots of all threads, and the one that ended threads share.
-pub(crate) fn slots() -> impl Iterator<Item = &'static Slot> {
-    Slot::all().chain([Slot::ended()])
 }
 
 /// Everything recorded so far, with the scopes that are open counted as if they ended at this instant.
@@ -126,7 +122,7 @@ pub fn reset() {
         let sums = base.spaces.entry(space.index()).or_default().entry(path.index()).or_default();
         sums.take_back(account);
     });
-    base.host_failures = host::failures();
+    base.host_failures = level::failures();
     drop(base);
     state::next_epoch();
     slot::announce();
@@ -135,7 +131,7 @@ pub fn reset() {
     }
     mark::of(Space::HOST).reset();
     let (bytes, blocks) = host_live(paths);
-    mark::reset_host(bytes, blocks);
+    picture::reset(bytes, blocks);
 }
 
 /// Gives what each open future recorded in its polls so far to `see`, by space.
@@ -224,7 +220,7 @@ fn read_space(space: Space, calls: &[u64], base: &Base, sums: &mut Vec<PathSums>
 
 /// The host's totals are sums over the paths, so the two agree by construction.
 fn host_totals(sums: &mut Vec<PathSums>, base: &Base) -> (Totals, bool) {
-    mark::see_picture(|path, bytes, blocks| {
+    picture::see_picture(|path, bytes, blocks| {
         let sums = grown(sums, path);
         sums.at_peak = bytes;
         sums.at_peak_blocks = blocks;
@@ -235,7 +231,7 @@ fn host_totals(sums: &mut Vec<PathSums>, base: &Base) -> (Totals, bool) {
     let (peak, peak_blocks) = match used[..] {
         // While only one thread ever allocated, it knows the peak itself.
         [only] => only.most_net(),
-        _ => mark::published_peak(),
+        _ => level::published_peak(),
     };
     let at_peak_level = add(|sums| sums.at_peak);
     let total = add(|sums| sums.self_total.cast_signed());
@@ -250,7 +246,7 @@ fn host_totals(sums: &mut Vec<PathSums>, base: &Base) -> (Totals, bool) {
     totals.at_peak_level = unsigned(at_peak_level);
     totals.total = unsigned(total);
     totals.blocks_total = unsigned(blocks_total);
-    totals.failed = host::failures().saturating_sub(base.host_failures);
+    totals.failed = level::failures().saturating_sub(base.host_failures);
     totals.unknown_frees = recorded.unknown_frees;
     totals.missed_frees = recorded.missed_frees;
     totals.no_scope_live = root.live();

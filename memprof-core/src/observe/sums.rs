@@ -5,6 +5,7 @@ use memprof_report::Record;
 use crate::base::state;
 use crate::base::tally::Tally;
 use crate::lanes::activation::Account;
+use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
 use crate::names::site::Site;
 use crate::thread::ledger::{Ledger, Row};
 use crate::thread::slot::Slot;
@@ -149,10 +150,10 @@ impl PathSums {
 
     /// Adds an open activation as if it had ended, with the marks of its frame.
     pub(super) fn add_open(&mut self, tally: &Tally, marks: u64) {
-        if marks & crate::thread::frame::NODE_OPEN == 0 {
+        if marks & NODE_OPEN == 0 {
             let open = Inclusive::of(&tally.totals());
             self.sums.change(&open, u64::wrapping_add);
-            if marks & crate::thread::frame::SITE_OPEN != 0 {
+            if marks & SITE_OPEN != 0 {
                 self.inner.change(&open, u64::wrapping_add);
             }
         }

@@ -10,14 +10,16 @@ use crate::api::ambient;
 use crate::base::blind;
 use crate::base::state;
 use crate::base::tally::{Counters, Tally};
+use crate::lanes::kind::{Kind, NODE_OPEN, SHARES, SITE_OPEN, UNDER_CONTEXT};
+use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::process::start;
 use crate::share::open_frames::Stack;
 use crate::space::spaces::Space;
 use crate::thread::current::{self, Place};
-use crate::thread::frame::{Frame, Kind, NODE_OPEN, SHARES, SITE_OPEN, Tag, UNDER_CONTEXT};
-use crate::thread::slot::{CallRow, SiteRow, Slot};
+use crate::thread::frame::{CallRow, Frame, SiteRow};
+use crate::thread::slot::Slot;
 use crate::thread::step::{Step, key};
 
 /// Names a frame for as long as it is open: it is left only by what entered it, on the thread that entered it.
@@ -364,26 +366,6 @@ fn innermost_context(top: &'static Frame) -> Option<&'static Frame> {
 fn is_open_above(top: &'static Frame, lowest: u64, path: PathId) -> bool {
     let open = core::iter::successors(Some(top), |frame| frame.below());
     open.take_while(|frame| frame.depth() >= lowest).any(|frame| frame.path() == path)
-}
-
-impl CallRow {
-    /// Notes, once an epoch, when a scope of this path was first left.
-    #[cold]
-    fn note_left(&self, path: PathId) {
-        let epoch = state::epoch();
-        if self.left_epoch.get() != u64::from(epoch) {
-            self.left_epoch.set(u64::from(epoch));
-            if let Some(site) = Site::of_id(path.site()) {
-                site.left(epoch);
-            }
-        }
-    }
-
-    /// The future whose path this is was dropped.
-    pub(crate) fn end_future(&self, path: PathId) {
-        self.ended.add(1);
-        self.note_left(path);
-    }
 }
 
 impl Opened {

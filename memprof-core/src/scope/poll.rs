@@ -4,12 +4,14 @@
 //! short path of its own, of about 50 instructions each way; [`scopes`](crate::scope::plain) has the like for plain scopes.
 
 use crate::base::blind;
+use crate::lanes::kind::{Kind, POLL, UNDER_CONTEXT};
 use crate::lanes::lane::Lane;
+use crate::lanes::tag::Tag;
 use crate::names::site::Site;
 use crate::scope::plain::{Opened, share};
 use crate::space::spaces::Space;
 use crate::thread::current;
-use crate::thread::frame::{Frame, Kind, POLL, Tag, UNDER_CONTEXT};
+use crate::thread::frame::Frame;
 use crate::thread::ledger::Ledger;
 use crate::thread::slot::Slot;
 
@@ -55,7 +57,7 @@ impl Slot {
         let top = self.top();
         let frame = top.grow()?;
         let step = self.step(tag.path(), site)?;
-        let marks = Frame::marks_of(Kind::Poll, Self::marks_for(top, &step));
+        let marks = Kind::Poll.marks(Self::marks_for(top, &step));
         let tag = if task { tag } else { top.tag().with_path(tag.path()) };
         let serial = self.sequence.open();
         frame.future.set(Some(future));

@@ -7,8 +7,9 @@
 use core::sync::atomic::{Ordering, fence};
 
 use crate::base::tally::{Counters, Tally};
+use crate::lanes::kind::Kind;
 use crate::space::spaces::Space;
-use crate::thread::frame::{Frame, Kind};
+use crate::thread::frame::Frame;
 use crate::thread::ledger::{Entry, Ledger};
 use crate::thread::slot::Slot;
 

@@ -5,9 +5,10 @@ use core::sync::atomic::Ordering;
 use crate::base::blind;
 use crate::base::counter::Counter;
 use crate::base::tally::{Counters, Tally};
+use crate::lanes::kind::Kind;
 use crate::lanes::lane::HandOver;
 use crate::space::spaces::Space;
-use crate::thread::frame::{Frame, Kind, Published};
+use crate::thread::frame::{Frame, Published};
 use crate::thread::slot::Slot;
 
 use crate::lanes::captured::{Added, Part, Shared};

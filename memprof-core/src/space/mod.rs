@@ -2,3 +2,4 @@
 
 pub(crate) mod spaces;
 pub(crate) mod mark;
+pub(crate) mod level;

@@ -5,103 +5,14 @@ use std::sync::Arc;
 use crate::base::counter::Counter;
 use crate::base::lock::Lock;
 use crate::base::memory::{Blank, Known, StaticRef, leak};
+use crate::base::state;
 use crate::lanes::captured::Shared;
+use crate::lanes::kind::{Kind, SHARES};
 use crate::lanes::lane::Lane;
+use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
+use crate::names::site::Site;
 use crate::space::spaces::Space;
-use crate::thread::slot::{CallRow, NO_CALLS, NO_FRAME};
-
-/// Bits of a tag that hold the path; the lane's index stands above them.
-const PATH_BITS: u32 = 20;
-const PATH_MASK: u64 = (1 << PATH_BITS) - 1;
-const _: () = assert!(PATH_MASK + 1 == crate::names::path::MOST_PATHS as u64);
-
-/// What is written in front of a block: the path that owns it and the lane that is its home. 0 is an unknown block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tag(pub(crate) u64);
-
-impl Tag {
-    pub(crate) const UNKNOWN: Self = Self(0);
-    /// The tag of no block, and of no lane: all ones, so that it stays what it is whatever is added by bits.
-    pub(crate) const NONE: Self = Self(u64::MAX);
-
-    pub(crate) fn new(lane: &Lane, path: PathId) -> Self {
-        Self(u64::from(lane.index()) << PATH_BITS | u64::from(path.bits()))
-    }
-
-    /// Whether this is [`NONE`](Self::NONE): by the uppermost bit, which no other has.
-    #[inline(always)]
-    pub(crate) fn is_none(self) -> bool {
-        self.0.cast_signed() < 0
-    }
-
-    #[inline(always)]
-    pub(crate) fn path(self) -> PathId {
-        PathId::from_bits((self.0 & PATH_MASK) as u32)
-    }
-
-    #[inline(always)]
-    pub(crate) fn with_path(self, path: PathId) -> Self {
-        Self(self.0 & !PATH_MASK | u64::from(path.bits()))
-    }
-
-    /// Whether both blocks have the same home.
-    #[inline(always)]
-    pub(crate) fn same_lane(self, other: Self) -> bool {
-        (self.0 ^ other.0) >> PATH_BITS == 0
-    }
-
-    /// Whether the block's home is this very lane.
-    #[inline(always)]
-    pub(crate) fn is_of(self, lane: &Lane) -> bool {
-        self.0 >> PATH_BITS == u64::from(lane.index())
-    }
-
-    pub(crate) fn lane(self) -> Option<&'static Lane> {
-        Lane::of_index((self.0 >> PATH_BITS) as u32)
-    }
-}
-
-/// What a frame stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// The base record of the thread: never popped.
-    Base,
-    /// A scope that a guard leaves.
-    Scope,
-    /// A poll of a tracked future.
-    Poll,
-    /// An entered `Context`, or an ambient scope.
-    Context,
-}
-
-impl Kind {
-    /// What stands in the marks of a frame.
-    pub(crate) fn of(marks: u64) -> Self {
-        match marks >> KIND_SHIFT & 3 {
-            0 => Self::Scope,
-            1 => Self::Poll,
-            2 => Self::Context,
-            _ => Self::Base,
-        }
-    }
-}
-
-/// The part of `Frame::marks` that is the set of spaces that the frame has an entry for.
-pub(crate) const SPACES: u64 = (1 << 40) - 1;
-const _: () = assert!(crate::space::spaces::MOST_SPACES <= 40);
-/// Another activation of the same node is open further down.
-pub(crate) const NODE_OPEN: u64 = 1 << 40;
-/// Another activation of the same site is open in the chain that this one folds into.
-pub(crate) const SITE_OPEN: u64 = 1 << 41;
-/// Somewhere below is a frame of [`Kind::Context`].
-pub(crate) const UNDER_CONTEXT: u64 = 1 << 42;
-/// `shared` is set: the frame was captured as a `Context`, or is one.
-pub(crate) const SHARES: u64 = 1 << 43;
-const KIND_SHIFT: u32 = 44;
-const BASE: u64 = 3;
-/// The marks of a poll that has seen nothing, outside any `Context` and any other activation of its site.
-pub(crate) const POLL: u64 = 1 << KIND_SHIFT;
 
 /// One open scope. A frame that is not open keeps its place in the list for the next scope of that depth.
 pub(crate) struct Frame {
@@ -158,7 +69,7 @@ impl Blank for Frame {
 impl Frame {
     /// The base record of a thread.
     pub(crate) const fn base() -> Self {
-        Self::of(BASE << KIND_SHIFT)
+        Self::of(Kind::Base.marks(0))
     }
 
     const fn of(marks: u64) -> Self {
@@ -282,17 +193,6 @@ impl Frame {
         Kind::of(self.marks.get())
     }
 
-    /// The marks of a frame that is entered as `kind`, with these marks of its own.
-    pub(crate) fn marks_of(kind: Kind, marks: u64) -> u64 {
-        let number: u64 = match kind {
-            Kind::Scope => 0,
-            Kind::Poll => 1,
-            Kind::Context => 2,
-            Kind::Base => BASE,
-        };
-        marks | number << KIND_SHIFT
-    }
-
     pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
         if !self.has(SHARES) {
             return None;
@@ -305,3 +205,60 @@ impl Frame {
         drop(before);
     }
 }
+
+/// The activations of one path on one thread.
+#[repr(align(32))]
+pub(crate) struct CallRow {
+    /// Activations entered here, and those left here. A future may be left on another thread than it was entered.
+    pub(crate) calls: Counter,
+    pub(crate) ended: Counter,
+    /// The row of the path's site.
+    pub(crate) site: Known<SiteRow>,
+    /// The last epoch in which a scope of this path was left here.
+    pub(crate) left_epoch: Counter,
+}
+
+impl Blank for CallRow {
+    const BLANK: Self = Self {
+        calls: Counter::new(0),
+        ended: Counter::new(0),
+        site: Known::new(&NO_SITE),
+        left_epoch: Counter::new(0),
+    };
+}
+
+/// The activations of one site on one thread, whatever the path.
+pub(crate) struct SiteRow {
+    /// The outermost open frame of this site that is not hidden by a `Context`.
+    pub(crate) outer: StaticRef<Frame>,
+}
+
+impl Blank for SiteRow {
+    const BLANK: Self = Self { outer: StaticRef::null() };
+}
+
+impl CallRow {
+    /// Notes, once an epoch, when a scope of this path was first left.
+    #[cold]
+    pub(crate) fn note_left(&self, path: PathId) {
+        let epoch = state::epoch();
+        if self.left_epoch.get() != u64::from(epoch) {
+            self.left_epoch.set(u64::from(epoch));
+            if let Some(site) = Site::of_id(path.site()) {
+                site.left(epoch);
+            }
+        }
+    }
+
+    /// The future whose path this is was dropped.
+    pub(crate) fn end_future(&self, path: PathId) {
+        self.ended.add(1);
+        self.note_left(path);
+    }
+}
+
+/// What a blank entry of the cache leads to.
+static NO_SITE: SiteRow = SiteRow::BLANK;
+pub(crate) static NO_CALLS: CallRow = CallRow::BLANK;
+/// What a slot that no thread has taken yet leads to.
+pub(crate) static NO_FRAME: Frame = Frame::base();

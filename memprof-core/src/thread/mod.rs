@@ -6,4 +6,6 @@ pub(crate) mod net;
 pub(crate) mod slot;
 pub(crate) mod current;
 pub(crate) mod read;
+pub(crate) mod picture;
+pub(crate) mod watch;
 pub(crate) mod step;

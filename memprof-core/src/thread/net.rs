@@ -3,15 +3,11 @@
 //! A thread's *net* is what it allocated less what it freed. That is the level of its ledger, but for what the level
 //! does not see, or sees without an event of the thread (a block freed for another thread, a hand-over that came in);
 //! those are rare, so the difference is kept here and an event has the ledger to change and nothing else. The net is
-//! published in steps of [`STEP`]; the ledger is told between which levels nobody has to look ([`Slot::watch`]).
+//! published in steps of [`STEP`]; when that is looked at is left to [`watch`](crate::thread::watch).
 
 use crate::base::counter::Counter;
 use crate::base::memory::Blank;
-use crate::base::state;
-use crate::space::mark;
-use crate::space::spaces::Space;
-use crate::thread::ledger::Watch;
-use crate::thread::slot::Slot;
+use crate::space::level;
 
 /// What a thread's net bytes may differ by from what it published.
 pub(crate) const STEP: i64 = 64 << 10;
@@ -19,16 +15,16 @@ pub(crate) const STEP: i64 = 64 << 10;
 /// See the [module](self). All numbers are signed.
 pub(crate) struct HostNet {
     /// The net less the level of the ledger.
-    beside_bytes: Counter,
-    beside_blocks: Counter,
-    published_bytes: Counter,
-    published_blocks: Counter,
+    pub(super) beside_bytes: Counter,
+    pub(super) beside_blocks: Counter,
+    pub(super) published_bytes: Counter,
+    pub(super) published_blocks: Counter,
     /// The most that the net came to in `epoch`.
-    most_bytes: Counter,
-    most_blocks: Counter,
-    epoch: Counter,
+    pub(super) most_bytes: Counter,
+    pub(super) most_blocks: Counter,
+    pub(super) epoch: Counter,
     /// How many frames of this thread share: while there is one, the thread looks at every event.
-    shares: Counter,
+    pub(super) shares: Counter,
 }
 
 impl Blank for HostNet {
@@ -55,150 +51,13 @@ impl HostNet {
         self.beside_bytes.add_shared(bytes.cast_unsigned());
         self.beside_blocks.add_shared(blocks.cast_unsigned());
         self.most_blocks.add_shared(1);
-        mark::publish(bytes, blocks);
+        level::publish(bytes, blocks);
     }
 
     /// Publishes what the net is now.
-    fn publish(&self, (bytes, blocks): (i64, i64)) {
-        mark::publish(bytes - self.published_bytes.signed(), blocks - self.published_blocks.signed());
+    pub(super) fn publish(&self, (bytes, blocks): (i64, i64)) {
+        level::publish(bytes - self.published_bytes.signed(), blocks - self.published_blocks.signed());
         self.published_bytes.set(bytes.cast_unsigned());
         self.published_blocks.set(blocks.cast_unsigned());
-    }
-}
-
-impl Slot {
-    /// Bytes and blocks of the net.
-    fn net(&self) -> (i64, i64) {
-        let (bytes, blocks) = (self.net.beside_bytes.signed(), self.net.beside_blocks.signed());
-        (self.host.level_bytes() + bytes, self.host.level_blocks() + blocks)
-    }
-
-    /// The most that this thread's net came to in this epoch, bytes and blocks.
-    pub(crate) fn most_net(&self) -> (i64, i64) {
-        if self.net.epoch.get() == u64::from(state::epoch()) {
-            (self.net.most_bytes.signed(), self.net.most_blocks.signed())
-        } else {
-            self.net()
-        }
-    }
-
-    /// Runs what changes a ledger without an event of this thread: its net on the host is what it was, and so is what
-    /// its lane has out.
-    pub(crate) fn keep_net<R>(&'static self, space: Space, change: impl FnOnce() -> R) -> R {
-        if space != Space::HOST {
-            return change();
-        }
-        let (bytes, blocks) = self.net();
-        let outstanding = self.outstanding();
-        let result = change();
-        self.set_outstanding(outstanding);
-        self.net.beside_bytes.set((bytes - self.host.level_bytes()).cast_unsigned());
-        self.net.beside_blocks.set((blocks - self.host.level_blocks()).cast_unsigned());
-        self.watch();
-        result
-    }
-
-    /// The thread freed a block that its ledger does not hold.
-    pub(crate) fn free_beside(&'static self, bytes: u64) {
-        self.net.beside_bytes.sub(bytes);
-        self.net.beside_blocks.sub(1);
-        self.watch();
-    }
-
-    /// Begins the present epoch, if that has not happened: the thread has had no event in it yet.
-    pub(crate) fn renew_net(&'static self) {
-        let epoch = u64::from(state::epoch());
-        if self.net.epoch.get() != epoch {
-            let (bytes, blocks) = self.net();
-            self.net.epoch.set(epoch);
-            self.net.most_bytes.set(bytes.cast_unsigned());
-            self.net.most_blocks.set(blocks.cast_unsigned());
-            self.watch();
-        }
-    }
-
-    /// Looks at every event from now on.
-    pub(crate) fn watch_all(&'static self) {
-        self.net.shares.add(1);
-        self.watch();
-    }
-
-    /// Ends one [`watch_all`](Self::watch_all).
-    pub(crate) fn unwatch(&'static self) {
-        self.net.shares.sub(1);
-        self.watch();
-    }
-
-    /// Tells the ledger which levels are to be looked at.
-    fn watch(&'static self) {
-        let net = &self.net;
-        let (bytes, blocks) = (net.beside_bytes.signed(), net.beside_blocks.signed());
-        let published = net.published_bytes.signed();
-        let most_blocks = net.most_blocks.signed() - blocks;
-        let watch = if net.shares.get() > 0 {
-            Watch { high: i64::MIN, low: i64::MAX, blocks: most_blocks }
-        } else {
-            let high = (published + STEP - 1).min(net.most_bytes.signed());
-            Watch { high: high - bytes, low: published - STEP + 1 - bytes, blocks: most_blocks }
-        };
-        self.sequence.open();
-        self.host.watch(watch);
-        self.sequence.close();
-    }
-
-    /// All that is to be done at the allocations of a thread that grows, most times: its marks are raised. `false`: more
-    /// may be due, and nothing was done.
-    #[inline(always)]
-    pub(crate) fn rise(&'static self) -> bool {
-        let (net, ledger) = (&self.net, &self.host);
-        let (level_bytes, level_blocks) = (ledger.level_bytes(), ledger.level_blocks());
-        let (beside_bytes, beside_blocks) = (net.beside_bytes.signed(), net.beside_blocks.signed());
-        let bytes = level_bytes + beside_bytes;
-        let ahead = bytes - net.published_bytes.signed();
-        if ahead.abs() >= STEP || mark::picture_is_due(ahead) || net.shares.get() > 0 || self.has_pending() {
-            return false;
-        }
-        // Less than a step ahead, so the next publication is due above it.
-        let most_bytes = net.most_bytes.signed().max(bytes);
-        let most_blocks = net.most_blocks.signed().max(level_blocks + beside_blocks);
-        let high = most_bytes.min(bytes - ahead + STEP - 1);
-        net.most_bytes.set(most_bytes.cast_unsigned());
-        net.most_blocks.set(most_blocks.cast_unsigned());
-        self.sequence.open();
-        ledger.rise((level_bytes, level_blocks), (high - beside_bytes, most_blocks - beside_blocks));
-        self.sequence.close();
-        true
-    }
-
-    /// Takes note of a net outside what was watched, and publishes if it is time.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn look(&'static self) {
-        let net = &self.net;
-        let (bytes, blocks) = self.net();
-        if bytes > net.most_bytes.signed() {
-            net.most_bytes.set(bytes.cast_unsigned());
-        }
-        if blocks > net.most_blocks.signed() {
-            net.most_blocks.set(blocks.cast_unsigned());
-        }
-        let ahead = bytes - net.published_bytes.signed();
-        let due = mark::picture_is_due(ahead);
-        if due || ahead.abs() >= STEP {
-            net.publish((bytes, blocks));
-        }
-        self.watch();
-        if due {
-            mark::picture();
-        }
-        if self.sharing.get().is_some() {
-            self.publish_shared(STEP);
-        }
-    }
-
-    /// Makes what was published what is.
-    pub(crate) fn publish_net(&'static self) {
-        self.net.publish(self.net());
-        self.watch();
     }
 }

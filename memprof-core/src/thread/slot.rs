@@ -19,52 +19,18 @@ use crate::base::counter::{Counter, Sequence};
 use crate::base::gate::Inside;
 use crate::base::lock::Lock;
 use crate::base::memory::{Blank, Known, StaticRef, Table, leak};
+use crate::lanes::kind::{Kind, SHARES, SPACES};
 use crate::lanes::lane::{HandOver, Lane};
+use crate::lanes::tag::Tag;
 use crate::names::path::{PATH_CHUNKS, PathId};
 use crate::space::spaces::{MOST_SPACES, Space};
-use crate::thread::frame::{Frame, Kind, SHARES, SPACES, Tag};
+use crate::thread::frame::{CallRow, Frame, NO_CALLS, NO_FRAME, SiteRow};
 use crate::thread::ledger::Ledger;
 use crate::thread::net::HostNet;
-
-/// The activations of one path on one thread.
-#[repr(align(32))]
-pub(crate) struct CallRow {
-    /// Activations entered here, and those left here. A future may be left on another thread than it was entered.
-    pub(crate) calls: Counter,
-    pub(crate) ended: Counter,
-    /// The row of the path's site.
-    pub(crate) site: Known<SiteRow>,
-    /// The last epoch in which a scope of this path was left here.
-    pub(crate) left_epoch: Counter,
-}
-
-impl Blank for CallRow {
-    const BLANK: Self = Self {
-        calls: Counter::new(0),
-        ended: Counter::new(0),
-        site: Known::new(&NO_SITE),
-        left_epoch: Counter::new(0),
-    };
-}
-
-/// The activations of one site on one thread, whatever the path.
-pub(crate) struct SiteRow {
-    /// The outermost open frame of this site that is not hidden by a `Context`.
-    pub(crate) outer: StaticRef<Frame>,
-}
-
-impl Blank for SiteRow {
-    const BLANK: Self = Self { outer: StaticRef::null() };
-}
 
 /// Where a thread's events go that go nowhere without further ado: see [`thread`](crate::thread::current). There is always
 /// something that it did not take note of.
 pub(crate) static NO_SLOT: Slot = Slot::BLANK;
-/// What a blank entry of the cache leads to.
-static NO_SITE: SiteRow = SiteRow::BLANK;
-pub(crate) static NO_CALLS: CallRow = CallRow::BLANK;
-/// What a slot that no thread has taken yet leads to.
-pub(crate) static NO_FRAME: Frame = Frame::base();
 static NO_LANE: Lane = Lane::BLANK;
 
 /// Entries of a slot's cache of paths. The most used ones fit into the first-level cache.
@@ -160,6 +126,11 @@ pub(crate) fn announce() {
     Slot::all().for_each(Slot::notify);
 }
 
+/// The slots of all threads, and the one that ended threads share.
+pub(crate) fn slots() -> impl Iterator<Item = &'static Slot> {
+    Slot::all().chain([Slot::ended()])
+}
+
 impl Slot {
     /// A slot that no thread has, with a lane and zeroed counters; rows are those of the threads before.
     #[cold]
@@ -191,7 +162,7 @@ impl Slot {
         self.sequence.open();
         self.lane.set(lane);
         self.base.tag.set(Tag::new(lane, PathId::ROOT).0);
-        self.base.marks.set(Frame::marks_of(Kind::Base, 0));
+        self.base.marks.set(Kind::Base.marks(0));
         self.base.mark_touched(Space::HOST.bit());
         self.segment.set(Some(&self.base));
         self.sharing.set(None);

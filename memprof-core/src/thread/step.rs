@@ -3,7 +3,8 @@
 use crate::base::blind;
 use crate::names::path::PathId;
 use crate::names::site::Site;
-use crate::thread::slot::{CacheEntry, CallRow, NO_KEY, SiteRow, Slot};
+use crate::thread::frame::{CallRow, SiteRow};
+use crate::thread::slot::{CacheEntry, NO_KEY, Slot};
 
 /// Where a step from a path through a site leads.
 pub(crate) struct Step {

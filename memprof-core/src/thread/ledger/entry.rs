@@ -2,7 +2,8 @@
 
 use crate::base::counter::Counter;
 use crate::base::memory::{Blank, StaticRef};
-use crate::thread::frame::{Frame, Kind};
+use crate::lanes::kind::Kind;
+use crate::thread::frame::Frame;
 
 use super::row::Row;
 

@@ -3,7 +3,7 @@
 use crate::base::counter::Counter;
 use crate::base::memory::Blank;
 use crate::lanes::lane::Lane;
-use crate::thread::frame::Tag;
+use crate::lanes::tag::Tag;
 
 /// An odd address, which no block of the global allocator has.
 const NOWHERE: u64 = u64::MAX;

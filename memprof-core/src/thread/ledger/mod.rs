@@ -18,8 +18,9 @@ use crate::base::counter::Counter;
 use crate::base::memory::{Blank, Known, StaticRef, Table, leak};
 use crate::base::tally::{Counters, Tally};
 use crate::lanes::lane::{HandOver, Lane};
+use crate::lanes::tag::Tag;
 use crate::names::path::{PATH_CHUNKS, PathId};
-use crate::thread::frame::{Frame, Tag};
+use crate::thread::frame::Frame;
 
 pub(crate) use blocks::Blocks;
 pub(crate) use entry::Entry;

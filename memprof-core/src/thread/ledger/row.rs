@@ -4,7 +4,7 @@ use crate::base::counter::Counter;
 use crate::base::memory::Blank;
 use crate::base::state;
 use crate::base::tally::{TOTALS, Tally};
-use crate::thread::frame::{NODE_OPEN, SITE_OPEN};
+use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
 
 /// What one thread recorded for one path in one space. The sums only grow: a reset is a subtraction by the reader.
 /// The two maxima belong to the epoch that stands beside them.

@@ -1,0 +1,57 @@
+//! What an open scope is, in the bits of one word: which kind it is of, which spaces it saw events in, and what it
+//! stands inside of.
+//!
+//! A reader of another thread's scopes copies this word, and what follows from it is then a plain function of it.
+
+use crate::space::spaces::MOST_SPACES;
+
+/// What a frame stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The base record of the thread: never popped.
+    Base,
+    /// A scope that a guard leaves.
+    Scope,
+    /// A poll of a tracked future.
+    Poll,
+    /// An entered `Context`, or an ambient scope.
+    Context,
+}
+
+impl Kind {
+    /// What stands in the marks of a frame.
+    pub(crate) fn of(marks: u64) -> Self {
+        match marks >> KIND_SHIFT & 3 {
+            0 => Self::Scope,
+            1 => Self::Poll,
+            2 => Self::Context,
+            _ => Self::Base,
+        }
+    }
+
+    /// The marks of a frame that is entered as this kind, with these marks of its own.
+    pub(crate) const fn marks(self, marks: u64) -> u64 {
+        let number: u64 = match self {
+            Self::Scope => 0,
+            Self::Poll => 1,
+            Self::Context => 2,
+            Self::Base => 3,
+        };
+        marks | number << KIND_SHIFT
+    }
+}
+
+/// The part of `Frame::marks` that is the set of spaces that the frame has an entry for.
+pub(crate) const SPACES: u64 = (1 << 40) - 1;
+const _: () = assert!(MOST_SPACES <= 40);
+/// Another activation of the same node is open further down.
+pub(crate) const NODE_OPEN: u64 = 1 << 40;
+/// Another activation of the same site is open in the chain that this one folds into.
+pub(crate) const SITE_OPEN: u64 = 1 << 41;
+/// Somewhere below is a frame of [`Kind::Context`].
+pub(crate) const UNDER_CONTEXT: u64 = 1 << 42;
+/// `shared` is set: the frame was captured as a `Context`, or is one.
+pub(crate) const SHARES: u64 = 1 << 43;
+const KIND_SHIFT: u32 = 44;
+/// The marks of a poll that has seen nothing, outside any `Context` and any other activation of its site.
+pub(crate) const POLL: u64 = Kind::Poll.marks(0);

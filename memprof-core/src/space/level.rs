@@ -1,0 +1,62 @@
+//! How much of the host's memory is live over all threads, and the most that this came to.
+//!
+//! Each thread adds what it holds in steps ([`watch`](crate::thread::watch)), so that no word is shared by two threads that
+//! allocate: what stands here lacks less than a step a thread. Who owned what at the mark is left to
+//! [`picture`](crate::thread::picture), which is told here when the next one is due.
+
+use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// Sums of what the threads published.
+static LEVEL_BYTES: AtomicI64 = AtomicI64::new(0);
+static LEVEL_BLOCKS: AtomicI64 = AtomicI64::new(0);
+static PEAK_BYTES: AtomicI64 = AtomicI64::new(0);
+static PEAK_BLOCKS: AtomicI64 = AtomicI64::new(0);
+
+/// The level above which the next picture is due.
+static NEXT_PICTURE: AtomicI64 = AtomicI64::new(0);
+
+/// Adds to the sums of what the threads published.
+pub(crate) fn publish(bytes: i64, blocks: i64) {
+    let level = LEVEL_BYTES.fetch_add(bytes, Ordering::AcqRel) + bytes;
+    PEAK_BYTES.fetch_max(level, Ordering::AcqRel);
+    let level = LEVEL_BLOCKS.fetch_add(blocks, Ordering::AcqRel) + blocks;
+    PEAK_BLOCKS.fetch_max(level, Ordering::AcqRel);
+}
+
+/// Begins a new epoch, at what is live.
+pub(crate) fn reset(bytes: i64, blocks: i64) {
+    PEAK_BYTES.store(bytes, Ordering::Release);
+    PEAK_BLOCKS.store(blocks, Ordering::Release);
+    NEXT_PICTURE.store(i64::MIN, Ordering::Release);
+}
+
+/// Whether the next picture is due once so many more bytes are published.
+pub(crate) fn picture_is_due(ahead: i64) -> bool {
+    ahead > 0 && LEVEL_BYTES.load(Ordering::Relaxed) + ahead > NEXT_PICTURE.load(Ordering::Relaxed)
+}
+
+/// The greatest sums of what was published in this epoch, bytes and blocks.
+pub(crate) fn published_peak() -> (i64, i64) {
+    (PEAK_BYTES.load(Ordering::Acquire), PEAK_BLOCKS.load(Ordering::Acquire))
+}
+
+/// A picture of `level` bytes was taken: the next one is due so many bytes above it.
+pub(crate) fn note_picture(level: i64, rise: i64) {
+    // What the threads published may be ahead of the picture, by frees that were not published yet: measured from the
+    // picture, the next one would be due at once.
+    let mark = level.max(LEVEL_BYTES.load(Ordering::Relaxed));
+    NEXT_PICTURE.store(mark.saturating_add(rise), Ordering::Relaxed);
+}
+
+/// Allocations that upstream refused, of all threads: rare enough for one word.
+static FAILURES: AtomicU64 = AtomicU64::new(0);
+
+/// Counts an allocation that upstream refused.
+pub(crate) fn note_failure() {
+    FAILURES.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How many allocations upstream refused so far.
+pub(crate) fn failures() -> u64 {
+    FAILURES.load(Ordering::Relaxed)
+}

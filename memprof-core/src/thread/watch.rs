@@ -1,0 +1,155 @@
+//! When a thread has to look at its part in the host's mark: between which levels of its ledger there is nothing to do.
+//!
+//! | what may be due | is looked at when |
+//! |---|---|
+//! | the thread's own peak rises | the level is above any before |
+//! | the net is published | it is a [`STEP`] away from what was published |
+//! | a picture is due | the net is published, or a step of the peak would be |
+//! | scopes that share are published | at every event, while there are any |
+//!
+//! The ledger compares its level with these limits at each event anyway, so watching costs an event nothing.
+
+use crate::base::state;
+use crate::space::level;
+use crate::space::spaces::Space;
+use crate::thread::ledger::Watch;
+use crate::thread::net::STEP;
+use crate::thread::picture;
+use crate::thread::slot::Slot;
+
+impl Slot {
+    /// Bytes and blocks of the net.
+    fn net(&self) -> (i64, i64) {
+        let (bytes, blocks) = (self.net.beside_bytes.signed(), self.net.beside_blocks.signed());
+        (self.host.level_bytes() + bytes, self.host.level_blocks() + blocks)
+    }
+
+    /// The most that this thread's net came to in this epoch, bytes and blocks.
+    pub(crate) fn most_net(&self) -> (i64, i64) {
+        if self.net.epoch.get() == u64::from(state::epoch()) {
+            (self.net.most_bytes.signed(), self.net.most_blocks.signed())
+        } else {
+            self.net()
+        }
+    }
+
+    /// Runs what changes a ledger without an event of this thread: its net on the host is what it was, and so is what
+    /// its lane has out.
+    pub(crate) fn keep_net<R>(&'static self, space: Space, change: impl FnOnce() -> R) -> R {
+        if space != Space::HOST {
+            return change();
+        }
+        let (bytes, blocks) = self.net();
+        let outstanding = self.outstanding();
+        let result = change();
+        self.set_outstanding(outstanding);
+        self.net.beside_bytes.set((bytes - self.host.level_bytes()).cast_unsigned());
+        self.net.beside_blocks.set((blocks - self.host.level_blocks()).cast_unsigned());
+        self.watch();
+        result
+    }
+
+    /// The thread freed a block that its ledger does not hold.
+    pub(crate) fn free_beside(&'static self, bytes: u64) {
+        self.net.beside_bytes.sub(bytes);
+        self.net.beside_blocks.sub(1);
+        self.watch();
+    }
+
+    /// Begins the present epoch, if that has not happened: the thread has had no event in it yet.
+    pub(crate) fn renew_net(&'static self) {
+        let epoch = u64::from(state::epoch());
+        if self.net.epoch.get() != epoch {
+            let (bytes, blocks) = self.net();
+            self.net.epoch.set(epoch);
+            self.net.most_bytes.set(bytes.cast_unsigned());
+            self.net.most_blocks.set(blocks.cast_unsigned());
+            self.watch();
+        }
+    }
+
+    /// Looks at every event from now on.
+    pub(crate) fn watch_all(&'static self) {
+        self.net.shares.add(1);
+        self.watch();
+    }
+
+    /// Ends one [`watch_all`](Self::watch_all).
+    pub(crate) fn unwatch(&'static self) {
+        self.net.shares.sub(1);
+        self.watch();
+    }
+
+    /// Tells the ledger which levels are to be looked at.
+    fn watch(&'static self) {
+        let net = &self.net;
+        let (bytes, blocks) = (net.beside_bytes.signed(), net.beside_blocks.signed());
+        let published = net.published_bytes.signed();
+        let most_blocks = net.most_blocks.signed() - blocks;
+        let watch = if net.shares.get() > 0 {
+            Watch { high: i64::MIN, low: i64::MAX, blocks: most_blocks }
+        } else {
+            let high = (published + STEP - 1).min(net.most_bytes.signed());
+            Watch { high: high - bytes, low: published - STEP + 1 - bytes, blocks: most_blocks }
+        };
+        self.sequence.open();
+        self.host.watch(watch);
+        self.sequence.close();
+    }
+
+    /// All that is to be done at the allocations of a thread that grows, most times: its marks are raised. `false`: more
+    /// may be due, and nothing was done.
+    #[inline(always)]
+    pub(crate) fn rise(&'static self) -> bool {
+        let (net, ledger) = (&self.net, &self.host);
+        let (level_bytes, level_blocks) = (ledger.level_bytes(), ledger.level_blocks());
+        let (beside_bytes, beside_blocks) = (net.beside_bytes.signed(), net.beside_blocks.signed());
+        let bytes = level_bytes + beside_bytes;
+        let ahead = bytes - net.published_bytes.signed();
+        if ahead.abs() >= STEP || level::picture_is_due(ahead) || net.shares.get() > 0 || self.has_pending() {
+            return false;
+        }
+        // Less than a step ahead, so the next publication is due above it.
+        let most_bytes = net.most_bytes.signed().max(bytes);
+        let most_blocks = net.most_blocks.signed().max(level_blocks + beside_blocks);
+        let high = most_bytes.min(bytes - ahead + STEP - 1);
+        net.most_bytes.set(most_bytes.cast_unsigned());
+        net.most_blocks.set(most_blocks.cast_unsigned());
+        self.sequence.open();
+        ledger.rise((level_bytes, level_blocks), (high - beside_bytes, most_blocks - beside_blocks));
+        self.sequence.close();
+        true
+    }
+
+    /// Takes note of a net outside what was watched, and publishes if it is time.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn look(&'static self) {
+        let net = &self.net;
+        let (bytes, blocks) = self.net();
+        if bytes > net.most_bytes.signed() {
+            net.most_bytes.set(bytes.cast_unsigned());
+        }
+        if blocks > net.most_blocks.signed() {
+            net.most_blocks.set(blocks.cast_unsigned());
+        }
+        let ahead = bytes - net.published_bytes.signed();
+        let due = level::picture_is_due(ahead);
+        if due || ahead.abs() >= STEP {
+            net.publish((bytes, blocks));
+        }
+        self.watch();
+        if due {
+            picture::picture();
+        }
+        if self.sharing.get().is_some() {
+            self.publish_shared(STEP);
+        }
+    }
+
+    /// Makes what was published what is.
+    pub(crate) fn publish_net(&'static self) {
+        self.net.publish(self.net());
+        self.watch();
+    }
+}
