@@ -25,11 +25,11 @@ pub use api::ambient::{Ambient, ambient};
 pub use api::context::{Context, ContextGuard};
 pub use api::control::{disable, enable, is_enabled, print_memory_report};
 pub use api::future::{InContext, TrackExt, Tracked};
+pub use api::scope::{Measurement, Scope, counters};
 pub use base::tally::Counters;
 pub use events::record::{record_alloc, record_alloc_failure, record_free};
 pub use names::site::Site;
 pub use observe::snapshot::{reset, snapshot};
-pub use scope::plain::{Measurement, Scope, counters};
 pub use space::spaces::Space;
 
 /// What the macros name. Not part of the public surface.
@@ -41,8 +41,8 @@ pub mod __private {
     pub use core::{file, line, module_path};
 
     pub use crate::api::future::Tracked as InScope;
+    pub use crate::api::scope::Scope;
     pub use crate::names::site::Site;
-    pub use crate::scope::plain::Scope;
 
     /// The site of a run-time name.
     pub fn site_named(name: &(impl AsRef<str> + ?Sized)) -> &'static Site {
@@ -64,10 +64,10 @@ pub mod __private {
 /// What an allocator's crate such as memprof-cuda builds on. Not part of the public surface.
 #[doc(hidden)]
 pub mod __allocator {
+    pub use crate::api::scope::open_scopes;
     pub use crate::base::blind::{BlindGuard, enter as blind};
     pub use crate::base::platform::print_line;
     pub use crate::events::record::{Released, release, unknown_free};
     pub use crate::observe::devices::{attribute_now, on_snapshot};
     pub use crate::process::start::cuda_setting;
-    pub use crate::scope::plain::open_scopes;
 }

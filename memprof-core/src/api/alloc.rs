@@ -6,8 +6,9 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::hint::cold_path;
 use std::alloc::System;
 
+use crate::api::host;
 use crate::base::tags::{self, Tags};
-use crate::events::host::{self, Event};
+use crate::events::host::Event;
 use crate::lanes::tag::Tag;
 
 /// A global allocator that reports every block to memprof and leaves the allocating to `A`.
@@ -232,7 +233,7 @@ impl<A: GlobalAlloc> Alloc<A> {
             // SAFETY: the caller gives up the block, which came from here.
             Event::Done(()) => unsafe { self.give_back(block, layout) },
             // SAFETY: likewise.
-            Event::Look(()) => unsafe { Self::look_and_give_back(block, layout, self) },
+            Event::LimitCrossed(()) => unsafe { Self::do_due_and_give_back(block, layout, self) },
             // SAFETY: likewise.
             Event::Slow => unsafe { Self::give_back_slowly(block, layout, tag, self) },
         }
@@ -251,9 +252,9 @@ impl<A: GlobalAlloc> Alloc<A> {
         }
         // SAFETY: the padded layout is `offset` larger than the block.
         let block = unsafe { memory.add(offset(layout.align())) };
-        let (tag, look) = match host::allocated(block as u64, layout.size() as u64) {
+        let (tag, crossed) = match host::allocated(block as u64, layout.size() as u64) {
             Event::Done(tag) => (tag, false),
-            Event::Look(tag) => (tag, true),
+            Event::LimitCrossed(tag) => (tag, true),
             // SAFETY: the block lies `offset`, at least a tag, inside, and is aligned to 8.
             Event::Slow => return unsafe { tag_slowly(block, layout.size()) },
         };
@@ -261,7 +262,7 @@ impl<A: GlobalAlloc> Alloc<A> {
         let place = unsafe { tag_of(block) };
         // SAFETY: that place belongs to the allocation and to nobody else.
         unsafe { place.write(tag) };
-        if look { looked(block) } else { block }
+        if crossed { limit_crossed(block) } else { block }
     }
 
     /// Gives upstream what it gave for the padded layout.
@@ -296,8 +297,8 @@ impl<A: GlobalAlloc> Alloc<A> {
     /// * As for [`give_back`](Self::give_back).
     #[cold]
     #[inline(never)]
-    unsafe fn look_and_give_back(block: *mut u8, layout: Layout, this: &Self) {
-        host::look();
+    unsafe fn do_due_and_give_back(block: *mut u8, layout: Layout, this: &Self) {
+        host::limit_crossed();
         // SAFETY: handed on.
         unsafe { this.give_back(block, layout) };
     }
@@ -415,10 +416,10 @@ unsafe fn tag_slowly(block: *mut u8, bytes: usize) -> *mut u8 {
     block
 }
 
-/// Gives the block back after the recorder had a look.
+/// Gives the block back after the recorder did what was due.
 #[cold]
 #[inline(never)]
-fn looked(block: *mut u8) -> *mut u8 {
-    host::look();
+fn limit_crossed(block: *mut u8) -> *mut u8 {
+    host::limit_crossed();
     block
 }

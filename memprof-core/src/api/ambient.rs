@@ -13,7 +13,7 @@ use crate::lanes::captured::{Around, Part, Shared};
 use crate::lanes::kind::Kind;
 use crate::names::path::PathId;
 use crate::names::site::Site;
-use crate::scope::plain;
+use crate::process::ready::ready;
 use crate::share::open_frames::Stack;
 use crate::space::spaces::Space;
 use crate::thread::current;
@@ -65,7 +65,7 @@ fn open() -> Locked<'static, Vec<Open>> {
 ///
 /// A thread with a scope open joins when it has left that scope.
 pub fn ambient(name: &str) -> Ambient {
-    let Some(slot) = plain::ready() else { return Ambient { id: 0 } };
+    let Some(slot) = ready() else { return Ambient { id: 0 } };
     let site = Site::named(name);
     let context = Context::current();
     slot.mix();

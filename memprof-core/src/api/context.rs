@@ -10,6 +10,7 @@ use crate::lanes::kind::{Kind, UNDER_CONTEXT};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
+use crate::process::ready::ready;
 use crate::scope::plain::{self, Opened};
 use crate::space::spaces::Space;
 use crate::thread::frame::{Frame, NO_CALLS};
@@ -64,7 +65,7 @@ pub struct ContextGuard {
 impl Context {
     /// Captures the innermost open scope. Costs about 200 ns the first time in a scope, some 20 ns after that.
     pub fn current() -> Self {
-        let Some(slot) = plain::ready() else { return Self::default() };
+        let Some(slot) = ready() else { return Self::default() };
         let _blind = blind::enter();
         Self { shared: capture(slot) }
     }
@@ -72,7 +73,7 @@ impl Context {
     /// Works under the captured scope until the guard is dropped.
     pub fn enter(&self) -> ContextGuard {
         let opened = self.shared.as_ref().and_then(|shared| {
-            let slot = plain::ready()?;
+            let slot = ready()?;
             let _blind = blind::enter();
             slot.enter_context(shared)
         });

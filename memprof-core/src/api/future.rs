@@ -18,7 +18,8 @@ use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::names::site::Site;
-use crate::scope::plain::{self, Opened};
+use crate::process::ready::ready;
+use crate::scope::plain::Opened;
 use crate::space::spaces::Space;
 use crate::thread::current;
 use crate::thread::slot::Slot;
@@ -90,7 +91,7 @@ impl<F> Tracked<F> {
 
     #[cold]
     fn enter_slowly(&mut self) -> Option<Entered> {
-        let slot = plain::ready()?;
+        let slot = ready()?;
         self.lane.inspect(|lane| come_out_of_ambient(slot, lane));
         let (lane, task) = if let Some(lane) = self.lane {
             (lane, is_task(lane))
@@ -189,7 +190,7 @@ impl<F> Drop for Tracked<F> {
         let lane = self.lane;
         let _end = lane.map(EndOnDrop);
         let _entered = lane.and_then(|lane| {
-            let slot = plain::ready()?;
+            let slot = ready()?;
             come_out_of_ambient(slot, lane);
             slot.enter_poll(self.site, lane).map(Entered)
         });

@@ -1,5 +1,7 @@
 //! What users and macros see.
 
+pub(crate) mod scope;
+pub(crate) mod host;
 pub(crate) mod alloc;
 pub(crate) mod context;
 pub(crate) mod ambient;

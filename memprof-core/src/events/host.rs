@@ -1,16 +1,15 @@
-//! Events of the global allocator.
+//! Events of the global allocator, in the slot of the thread.
 //!
-//! Nothing in here allocates through the global allocator, locks, formats or panics.
+//! Nothing in here allocates through the global allocator, waits for a lock, formats or panics. Whose slot it is, and what
+//! becomes of an event of a thread without one, is left to `api/host`.
 
 use core::hint::cold_path;
 
-use crate::base::state;
+use crate::events::count::{adopt, count_failure, count_realloc, count_realloc_here, disown, free_elsewhere, prepare};
+use crate::events::look::{host_limit_crossed, limit_crossed, publish_if_due};
 use crate::lanes::tag::Tag;
-use crate::names::path::PathId;
-use crate::scope::plain;
 use crate::space::level;
 use crate::space::spaces::Space;
-use crate::thread::current::{self, Place};
 use crate::thread::slot::Slot;
 
 /// What came of an event on the short path. What it leaves to do is done by a call at the very end, so that the short
@@ -18,50 +17,30 @@ use crate::thread::slot::Slot;
 #[derive(Clone, Copy)]
 pub(crate) enum Event<T> {
     Done(T),
-    /// Recorded, and [`look`] is to be called.
-    Look(T),
+    /// Recorded, and the level has left its limits: [`host_limit_crossed`](super::look::host_limit_crossed) is to be called.
+    LimitCrossed(T),
     /// Nothing was recorded: the slow function of the event does all of it.
     Slow,
 }
 
-/// Records a block that upstream has allocated, and gives its tag.
+/// Records a block that upstream has allocated, and gives its tag; [`Event::Slow`] where something has to be done first.
 #[inline(always)]
-pub(crate) fn allocated(address: u64, bytes: u64) -> Event<Tag> {
-    let slot = current::current();
+pub(crate) fn allocated(slot: &'static Slot, address: u64, bytes: u64) -> Event<Tag> {
     let tag = slot.ready_tag();
     if tag.is_none() {
         cold_path();
-        return if state::is_on() { Event::Slow } else { Event::Done(Tag::UNKNOWN) };
+        return Event::Slow;
     }
-    let over = slot.host_allocated(address, bytes);
-    if over {
+    if count_alloc(slot, address, bytes) {
         cold_path();
-        return Event::Look(tag);
+        return Event::LimitCrossed(tag);
     }
     Event::Done(tag)
 }
 
-/// The level of this thread's ledger is outside of its limits.
-pub(crate) fn look() {
-    // It has just recorded an event, so it is the thread's own.
-    let slot = current::current();
-    if !slot.rise() {
-        slot.over(&slot.host);
-    }
-}
-
-/// [`allocated`], whatever has to be done first.
-pub(crate) fn allocated_slowly(address: u64, bytes: u64) -> Tag {
-    if !state::is_on() {
-        return Tag::UNKNOWN;
-    }
-    let Some(slot) = plain::ready() else {
-        return if state::is_on() && matches!(current::place(), Place::Ended) {
-            allocated_after_end(bytes)
-        } else {
-            Tag::UNKNOWN
-        };
-    };
+/// [`allocated`] in a slot that is up to date, whatever has to be done for the top frame first.
+#[inline]
+pub(crate) fn allocated_slowly(slot: &'static Slot, address: u64, bytes: u64) -> Tag {
     let ledger = &slot.host;
     // A peak is raised when what waits has been taken off.
     if !slot.top().has(Space::HOST.bit()) && slot.has_pending() {
@@ -74,201 +53,129 @@ pub(crate) fn allocated_slowly(address: u64, bytes: u64) -> Tag {
     } else {
         ledger.touch(top, Space::HOST.bit(), (bytes.cast_signed(), 1))
     };
-    let recorded = touched.map(|()| slot.host_allocated(address, bytes));
+    let recorded = touched.map(|()| count_alloc(slot, address, bytes));
     slot.sequence.close();
-    let Some(over) = recorded else { return Tag::UNKNOWN };
-    if over {
-        look();
+    let Some(crossed) = recorded else { return Tag::UNKNOWN };
+    if crossed {
+        host_limit_crossed(slot);
     }
     top.tag()
 }
 
-#[cold]
-fn allocated_after_end(bytes: u64) -> Tag {
-    let slot = Slot::ended();
-    let Some(lane) = slot.shared_lane() else { return Tag::UNKNOWN };
-    if slot.count_alloc_shared(&slot.host, bytes).is_none() {
-        return Tag::UNKNOWN;
-    }
-    lane.add_outstanding(1);
-    slot.net.add_shared(bytes.cast_signed(), 1);
-    Tag::new(lane, PathId::ROOT)
-}
-
-/// Records the free of a block, before upstream takes it.
+/// Counts a block that the top frame allocated. `true`: the level has left its limits.
 #[inline(always)]
-pub(crate) fn freed(address: u64, bytes: u64, tag: Tag) -> Event<()> {
-    let slot = current::current();
-    slot.host_freed(slot.ready_tag(), address, bytes, tag)
+pub(crate) fn count_alloc(slot: &'static Slot, address: u64, bytes: u64) -> bool {
+    let over = slot.host.alloc(bytes);
+    slot.host.note_latest(address);
+    over
 }
 
-/// [`freed`], whatever has to be done first.
-pub(crate) fn freed_slowly(address: u64, bytes: u64, tag: Tag) {
-    if tag == Tag::UNKNOWN {
-        return;
-    }
-    if let Some(slot) = plain::ready() {
-        if slot.prepare(Space::HOST, &slot.host).is_none() {
-            return freed_unseen(bytes, tag);
-        }
-        match slot.host_freed(slot.top().tag(), address, bytes, tag) {
-            Event::Done(()) => {}
-            Event::Look(()) => slot.look(),
-            Event::Slow => slot.host_freed_elsewhere(address, bytes, tag),
-        }
-        return;
-    }
-    if state::is_on()
-        && let Place::Ended = current::place()
-    {
-        let slot = Slot::ended();
-        slot.count_free_shared(Space::HOST, &slot.host, tag, bytes);
-        slot.net.add_shared(-bytes.cast_signed(), -1);
-        return;
-    }
-    freed_unseen(bytes, tag);
-}
-
-/// The free of a known block while memprof is off, or by the recorder itself: no scope sees it.
-#[cold]
-fn freed_unseen(bytes: u64, tag: Tag) {
-    if let Some(slot) = current::own() {
-        slot.disown(&slot.host, tag.path(), bytes);
-        slot.free_beside(bytes);
-        slot.publish_net();
-    } else {
-        let slot = Slot::ended();
-        if let Some(row) = slot.host.row_of(tag.path()) {
-            slot.sequence.open_shared();
-            row.freed_bytes.add_shared(bytes);
-            row.freed_blocks.add_shared(1);
-            slot.sequence.close_shared();
-        }
-        slot.net.add_shared(-bytes.cast_signed(), -1);
-    }
-    if let Some(home) = tag.lane() {
-        home.add_outstanding(-1);
-    }
-}
-
-/// Records a reallocation that upstream performed, and gives the block's new tag.
-pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
-    let slot = current::current();
-    let (mine, ledger) = (slot.ready_tag(), &slot.host);
-    if tag.same_lane(mine) {
-        slot.count_realloc(ledger, ledger.row_of(tag.path()), from, to);
-        ledger.note_reallocated(address);
-        if ledger.is_over() {
-            look();
-        }
-        return mine;
-    }
-    reallocated_slowly(address, from, to, tag)
-}
-
-/// [`reallocated`], whatever has to be done first.
-#[cold]
-fn reallocated_slowly(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
-    if tag == Tag::UNKNOWN {
-        return allocated_slowly(address, to);
-    }
-    let Some(slot) = plain::ready() else {
-        freed_slowly(address, from, tag);
-        return if state::is_on() && matches!(current::place(), Place::Ended) {
-            allocated_after_end(to)
-        } else {
-            Tag::UNKNOWN
-        };
-    };
+/// Counts the free of a block of the lane that `mine`, the top frame's tag, has.
+#[inline(always)]
+pub(crate) fn freed(slot: &'static Slot, mine: Tag, address: u64, bytes: u64, tag: Tag) -> Event<()> {
     let ledger = &slot.host;
-    if slot.prepare(Space::HOST, ledger).is_none() {
-        freed_unseen(from, tag);
-        return Tag::UNKNOWN;
+    // Mostly a scope frees what it allocated itself.
+    let mut row = ledger.row();
+    if tag != mine {
+        cold_path();
+        match ledger.rows.get(tag.path().index()) {
+            Some(of_tag) if tag.same_lane(mine) => row = of_tag,
+            // An unknown block is of no lane.
+            _ => return if tag == Tag::UNKNOWN { Event::Done(()) } else { Event::Slow },
+        }
     }
+    let under = ledger.free(bytes, || {
+        row.freed_bytes.add(bytes);
+        row.freed_blocks.add(1);
+        if ledger.was_latest(address) {
+            row.temporary.add(1);
+        }
+    });
+    if under {
+        cold_path();
+        return Event::LimitCrossed(());
+    }
+    Event::Done(())
+}
+
+/// [`freed`] in a slot that is up to date, whatever has to be done for the top frame first. `None`: nothing was recorded.
+#[inline]
+pub(crate) fn freed_slowly(slot: &'static Slot, address: u64, bytes: u64, tag: Tag) -> Option<()> {
+    prepare(slot, Space::HOST, &slot.host)?;
+    match freed(slot, slot.top().tag(), address, bytes, tag) {
+        Event::Done(()) => {}
+        Event::LimitCrossed(()) => publish_if_due(slot),
+        Event::Slow => freed_elsewhere(slot, address, bytes, tag),
+    }
+    Some(())
+}
+
+/// The free of a block whose home, as its tag has it, is not the current lane, or that has no row here yet.
+pub(crate) fn freed_elsewhere(slot: &'static Slot, address: u64, bytes: u64, tag: Tag) {
+    let ledger = &slot.host;
+    slot.mix();
+    let at_home = tag.same_lane(slot.top().tag());
+    let row = ledger.row_of(tag.path());
+    slot.sequence.open();
+    if let Some(row) = row {
+        row.freed_bytes.add(bytes);
+        row.freed_blocks.add(1);
+        let latest = if at_home { ledger.was_latest(address) } else { ledger.was_latest_elsewhere(address, tag) };
+        if latest {
+            row.temporary.add(1);
+        }
+    }
+    if at_home {
+        ledger.free(bytes, || ());
+    }
+    slot.sequence.close();
+    if !at_home {
+        free_elsewhere(slot, Space::HOST, ledger, tag, bytes);
+    }
+    if ledger.is_watched() {
+        publish_if_due(slot);
+    }
+}
+
+/// Records the free of a known block that no scope sees.
+pub(crate) fn freed_unseen(slot: &'static Slot, bytes: u64, tag: Tag) {
+    disown(slot, &slot.host, tag.path(), bytes);
+    slot.free_beside(bytes);
+    slot.publish_net();
+}
+
+/// Records a reallocation of a block of the lane that `mine`, the top frame's tag, has. `true`: the level has left its
+/// limits.
+#[inline(always)]
+pub(crate) fn reallocated(slot: &'static Slot, address: u64, from: u64, to: u64, tag: Tag) -> bool {
+    let ledger = &slot.host;
+    count_realloc(slot, ledger, ledger.row_of(tag.path()), from, to);
+    ledger.note_reallocated(address);
+    ledger.is_over()
+}
+
+/// [`reallocated`] in a slot that is up to date, whatever has to be done first. `None`: nothing was recorded.
+#[inline]
+pub(crate) fn reallocated_slowly(slot: &'static Slot, address: u64, from: u64, to: u64, tag: Tag) -> Option<Tag> {
+    let ledger = &slot.host;
+    prepare(slot, Space::HOST, ledger)?;
     let top = slot.top().tag();
-    if tag.same_lane(top) || slot.adopt(tag) {
-        slot.count_realloc(ledger, ledger.row_of(tag.path()), from, to);
+    if tag.same_lane(top) || adopt(slot, tag) {
+        count_realloc(slot, ledger, ledger.row_of(tag.path()), from, to);
     } else {
-        slot.disown(ledger, tag.path(), from);
-        slot.free_elsewhere(Space::HOST, ledger, tag, from);
-        slot.count_realloc_here(ledger, to);
+        disown(slot, ledger, tag.path(), from);
+        free_elsewhere(slot, Space::HOST, ledger, tag, from);
+        count_realloc_here(slot, ledger, to);
     }
     ledger.note_reallocated(address);
-    slot.over(ledger);
-    top
+    limit_crossed(slot, ledger);
+    Some(top)
 }
 
 /// Records that upstream had no memory.
-#[cold]
-pub(crate) fn failed() {
-    let Some(slot) = plain::ready() else { return };
+pub(crate) fn failed(slot: &'static Slot) {
     level::note_failure();
-    if slot.prepare(Space::HOST, &slot.host).is_some() {
-        slot.count_failure(&slot.host);
-    }
-}
-
-impl Slot {
-    /// Counts a block that the top frame allocated. `true`: [`look`] is to be called.
-    #[inline(always)]
-    fn host_allocated(&'static self, address: u64, bytes: u64) -> bool {
-        let over = self.host.alloc(bytes);
-        self.host.note_latest(address);
-        over
-    }
-
-    /// Counts the free of a block of the lane that `mine`, the top frame's tag, has.
-    #[inline(always)]
-    fn host_freed(&'static self, mine: Tag, address: u64, bytes: u64, tag: Tag) -> Event<()> {
-        let ledger = &self.host;
-        // Mostly a scope frees what it allocated itself.
-        let mut row = ledger.row();
-        if tag != mine {
-            cold_path();
-            match ledger.rows.get(tag.path().index()) {
-                Some(of_tag) if tag.same_lane(mine) => row = of_tag,
-                // An unknown block is of no lane.
-                _ => return if tag == Tag::UNKNOWN { Event::Done(()) } else { Event::Slow },
-            }
-        }
-        let under = ledger.free(bytes, || {
-            row.freed_bytes.add(bytes);
-            row.freed_blocks.add(1);
-            if ledger.was_latest(address) {
-                row.temporary.add(1);
-            }
-        });
-        if under {
-            cold_path();
-            return Event::Look(());
-        }
-        Event::Done(())
-    }
-
-    /// The free of a block whose home, as its tag has it, is not the current lane, or that has no row here yet.
-    fn host_freed_elsewhere(&'static self, address: u64, bytes: u64, tag: Tag) {
-        let ledger = &self.host;
-        self.mix();
-        let at_home = tag.same_lane(self.top().tag());
-        let row = ledger.row_of(tag.path());
-        self.sequence.open();
-        if let Some(row) = row {
-            row.freed_bytes.add(bytes);
-            row.freed_blocks.add(1);
-            let latest = if at_home { ledger.was_latest(address) } else { ledger.was_latest_elsewhere(address, tag) };
-            if latest {
-                row.temporary.add(1);
-            }
-        }
-        if at_home {
-            ledger.free(bytes, || ());
-        }
-        self.sequence.close();
-        if !at_home {
-            self.free_elsewhere(Space::HOST, ledger, tag, bytes);
-        }
-        if ledger.is_watched() {
-            self.look();
-        }
+    if prepare(slot, Space::HOST, &slot.host).is_some() {
+        count_failure(slot, &slot.host);
     }
 }

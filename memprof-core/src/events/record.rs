@@ -7,16 +7,17 @@ use std::sync::LazyLock;
 
 use dashmap::DashMap;
 
+use crate::api::host;
 use crate::base::blind;
 use crate::base::state;
-use crate::events::host;
+use crate::events::count::{count_alloc_shared, count_failure, free_elsewhere, prepare};
+use crate::events::look::{limit_crossed, raise_peaks};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
-use crate::scope::plain;
+use crate::process::ready::{has_ended, ready};
 use crate::space::mark::{self, MOST_BYTES};
 use crate::space::spaces::Space;
-use crate::thread::current::{self, Place};
 use crate::thread::slot::Slot;
 
 /// A live block of a space other than `host`.
@@ -114,9 +115,9 @@ pub fn record_alloc_failure(space: Space, bytes: u64) {
     mark::of(space).failed += 1;
     if let Spot::Slot(slot) = spot
         && let Some(ledger) = slot.ledger(space)
-        && slot.prepare(space, ledger).is_some()
+        && prepare(slot, space, ledger).is_some()
     {
-        slot.count_failure(ledger);
+        count_failure(slot, ledger);
     }
 }
 
@@ -261,11 +262,10 @@ enum Spot {
 
 impl Spot {
     fn of(space: Space) -> Option<Self> {
-        if let Some(slot) = plain::ready() {
+        if let Some(slot) = ready() {
             return slot.ledger(space).map(|_| Self::Slot(slot));
         }
-        let ended = state::is_on() && matches!(current::place(), Place::Ended);
-        ended.then(|| Self::Ended(Slot::ended()))
+        has_ended().then(|| Self::Ended(Slot::ended()))
     }
 
     fn slot(self) -> Option<&'static Slot> {
@@ -286,20 +286,20 @@ impl Spot {
         match self {
             Self::Slot(slot) => {
                 let Some(ledger) = slot.ledger(space) else { return };
-                if slot.prepare(space, ledger).is_none() {
+                if prepare(slot, space, ledger).is_none() {
                     return;
                 }
                 let over = ledger.alloc(bytes);
                 slot.add_outstanding(1);
                 ledger.note_latest(address);
                 if over {
-                    slot.over(ledger);
+                    limit_crossed(slot, ledger);
                 }
                 slot.publish(space, bytes.cast_signed(), 1);
             }
             Self::Ended(slot) => {
                 if let (Some(ledger), Some(lane)) = (slot.ledger(space), slot.shared_lane()) {
-                    let _ = slot.count_alloc_shared(ledger, bytes);
+                    let _ = count_alloc_shared(slot, ledger, bytes);
                     lane.add_outstanding(1);
                 }
             }
@@ -319,7 +319,7 @@ impl Spot {
             }
         };
         let Some(ledger) = slot.ledger(space) else { return false };
-        if slot.prepare(space, ledger).is_none() {
+        if prepare(slot, space, ledger).is_none() {
             return false;
         }
         let mut temporary = false;
@@ -335,7 +335,7 @@ impl Spot {
             slot.add_outstanding(-1);
             true
         } else {
-            slot.free_elsewhere(space, ledger, block.tag, block.bytes)
+            free_elsewhere(slot, space, ledger, block.tag, block.bytes)
         };
         if seen {
             slot.publish(space, -block.bytes.cast_signed(), -1);
@@ -348,7 +348,7 @@ impl Spot {
         mark::of(space).restored(block.tag.path(), block.bytes);
         let Self::Slot(slot) = self else { return take_back(space, block) };
         let Some(ledger) = slot.ledger(space) else { return };
-        if slot.prepare(space, ledger).is_none() {
+        if prepare(slot, space, ledger).is_none() {
             return;
         }
         if temporary {
@@ -368,7 +368,7 @@ impl Spot {
         } else if let Some(home) = home {
             home.add_outstanding(1);
         }
-        slot.raise(ledger);
+        raise_peaks(slot, ledger);
         slot.publish(space, block.bytes.cast_signed(), 1);
     }
 }

@@ -5,3 +5,4 @@ pub(crate) mod settings;
 pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod start;
+pub(crate) mod ready;

@@ -1,23 +1,20 @@
-//! Entering and leaving: how frames come and go.
+//! Entering and leaving plain scopes: how frames come and go.
 //!
 //! The common case of each, a plain scope on a thread that took note of everything and has no hand-over waiting, is
-//! inlined into the user's function: about 40 instructions each. Everything else is a cold path that brings the
-//! thread up to date and then does the same, frame by frame.
+//! inlined into the user's function: about 40 instructions each. Everything else is a cold path that does what is due and
+//! then the same, frame by frame. The guard that users hold is left to `api/scope`.
 
-use core::marker::PhantomData;
+use core::hint::cold_path;
 
 use crate::api::ambient;
 use crate::base::blind;
 use crate::base::state;
-use crate::base::tally::{Counters, Tally};
 use crate::lanes::kind::{Kind, NODE_OPEN, SHARES, SITE_OPEN, UNDER_CONTEXT};
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::names::site::Site;
-use crate::process::start;
-use crate::share::open_frames::Stack;
 use crate::space::spaces::Space;
-use crate::thread::current::{self, Place};
+use crate::thread::current;
 use crate::thread::frame::{CallRow, Frame, SiteRow};
 use crate::thread::slot::Slot;
 use crate::thread::step::{Step, key};
@@ -29,153 +26,25 @@ pub(crate) struct Opened {
     pub(crate) serial: u64,
 }
 
-/// One activation of a [`Site`], open until it is dropped.
-///
-/// Scopes nest on the thread that entered them: leaving one first ends whatever was entered inside it and not left.
-/// Entering and leaving together cost about 5 ns while memprof measures, and below 1 ns while it does not. A scope
-/// that was entered while memprof was off records nothing, even if it is switched on meanwhile.
-///
-/// It stays on its thread (`!Send`): what a scope counts is what its own thread does. Another thread joins in through
-/// a [`Context`](crate::Context), and a future is measured by [`TrackExt::track`](crate::TrackExt::track).
-///
-/// ```compile_fail,E0277
-/// # use memprof_core as memprof;
-/// let scope = memprof::Scope::enter(memprof::Site::named("stays"));
-/// std::thread::spawn(move || drop(scope));
-/// ```
-#[must_use = "a scope ends when it is dropped: bind it to a name"]
-pub struct Scope {
-    opened: Option<Opened>,
-    _on_this_thread: PhantomData<*const ()>,
-}
-
-impl core::fmt::Debug for Scope {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Scope").field("measured", &self.opened.is_some()).finish_non_exhaustive()
-    }
-}
-
-/// What a scope recorded, from its entry to its end.
-#[derive(Clone, Debug, Default)]
-pub struct Measurement {
-    spaces: Vec<(Space, Counters)>,
-}
-
-impl Measurement {
-    /// The counters of one space; zeros where nothing happened, and if memprof was off.
-    pub fn counters(&self, space: Space) -> Counters {
-        self.spaces.iter().find(|(known, _)| *known == space).map(|(_, counters)| *counters).unwrap_or_default()
-    }
-}
-
-impl Scope {
-    /// Enters a scope of `site`, until the result is dropped.
-    ///
-    /// ```
-    /// # use memprof_core as memprof;
-    /// let scope = memprof::Scope::enter(memprof::Site::named("load"));
-    /// // .. work ..
-    /// drop(scope);
-    /// ```
-    #[inline]
-    pub fn enter(site: &'static Site) -> Self {
-        Self { opened: enter(site), _on_this_thread: PhantomData }
-    }
-
-    /// The counters so far, with the scopes inside it as if they ended now; zeros if memprof was off at entry.
-    pub fn counters(&self, space: Space) -> Counters {
-        self.open_frame().map(|(slot, frame)| read(slot, frame, space).counters).unwrap_or_default()
-    }
-
-    /// Leaves the scope and gives what it recorded.
-    pub fn finish(self) -> Measurement {
-        let _blind = blind::enter();
-        let Some((slot, frame)) = self.open_frame() else { return Measurement::default() };
-        leave_above(slot, frame);
-        let spaces = Space::all().map(|space| (space, read(slot, frame, space).counters));
-        Measurement { spaces: spaces.filter(|(_, counters)| *counters != Counters::default()).collect() }
-    }
-
-    fn open_frame(&self) -> Option<(&'static Slot, &'static Frame)> {
-        let slot = current::own()?;
-        let opened = self.opened.filter(Opened::is_open)?;
-        Some((slot, opened.frame))
-    }
-}
-
-impl Drop for Scope {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(opened) = self.opened {
-            opened.leave();
-        }
-    }
-}
-
-/// The counters of this thread's innermost open scope, or of its base record where none is open.
-///
-/// In a tracked future: what the future recorded so far, over all its polls. Under an entered
-/// [`Context`](crate::Context) and no scope of the thread's own: what this thread added under it so far. Costs some
-/// 20 ns, about ten times that where a scope of this thread was captured as a `Context`.
-///
-/// ```
-/// # use memprof_core as memprof;
-/// let before = memprof::counters(memprof::Space::HOST).current_bytes;
-/// ```
-pub fn counters(space: Space) -> Counters {
-    // An ambient scope may have opened or ended since this thread's last event.
-    let Some(slot) = ready().or_else(current::own) else { return Counters::default() };
-    let frame = slot.top();
-    let _blind = blind::enter();
-    let now = read(slot, frame, space);
-    let mut sum = frame.before_poll(space);
-    sum.fold(&now);
-    sum.counters
-}
-
-/// The names of the scopes that are open on this thread, innermost first; those under an entered `Context` come before
-/// those that it was captured in.
-pub fn open_scopes() -> Vec<String> {
-    let Some(slot) = current::own() else { return Vec::new() };
-    let _blind = blind::enter();
-    let mut names = Vec::new();
-    let mut path = slot.top().path();
-    while path != PathId::ROOT {
-        names.extend(Site::of_id(path.site()).map(Site::full_name));
-        path = path.parent();
-    }
-    names
-}
-
-/// What `frame` recorded so far; of a poll, what that poll did.
-fn read(slot: &'static Slot, frame: &'static Frame, space: Space) -> Tally {
-    let _blind = blind::enter();
-    slot.settle();
-    if slot.sharing.get().is_none() {
-        return slot.known_ledger(space).map(|ledger| ledger.tally_of(frame, None)).unwrap_or_default();
-    }
-    // A space may have been touched only by others, under a context captured here.
-    let Some(ledger) = slot.ledger(space) else { return Tally::default() };
-    Stack::of(slot, ledger).end_of(frame, space).unwrap_or_default()
-}
-
-/// Enters a plain scope, if memprof measures and this thread can be recorded.
+/// Enters a plain scope; `slowly` where something has to be done first.
 #[inline(always)]
-pub(crate) fn enter(site: &'static Site) -> Option<Opened> {
-    if state::is_on() { enter_on(site) } else { None }
-}
-
-#[inline]
-fn enter_on(site: &'static Site) -> Option<Opened> {
-    let slot = current::current();
+pub(crate) fn enter(
+    slot: &'static Slot,
+    site: &'static Site,
+    slowly: impl FnOnce() -> Option<Opened>,
+) -> Option<Opened> {
     if !slot.is_informed() {
-        return enter_slowly(site);
+        cold_path();
+        return slowly();
     }
     let top = slot.top();
     let path = top.path();
     let key = key(path, site.id());
     let cached = slot.cached(key);
-    let Some(frame) = top.above() else { return enter_slowly(site) };
+    let Some(frame) = top.above() else {
+        cold_path();
+        return slowly();
+    };
     let calls = cached.calls.get();
     let site_row = calls.site.get();
     let plain = cached.key.get() == key
@@ -183,42 +52,11 @@ fn enter_on(site: &'static Site) -> Option<Opened> {
         && site_row.outer.get().is_none()
         && !slot.lane.get().has_pending();
     if !plain {
-        return enter_slowly(site);
+        cold_path();
+        return slowly();
     }
     let tag = top.tag().with_path(PathId::from_bits(cached.path.get() as u32));
     Some(slot.push(frame, tag, 0, calls, site_row))
-}
-
-/// [`enter`] where something has to be done first.
-#[cold]
-#[inline(never)]
-fn enter_slowly(site: &'static Site) -> Option<Opened> {
-    let slot = ready()?;
-    let top = slot.top();
-    let step = slot.step(top.path(), site)?;
-    slot.settle();
-    slot.enter_scope(top, &step)
-}
-
-/// This thread's slot, up to date; `None` if memprof is off or the thread cannot be recorded.
-#[inline]
-pub(crate) fn ready() -> Option<&'static Slot> {
-    let slot = current::current();
-    // A thread takes note only where memprof is on.
-    if slot.is_informed() { Some(slot) } else { ready_slowly() }
-}
-
-#[cold]
-#[inline(never)]
-fn ready_slowly() -> Option<&'static Slot> {
-    if blind::is_blind() {
-        return None;
-    }
-    if !start::is_decided_on() {
-        return None;
-    }
-    let Place::Slot(slot) = current::place() else { return None };
-    slot.take_note().then_some(slot)
 }
 
 impl Slot {
@@ -407,7 +245,7 @@ impl Opened {
 }
 
 /// Ends, innermost first, whatever was entered above `frame` and not left.
-fn leave_above(slot: &'static Slot, frame: &'static Frame) {
+pub(crate) fn leave_above(slot: &'static Slot, frame: &'static Frame) {
     while slot.top().depth() > frame.depth() {
         slot.leave_top();
     }

@@ -2,7 +2,7 @@
 //!
 //! A [`Stack`] is a copy of what a thread has open in one space: the sums of its ledger, the entries, the frames.
 //! [`Stack::end`] goes through it from the top down and does to the copy what leaving each frame would do to the ledger,
-//! with what came in under contexts. Both [`counters`](crate::scope::plain::counters) and snapshots ask here, so the two agree.
+//! with what came in under contexts. Both [`counters`](crate::api::scope::counters) and snapshots ask here, so the two agree.
 
 use core::sync::atomic::{Ordering, fence};
 

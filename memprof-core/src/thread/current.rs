@@ -1,5 +1,7 @@
 //! Which slot this thread writes to.
 //!
+//! Who gives a thread its slot, and takes it back, is left to `process/ready`.
+//!
 //! One `const` thread-local pointer without a destructor: reading it costs an instruction, and it can be read while
 //! the thread's other thread-locals are being destroyed. It leads to an empty slot before the first event, while the thread is
 //! [`blind`], and for good after the thread gave its slot back.
@@ -9,41 +11,13 @@ use core::cell::Cell;
 use crate::base::blind::{self, Cover};
 use crate::base::gate::Inside;
 use crate::base::memory::Known;
-use crate::scope::plain;
 use crate::thread::slot::{NO_SLOT, Slot};
 
 thread_local! {
-    /// The slot that events go to without further ado.
+    /// The slot that events go to if they need nothing looked up or done first.
     static CURRENT: Known<Slot> = const { Known::new(&NO_SLOT) };
     /// The slot that the thread has, blind or not.
     static OWN: Cell<Option<&'static Slot>> = const { Cell::new(None) };
-    static ENDED: Cell<bool> = const { Cell::new(false) };
-    /// Gives the slot back when the thread ends.
-    static LEASE: Lease = const { Lease };
-}
-
-struct Lease;
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        ENDED.set(true);
-        let Some(slot) = OWN.get() else { return };
-        set_current(Some(slot));
-        plain::leave_all(slot);
-        set_current(None);
-        set_own(None);
-        slot.give_back();
-    }
-}
-
-/// Where an event of this thread goes.
-#[derive(Clone, Copy)]
-pub(crate) enum Place {
-    Slot(&'static Slot),
-    /// Nowhere: the recorder is at work.
-    Blind,
-    /// To the record that ended threads share.
-    Ended,
 }
 
 /// The slot; one where nothing is ready if the thread has none or is blind.
@@ -52,28 +26,9 @@ pub(crate) fn current() -> &'static Slot {
     Known::of_thread(&CURRENT)
 }
 
-fn set_current(slot: Option<&'static Slot>) {
+/// Sets where events go that need nothing done first; `None` sends each to its slow path.
+pub(crate) fn set_current(slot: Option<&'static Slot>) {
     CURRENT.with(|current| current.set(slot.unwrap_or(&NO_SLOT)));
-}
-
-/// Where an event of this thread goes; takes a slot if the thread has none yet.
-#[cold]
-pub(crate) fn place() -> Place {
-    if blind::is_blind() {
-        return Place::Blind;
-    }
-    if let Some(slot) = OWN.get() {
-        return Place::Slot(slot);
-    }
-    if ENDED.get() {
-        return Place::Ended;
-    }
-    // Registering the destructor may allocate, and so may making the slot.
-    let blind = blind::enter();
-    let taken = if LEASE.try_with(|_| ()).is_ok() { Slot::take() } else { None };
-    set_own(taken);
-    drop(blind);
-    taken.map_or(Place::Ended, Place::Slot)
 }
 
 impl Cover for Slot {
@@ -91,7 +46,7 @@ impl Cover for Slot {
 }
 
 /// Sets the slot that the thread has.
-fn set_own(slot: Option<&'static Slot>) {
+pub(crate) fn set_own(slot: Option<&'static Slot>) {
     OWN.set(slot);
     blind::set_covered(slot.map(|slot| slot as &dyn Cover));
 }

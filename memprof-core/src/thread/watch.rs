@@ -100,7 +100,7 @@ impl Slot {
     /// All that is to be done at the allocations of a thread that grows, most times: its marks are raised. `false`: more
     /// may be due, and nothing was done.
     #[inline(always)]
-    pub(crate) fn rise(&'static self) -> bool {
+    pub(crate) fn raise_fast(&'static self) -> bool {
         let (net, ledger) = (&self.net, &self.host);
         let (level_bytes, level_blocks) = (ledger.level_bytes(), ledger.level_blocks());
         let (beside_bytes, beside_blocks) = (net.beside_bytes.signed(), net.beside_blocks.signed());
@@ -116,15 +116,13 @@ impl Slot {
         net.most_bytes.set(most_bytes.cast_unsigned());
         net.most_blocks.set(most_blocks.cast_unsigned());
         self.sequence.open();
-        ledger.rise((level_bytes, level_blocks), (high - beside_bytes, most_blocks - beside_blocks));
+        ledger.raise_fast((level_bytes, level_blocks), (high - beside_bytes, most_blocks - beside_blocks));
         self.sequence.close();
         true
     }
 
     /// Takes note of a net outside what was watched, and publishes if it is time.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn look(&'static self) {
+    pub(crate) fn publish_net_if_due(&'static self) {
         let net = &self.net;
         let (bytes, blocks) = self.net();
         if bytes > net.most_bytes.signed() {
@@ -141,9 +139,6 @@ impl Slot {
         self.watch();
         if due {
             picture::picture();
-        }
-        if self.sharing.get().is_some() {
-            self.publish_shared(STEP);
         }
     }
 

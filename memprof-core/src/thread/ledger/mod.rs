@@ -313,7 +313,7 @@ impl Ledger {
     /// Raises the watermarks to a level that the caller has read, and has the levels above `high` watched, which are no
     /// lower.
     #[inline]
-    pub(crate) fn rise(&self, (level_bytes, level_blocks): (i64, i64), (high, high_blocks): (i64, i64)) {
+    pub(crate) fn raise_fast(&self, (level_bytes, level_blocks): (i64, i64), (high, high_blocks): (i64, i64)) {
         let bytes = level_bytes.max(self.peak_bytes.signed());
         let blocks = level_blocks.max(self.peak_blocks.signed());
         self.peak_bytes.set(bytes.cast_unsigned());

@@ -1,0 +1,147 @@
+//! Events of the global allocator: whose slot they are recorded in.
+//!
+//! The common case, a thread whose slot is ready, is inlined into the allocator. Everything else is looked up here: a
+//! thread that has no slot yet, one that has ended, one that is blind, memprof switched on or off. What an event changes in
+//! a slot is left to `events/host`.
+//!
+//! Nothing in here allocates through the global allocator, waits for a lock, formats or panics, but where a thread takes
+//! its slot, or takes note of an ambient scope.
+
+use core::hint::cold_path;
+
+use crate::base::state;
+use crate::events::count::{count_alloc_shared, count_free_shared};
+use crate::events::host::{self, Event};
+use crate::events::look::host_limit_crossed;
+use crate::lanes::tag::Tag;
+use crate::names::path::PathId;
+use crate::process::ready::{has_ended, ready};
+use crate::space::spaces::Space;
+use crate::thread::current;
+use crate::thread::slot::Slot;
+
+/// Records a block that upstream has allocated, and gives its tag.
+#[inline(always)]
+pub(crate) fn allocated(address: u64, bytes: u64) -> Event<Tag> {
+    match host::allocated(current::current(), address, bytes) {
+        Event::Slow if !state::is_on() => {
+            cold_path();
+            Event::Done(Tag::UNKNOWN)
+        }
+        event => event,
+    }
+}
+
+/// The level of this thread's ledger has left its limits.
+pub(crate) fn limit_crossed() {
+    // It has just recorded an event, so it is the thread's own.
+    host_limit_crossed(current::current());
+}
+
+/// [`allocated`], whatever has to be done first.
+pub(crate) fn allocated_slowly(address: u64, bytes: u64) -> Tag {
+    if !state::is_on() {
+        return Tag::UNKNOWN;
+    }
+    match ready() {
+        Some(slot) => host::allocated_slowly(slot, address, bytes),
+        None if has_ended() => allocated_after_end(bytes),
+        None => Tag::UNKNOWN,
+    }
+}
+
+#[cold]
+fn allocated_after_end(bytes: u64) -> Tag {
+    let slot = Slot::ended();
+    let Some(lane) = slot.shared_lane() else { return Tag::UNKNOWN };
+    if count_alloc_shared(slot, &slot.host, bytes).is_none() {
+        return Tag::UNKNOWN;
+    }
+    lane.add_outstanding(1);
+    slot.net.add_shared(bytes.cast_signed(), 1);
+    Tag::new(lane, PathId::ROOT)
+}
+
+/// Records the free of a block, before upstream takes it.
+#[inline(always)]
+pub(crate) fn freed(address: u64, bytes: u64, tag: Tag) -> Event<()> {
+    let slot = current::current();
+    host::freed(slot, slot.ready_tag(), address, bytes, tag)
+}
+
+/// [`freed`], whatever has to be done first.
+pub(crate) fn freed_slowly(address: u64, bytes: u64, tag: Tag) {
+    if tag == Tag::UNKNOWN {
+        return;
+    }
+    if let Some(slot) = ready() {
+        if host::freed_slowly(slot, address, bytes, tag).is_none() {
+            freed_unseen(bytes, tag);
+        }
+        return;
+    }
+    if has_ended() {
+        let slot = Slot::ended();
+        count_free_shared(slot, Space::HOST, &slot.host, tag, bytes);
+        slot.net.add_shared(-bytes.cast_signed(), -1);
+        return;
+    }
+    freed_unseen(bytes, tag);
+}
+
+/// The free of a known block while memprof is off, or by the recorder itself: no scope sees it.
+#[cold]
+fn freed_unseen(bytes: u64, tag: Tag) {
+    if let Some(slot) = current::own() {
+        host::freed_unseen(slot, bytes, tag);
+    } else {
+        let slot = Slot::ended();
+        if let Some(row) = slot.host.row_of(tag.path()) {
+            slot.sequence.open_shared();
+            row.freed_bytes.add_shared(bytes);
+            row.freed_blocks.add_shared(1);
+            slot.sequence.close_shared();
+        }
+        slot.net.add_shared(-bytes.cast_signed(), -1);
+    }
+    if let Some(home) = tag.lane() {
+        home.add_outstanding(-1);
+    }
+}
+
+/// Records a reallocation that upstream performed, and gives the block's new tag.
+pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
+    let slot = current::current();
+    let mine = slot.ready_tag();
+    if tag.same_lane(mine) {
+        if host::reallocated(slot, address, from, to, tag) {
+            limit_crossed();
+        }
+        return mine;
+    }
+    reallocated_slowly(address, from, to, tag)
+}
+
+/// [`reallocated`], whatever has to be done first.
+#[cold]
+fn reallocated_slowly(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
+    if tag == Tag::UNKNOWN {
+        return allocated_slowly(address, to);
+    }
+    let Some(slot) = ready() else {
+        freed_slowly(address, from, tag);
+        return if has_ended() { allocated_after_end(to) } else { Tag::UNKNOWN };
+    };
+    host::reallocated_slowly(slot, address, from, to, tag).unwrap_or_else(|| {
+        freed_unseen(from, tag);
+        Tag::UNKNOWN
+    })
+}
+
+/// Records that upstream had no memory.
+#[cold]
+pub(crate) fn failed() {
+    if let Some(slot) = ready() {
+        host::failed(slot);
+    }
+}

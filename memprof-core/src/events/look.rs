@@ -1,0 +1,53 @@
+//! What is due when the level of a ledger has left its limits: a peak is raised, what the thread holds is published, a
+//! picture is taken, scopes that others work for learn of it.
+//!
+//! | what an event finds | what is done |
+//! |---|---|
+//! | the level of `host` is above a peak, and nothing else is due | [`raise_fast`](Slot::raise_fast): the peaks, in a few instructions |
+//! | the level is above a peak, and more may be due | [`limit_crossed`]: hand-overs that wait are charged, then the peaks are raised |
+//! | the level is outside what is watched as well | [`publish_if_due`]: what [`watch`](crate::thread::watch) asks for |
+//!
+//! Which levels those are is left to `thread/watch`, and what scopes that share learn to `share/publish`.
+
+use crate::thread::ledger::Ledger;
+use crate::thread::net::STEP;
+use crate::thread::slot::Slot;
+
+/// The level of the host's ledger has left its limits.
+#[inline(always)]
+pub(crate) fn host_limit_crossed(slot: &'static Slot) {
+    if !slot.raise_fast() {
+        limit_crossed(slot, &slot.host);
+    }
+}
+
+/// The level is above a peak, or above or below what is watched.
+#[cold]
+#[inline(never)]
+pub(crate) fn limit_crossed(slot: &'static Slot, ledger: &'static Ledger) {
+    raise_peaks(slot, ledger);
+    if ledger.is_watched() {
+        publish_if_due(slot);
+    }
+}
+
+/// Raises the peaks, with the hand-overs that wait taken off first.
+#[inline]
+pub(crate) fn raise_peaks(slot: &'static Slot, ledger: &'static Ledger) {
+    if slot.has_pending() {
+        slot.settle();
+    }
+    slot.sequence.open();
+    ledger.raise();
+    slot.sequence.close();
+}
+
+/// Takes note of a net outside what was watched, and publishes what it is time for.
+#[cold]
+#[inline(never)]
+pub(crate) fn publish_if_due(slot: &'static Slot) {
+    slot.publish_net_if_due();
+    if slot.sharing.get().is_some() {
+        slot.publish_shared(STEP);
+    }
+}

@@ -1,0 +1,90 @@
+//! This thread's slot, ready for what is to be recorded.
+//!
+//! The one place where a thread gets a slot, at its first event, and where it gives it back, when it ends; and where it is
+//! brought up to date if something was switched, reset or opened for all threads meanwhile. What is recorded then, in the
+//! slot that is handed on, is left to `scope`, `share` and `events`.
+
+use core::cell::Cell;
+
+use crate::base::blind;
+use crate::base::state;
+use crate::process::start;
+use crate::scope::plain;
+use crate::thread::current;
+use crate::thread::slot::Slot;
+
+thread_local! {
+    static ENDED: Cell<bool> = const { Cell::new(false) };
+    /// Gives the slot back when the thread ends.
+    static LEASE: Lease = const { Lease };
+}
+
+/// This thread's slot, up to date; `None` if memprof is off or the thread cannot be recorded.
+#[inline]
+pub(crate) fn ready() -> Option<&'static Slot> {
+    let slot = current::current();
+    // A thread takes note only where memprof is on.
+    if slot.is_informed() { Some(slot) } else { ready_slowly() }
+}
+
+#[cold]
+#[inline(never)]
+fn ready_slowly() -> Option<&'static Slot> {
+    if blind::is_blind() {
+        return None;
+    }
+    if !start::is_decided_on() {
+        return None;
+    }
+    let ThreadState::Slot(slot) = thread_state() else { return None };
+    slot.take_note().then_some(slot)
+}
+
+/// Where an event of this thread goes.
+#[derive(Clone, Copy)]
+enum ThreadState {
+    Slot(&'static Slot),
+    /// Nowhere: the recorder is at work.
+    Blind,
+    /// To the record that ended threads share.
+    Ended,
+}
+
+/// Whether memprof measures and this thread has ended: its last events go to the record that ended threads share.
+pub(crate) fn has_ended() -> bool {
+    state::is_on() && matches!(thread_state(), ThreadState::Ended)
+}
+
+/// Where an event of this thread goes; takes a slot if the thread has none yet.
+#[cold]
+fn thread_state() -> ThreadState {
+    if blind::is_blind() {
+        return ThreadState::Blind;
+    }
+    if let Some(slot) = current::own() {
+        return ThreadState::Slot(slot);
+    }
+    if ENDED.get() {
+        return ThreadState::Ended;
+    }
+    // Registering the destructor may allocate, and so may making the slot.
+    let blind = blind::enter();
+    let taken = if LEASE.try_with(|_| ()).is_ok() { Slot::take() } else { None };
+    current::set_own(taken);
+    drop(blind);
+    taken.map_or(ThreadState::Ended, ThreadState::Slot)
+}
+
+struct Lease;
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        ENDED.set(true);
+        let Some(slot) = current::own() else { return };
+        current::set_current(Some(slot));
+        plain::leave_all(slot);
+        current::set_current(None);
+        current::set_own(None);
+        slot.give_back();
+    }
+}
