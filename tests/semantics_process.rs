@@ -344,20 +344,23 @@ fn a_relative_output_that_cannot_be_written_is_named_whole() {
 #[test]
 fn the_report_goes_to_the_file_that_is_asked_for_and_its_ending_picks_the_format() {
     let folder = folder("formats");
-    for ending in ["txt", "json", "csv", "md"] {
+    for ending in ["txt", "json", "csv", "md", "html"] {
         let file = folder.join(format!("report-%p.{ending}"));
         let output = run("return", &[("MEMPROF", "1"), ("MEMPROF_OUTPUT", file.to_str().expect("text"))]);
         assert!(output.status.success());
         assert_eq!(error_text(&output), "", "the file has it");
     }
     let names = files(&folder);
-    assert_eq!(names.len(), 4, "one file each and nothing temporary: {names:?}");
+    assert_eq!(names.len(), 5, "one file each and nothing temporary: {names:?}");
     assert!(names.iter().all(|name| !name.contains('%')), "%p is the process id: {names:?}");
     for name in names {
         let text = std::fs::read_to_string(folder.join(&name)).expect("a file");
         assert!(text.contains("holds"), "{name}: {text}");
         if Path::new(&name).extension().is_some_and(|ending| ending == "txt") {
             assert!(text.starts_with(TITLE), "{text}");
+        }
+        if Path::new(&name).extension().is_some_and(|ending| ending == "html") {
+            assert!(text.starts_with("<!doctype html>") && text.ends_with("</html>\n"), "{text}");
         }
         if Path::new(&name).extension().is_some_and(|ending| ending == "json") {
             let snapshot: memprof::Snapshot = serde_json::from_str(&text).expect("a snapshot");

@@ -122,7 +122,7 @@ impl Sheet<'_> {
     }
 }
 
-fn device_line(device: &Device) -> String {
+pub(crate) fn device_line(device: &Device) -> String {
     if device.total == 0 {
         return format!(
             "{}: attributed {}; what the device uses is not known: its driver could not be asked while it had a context",

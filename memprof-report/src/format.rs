@@ -3,13 +3,13 @@
 //! A format is a module of its own with one function of the same shape,
 //! `fn write(&Snapshot, &Options, &mut dyn Write) -> io::Result<()>`, and one line of the table below.
 //!
-//! | | text, Markdown | CSV | JSON |
-//! |---|---|---|---|
-//! | order | as asked | as asked | by `memory_peak` |
-//! | columns | as asked; the three of the contract and the name | as asked; all | all |
-//! | rows | as asked; where several spaces have events, none of zeros | all | all |
-//! | numbers | with thousands separators | plain | plain |
-//! | odd names | one line each | quoted | quoted |
+//! | | text, Markdown | CSV | JSON | HTML |
+//! |---|---|---|---|---|
+//! | order | as asked | as asked | by `memory_peak` | as asked, and any by a click |
+//! | columns | as asked; the three of the contract and the name | as asked; all | all | as asked; those that are not 0 throughout |
+//! | rows | as asked; where several spaces have events, none of zeros | all | all | all; the smallest are folded where there are very many |
+//! | numbers | with thousands separators | plain | plain | with thousands separators; short ones beside them |
+//! | odd names | one line each | quoted | quoted | one line each |
 
 use std::{
     io::{self, Write},
@@ -62,6 +62,8 @@ formats! {
     Csv ".csv" csv;
     /// The default report as Markdown, for an issue or a pull request.
     Markdown ".md" markdown;
+    /// One page for a browser, with a flame graph; it loads nothing.
+    Html ".html" html;
 }
 
 impl Format {

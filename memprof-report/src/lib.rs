@@ -49,6 +49,8 @@ mod json;
 #[cfg(feature = "formats")]
 mod markdown;
 #[cfg(feature = "formats")]
+mod html;
+#[cfg(feature = "formats")]
 mod text;
 
 mod format;
@@ -56,6 +58,8 @@ mod report;
 
 pub use device::Device;
 pub use format::Format;
+#[cfg(feature = "formats")]
+pub use html::write_diff as write_html_diff;
 pub use measure::{Measure, Node, OUTSIDE, frame, weigh};
 pub use options::Options;
 pub use record::{Cell, Field, PathRecord, Record, Totals};

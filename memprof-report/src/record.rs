@@ -80,6 +80,11 @@ macro_rules! record_fields {
             pub fn cell(self, record: &Record) -> Cell<'_> {
                 match self { $(Field::$variant => Cell::from(&record.$field),)+ }
             }
+
+            /// This field's value in the record of `path`.
+            pub fn cell_of_path(self, path: &PathRecord) -> Cell<'_> {
+                match self { $(Field::$variant => Cell::from(&path.$field),)+ }
+            }
         }
     };
 }

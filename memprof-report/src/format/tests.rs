@@ -37,7 +37,8 @@ fn the_ending_picks_the_format() {
         ("/x/%p.md", Some(Format::Markdown)),
         ("a", None),
         (".txt", None),
-        ("a.html", None),
+        ("a.HTML", Some(Format::Html)),
+        ("a.doc", None),
         ("a.json/", Some(Format::Json)),
         ("", None),
     ] {

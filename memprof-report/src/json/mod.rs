@@ -4,7 +4,7 @@
 //! standard types (`PartialEq<Value> for u8`), and a program that has such a crate among its dependencies no longer compiles
 //! where it left the type of a comparison to be inferred.
 
-mod writer;
+pub(crate) mod writer;
 
 #[cfg(test)]
 mod tests;

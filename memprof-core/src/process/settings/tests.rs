@@ -1,7 +1,7 @@
 use std::{ffi::OsString, time::Duration};
 
 use super::{Settings, distance, unknown_variables};
-use memprof_report::{Field, Options};
+use memprof_report::{Field, Format, Options};
 
 use crate::process::output::Output;
 
@@ -103,7 +103,10 @@ fn a_bad_switch_is_one_line() {
 #[test]
 fn a_bad_output_is_one_line() {
     let line = problem("MEMPROF_OUTPUT", "a\nb.doc");
-    let expected = r"memprof: MEMPROF_OUTPUT=‘a\nb.doc’ is ignored; accepted: a file name in UTF-8 that ends in one of .txt, .json, .csv, .md";
+    let endings = Format::endings();
+    let expected = format!(
+        r"memprof: MEMPROF_OUTPUT=‘a\nb.doc’ is ignored; accepted: a file name in UTF-8 that ends in one of {endings}"
+    );
     assert_eq!(line, expected);
     problem("MEMPROF_OUTPUT", "report");
     problem("MEMPROF_OUTPUT", "report.%p");
@@ -189,7 +192,10 @@ fn a_value_that_is_not_utf8_is_one_line() {
     let (settings, problems) = Settings::read(|name| (name != "MEMPROF_INTERVAL").then(bytes));
     assert_eq!(settings, Settings::default());
     assert_eq!(problems.len(), 6);
-    let expected = "memprof: MEMPROF_OUTPUT=‘a\u{fffd}.txt’ is ignored; accepted: a file name in UTF-8 that ends in one of .txt, .json, .csv, .md";
+    let endings = Format::endings();
+    let expected = format!(
+        "memprof: MEMPROF_OUTPUT=‘a\u{fffd}.txt’ is ignored; accepted: a file name in UTF-8 that ends in one of {endings}"
+    );
     assert_eq!(problems[1], expected);
 }
 

@@ -1,0 +1,390 @@
+//! What the page's script reads, as JSON: the profile by columns.
+//!
+//! ```text
+//! { "memprof": "0.1.0", "process": null, "resident": null, "message": null, "notes": ["…"],
+//!   "order": "memory_peak", "columns": null, "measure": null, "space": null,
+//!   "fields":  [{ "name": "ncalls", "unit": "calls", "meaning": "…", "additive": false }, …],
+//!   "strings": ["", "load", "src/io.rs", …],
+//!   "sites":   { "function": [1, …], "file": [2, …], "line": [10, …] },
+//!   "spaces":  [{ "name": "host", "totals": { "peak": 32, … }, "lines": ["…"], "device": null,
+//!                 "rows":  { "site": [0, -1], "columns": { "ncalls": [1, 0], … }, "folded": [[5, 120], …] },
+//!                 "paths": { "up": [0, 1, …], "site": […], … } }, …] }
+//! ```
+//!
+//! A text stands once, in `strings`; a site is three indices. A site of -1 is what happened outside any scope, -2 what was
+//! folded: `folded` has how many rows such a row stands for. `up` is the distance to the path around, 0 for none. A column
+//! that is 0 everywhere is left out. Of two profiles, `columns` and `totals` are the second's, `before` the first's, and
+//! `sides` has 1 for a row of the first, 2 for one of the second, 3 for one of both. A number that JavaScript would round, above 2^53 - 1, is written as a string.
+
+use std::{collections::BTreeMap, collections::HashMap, io};
+
+use serde::{Serialize, Serializer};
+
+use super::{
+    diff,
+    fold::fold,
+    rows::{COLUMNS, Place, Rows, is_additive},
+};
+use crate::{
+    content::{self, last_lines, nothing_to_show},
+    device::Device,
+    json::writer,
+    options::Options,
+    record::{Field, Record, Totals},
+    snapshot::Snapshot,
+};
+
+/// Longer names are cut, so that no single one fills the page.
+const MOST_CHARACTERS: usize = 2_000;
+/// A process records at most 32 spaces, and few notes; a file that has more is odd.
+const MOST_SPACES: usize = 64;
+const MOST_NOTES: usize = 100;
+
+#[derive(Serialize)]
+struct Page<'a> {
+    memprof: &'static str,
+    process: Option<()>,
+    resident: Option<()>,
+    message: Option<&'static str>,
+    notes: Vec<String>,
+    order: &'static str,
+    columns: Option<Vec<&'static str>>,
+    measure: Option<&'static str>,
+    space: Option<&'a str>,
+    fields: Vec<FieldText>,
+    strings: Vec<String>,
+    sites: Sites,
+    spaces: Vec<SpaceColumns>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diff: Option<Diff>,
+}
+
+/// What is known of the first of two profiles.
+#[derive(Serialize)]
+struct Diff {
+    process: Option<()>,
+}
+
+/// What the head of a column says.
+#[derive(Serialize)]
+struct FieldText {
+    name: &'static str,
+    unit: &'static str,
+    meaning: &'static str,
+    additive: bool,
+}
+
+#[derive(Default, Serialize)]
+struct Sites {
+    function: Vec<usize>,
+    file: Vec<usize>,
+    line: Vec<u32>,
+}
+
+#[derive(Serialize)]
+struct SpaceColumns {
+    name: String,
+    totals: BTreeMap<&'static str, Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<BTreeMap<&'static str, Number>>,
+    lines: Vec<String>,
+    device: Option<DeviceNumbers>,
+    rows: RowColumns,
+    paths: RowColumns,
+}
+
+#[derive(Serialize)]
+struct DeviceNumbers {
+    used: Number,
+    total: Number,
+}
+
+#[derive(Serialize)]
+struct RowColumns {
+    site: Vec<i64>,
+    up: Vec<usize>,
+    columns: BTreeMap<&'static str, Vec<Number>>,
+    folded: Vec<Vec<usize>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<BTreeMap<&'static str, Vec<Number>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sides: Option<Vec<u8>>,
+}
+
+/// A number that JavaScript does not round.
+#[derive(Clone, Copy)]
+struct Number(i128);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const EXACT: i64 = (1 << 53) - 1;
+        match i64::try_from(self.0) {
+            Ok(number) if (-EXACT..=EXACT).contains(&number) => serializer.serialize_i64(number),
+            _ => serializer.serialize_str(&self.0.to_string()),
+        }
+    }
+}
+
+/// One profile, or two.
+#[derive(Clone, Copy)]
+pub(super) struct Profiles<'a> {
+    pub(super) first: Option<&'a Snapshot>,
+    pub(super) second: &'a Snapshot,
+}
+
+/// A space before it is folded.
+struct Unfolded<'a> {
+    name: &'a str,
+    totals: Totals,
+    before: Option<Totals>,
+    rows: Rows<'a>,
+    paths: Rows<'a>,
+}
+
+/// The JSON of the page, at most `most_bytes` long, safe between the tags of a script element.
+pub(super) fn json(profiles: Profiles<'_>, options: &Options, most_bytes: usize) -> io::Result<String> {
+    let (spaces, all_spaces) = unfolded(profiles, options);
+    let count = spaces.iter().map(|space| space.rows.len() + space.paths.len()).sum::<usize>();
+    let mut most_rows = count;
+    loop {
+        let text = text(&page(profiles, options, &spaces, all_spaces, [most_rows, count]))?;
+        if text.len() <= most_bytes || most_rows == 0 {
+            return Ok(text);
+        }
+        // A little fewer than what the mean row allows: names differ in length.
+        let fitting = most_rows as u128 * most_bytes as u128 * 95 / (text.len() as u128 * 100);
+        most_rows = usize::try_from(fitting).unwrap_or(0).min(most_rows - 1);
+    }
+}
+
+/// The spaces to show, and how many there are.
+fn unfolded<'a>(profiles: Profiles<'a>, options: &Options) -> (Vec<Unfolded<'a>>, usize) {
+    let Profiles { first, second } = profiles;
+    let names = shown(second, first);
+    let several = names.len() > 1;
+    let pairs = first.map(|first| {
+        let places = |snapshot: &'a Snapshot| {
+            snapshot.parts().spaces.iter().flat_map(|space| {
+                let records = space.records.iter().map(|record| Place::of(&record.function, &record.file, record.line));
+                records.chain(space.tree.iter().map(|path| Place::of(&path.function, &path.file, path.line)))
+            })
+        };
+        diff::pairs(places(first), places(second))
+    });
+    let all = names.len();
+    let space = |name: &'a str| {
+        let of = |snapshot: &'a Snapshot| {
+            let totals = snapshot.totals(name);
+            let mut records: Vec<&Record> = snapshot.records(name).iter().collect();
+            records.sort_by(|a, b| options.order.cell(a).rank(&options.order.cell(b)));
+            (Rows::of_sites(&records, &totals), Rows::of_paths(snapshot.tree(name), &totals), totals)
+        };
+        let (mut rows, mut paths, totals) = of(second);
+        let mut before = None;
+        if let (Some(first), Some(pairs)) = (first, &pairs) {
+            let (first_rows, first_paths, first_totals) = of(first);
+            rows = diff::union(&first_rows, rows, pairs);
+            paths = diff::union(&first_paths, paths, pairs);
+            before = Some(first_totals);
+        }
+        // As in the text: where there are several tables, each holds what says something of its space.
+        if several {
+            (rows, paths) = (rows.without_zeros(), paths.without_zeros());
+        }
+        Unfolded { name, totals, before, rows, paths }
+    };
+    (names.into_iter().take(MOST_SPACES).map(space).collect(), all)
+}
+
+/// Host first, then by name: the spaces of the second profile that have something to show, and those that only the first has.
+fn shown<'a>(second: &'a Snapshot, first: Option<&'a Snapshot>) -> Vec<&'a str> {
+    let named = |snapshot: &'a Snapshot| {
+        let spaces = content::shown_spaces(snapshot).into_iter();
+        spaces.filter(|space| space.has_events || !space.records.is_empty()).map(|space| space.name.as_str())
+    };
+    let mut names: Vec<&str> = named(second).chain(first.into_iter().flat_map(named)).collect();
+    names.sort_unstable_by_key(|name| (*name != "host", *name));
+    names.dedup();
+    names
+}
+
+/// Everything, with about `most_rows` of the `count` rows.
+fn page<'a>(
+    profiles: Profiles<'a>,
+    options: &'a Options,
+    spaces: &[Unfolded<'a>],
+    all_spaces: usize,
+    [most_rows, count]: [usize; 2],
+) -> Page<'a> {
+    let snapshot = profiles.second;
+    let mut names = Names::default();
+    let part = |rows: &Rows<'a>| fold(rows, (rows.len() * most_rows).div_ceil(count.max(1)));
+    let spaces = spaces
+        .iter()
+        .map(|space| SpaceColumns {
+            name: cut(space.name),
+            totals: totals(&space.totals),
+            before: space.before.as_ref().map(totals),
+            lines: device(snapshot, space.name).map(content::device_line).into_iter().collect(),
+            device: device(snapshot, space.name).map(DeviceNumbers::of),
+            rows: names.columns_of(&part(&space.rows)),
+            paths: names.columns_of(&part(&space.paths)),
+        })
+        .collect();
+    Page {
+        memprof: env!("CARGO_PKG_VERSION"),
+        process: None,
+        resident: None,
+        message: nothing_to_show(snapshot),
+        notes: notes(snapshot, all_spaces),
+        order: options.order.name(),
+        columns: options.columns.as_ref().map(|fields| fields.iter().map(|field| field.name()).collect()),
+        measure: options.measure.map(crate::measure::Measure::name),
+        space: options.space.as_deref(),
+        diff: profiles.first.map(|_| Diff { process: None }),
+        fields: COLUMNS.iter().copied().map(FieldText::of).collect(),
+        strings: names.strings,
+        sites: names.sites,
+        spaces,
+    }
+}
+
+/// As JSON that no tag in it can end.
+fn text(page: &Page<'_>) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    writer::write(page, &mut bytes)?;
+    let json = String::from_utf8(bytes).map_err(io::Error::other)?;
+    Ok(json.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))
+}
+
+fn notes(snapshot: &Snapshot, all_spaces: usize) -> Vec<String> {
+    let all = last_lines(snapshot);
+    let mut notes: Vec<String> = all.iter().take(MOST_NOTES).map(|note| cut(note)).collect();
+    if all.len() > MOST_NOTES {
+        notes.push(format!("and {} more notes, which the saved profile has", all.len() - MOST_NOTES));
+    }
+    if all_spaces > MOST_SPACES {
+        notes.push(format!("{MOST_SPACES} of {all_spaces} spaces are on this page; the saved profile has all"));
+    }
+    notes
+}
+
+fn device<'a>(snapshot: &'a Snapshot, space: &str) -> Option<&'a Device> {
+    snapshot.devices().iter().find(|device| device.space == space)
+}
+
+impl DeviceNumbers {
+    fn of(device: &Device) -> Self {
+        DeviceNumbers { used: Number(device.used.into()), total: Number(device.total.into()) }
+    }
+}
+
+fn totals(totals: &Totals) -> BTreeMap<&'static str, Number> {
+    let Totals {
+        live,
+        live_blocks,
+        peak,
+        peak_blocks,
+        at_peak_level,
+        total,
+        blocks_total,
+        failed,
+        unknown_frees,
+        missed_frees,
+        no_scope_live,
+        no_scope_total,
+        no_scope_at_peak,
+    } = totals;
+    BTreeMap::from([
+        ("live", Number((*live).into())),
+        ("live_blocks", Number((*live_blocks).into())),
+        ("peak", Number((*peak).into())),
+        ("peak_blocks", Number((*peak_blocks).into())),
+        ("at_peak_level", Number((*at_peak_level).into())),
+        ("total", Number((*total).into())),
+        ("blocks_total", Number((*blocks_total).into())),
+        ("failed", Number((*failed).into())),
+        ("unknown_frees", Number((*unknown_frees).into())),
+        ("missed_frees", Number((*missed_frees).into())),
+        ("no_scope_live", Number((*no_scope_live).into())),
+        ("no_scope_total", Number((*no_scope_total).into())),
+        ("no_scope_at_peak", Number((*no_scope_at_peak).into())),
+    ])
+}
+
+impl FieldText {
+    fn of(field: Field) -> FieldText {
+        let unit = match field {
+            Field::Ncalls => "calls",
+            Field::Reallocs | Field::Failed => "times",
+            field if field.meaning().contains("(in bytes)") => "bytes",
+            _ => "blocks",
+        };
+        FieldText { name: field.name(), unit, meaning: field.meaning(), additive: is_additive(field) }
+    }
+}
+
+/// The texts and sites that are used, each once.
+#[derive(Default)]
+struct Names<'a> {
+    strings: Vec<String>,
+    sites: Sites,
+    string_index: HashMap<&'a str, usize>,
+    site_index: HashMap<Place<'a>, i64>,
+}
+
+impl<'a> Names<'a> {
+    fn columns_of(&mut self, rows: &Rows<'a>) -> RowColumns {
+        let up = |(row, parent): (usize, &Option<usize>)| parent.map_or(0, |parent| row - parent);
+        RowColumns {
+            site: rows.places.iter().map(|place| self.site(*place)).collect(),
+            up: rows.parents.iter().enumerate().map(up).collect(),
+            columns: by_name(&rows.numbers),
+            before: rows.before.as_ref().map(|before| by_name(&before.numbers)),
+            sides: rows.before.as_ref().map(|before| before.sides.clone()),
+            folded: (rows.stands_for.iter().enumerate())
+                .filter(|(_, count)| **count > 0)
+                .map(|(row, count)| vec![row, *count])
+                .collect(),
+        }
+    }
+
+    fn site(&mut self, place: Place<'a>) -> i64 {
+        let Place::Site { function, file, line } = place else {
+            return if place == Place::Outside { -1 } else { -2 };
+        };
+        if let Some(index) = self.site_index.get(&place) {
+            return *index;
+        }
+        let index = i64::try_from(self.sites.line.len()).unwrap_or(i64::MAX);
+        let (function, file) = (self.string(function), self.string(file));
+        self.sites.function.push(function);
+        self.sites.file.push(file);
+        self.sites.line.push(line);
+        self.site_index.insert(place, index);
+        index
+    }
+
+    fn string(&mut self, text: &'a str) -> usize {
+        let strings = &mut self.strings;
+        *self.string_index.entry(text).or_insert_with(|| {
+            strings.push(cut(text));
+            strings.len() - 1
+        })
+    }
+}
+
+/// The columns that are not 0 throughout.
+fn by_name(numbers: &[Vec<i128>]) -> BTreeMap<&'static str, Vec<Number>> {
+    let said = |(_, numbers): &(Field, &Vec<i128>)| numbers.iter().any(|number| *number != 0);
+    let named = |(field, numbers): (Field, &Vec<i128>)| (field.name(), numbers.iter().copied().map(Number).collect());
+    COLUMNS.iter().copied().zip(numbers).filter(said).map(named).collect()
+}
+
+/// `text`, or the beginning of a very long one and how long it is.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MOST_CHARACTERS) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
+    }
+}
