@@ -11,38 +11,37 @@
 //!
 //! The empty `const _` at the head of the user's block keeps `unused_braces` from taking a one-line body for superfluous braces.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, TokenStreamExt as _, quote_spanned};
-use syn::{ReturnType, Signature, Type};
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use quote::{ToTokens, TokenStreamExt as _, quote, quote_spanned};
+use syn::{Attribute, ReturnType, Signature, Type};
 
 use crate::args::Args;
-use crate::captures;
-use crate::item::{Body, Function};
+use crate::arguments::Arguments;
+use crate::function::{Body, Function};
 use crate::returned;
 use crate::tail::Tail;
 
-/// The function, measured. One without a body is given back as it is.
-pub(crate) fn measured(function: &Function, args: &Args) -> TokenStream {
-    let Function { attrs, head, sig, body, .. } = function;
+/// The function, measured. One without a body is given back as it is. `alone` says that no attribute of a block around it is expanded later.
+pub(crate) fn measured(function: &Function, args: &Args, alone: bool) -> TokenStream {
+    let Function { attrs, qualifiers, sig, written_sig, body, .. } = function;
     let Some(body) = body else {
         return function.to_token_stream();
     };
     let private = args.private();
-    let site = site(sig, args, &private);
-    let statements = if sig.asyncness.is_some() {
-        asynchronous(sig, body, &private)
+    let (sig_tokens, statements) = if sig.asyncness.is_some() {
+        asynchronous(function, body, alone, &private)
     } else if let Some(tail) = Tail::of(body) {
-        ending_in_a_future(body, tail, &private)
+        (written_sig.clone(), ending_in_a_future(body, tail, &private))
     } else {
-        synchronous(body, &private)
+        (written_sig.clone(), synchronous(body, &private))
     };
 
     let mut tokens = TokenStream::new();
     tokens.append_all(attrs);
-    head.to_tokens(&mut tokens);
+    tokens.append_all([qualifiers, &sig_tokens]);
     body.brace.surround(&mut tokens, |tokens| {
         tokens.append_all(&body.inner_attrs);
-        tokens.append_all([site, statements]);
+        tokens.append_all([site(sig, args, &private), statements]);
     });
     tokens
 }
@@ -95,24 +94,56 @@ fn synchronous(body: &Body, private: &TokenStream) -> TokenStream {
 }
 
 /// ```text
-/// Input:   async fn f(..) -> T { body }
-/// Output:  { let __site = ..; return P::InScope::new(__site, async move { captures hint { const _: () = (); body } }).await; }
+/// Input:   async fn f(a: A) -> T { body }
+/// Output:  fn f(a: A) -> impl P::Future<Output = T> { let __site = ..;
+///              P::InScope::new(__site, async move { let a = a; hint { const _: () = (); body } }) }
 /// ```
 ///
-/// `return` makes the declared type known before the future is checked. For `-> !` it would be followed by code that cannot be reached.
-fn asynchronous(sig: &Signature, body: &Body, private: &TokenStream) -> TokenStream {
+/// That is what the compiler makes of an `async fn`, and one layer. So the future is that of the plain function and what [`InScope`] adds: it
+/// holds each argument once, and a type is one layer deeper. Where somebody else still has to see the word `async`, or what is returned
+/// cannot stand in `impl Future<Output = ..>`, the future is put into that of the function instead:
+///
+/// ```text
+/// Output:  async fn f(a: A) -> T { let __site = ..;
+///              return P::InScope::new(__site, async move { let a = a; hint { const _: () = (); body } }).await; }
+/// ```
+///
+/// The braces of the `async` block stand where the user's are, and are of our edition: temporaries of the body's last expression are dropped
+/// before the arguments, in every edition. `return` makes the declared type known before the future is checked. For `-> !` it would be
+/// followed by code that cannot be reached.
+///
+/// [`InScope`]: https://docs.rs/memprof/latest/memprof/struct.Tracked.html
+fn asynchronous(function: &Function, body: &Body, alone: bool, private: &TokenStream) -> (TokenStream, TokenStream) {
     let span = Span::mixed_site();
-    let captures = captures::in_drop_order(sig, &body.tokens);
-    let hint = returned::hint(sig, private);
+    let Arguments { mut sig, bindings } = Arguments::of(&function.sig, &body.tokens);
+    let hint = returned::hint(&sig, private);
     let inner = in_braces(body, &body.tokens);
-    let mut block = TokenStream::new();
-    body.brace.surround(&mut block, |tokens| {
-        tokens.append_all([captures, hint, inner]);
-    });
-    let future = quote_spanned!(span=> #private::InScope::new(__site, async move #block).await);
-    match &sig.output {
-        ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => future,
-        _ => quote_spanned!(span=> return #future;),
+    let mut block = Group::new(Delimiter::Brace, quote!(#bindings #hint #inner));
+    block.set_span(span.located_at(body.brace.span.join()));
+    let future = quote_spanned!(span=> #private::InScope::new(__site, async move #block));
+    let output = returned::future(&sig, private).filter(|_| alone && function.attrs.iter().all(is_inert));
+    let statements = match (output, &sig.output) {
+        (Some(output), _) => {
+            sig.asyncness = None;
+            sig.output = output;
+            future
+        }
+        (None, ReturnType::Type(_, ty)) if matches!(**ty, Type::Never(_)) => quote_spanned!(span=> #future.await),
+        (None, _) => quote_spanned!(span=> return #future.await;),
+    };
+    (sig.into_token_stream(), statements)
+}
+
+/// Whether an attribute means the same on a function that is `async` and on one that returns a future. `must_use` does not: it speaks of
+/// what is awaited. One that this list does not have may be a macro that is expanded next.
+pub(crate) fn is_inert(attr: &Attribute) -> bool {
+    const INERT: &[&str] = &["allow", "cfg", "cold", "deny", "deprecated", "doc", "expect", "forbid", "inline", "warn"];
+    const TOOLS: &[&str] = &["clippy", "diagnostic", "rustfmt"];
+    let path = attr.path();
+    match path.segments.first() {
+        Some(first) if path.segments.len() == 1 => INERT.iter().any(|inert| first.ident == inert),
+        Some(first) => TOOLS.iter().any(|tool| first.ident == tool),
+        None => false,
     }
 }
 

@@ -10,8 +10,8 @@ use syn::{Attribute, Meta, Path, Result, Token, braced};
 
 use crate::args::Args;
 use crate::expand;
+use crate::function::Function;
 use crate::invisible;
-use crate::item::Function;
 
 /// An `impl` block, its functions apart from the rest.
 pub(crate) struct ImplBlock {
@@ -46,8 +46,9 @@ impl ImplBlock {
 
     /// Measures every function that can be measured and has no `#[track(..)]` of its own. [`Self::settle`] comes first.
     pub(crate) fn measured(&self, args: &Args) -> TokenStream {
+        let alone = self.attrs.iter().all(expand::is_inert);
         self.print(|function| match own_tracks(&function.attrs).next() {
-            None if function.refusal().is_none() && !function.skipped => expand::measured(function, args),
+            None if function.refusal().is_none() && !function.skipped => expand::measured(function, args, alone),
             _ => function.to_token_stream(),
         })
     }

@@ -3,7 +3,7 @@
 //! In `$e * 2` such a group is all that makes `1 + 2` the first factor, and around `{ 3 }` it is what tells `unused_braces` that the braces
 //! were not written there. The compiler heeds the ones that it made itself. One that a macro emits it ignores (rust-lang/rust #67062), and
 //! to take a stream apart and put its trees together again is to emit them. So a body is handed on as the stream that it came as, unopened
-//! ([`Body`](crate::item::Body)). Where trees have to be taken out of their stream, [`made_visible`] writes what their groups meant.
+//! ([`Body`](crate::function::Body)). Where trees have to be taken out of their stream, [`made_visible`] writes what their groups meant.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{TokenStreamExt as _, quote_spanned};

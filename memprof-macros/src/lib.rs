@@ -5,20 +5,24 @@
 //!
 //! This crate depends on no other crate of memprof. It only names what `::memprof::__private` has to offer.
 //!
-//! | module | what it does |
+//! | module, lower ones first | what it does |
 //! |---|---|
-//! | `args` | the arguments, and what is said about wrong ones |
-//! | `item` | a function, its body left as tokens |
-//! | `implblock` | a whole `impl` block |
-//! | `expand` | the measured function |
-//! | `captures` | the order in which an `async fn` drops its arguments |
-//! | `returned` | the type that the `async` block of an `async fn` is told |
+//! | `args` | the arguments of the attribute, and what is said about wrong ones |
 //! | `invisible` | what `macro_rules!` macros put around their arguments |
+//! | `function` | a function, its body left as tokens |
+//! | `arguments` | the arguments of an `async fn`, moved into its future |
+//! | `returned` | the future of an `async fn`, and the type that it is told |
 //! | `tail` | functions that end in a future |
+//! | `expand` | the measured function |
+//! | `implblock` | a whole `impl` block |
+//! | `item` | what the attribute stands on |
+//!
+//! A module names only those above it.
 
 mod args;
-mod captures;
+mod arguments;
 mod expand;
+mod function;
 mod implblock;
 mod invisible;
 mod item;
@@ -70,17 +74,20 @@ use crate::item::Item;
 ///
 /// # Futures
 ///
-/// An `async fn` is one activation, entered whenever it is polled and once more to drop it. It stays `Send` if it was, and grows by at most
-/// 32 bytes. A function that is not `async` but ends in `async { .. }` or `Box::pin(async { .. })` is measured in that block; that is
-/// what async-trait makes of a method, so the attribute can stand on the method, or on the `impl` above or below `#[async_trait]`. If
-/// statements come before that block, they run when the function is called, and are an activation of their own.
+/// An `async fn` is one activation, entered whenever it is polled and once more to drop it, arguments included. It stays `Send` if it was,
+/// drops everything in the same order, and grows by 16 bytes. It becomes what the compiler makes of it, a `fn` that returns `impl
+/// Future`, and documentation shows it so. A function that is not `async` but ends in `async { .. }` or `Box::pin(async { .. })` is
+/// measured in that block; that is what async-trait makes of a method, so the attribute can stand on the method, or on the `impl` above or
+/// below `#[async_trait]`. If statements come before that block, they run when the function is called, and are an activation of their own.
 ///
 /// # What it does not see
 ///
-/// * Arguments taken by value are dropped after the scope has ended, because they belong to the call and not to the body: so a free of theirs
-///   is charged to the scope around it. In an `async fn` that holds only for arguments that the body does not mention; they are dropped
-///   after the others.
-/// * In an `async fn` an argument counts as used where its name stands in the body, even as another variable of that name.
+/// * Arguments that a function that is not `async` takes by value are dropped after the scope has ended, because they belong to the call
+///   and not to the body: so a free of theirs is charged to the scope around it.
+/// * An `async fn` stays one where another attribute than the compiler's own is on it or on its `impl` block, which may be a macro that has
+///   to see it, and where it returns `!`. Its future then holds each argument once more than it did.
+/// * In an `async fn` with `mut self` the compiler warns of a `self` that is assigned to and not read again (`unused_assignments`). Lints that
+///   look for the word `async`, or for an `async` block that is returned, do not find it (clippy's `unused_async`, `missing_errors_doc`).
 /// * Before edition 2024 the temporaries of a body's last expression are dropped after the scope has ended.
 /// * A future that the function did not write as its last expression (`ready`, `poll_fn`, `.boxed()`, an early `return`) is not
 ///   followed: only the making of it is measured.
@@ -130,7 +137,7 @@ fn expand_item(item: Item, args: Result<Args>, mode: Mode) -> core::result::Resu
             let args = args.and_then(Args::on_function)?;
             match (function.refusal(), mode) {
                 (Some(error), _) => Err(error.into()),
-                (None, Mode::Measure) => Ok(Some(expand::measured(&function, &args))),
+                (None, Mode::Measure) => Ok(Some(expand::measured(&function, &args, true))),
                 (None, Mode::Check) => Ok(None),
             }
         }

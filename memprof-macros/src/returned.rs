@@ -1,11 +1,11 @@
-//! What a function is declared to return, told to the `async` block that now stands in between.
+//! What an `async fn` is declared to return: as the future that it is, and told to the `async` block that now stands in between.
 //!
 //! An `async` block learns its type from its first `return`. Without being told, `Ok(Box::new(|| ()))` would settle on the closure's own
 //! type before the declared `Box<dyn Fn()>` is seen (tracing #1053, fastrace #130). A block that the user wrote is told nothing: the
 //! compiler does not tell it either.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, TokenStreamExt as _, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::visit_mut::{VisitMut, visit_type_mut};
 use syn::{ReturnType, Signature, Token, Type, TypeInfer};
@@ -39,6 +39,44 @@ pub(crate) fn hint(sig: &Signature, private: &TokenStream) -> TokenStream {
             return __ret;
         }
     }
+}
+
+/// The future that an `async fn` returns, written out.
+///
+/// ```text
+/// Input:   -> T
+/// Output:  -> impl P::Future<Output = T>
+/// ```
+///
+/// The word `impl` is ours, and so of an edition in which a future holds every lifetime of its function, as that of an `async fn` does; those
+/// in `T` become so too. The last `>` is the user's: a signature ends where it ended. `None` for `!`, which cannot stand there yet, and for a macro call, which may be one.
+pub(crate) fn future(sig: &Signature, private: &TokenStream) -> Option<ReturnType> {
+    let span = Span::mixed_site().located_at(sig.ident.span());
+    let (arrow, ty) = match &sig.output {
+        ReturnType::Default => (Token![->](span), quote_spanned!(sig.paren_token.span.close()=> ())),
+        ReturnType::Type(arrow, ty) => (*arrow, holding_every_lifetime(ty.to_token_stream())?),
+    };
+    let mut future = quote_spanned!(span=> impl #private::Future<Output = #ty);
+    let end = ty.into_iter().last().map_or(sig.paren_token.span.close(), |last| last.span());
+    future.append_all(quote_spanned!(end=> >));
+    Some(ReturnType::Type(arrow, Box::new(Type::Verbatim(future))))
+}
+
+fn holding_every_lifetime(ty: TokenStream) -> Option<TokenStream> {
+    let tree = |tree| match tree {
+        TokenTree::Punct(sign) if sign.as_char() == '!' => None,
+        TokenTree::Ident(mut word) if word == "impl" => {
+            word.set_span(Span::mixed_site().located_at(word.span()));
+            Some(word.into())
+        }
+        TokenTree::Group(group) => {
+            let mut inner = Group::new(group.delimiter(), holding_every_lifetime(group.stream())?);
+            inner.set_span(group.span());
+            Some(inner.into())
+        }
+        other => Some(other),
+    };
+    ty.into_iter().map(tree).collect::<Option<TokenStream>>()
 }
 
 /// `impl Trait` cannot be written in an expression.

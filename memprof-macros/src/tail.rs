@@ -8,8 +8,8 @@ use quote::{ToTokens, TokenStreamExt as _};
 use syn::parse::Parser as _;
 use syn::{Block, Expr, ExprCall, Stmt};
 
+use crate::function::Body;
 use crate::invisible;
-use crate::item::Body;
 
 /// A body, cut before its last expression.
 pub(crate) struct Tail {
