@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use crate::api::context::Context;
 use crate::base::blind;
-use crate::base::lock::{Lock, Locked};
+use crate::base::lock::{self, Lock, Locked};
+use crate::base::map::Refused;
+use crate::base::missed;
+use crate::base::pages;
 use crate::base::state;
 use crate::base::tally::{Counters, Tally};
 use crate::lanes::captured::{Around, Part, Shared};
@@ -70,6 +73,10 @@ pub fn ambient(name: &str) -> Ambient {
     let context = Context::current();
     slot.mix();
     let _blind = blind::enter();
+    if !pages::program_has(1 << 14) {
+        missed::note(Refused::NoMemory);
+        return Ambient { id: 0 };
+    }
     let parent = context.shared().filter(|shared| !shared.is_closed()).cloned();
     // A scope that has ended still gives the path.
     let base = context.shared().map_or(PathId::ROOT, |captured| captured.path);
@@ -89,7 +96,9 @@ pub fn ambient(name: &str) -> Ambient {
 
 impl Drop for Ambient {
     fn drop(&mut self) {
-        end(|open| open.id == self.id);
+        if self.id != 0 {
+            end(|open| open.id == self.id);
+        }
     }
 }
 
@@ -102,6 +111,10 @@ pub(crate) fn end_inside(scope: &Shared) {
 
 /// Ends an ambient scope, and first those that were opened in it, which stand behind it.
 fn end(is_ending: impl Fn(&Open) -> bool) {
+    if lock::holds_any() {
+        // A signal handler, or an allocator, inside of the recorder's own work.
+        return missed::note(Refused::AtWork);
+    }
     let _blind = blind::enter();
     let mut open = open();
     let mut ended: Vec<Open> = Vec::new();

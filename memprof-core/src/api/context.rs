@@ -4,6 +4,9 @@ use core::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::base::blind;
+use crate::base::map::Refused;
+use crate::base::missed;
+use crate::base::pages;
 use crate::base::tally::Counters;
 use crate::lanes::captured::{Around, Shared};
 use crate::lanes::kind::{Kind, UNDER_CONTEXT};
@@ -62,11 +65,18 @@ pub struct ContextGuard {
     _on_this_thread: PhantomData<*const ()>,
 }
 
+/// More bytes than the capture of a scope asks the program's allocator for, but in deep recursions.
+const FOR_A_CAPTURE: usize = 16 << 10;
+
 impl Context {
     /// Captures the innermost open scope. Costs about 200 ns the first time in a scope, some 20 ns after that.
     pub fn current() -> Self {
         let Some(slot) = ready() else { return Self::default() };
         let _blind = blind::enter();
+        if !pages::program_has(FOR_A_CAPTURE) {
+            missed::note(Refused::NoMemory);
+            return Self::default();
+        }
         Self { shared: capture(slot) }
     }
 

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::blind;
+use crate::base::pages;
 use crate::base::platform;
 use crate::base::tags;
 use crate::observe::snapshot;
@@ -42,12 +43,20 @@ pub fn is_enabled() -> bool {
     start::is_announced_on()
 }
 
+/// What a report of some rows asks the program's allocator for, roughly.
+const FOR_A_TEXT: usize = 1 << 16;
+
 /// Prints the report of a [`snapshot`](crate::snapshot()) to stdout, as far as stdout takes it: one that is closed is no
 /// error, so this can stand in a panic hook.
 pub fn print_memory_report() {
+    let snapshot = snapshot::snapshot();
+    if !pages::program_has(FOR_A_TEXT) {
+        platform::print_line("memprof: the system has no memory left for a report");
+        return;
+    }
     let text = {
         let _blind = blind::enter();
-        snapshot::snapshot().to_string()
+        snapshot.to_string()
     };
     let mut stdout = std::io::stdout().lock();
     let _not_taken = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());

@@ -72,6 +72,9 @@ impl Scope {
 
     /// The counters so far, with the scopes inside it as if they ended now; zeros if memprof was off at entry.
     pub fn counters(&self, space: Space) -> Counters {
+        if blind::is_blind() {
+            return Counters::default();
+        }
         self.open_frame().map(|(slot, frame)| read(slot, frame, space).counters).unwrap_or_default()
     }
 
@@ -104,13 +107,17 @@ impl Drop for Scope {
 ///
 /// In a tracked future: what the future recorded so far, over all its polls. Under an entered
 /// [`Context`](crate::Context) and no scope of the thread's own: what this thread added under it so far. Costs some
-/// 20 ns, about ten times that where a scope of this thread was captured as a `Context`.
+/// 20 ns, about ten times that where a scope of this thread was captured as a `Context`. Zeros where memprof itself is at work on this
+/// thread, and a signal handler or an allocator asks.
 ///
 /// ```
 /// # use memprof_core as memprof;
 /// let before = memprof::counters(memprof::Space::HOST).current_bytes;
 /// ```
 pub fn counters(space: Space) -> Counters {
+    if blind::is_blind() {
+        return Counters::default();
+    }
     // An ambient scope may have opened or ended since this thread's last event.
     let Some(slot) = ready().or_else(current::own) else { return Counters::default() };
     let frame = slot.top();

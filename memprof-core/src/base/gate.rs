@@ -3,16 +3,23 @@
 //! All locks of the recorder, its hash maps' included, are taken only in a blind stretch ([`blind`](super::blind)). So before
 //! a fork the forking thread closes the gate that blind stretches pass at their beginning, and waits until nobody is
 //! inside; parent and child open it again. Each side announces itself and then looks at the other, in one total order, so at
-//! least one of the two sees the other (the argument of Dekker's algorithm), and both yield to the fork.
+//! least one of the two sees the other (the argument of Dekker's algorithm), and both yield to the fork. The forking thread itself passes
+//! freely: what else the program has called around a fork, and a signal handler, may come by.
 //!
 //! Who is asked to close it, how long it waits and what the child forgets is left to `process/fork`.
 
+use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Whether a thread is in a blind stretch: one flag a thread, so that threads do not meet here.
 pub(crate) struct Inside(AtomicU32);
 
 static CLOSED: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// Whether this thread closed the gate.
+    static FORKING: Cell<bool> = const { Cell::new(false) };
+}
 
 impl Inside {
     pub(crate) const fn new() -> Self {
@@ -28,7 +35,7 @@ impl Inside {
     /// A blind stretch begins on a thread that was not blind; waits while the gate is closed.
     pub(crate) fn pass_in(&self) {
         self.0.fetch_add(1, Ordering::SeqCst);
-        while CLOSED.load(Ordering::SeqCst) {
+        while CLOSED.load(Ordering::SeqCst) && !FORKING.get() {
             self.0.fetch_sub(1, Ordering::SeqCst);
             while CLOSED.load(Ordering::Acquire) {
                 std::thread::yield_now();
@@ -55,9 +62,11 @@ impl Inside {
 
 /// From now on nobody new gets inside.
 pub(crate) fn close() {
+    FORKING.set(true);
     CLOSED.store(true, Ordering::SeqCst);
 }
 
 pub(crate) fn open() {
     CLOSED.store(false, Ordering::SeqCst);
+    FORKING.set(false);
 }

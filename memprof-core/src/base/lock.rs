@@ -2,11 +2,47 @@
 //!
 //! What a thread allocates while it holds a lock would otherwise be recorded, and that may take the same lock. And a fork
 //! waits for blind threads alone ([`gate`](crate::base::gate)).
+//!
+//! A thread that holds a lock may still be made to call memprof: by a signal handler that interrupts it, or by an allocator
+//! of the program that reports what it allocates, where the recorder allocates something. Such a call must not wait for a
+//! lock, since it may be one that its own thread holds, or that waits for one of those. Two rules keep that so. What takes a [`Lock`] asks
+//! [`holds_any`] at the entrance, in the public function, and does without if so. A [`Leaf`] says itself that its own thread is inside
+//! of one; there, nothing else is waited for and no code of the program runs, so it can be taken while any [`Lock`] is held.
 
+use core::cell::Cell;
 use core::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crate::base::blind::{self, BlindGuard};
+
+thread_local! {
+    /// How many locks this thread holds, or is about to take: noted before a lock is taken and until after it is given back, so
+    /// that a signal handler that comes in between is on the safe side.
+    static HELD: Cell<u32> = const { Cell::new(0) };
+    /// Whether one of them is a [`Leaf`].
+    static IN_LEAF: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is inside of any of the recorder's locks: then a public function takes none.
+pub(crate) fn holds_any() -> bool {
+    HELD.get() > 0
+}
+
+/// Notes a lock, from before it is taken.
+struct Holding;
+
+impl Holding {
+    fn begin() -> Self {
+        HELD.set(HELD.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        HELD.set(HELD.get() - 1);
+    }
+}
 
 /// A mutex that no panic poisons.
 pub(crate) struct Lock<T>(Mutex<T>);
@@ -15,6 +51,7 @@ pub(crate) struct Lock<T>(Mutex<T>);
 pub(crate) struct Locked<'a, T> {
     // Given back before the thread is seen again.
     guard: MutexGuard<'a, T>,
+    _holding: Holding,
     _blind: BlindGuard,
 }
 
@@ -24,19 +61,20 @@ impl<T> Lock<T> {
     }
 
     pub(crate) fn lock(&self) -> Locked<'_, T> {
-        let blind = blind::enter();
-        Locked { guard: self.0.lock().unwrap_or_else(PoisonError::into_inner), _blind: blind }
+        let (blind, holding) = (blind::enter(), Holding::begin());
+        let guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked { guard, _holding: holding, _blind: blind }
     }
 
     /// `None` while another holds it.
     pub(crate) fn try_lock(&self) -> Option<Locked<'_, T>> {
-        let blind = blind::enter();
+        let (blind, holding) = (blind::enter(), Holding::begin());
         let guard = match self.0.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        Some(Locked { guard, _blind: blind })
+        Some(Locked { guard, _holding: holding, _blind: blind })
     }
 }
 
@@ -54,9 +92,56 @@ impl<T> DerefMut for Locked<'_, T> {
     }
 }
 
+/// A lock under which nothing else is waited for and no code of the program runs.
+pub(crate) struct Leaf<T>(Lock<T>);
+
+/// Holds a [`Leaf`].
+pub(crate) struct LeafLocked<'a, T> {
+    // Given back before others may come in on this thread.
+    locked: Locked<'a, T>,
+    _inside: InLeaf,
+}
+
+struct InLeaf;
+
+impl Drop for InLeaf {
+    fn drop(&mut self) {
+        IN_LEAF.set(false);
+    }
+}
+
+impl<T> Leaf<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(Lock::new(value))
+    }
+
+    /// `None` on a thread that is inside of a leaf: this is a signal handler, which interrupted it there.
+    pub(crate) fn lock(&self) -> Option<LeafLocked<'_, T>> {
+        if IN_LEAF.replace(true) {
+            return None;
+        }
+        let inside = InLeaf;
+        Some(LeafLocked { locked: self.0.lock(), _inside: inside })
+    }
+}
+
+impl<T> Deref for LeafLocked<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.locked
+    }
+}
+
+impl<T> DerefMut for LeafLocked<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.locked
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Lock;
+    use super::{Leaf, Lock, holds_any};
     use crate::base::blind::is_blind;
 
     #[test]
@@ -72,6 +157,20 @@ mod tests {
         assert!(held.is_some() && is_blind());
         drop(held);
         assert!(!is_blind());
+    }
+
+    #[test]
+    fn a_thread_knows_of_the_locks_that_it_holds() {
+        let (lock, leaf, other) = (Lock::new(()), Leaf::new(()), Leaf::new(()));
+        assert!(!holds_any());
+        let held = lock.lock();
+        let inside = leaf.lock();
+        assert!(holds_any() && inside.is_some());
+        assert!(other.lock().is_none() && leaf.lock().is_none(), "one is inside of one leaf at most");
+        drop(inside);
+        assert!(other.lock().is_some() && holds_any());
+        drop(held);
+        assert!(!holds_any());
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! The recorder's own memory.
 //!
-//! Everything that the recorder keeps comes straight from the [`System`] allocator, is never freed and never
+//! Everything that the recorder keeps comes straight from the system ([`pages`]), is never freed and never
 //! moves: tables grow with sites, paths and threads, never with events, and a `&'static` into them may be read by
-//! a snapshot at any time. This module holds the only raw pointers of those tables; what it hands out is safe.
+//! a snapshot at any time. It is made where it stays, entry by entry: the stack of a thread may have room for little more than
+//! one entry. This module holds the only raw pointers of those tables; what it hands out is safe.
 //! When the system has no memory left it says `None`, and the caller records less instead of failing.
 
 #![expect(unsafe_code, reason = "raw memory from the system, handed out as &'static")]
 
-use core::alloc::{GlobalAlloc, Layout};
-use core::mem::ManuallyDrop;
+use core::alloc::Layout;
 use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, Ordering};
-use std::alloc::System;
 use std::thread::LocalKey;
+
+use crate::base::pages;
 
 /// A pointer that is null or leads to a `T` that lives forever.
 pub(crate) struct StaticRef<T: 'static>(AtomicPtr<T>);
@@ -41,17 +42,14 @@ impl<T: Sync> StaticRef<T> {
         core::ptr::eq(self.0.load(Ordering::Relaxed), value)
     }
 
-    /// The value that stands here, put there by whoever came first; one that came too late is freed again.
-    fn install(&self, make: impl FnOnce() -> Option<Owned<T>>) -> Option<&'static T> {
+    /// The value that stands here, put there by whoever came first; the memory of one that came too late is lost.
+    fn install(&self, make: impl FnOnce() -> Option<&'static T>) -> Option<&'static T> {
         if let Some(present) = self.get() {
             return Some(present);
         }
-        let made = make()?;
-        let pointer = made.0.as_ptr();
-        match self.0.compare_exchange(core::ptr::null_mut(), pointer, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => Some(made.forever()),
-            Err(_) => self.get(),
-        }
+        let made = core::ptr::from_ref(make()?).cast_mut();
+        let _first = self.0.compare_exchange(core::ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire);
+        self.get()
     }
 }
 
@@ -89,52 +87,65 @@ impl<T: Sync> Known<T> {
     }
 }
 
-/// A `T` in memory of its own that nobody else knows of.
-struct Owned<T>(NonNull<T>);
-
-impl<T: Sync> Owned<T> {
-    const LAYOUT: Layout = {
-        assert!(size_of::<T>() > 0, "the system gives no block without a size");
-        Layout::new::<T>()
-    };
-
-    fn new(value: T) -> Option<Self> {
-        // SAFETY: the layout has a size.
-        let memory = NonNull::new(unsafe { System.alloc(Self::LAYOUT) }.cast::<T>())?;
-        // SAFETY: the memory is fresh, large and aligned enough for a `T`.
-        unsafe { memory.write(value) };
-        Some(Self(memory))
-    }
-
-    /// A `T` that is all zero bytes, untouched: its pages cost nothing until they are written.
-    ///
-    /// # Safety
-    ///
-    /// All zero bytes are a `T`.
-    unsafe fn zeroed() -> Option<Self> {
-        // SAFETY: the layout has a size.
-        let memory = unsafe { System.alloc_zeroed(Self::LAYOUT) }.cast::<T>();
-        NonNull::new(memory).map(Self)
-    }
-
-    /// Never frees it.
-    fn forever(self) -> &'static T {
-        let value = ManuallyDrop::new(self).0;
-        // SAFETY: there is a `T`, which nobody frees.
-        unsafe { value.as_ref() }
-    }
+/// Memory for a `T`, zeroed, that nobody else knows of and that is never given back.
+fn room<T>() -> Option<NonNull<T>> {
+    pages::allocate(Layout::new::<T>()).map(NonNull::cast)
 }
 
-impl<T> Drop for Owned<T> {
-    fn drop(&mut self) {
-        // SAFETY: the block came from `System` with this layout, and goes away once.
-        unsafe { System.dealloc(self.0.as_ptr().cast(), Layout::new::<T>()) };
-    }
-}
-
-/// Puts `value` into memory of its own that is never freed.
+/// Puts `value` into memory of its own that is never freed. For what is small: it passes by the stack.
 pub(crate) fn leak<T: Sync>(value: T) -> Option<&'static T> {
-    Owned::new(value).map(Owned::forever)
+    let place = room::<T>()?;
+    // SAFETY: fresh memory, large and aligned enough for a `T`.
+    unsafe { place.write(value) };
+    // SAFETY: there is a `T`, which nobody frees.
+    Some(unsafe { place.as_ref() })
+}
+
+/// Puts a copy of `text` into memory that is never freed.
+pub(crate) fn leak_str(text: &str) -> Option<&'static str> {
+    let layout = Layout::for_value(text);
+    if layout.size() == 0 {
+        return Some("");
+    }
+    let place = pages::allocate(layout)?;
+    // SAFETY: fresh memory for so many bytes.
+    unsafe { place.copy_from_nonoverlapping(NonNull::from(text).cast(), layout.size()) };
+    // SAFETY: so many bytes were written there, and nobody frees them.
+    let bytes = unsafe { core::slice::from_raw_parts(place.as_ptr(), layout.size()) };
+    core::str::from_utf8(bytes).ok()
+}
+
+/// A blank value to copy from, for what is too large to pass by the stack. Nobody can write to it.
+pub(crate) struct Original<T>(T);
+
+impl<T: Blank> Original<T> {
+    pub(crate) const fn new() -> Self {
+        Self(T::BLANK)
+    }
+
+    /// A blank value in memory of its own that is never freed.
+    pub(crate) fn leak(&'static self) -> Option<&'static T> {
+        let place = room::<T>()?;
+        // SAFETY: fresh memory, large and aligned enough for a `T`. What is copied is a constant's value as it was when the program
+        // began, so a copy is what naming the constant once more gives.
+        unsafe { place.copy_from_nonoverlapping(NonNull::from(&self.0), 1) };
+        // SAFETY: there is a `T`, which nobody frees.
+        Some(unsafe { place.as_ref() })
+    }
+}
+
+/// So many blank entries in memory of their own that is never freed, each made where it stays.
+pub(crate) fn leak_blank<T: Blank, const COUNT: usize>() -> Option<&'static [T; COUNT]> {
+    let array = room::<[T; COUNT]>()?;
+    let first = array.cast::<T>();
+    for index in 0..COUNT {
+        // SAFETY: the array has that many entries.
+        let place = unsafe { first.add(index) };
+        // SAFETY: fresh memory, large and aligned enough for a `T`.
+        unsafe { place.write(T::BLANK) };
+    }
+    // SAFETY: all its entries were written, and nobody frees it.
+    Some(unsafe { array.as_ref() })
 }
 
 /// A value of a table entry that nothing was recorded in yet.
@@ -170,7 +181,7 @@ impl<T: Blank, const CHUNKS: usize> Table<T, CHUNKS> {
     #[cold]
     pub(crate) fn make(&self, index: usize) -> Option<&'static T> {
         let directory = self.directory.install(empty_directory)?;
-        let chunk = directory.get(index / CHUNK)?.install(|| Owned::new([const { T::BLANK }; CHUNK]))?;
+        let chunk = directory.get(index / CHUNK)?.install(leak_blank)?;
         Some(&chunk[index % CHUNK])
     }
 
@@ -191,14 +202,16 @@ impl<T: Blank, const CHUNKS: usize> Table<T, CHUNKS> {
     }
 }
 
-fn empty_directory<T: Blank, const CHUNKS: usize>() -> Option<Owned<[StaticRef<[T; CHUNK]>; CHUNKS]>> {
-    // SAFETY: a null `AtomicPtr` is all zero bytes.
-    unsafe { Owned::zeroed() }
+/// Untouched: its pages cost nothing until they are written.
+fn empty_directory<T: Blank, const CHUNKS: usize>() -> Option<&'static [StaticRef<[T; CHUNK]>; CHUNKS]> {
+    let directory = room::<[StaticRef<[T; CHUNK]>; CHUNKS]>()?;
+    // SAFETY: fresh memory is zeroed, a null `AtomicPtr` is all zero bytes, and nobody frees it.
+    Some(unsafe { directory.as_ref() })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Blank, Owned, StaticRef, Table};
+    use super::{Blank, StaticRef, Table, leak};
     use crate::base::counter::Counter;
 
     impl Blank for Counter {
@@ -220,13 +233,12 @@ mod tests {
         assert_eq!(indices(0..256).len(), 64, "no other chunk is there");
     }
 
-    /// Under `AddressSanitizer` the value that came second would be reported as leaked.
     #[test]
     fn a_value_that_comes_second_gives_way() {
         static PLACE: StaticRef<Counter> = StaticRef::null();
         let second = || {
-            PLACE.install(|| Owned::new(Counter::new(1)));
-            Owned::new(Counter::new(2))
+            PLACE.install(|| leak(Counter::new(1)));
+            leak(Counter::new(2))
         };
         assert_eq!(PLACE.install(second).expect("memory").get(), 1);
     }

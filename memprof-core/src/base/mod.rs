@@ -1,5 +1,6 @@
 //! Memory that never moves, numbers that one thread writes, locks, and what the system offers.
 
+pub(crate) mod pages;
 pub(crate) mod memory;
 pub(crate) mod counter;
 pub(crate) mod tally;
@@ -7,5 +8,7 @@ pub(crate) mod platform;
 pub(crate) mod gate;
 pub(crate) mod blind;
 pub(crate) mod lock;
+pub(crate) mod map;
+pub(crate) mod missed;
 pub(crate) mod state;
 pub(crate) mod tags;

@@ -90,7 +90,27 @@ pub(crate) fn print(text: &str) {
 
 /// Writes one line to stderr.
 pub fn print_line(line: &str) {
-    print(&format!("{line}\n"));
+    let written = print_two(line, "\n");
+    // Interrupted before anything was written, or in parts: what is left follows.
+    if written <= line.len() {
+        print(line.get(written..).unwrap_or_default());
+        print("\n");
+    }
+}
+
+/// Writes two texts at once, so that other threads' lines do not come in between. Gives the bytes that were taken.
+#[cfg(unix)]
+fn print_two(first: &str, second: &str) -> usize {
+    let parts =
+        [first, second].map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
+    // SAFETY: two parts, whose bytes are there and are only read.
+    let written = unsafe { libc::writev(2, parts.as_ptr(), 2) };
+    usize::try_from(written).unwrap_or(0)
+}
+
+#[cfg(not(unix))]
+fn print_two(_first: &str, _second: &str) -> usize {
+    0
 }
 
 /// Has `call` called when `main` returns or `exit` is called.

@@ -2,13 +2,17 @@
 //!
 //! Such a block has no room for a tag of ours, so its size, owner and home stand in a table under its space and
 //! address. What the table and the space's mark say is exact at every moment.
+//!
+//! An allocator that the program wraps may report from inside of the recorder, where that makes something for the program, such as a
+//! snapshot: then the thread is hidden. What is allocated there is memprof's own memory, and in no number; its block stands in the table
+//! all the same, so that its free is no unknown one. A known block that is freed there is freed as if memprof were off.
 
-use std::sync::LazyLock;
-
-use dashmap::DashMap;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::api::host;
 use crate::base::blind;
+use crate::base::map::{Key, Map, Refused, spread};
+use crate::base::missed;
 use crate::base::state;
 use crate::events::count::{count_alloc_shared, count_failure, free_elsewhere, prepare};
 use crate::events::look::{limit_crossed, raise_peaks};
@@ -21,14 +25,40 @@ use crate::space::spaces::Space;
 use crate::thread::slot::Slot;
 
 /// A live block of a space other than `host`.
+#[derive(Clone, Copy)]
 struct Block {
     bytes: u64,
+    /// [`Tag::UNKNOWN`] for memprof's own.
     tag: Tag,
     /// The thread that allocated it, by its slot; `None` for one that had ended.
     by: Option<&'static Slot>,
 }
 
-static BLOCKS: LazyLock<DashMap<(Space, u64), Block>> = LazyLock::new(DashMap::new);
+impl Key for (Space, u64) {
+    fn hash(&self) -> u64 {
+        spread(self.1 ^ spread(self.0.bit()))
+    }
+}
+
+static BLOCKS: Map<(Space, u64), Block> = Map::new();
+/// Whether there ever was a block: until then, a free while memprof is off is a load and a branch.
+static USED: AtomicBool = AtomicBool::new(false);
+
+/// Puts a block in. What stood there, or an error that was noted, is given.
+fn insert(space: Space, address: u64, block: Block) -> Option<Result<Block, ()>> {
+    if !USED.load(Ordering::Relaxed) {
+        USED.store(true, Ordering::Relaxed);
+    }
+    BLOCKS.insert((space, address), block).map_err(missed::note).transpose()
+}
+
+/// Takes a block out, if it is known.
+fn remove(space: Space, address: u64) -> Option<Block> {
+    BLOCKS.remove(&(space, address)).unwrap_or_else(|why| {
+        missed::note(why);
+        None
+    })
+}
 
 /// Records that a block was allocated: call it after the allocator succeeded.
 ///
@@ -52,19 +82,35 @@ pub fn record_alloc(space: Space, address: u64, bytes: u64) {
     if space == Space::HOST {
         return record_host_alloc(address, bytes);
     }
-    let Some(spot) = Spot::of(space) else { return };
+    let Some(spot) = Spot::of(space) else { return record_own_alloc(space, address) };
     let _blind = blind::enter();
     let tag = spot.tag();
-    if let Some(missed) = BLOCKS.remove(&(space, address)) {
-        mark::of(space).missed_frees += 1;
-        spot.freed(space, address, &missed.1);
+    if tag == Tag::UNKNOWN {
+        return missed::note(Refused::NoMemory);
     }
-    let bytes = mark::of(space).allocated(tag.path(), bytes);
+    if let Some(missed) = remove(space, address) {
+        spot.missed(space, address, &missed);
+    }
+    let (owner, bytes) = mark::of(space).allocated(tag.path(), bytes);
     spot.allocated(space, address, bytes);
-    if let Some(raced) = BLOCKS.insert((space, address), Block { bytes, tag, by: spot.slot() }) {
+    let block = Block { bytes, tag: tag.with_path(owner), by: spot.slot() };
+    match insert(space, address, block) {
+        None => {}
         // Another thread recorded the same address at the same moment.
-        mark::of(space).missed_frees += 1;
-        spot.freed(space, address, &raced);
+        Some(Ok(raced)) => spot.missed(space, address, &raced),
+        // Its free could not be known.
+        Some(Err(())) => {
+            spot.freed(space, address, &block);
+        }
+    }
+}
+
+/// A block of memprof's own, which is in no number.
+#[cold]
+fn record_own_alloc(space: Space, address: u64) {
+    // It may be off, or the thread may not be recorded.
+    if blind::is_blind() {
+        insert(space, address, Block { bytes: 0, tag: Tag::UNKNOWN, by: None });
     }
 }
 
@@ -75,7 +121,7 @@ pub fn record_alloc(space: Space, address: u64, bytes: u64) {
 /// lowers what its space and its owner hold also while memprof is off; no scope sees it then.
 pub fn record_free(space: Space, address: u64) {
     let on = state::is_on();
-    if !on && LazyLock::get(&BLOCKS).is_none() {
+    if !on && !USED.load(Ordering::Relaxed) {
         return;
     }
     if space == Space::HOST {
@@ -83,11 +129,12 @@ pub fn record_free(space: Space, address: u64) {
     }
     let spot = if on { Spot::of(space) } else { None };
     let _blind = blind::enter();
-    match (BLOCKS.remove(&(space, address)), spot) {
-        (Some((_, block)), Some(spot)) => {
+    match (remove(space, address), spot) {
+        (Some(block), _) if block.tag == Tag::UNKNOWN => {}
+        (Some(block), Some(spot)) => {
             spot.freed(space, address, &block);
         }
-        (Some((_, block)), None) => freed_while_off(space, &block),
+        (Some(block), None) => freed_while_off(space, &block),
         (None, Some(_)) => mark::of(space).unknown_frees += 1,
         (None, None) => {}
     }
@@ -136,22 +183,29 @@ impl Slot {
 
 /// A host block of another allocator stands in the table, and is counted as the global allocator's blocks are.
 fn record_host_alloc(address: u64, bytes: u64) {
-    let missed = hidden(|| BLOCKS.remove(&(Space::HOST, address)));
-    if let Some((_, missed)) = missed {
+    let missed = hidden(|| remove(Space::HOST, address));
+    if let Some(missed) = missed.filter(|missed| missed.tag != Tag::UNKNOWN) {
         hidden(|| mark::of(Space::HOST).missed_frees += 1);
         host::freed_slowly(address, missed.bytes, missed.tag);
     }
+    if blind::is_blind() {
+        return record_own_alloc(Space::HOST, address);
+    }
     let bytes = hidden(|| mark::of(Space::HOST).fitting(bytes, MOST_BYTES / 2));
     let tag = host::allocated_slowly(address, bytes);
-    if tag != Tag::UNKNOWN {
-        hidden(|| BLOCKS.insert((Space::HOST, address), Block { bytes, tag, by: None }));
+    if tag == Tag::UNKNOWN {
+        return;
+    }
+    let refused = hidden(|| insert(Space::HOST, address, Block { bytes, tag, by: None }));
+    if let Some(Err(())) = refused {
+        host::freed_slowly(address, bytes, tag);
     }
 }
 
 fn record_host_free(address: u64, on: bool) {
-    match hidden(|| BLOCKS.remove(&(Space::HOST, address))) {
-        Some((_, block)) => host::freed_slowly(address, block.bytes, block.tag),
-        None if on => hidden(|| mark::of(Space::HOST).unknown_frees += 1),
+    match hidden(|| remove(Space::HOST, address)) {
+        Some(block) => host::freed_slowly(address, block.bytes, block.tag),
+        None if on && !blind::is_blind() => hidden(|| mark::of(Space::HOST).unknown_frees += 1),
         None => {}
     }
 }
@@ -188,11 +242,13 @@ impl core::fmt::Debug for Released {
 
 /// Records the free of a block if it is known, and gives what takes that back; changes nothing for an unknown one.
 pub fn release(space: Space, address: u64) -> Option<Released> {
-    LazyLock::get(&BLOCKS)?;
+    if !USED.load(Ordering::Relaxed) {
+        return None;
+    }
     let on = state::is_on();
     let spot = if on { Spot::of(space) } else { None };
     let _blind = blind::enter();
-    let (_, block) = BLOCKS.remove(&(space, address))?;
+    let block = remove(space, address).filter(|block| block.tag != Tag::UNKNOWN)?;
     if let Some(home) = block.tag.lane() {
         home.hold();
     }
@@ -216,7 +272,7 @@ impl Released {
     pub fn restore(mut self) {
         let spot = if self.on { Spot::of(self.space) } else { None };
         let _blind = blind::enter();
-        if BLOCKS.contains_key(&(self.space, self.address)) {
+        if !matches!(BLOCKS.get(&(self.space, self.address)), Ok(None)) {
             // The address was given to somebody meanwhile, so it was free after all.
             return;
         }
@@ -230,7 +286,7 @@ impl Released {
             }
         }
         let home = block.tag.lane();
-        BLOCKS.insert((self.space, self.address), block);
+        insert(self.space, self.address, block);
         if let Some(home) = home {
             home.release();
         }
@@ -303,6 +359,14 @@ impl Spot {
                     lane.add_outstanding(1);
                 }
             }
+        }
+    }
+
+    /// Counts a free that nobody recorded, of a block whose address is given once more.
+    fn missed(self, space: Space, address: u64, block: &Block) {
+        if block.tag != Tag::UNKNOWN {
+            mark::of(space).missed_frees += 1;
+            self.freed(space, address, block);
         }
     }
 

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use crate::base::counter::{Counter, Sequence};
 use crate::base::lock::Lock;
+use crate::base::map::Refused;
 use crate::base::memory::{Blank, StaticRef};
+use crate::base::missed;
 use crate::base::tally::{TALLY_WORDS, TOTALS, Tally};
 use crate::lanes::captured::Shared;
 use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
@@ -109,10 +111,15 @@ impl Activation {
     fn fold_beside(&self, space: Space, poll: &Tally, marks: u64) -> Tally {
         self.change_beside(|beside| {
             let place = beside.spaces.iter().position(|(known, _)| *known == space).unwrap_or_else(|| {
-                beside.spaces.push((space, Account::default()));
-                beside.spaces.len() - 1
+                if beside.spaces.try_reserve(1).is_ok() {
+                    beside.spaces.push((space, Account::default()));
+                }
+                beside.spaces.len().saturating_sub(1)
             });
-            let account = &mut beside.spaces[place].1;
+            let Some((_, account)) = beside.spaces.get_mut(place).filter(|(known, _)| *known == space) else {
+                missed::note(Refused::NoMemory);
+                return *poll;
+            };
             account.fold(poll, marks);
             account.tally
         })

@@ -14,6 +14,8 @@ use std::sync::{Arc, OnceLock};
 
 use crate::api::ambient;
 use crate::base::lock::Lock;
+use crate::base::map::Refused;
+use crate::base::missed;
 use crate::base::tally::{Counters, Tally};
 use crate::lanes::lane::{HandOver, Lane};
 use crate::names::path::PathId;
@@ -129,11 +131,16 @@ impl Shared {
     }
 
     pub(crate) fn level(&self, space: Space) -> &Level {
-        if space == Space::HOST {
-            &self.host
-        } else {
-            &self.others.get_or_init(|| Box::new([const { Level::ZERO }; MOST_SPACES]))[space.index()]
+        if space == Space::HOST { &self.host } else { &self.others()[space.index()] }
+    }
+
+    /// Made first and put in then: an allocator of the program may come by in between.
+    fn others(&self) -> &[Level; MOST_SPACES] {
+        if let Some(others) = self.others.get() {
+            return others;
         }
+        let made = Box::new([const { Level::ZERO }; MOST_SPACES]);
+        self.others.get_or_init(|| made)
     }
 
     pub(crate) fn levels(&self) -> impl Iterator<Item = (Space, &Level)> {
@@ -222,9 +229,12 @@ impl Shared {
     }
 
     fn note_added(&self, added: &mut Vec<(Space, Added)>, space: Space, tally: &Tally) {
-        match added.iter_mut().find(|(known, _)| *known == space) {
-            Some((_, sum)) => sum.tally.fold(tally),
-            None => added.push((space, Added { tally: *tally, told: [0; 2] })),
+        if let Some((_, sum)) = added.iter_mut().find(|(known, _)| *known == space) {
+            sum.tally.fold(tally);
+        } else if added.try_reserve(1).is_ok() {
+            added.push((space, Added { tally: *tally, told: [0; 2] }));
+        } else {
+            missed::note(Refused::NoMemory);
         }
         self.additions.fetch_add(1, Ordering::Release);
     }

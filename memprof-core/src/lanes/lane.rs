@@ -21,7 +21,9 @@
 use core::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use crate::base::lock::Lock;
+use crate::base::map::Refused;
 use crate::base::memory::{Blank, StaticRef, Table};
+use crate::base::missed;
 use crate::lanes::activation::Activation;
 use crate::space::spaces::Space;
 
@@ -301,7 +303,11 @@ impl Lane {
             // Under the lock, so that whoever ends the lane takes it along or has not looked yet.
             let word = self.pending.fetch_or(MORE, Ordering::AcqRel);
             if word & ENDED == 0 {
-                waiting.push((space, hand_over));
+                if waiting.try_reserve(1).is_ok() {
+                    waiting.push((space, hand_over));
+                } else {
+                    missed::note(Refused::NoMemory);
+                }
             }
             word
         } else {

@@ -5,10 +5,8 @@
 //! recursion does not make the tree grow.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::LazyLock;
 
-use dashmap::DashMap;
-
+use crate::base::map::{Map, Refused};
 use crate::base::memory::{Blank, Table};
 
 /// Paths that one process can tell apart: what fits the 20 bits of a tag. Past that, an event goes to the parent's.
@@ -57,19 +55,19 @@ impl PathId {
         self.0 as usize
     }
 
-    /// The path that entering `site` here leads to. The caller hides the thread from the recorder: this allocates.
+    /// The path that entering `site` here leads to: itself once [`MOST_PATHS`] is reached.
     #[cold]
-    pub(crate) fn enter(self, site: u32) -> Self {
-        static CHILDREN: LazyLock<DashMap<(u32, u32), u32>> = LazyLock::new(DashMap::new);
+    pub(crate) fn enter(self, site: u32) -> Result<Self, Refused> {
+        static CHILDREN: Map<(u32, u32), u32> = Map::new();
         if let Some(open) = self.ancestor_of(site) {
-            return open;
+            return Ok(open);
         }
-        if let Some(child) = CHILDREN.get(&(self.0, site)) {
-            return Self(*child);
+        let key = (self.0, site);
+        match CHILDREN.get_or_make(key, || Some((key, self.new_child(site)?))) {
+            Ok(child) => Ok(Self(child)),
+            Err(Refused::NoMemory) if Self::limit_reached() => Ok(self),
+            Err(why) => Err(why),
         }
-        // The entry holds its shard, so one key is given one number.
-        let child = CHILDREN.entry((self.0, site)).or_try_insert_with(|| self.new_child(site).ok_or(()));
-        child.map_or(self, |child| Self(*child))
     }
 
     fn new_child(self, site: u32) -> Option<u32> {
@@ -79,6 +77,7 @@ impl PathId {
             FULL.store(true, Ordering::Relaxed);
             return None;
         };
+        // A number whose node cannot be made stays unused.
         let node = NODES.make(id as usize)?;
         node.parent.store(self.0, Ordering::Relaxed);
         node.site.store(site, Ordering::Release);
@@ -123,11 +122,11 @@ mod tests {
 
     #[test]
     fn entering_an_open_site_leads_back_to_its_node() {
-        let f = PathId::ROOT.enter(900_001);
-        let g = f.enter(900_002);
+        let f = PathId::ROOT.enter(900_001).expect("memory");
+        let g = f.enter(900_002).expect("memory");
         assert_ne!(f, g);
-        assert_eq!(g.enter(900_001), f);
-        assert_eq!(f.enter(900_002), g);
+        assert_eq!(g.enter(900_001), Ok(f));
+        assert_eq!(f.enter(900_002), Ok(g));
         assert_eq!((f.site(), g.site()), (900_001, 900_002));
         assert_eq!((g.parent(), f.parent()), (f, PathId::ROOT));
         assert_eq!((g.ancestor_of(900_001), f.ancestor_of(900_002)), (Some(f), None));

@@ -2,12 +2,11 @@
 
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::LazyLock;
-
-use dashmap::DashMap;
 
 use crate::base::blind;
-use crate::base::memory::{StaticRef, Table, leak};
+use crate::base::map::{Map, Refused};
+use crate::base::memory::{StaticRef, Table, leak, leak_str};
+use crate::base::missed;
 use crate::names::label::function_label;
 
 /// Sites that one process can tell apart; what comes later is recorded as the site [`OTHER`].
@@ -69,25 +68,32 @@ impl Site {
     /// The site with this run-time name, the same one for the same name.
     ///
     /// Costs a look-up in a hash map, about 50 ns; each new name costs its length once and is never freed. After
-    /// 65,536 names further ones are recorded under the name `other`, and the report says so.
+    /// 65,536 names further ones are recorded under the name `other`, and the report says so. So they are in a signal handler that
+    /// interrupted this very look-up, and where the system has no memory left.
     ///
     /// ```
     /// let layer = memprof_core::Site::named("layer 3");
     /// assert!(std::ptr::eq(layer, memprof_core::Site::named(&format!("layer {}", 3))));
     /// ```
     pub fn named(name: &str) -> &'static Self {
-        static NAMES: LazyLock<DashMap<&'static str, &'static Site>> = LazyLock::new(DashMap::new);
+        static NAMES: Map<&str, &Site> = Map::new();
         let _blind = blind::enter();
-        if let Some(site) = NAMES.get(name) {
-            return *site;
+        if let Ok(Some(site)) = NAMES.get(name) {
+            return site;
         }
         if RUNTIME_NAMES.load(Ordering::Relaxed) >= MOST_NAMES {
             return &OTHER;
         }
-        let kept: &'static str = Box::leak(name.into());
-        *NAMES.entry(kept).or_insert_with(|| {
-            RUNTIME_NAMES.fetch_add(1, Ordering::Relaxed);
-            leak(Self::of(Name::Runtime(kept), "", 0)).unwrap_or(&OTHER)
+        let made = leak_str(name).map_or(Err(Refused::NoMemory), |kept| {
+            NAMES.get_or_make(kept, || {
+                let site = leak(Self::of(Name::Runtime(kept), "", 0))?;
+                RUNTIME_NAMES.fetch_add(1, Ordering::Relaxed);
+                Some((kept, site))
+            })
+        });
+        made.unwrap_or_else(|why| {
+            missed::note(why);
+            &OTHER
         })
     }
 

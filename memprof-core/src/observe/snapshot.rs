@@ -11,7 +11,10 @@ use memprof_report::{PathRecord, Record, Snapshot, Totals};
 
 use crate::api::ambient;
 use crate::base::blind;
-use crate::base::lock::Lock;
+use crate::base::lock::{self, Lock};
+use crate::base::map::Refused;
+use crate::base::missed;
+use crate::base::pages;
 use crate::base::state;
 use crate::base::tags;
 use crate::lanes::activation::Account;
@@ -41,17 +44,37 @@ struct Base {
     host_failures: u64,
 }
 
+/// What a snapshot asks the program's allocator for, roughly: where it has less, there is none.
+const FOR_A_SNAPSHOT: usize = 1 << 16;
+/// The same for each path: its sums, and a row of the site and of the path.
+const FOR_A_PATH: usize = 1 << 10;
+
 /// Everything recorded so far, with the scopes that are open counted as if they ended at this instant.
 ///
 /// No thread is stopped: a thread that changes a number again and again while it is being read contributes the
 /// scopes that it has left, and the snapshot says so in its notes. Costs some milliseconds for 10,000 paths on 64
 /// threads; the snapshot's own memory is in no number.
+///
+/// Where a signal handler interrupted memprof on its own thread, or memprof's own work called the allocator that asks for it, there is
+/// nothing to be read: the snapshot says so in a note and is empty else.
 pub fn snapshot() -> Snapshot {
+    if lock::holds_any() {
+        return nothing_to_read("it was asked for where memprof was at work on the same thread: nothing could be read");
+    }
+    take()
+}
+
+/// [`snapshot`] for the recorder itself, which may hold a lock of its own that no snapshot takes.
+pub(crate) fn take() -> Snapshot {
+    let is_at_work = blind::is_blind();
     let _blind = blind::enter();
-    if let Some(slot) = current::own() {
+    let paths = PathId::count();
+    if !pages::program_has(FOR_A_SNAPSHOT + paths * FOR_A_PATH) {
+        return nothing_to_read("the system has no memory left: nothing could be read");
+    }
+    if let Some(slot) = current::own().filter(|_| !is_at_work) {
         slot.settle();
     }
-    let paths = PathId::count();
     let on = start::is_announced_on();
     let base = BASE.lock();
     let calls = read_calls(paths, &base.calls);
@@ -81,14 +104,39 @@ pub fn snapshot() -> Snapshot {
     Snapshot::new(SnapshotParts { enabled: on, host, spaces, devices, notes: notes(unread), scopes_entered })
 }
 
+/// A snapshot that says why there is nothing in it.
+#[cold]
+fn nothing_to_read(why: &str) -> Snapshot {
+    let _blind = blind::enter();
+    let parts = SnapshotParts {
+        enabled: state::is_announced_on(),
+        host: HostState::Measured,
+        spaces: Vec::new(),
+        devices: Vec::new(),
+        notes: if pages::program_has(1 << 10) { vec![why.to_owned()] } else { Vec::new() },
+        scopes_entered: true,
+    };
+    Snapshot::new(parts)
+}
+
 /// Forgets what was recorded: records, totals and marks. Blocks that are live stay known, scopes that are open are
 /// recorded whole when they are left, and high-water marks begin again at what is live.
+///
+/// Does nothing where the system has no memory left for it, and where a signal handler interrupted memprof on its own thread, or memprof's own work called the allocator that asks for
+/// it; the report says how often.
 pub fn reset() {
+    if lock::holds_any() {
+        return missed::note(Refused::AtWork);
+    }
+    let is_at_work = blind::is_blind();
     let _blind = blind::enter();
-    if let Some(slot) = current::own() {
+    let paths = PathId::count();
+    if !pages::program_has(FOR_A_SNAPSHOT + paths * FOR_A_PATH) {
+        return missed::note(Refused::NoMemory);
+    }
+    if let Some(slot) = current::own().filter(|_| !is_at_work) {
         slot.settle();
     }
-    let paths = PathId::count();
     let mut base = BASE.lock();
     base.calls = vec![0; paths];
     for slot in slots() {
@@ -354,6 +402,17 @@ fn notes(unread: usize) -> Vec<String> {
     ];
     let mut notes: Vec<String> =
         limits.iter().filter(|(reached, _)| *reached).map(|(_, note)| (*note).to_owned()).collect();
+    let missed = [
+        (
+            Refused::AtWork,
+            "calls came from a signal handler, or from an allocator, while memprof was at work on the same thread, and are not recorded",
+        ),
+        (Refused::NoMemory, "calls are not recorded, or not in full, as the system had no memory for it"),
+    ];
+    notes.extend(missed.into_iter().filter_map(|(why, note)| {
+        let count = missed::count(why);
+        (count > 0).then(|| format!("{count} {note}"))
+    }));
     if unread > 0 {
         notes.push(format!(
             "{unread} of the threads' parts changed too fast to be read whole and hold only what was ended"

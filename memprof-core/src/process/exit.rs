@@ -12,7 +12,7 @@ use std::time::Instant;
 use memprof_report::Options;
 
 use crate::base::blind;
-use crate::base::lock::Lock;
+use crate::base::lock::{self, Lock};
 use crate::base::platform;
 use crate::observe::snapshot;
 use crate::process::output::Output;
@@ -39,13 +39,19 @@ pub(crate) fn arrange() {
 }
 
 extern "C" fn at_exit() {
+    if lock::holds_any() {
+        // `exit` was called by an allocator, or by a signal handler, inside of the recorder's own work.
+        return platform::print_line(
+            "memprof: the process ends where memprof is at work on the same thread: no report",
+        );
+    }
     let _blind = blind::enter();
     // A report that fails must not take the program's exit status with it.
     let _ = catch_unwind(AssertUnwindSafe(last_report));
 }
 
 fn last_report() {
-    let (forked, settings) = (is_forked(), settings());
+    let (forked, Some(settings)) = (is_forked(), settings()) else { return };
     match &settings.output {
         Some(output) => {
             let begun = Instant::now();
@@ -76,20 +82,23 @@ fn is_forked() -> bool {
 }
 
 fn write(output: &Output) -> Result<(), String> {
-    let snapshot = snapshot::snapshot();
+    let snapshot = snapshot::take();
     let path = output.path(std::process::id(), is_forked());
-    let report = snapshot.report().options(settings().report.clone()).format(output.format());
+    let report = snapshot
+        .report()
+        .options(settings().map(|settings| settings.report.clone()).unwrap_or_default())
+        .format(output.format());
     report.write_to(path).map_err(|error| format!("memprof: {error}; it follows here"))
 }
 
 fn text(options: &Options) -> String {
-    snapshot::snapshot().report().options(options.clone()).to_string()
+    snapshot::take().report().options(options.clone()).to_string()
 }
 
 /// Starts the thread that writes the report every so often, if the environment asks for one. Called from the first
 /// scope on: before that there is nothing to report, and threads cannot be started from an allocation.
 pub(crate) fn start_writer() {
-    let settings = settings();
+    let Some(settings) = settings() else { return };
     let (Some(interval), Some(output)) = (settings.interval, &settings.output) else { return };
     if !settings.enabled || WRITER_STARTED.swap(true, Ordering::Relaxed) {
         return;

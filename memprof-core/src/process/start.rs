@@ -3,11 +3,12 @@
 //! That event may be an allocation before `main`, so nothing here uses the standard library's locks on the
 //! environment or on stderr.
 
+use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::OnceLock;
 
 use crate::base::blind;
-use crate::base::lock::Lock;
+use crate::base::lock::{self, Lock};
 use crate::base::platform;
 use crate::base::state;
 use crate::process::settings::{Settings, unknown_variables};
@@ -18,27 +19,32 @@ static BEGUN: AtomicBool = AtomicBool::new(false);
 static DONE: AtomicBool = AtomicBool::new(false);
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
 
-/// The settings; read now if they have not been.
-pub(crate) fn settings() -> &'static Settings {
+/// The settings; read now if they have not been. `None` while this thread is reading them.
+pub(crate) fn settings() -> Option<&'static Settings> {
     start();
-    loop {
-        if let Some(settings) = SETTINGS.get() {
-            return settings;
-        }
-        // Another thread is reading them.
-        std::thread::yield_now();
-    }
+    SETTINGS.get()
 }
 
 /// Whether the environment asks for the CUDA driver to be intercepted: `MEMPROF=1 MEMPROF_CUDA=intercept`.
 pub fn cuda_setting() -> bool {
-    let settings = settings();
-    settings.enabled && settings.intercept_cuda
+    settings().is_some_and(|settings| settings.enabled && settings.intercept_cuda)
 }
 
 /// Reads the environment and decides whether to measure; once.
 #[cold]
 pub(crate) fn start() {
+    thread_local! {
+        static STARTING: Cell<bool> = const { Cell::new(false) };
+    }
+    if STARTING.replace(true) {
+        // An allocator, or a signal handler, inside of what follows: nothing is decided yet.
+        return;
+    }
+    start_once();
+    STARTING.set(false);
+}
+
+fn start_once() {
     if BEGUN.swap(true, Ordering::AcqRel) {
         while !DONE.load(Ordering::Acquire) {
             std::thread::yield_now();
@@ -87,7 +93,8 @@ pub(crate) fn is_announced_on() -> bool {
 pub(crate) fn switch(on: bool) {
     static ONE: Lock<()> = Lock::new(());
     is_decided_on();
-    let _one = ONE.lock();
+    // Whoever switches inside of the recorder's own work does not wait for another one who switches at the same moment.
+    let _one = (!lock::holds_any()).then(|| ONE.lock());
     if state::is_on() != on {
         state::set(on);
         slot::announce();

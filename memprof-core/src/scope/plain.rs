@@ -161,12 +161,8 @@ impl Slot {
     }
 
     fn leave_scope(&'static self, frame: &'static Frame, below: &'static Frame) {
-        if let Some(shared) = frame.shared() {
-            let _blind = blind::enter();
-            ambient::end_inside(&shared);
-            shared.close();
-            self.absorb(frame, &shared);
-            self.end_sharing(frame);
+        if frame.has(SHARES) {
+            self.leave_shared(frame);
         }
         let calls = frame.calls.get();
         self.sequence.open();
@@ -182,6 +178,18 @@ impl Slot {
         self.close(frame, below);
         self.sequence.close();
         calls.note_left(frame.path());
+    }
+
+    /// Ends what `frame`, the top, shares. The last reference goes while the thread is blind: the program's allocator, which takes
+    /// the memory back, must not find the frame open that is being left.
+    #[cold]
+    fn leave_shared(&'static self, frame: &'static Frame) {
+        let _blind = blind::enter();
+        let Some(shared) = frame.shared() else { return };
+        ambient::end_inside(&shared);
+        shared.close();
+        self.absorb(frame, &shared);
+        self.end_sharing(frame);
     }
 
     /// Takes `frame` off the top.

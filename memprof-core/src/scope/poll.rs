@@ -4,7 +4,7 @@
 //! short path of its own, of about 50 instructions each way; [`scopes`](crate::scope::plain) has the like for plain scopes.
 
 use crate::base::blind;
-use crate::lanes::kind::{Kind, POLL, UNDER_CONTEXT};
+use crate::lanes::kind::{Kind, POLL, SHARES, UNDER_CONTEXT};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::site::Site;
@@ -78,12 +78,15 @@ impl Slot {
     }
 
     pub(crate) fn leave_poll(&'static self, frame: &'static Frame, below: &'static Frame) {
-        if let Some(shared) = frame.shared() {
+        if frame.has(SHARES) {
+            // The last reference goes while the thread is blind.
             let _blind = blind::enter();
-            // What the level lacks of this poll would be missing from all that follow.
-            self.publish_shared(1);
-            self.absorb(frame, &shared);
-            self.end_sharing(frame);
+            if let Some(shared) = frame.shared() {
+                // What the level lacks of this poll would be missing from all that follow.
+                self.publish_shared(1);
+                self.absorb(frame, &shared);
+                self.end_sharing(frame);
+            }
         }
         if let Some(future) = frame.future.get() {
             let marks = frame.marks.get();

@@ -3,7 +3,12 @@
 //! Each space keeps its mark under one short lock, exactly. That of `host`, which every thread changes at every
 //! allocation, is left to [`level`](crate::space::level) and [`picture`](crate::thread::picture).
 
+use allocator_api2::vec::Vec;
+
 use crate::base::lock::{Lock, Locked};
+use crate::base::map::Refused;
+use crate::base::missed;
+use crate::base::pages::Pages;
 use crate::names::path::PathId;
 use crate::space::spaces::{MOST_SPACES, Space};
 
@@ -11,7 +16,6 @@ use crate::space::spaces::{MOST_SPACES, Space};
 pub(crate) const MOST_BYTES: u64 = i64::MAX as u64;
 
 /// A space other than `host`: all of it changes under one lock, so all of it is exact.
-#[derive(Default)]
 pub(crate) struct Mark {
     pub(crate) live: i64,
     pub(crate) live_blocks: i64,
@@ -27,7 +31,10 @@ pub(crate) struct Mark {
     ever: u64,
     /// Counts the marks: it grows whenever `live` comes to or above `peak`.
     peaks: u64,
-    owners: Vec<Owner>,
+    /// What was allocated outside any scope.
+    root: Owner,
+    /// By the path's number; the first place is not used.
+    owners: Vec<Owner, Pages>,
 }
 
 /// What one path owns. What it owned at the mark is committed lazily, as in memray's high-water-mark aggregator: at
@@ -40,6 +47,10 @@ struct Owner {
     at_peak_blocks: i64,
     /// The mark up to which `at_peak` was committed.
     peaks: u64,
+}
+
+impl Owner {
+    const BLANK: Self = Self { live: 0, live_blocks: 0, at_peak: 0, at_peak_blocks: 0, peaks: 0 };
 }
 
 static MARKS: [Lock<Mark>; MOST_SPACES] = [const { Lock::new(Mark::BLANK) }; MOST_SPACES];
@@ -63,7 +74,8 @@ impl Mark {
         missed_frees: 0,
         ever: 0,
         peaks: 0,
-        owners: Vec::new(),
+        root: Owner::BLANK,
+        owners: Vec::new_in(Pages),
     };
 
     /// Whether anything was recorded here in this epoch, or is live.
@@ -78,16 +90,32 @@ impl Mark {
         fitting
     }
 
-    /// Counts a block, and gives the bytes that it counts for.
-    pub(crate) fn allocated(&mut self, path: PathId, bytes: u64) -> u64 {
+    /// Counts a block, and gives the bytes that it counts for, and the path that owns it: none in particular where the system has no memory
+    /// to note it in.
+    pub(crate) fn allocated(&mut self, path: PathId, bytes: u64) -> (PathId, u64) {
         let bytes = self.fitting(bytes, MOST_BYTES);
+        let path = self.owner(path);
         self.total += bytes;
         self.blocks_total += 1;
         if path == PathId::ROOT {
             self.no_scope_total += bytes;
         }
         self.change(path, bytes.cast_signed(), 1);
-        bytes
+        (path, bytes)
+    }
+
+    /// The path, if it has its place among the owners, made now if need be; otherwise the root, which is always counted.
+    fn owner(&mut self, path: PathId) -> PathId {
+        let missing = (path.index() + 1).saturating_sub(self.owners.len());
+        if missing == 0 || path == PathId::ROOT {
+            return path;
+        }
+        if self.owners.try_reserve(missing).is_err() {
+            missed::note(Refused::NoMemory);
+            return PathId::ROOT;
+        }
+        self.owners.resize(path.index() + 1, Owner::default());
+        path
     }
 
     pub(crate) fn freed(&mut self, path: PathId, bytes: u64) {
@@ -100,17 +128,16 @@ impl Mark {
     }
 
     fn change(&mut self, path: PathId, bytes: i64, blocks: i64) {
-        if self.owners.len() <= path.index() {
-            self.owners.resize(path.index() + 1, Owner::default());
+        let owner = if path == PathId::ROOT { Some(&mut self.root) } else { self.owners.get_mut(path.index()) };
+        if let Some(owner) = owner {
+            if owner.peaks < self.peaks {
+                owner.at_peak = owner.live;
+                owner.at_peak_blocks = owner.live_blocks;
+                owner.peaks = self.peaks;
+            }
+            owner.live += bytes;
+            owner.live_blocks += blocks;
         }
-        let owner = &mut self.owners[path.index()];
-        if owner.peaks < self.peaks {
-            owner.at_peak = owner.live;
-            owner.at_peak_blocks = owner.live_blocks;
-            owner.peaks = self.peaks;
-        }
-        owner.live += bytes;
-        owner.live_blocks += blocks;
         self.live += bytes;
         self.live_blocks += blocks;
         self.peak_blocks = self.peak_blocks.max(self.live_blocks);
@@ -123,7 +150,8 @@ impl Mark {
 
     /// Gives what each path owns now and owned at the mark to `see`: bytes and blocks, twice.
     pub(crate) fn see_owners(&self, mut see: impl FnMut(PathId, [i64; 4])) {
-        for (path, owner) in self.owners.iter().enumerate() {
+        let others = self.owners.iter().skip(1);
+        for (path, owner) in core::iter::once(&self.root).chain(others).enumerate() {
             let at_peak = if owner.peaks < self.peaks {
                 [owner.live, owner.live_blocks]
             } else {
@@ -135,7 +163,7 @@ impl Mark {
 
     /// Begins a new epoch, at what is live.
     pub(crate) fn reset(&mut self) {
-        let owners = core::mem::take(&mut self.owners);
+        let owners = core::mem::replace(&mut self.owners, Vec::new_in(Pages));
         *self = Self {
             live: self.live,
             live_blocks: self.live_blocks,
@@ -143,6 +171,7 @@ impl Mark {
             peak_blocks: self.live_blocks,
             ever: self.ever,
             peaks: self.peaks + 1,
+            root: self.root,
             owners,
             ..Self::BLANK
         };

@@ -1,11 +1,13 @@
 //! Spaces: where a block lives.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::LazyLock;
 
 use crate::base::blind;
-use crate::base::lock::{Lock, Locked};
+use crate::base::lock::Leaf;
+use crate::base::map::Refused;
+use crate::base::memory::{StaticRef, leak, leak_str};
+use crate::base::missed;
 
 /// Spaces that one process records under their own names.
 const MOST_NAMED: usize = 32;
@@ -20,15 +22,16 @@ pub(crate) const MOST_SPACES: usize = MOST_NAMED + 1;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Space(u8);
 
-static NAMES: LazyLock<Lock<Vec<&'static str>>> = LazyLock::new(|| Lock::new(vec!["host", "pinned", "managed"]));
+/// The names given so far, in the order of their spaces. Read without a lock.
+static NAMES: [StaticRef<&'static str>; MOST_SPACES] = [const { StaticRef::null() }; MOST_SPACES];
+/// The names that stand there from the beginning.
+const FIRST: [&str; 3] = ["host", "pinned", "managed"];
+/// Held while a name is added.
+static ADDING: Leaf<()> = Leaf::new(());
 
 /// Where spaces past the limit are recorded.
 const OTHER: &str = "other";
 static LIMIT_REACHED: AtomicBool = AtomicBool::new(false);
-
-fn names() -> Locked<'static, Vec<&'static str>> {
-    NAMES.lock()
-}
 
 impl Space {
     /// Blocks of the program's global allocator, [`Alloc`](crate::Alloc).
@@ -44,41 +47,62 @@ impl Space {
     /// assert_eq!(memprof_core::Space::device(1).name(), "cuda:1");
     /// ```
     pub fn device(ordinal: u32) -> Self {
-        let _blind = blind::enter();
-        Self::named(&format!("cuda:{ordinal}"))
+        let mut name = Digits::default();
+        // Eleven digits at most.
+        let _fits = write!(name, "cuda:{ordinal}");
+        Self::named(name.as_str())
     }
 
-    /// The space with this name, the same one for the same name. Costs a lock and a look-up; keep the result.
+    /// The space with this name, the same one for the same name. Costs a look at the names so far; keep the result.
+    ///
+    /// A new name costs a lock. Where that cannot be had, in a signal handler that interrupted memprof on its own thread, or where the
+    /// system has no memory left, this is the space `other`.
     pub fn named(name: &str) -> Self {
-        let _blind = blind::enter();
-        let mut names = names();
-        if let Some(known) = names.iter().position(|known| *known == name) {
-            return Self::of_index(known);
+        if let Some(known) = Self::known(name) {
+            return known;
         }
-        if names.len() >= MOST_NAMED {
+        let _blind = blind::enter();
+        let other = || {
+            if NAMES[MOST_NAMED].get().is_none() {
+                NAMES[MOST_NAMED].set(Some(&OTHER));
+            }
+            Self::of_index(MOST_NAMED)
+        };
+        let Some(_adding) = ADDING.lock() else {
+            missed::note(Refused::AtWork);
+            return other();
+        };
+        if let Some(known) = Self::known(name) {
+            return known;
+        }
+        let Some(free) = (FIRST.len()..MOST_NAMED).find(|index| NAMES[*index].get().is_none()) else {
             LIMIT_REACHED.store(true, Ordering::Relaxed);
             // A program may have named a space so itself.
-            if let Some(other) = names.iter().position(|known| *known == OTHER) {
-                return Self::of_index(other);
-            }
-            names.push(OTHER);
-            return Self::of_index(MOST_NAMED);
-        }
-        names.push(Box::leak(name.into()));
-        Self::of_index(names.len() - 1)
+            return Self::known(OTHER).unwrap_or_else(other);
+        };
+        let Some(kept) = leak_str(name).and_then(leak) else {
+            missed::note(Refused::NoMemory);
+            return other();
+        };
+        NAMES[free].set(Some(kept));
+        Self::of_index(free)
+    }
+
+    fn known(name: &str) -> Option<Self> {
+        Self::all().find(|space| space.name() == name)
     }
 
     /// The name that reports show.
     pub fn name(self) -> &'static str {
-        let _blind = blind::enter();
-        names().get(self.index()).copied().unwrap_or(OTHER)
+        match FIRST.get(self.index()) {
+            Some(name) => name,
+            None => NAMES[self.index()].get().copied().unwrap_or(OTHER),
+        }
     }
 
     /// The spaces named so far.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        let _blind = blind::enter();
-        let count = names().len();
-        (0..count).map(Self::of_index)
+        (0..MOST_SPACES).filter(|index| *index < FIRST.len() || NAMES[*index].get().is_some()).map(Self::of_index)
     }
 
     /// Whether a name was refused because [`MOST_SPACES`] was reached.
@@ -99,6 +123,28 @@ impl Space {
     #[inline(always)]
     pub(crate) fn bit(self) -> u64 {
         1 << self.0
+    }
+}
+
+/// A short text on the stack.
+#[derive(Default)]
+struct Digits {
+    bytes: [u8; 16],
+    count: usize,
+}
+
+impl Digits {
+    fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..self.count]).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Digits {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let end = self.count + part.len();
+        self.bytes.get_mut(self.count..end).ok_or(fmt::Error)?.copy_from_slice(part.as_bytes());
+        self.count = end;
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::counter::Counter;
 use crate::base::lock::Lock;
-use crate::base::memory::{Blank, Known, StaticRef, leak};
+use crate::base::memory::{Blank, Known, StaticRef, leak_blank};
 use crate::base::state;
 use crate::lanes::captured::Shared;
 use crate::lanes::kind::{Kind, SHARES};
@@ -126,7 +126,7 @@ impl Frame {
         if let Some(above) = self.above() {
             return Some(above);
         }
-        let chunk: &'static [Self; CHUNK] = leak([const { Self::BLANK }; CHUNK])?;
+        let chunk: &'static [Self; CHUNK] = leak_blank()?;
         let mut below = self;
         for frame in chunk {
             frame.prev.set(below);

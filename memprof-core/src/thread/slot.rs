@@ -18,7 +18,7 @@ use crate::base::blind;
 use crate::base::counter::{Counter, Sequence};
 use crate::base::gate::Inside;
 use crate::base::lock::Lock;
-use crate::base::memory::{Blank, Known, StaticRef, Table, leak};
+use crate::base::memory::{Blank, Known, Original, StaticRef, Table};
 use crate::lanes::kind::{Kind, SHARES, SPACES};
 use crate::lanes::lane::{HandOver, Lane};
 use crate::lanes::tag::Tag;
@@ -131,6 +131,9 @@ pub(crate) fn slots() -> impl Iterator<Item = &'static Slot> {
     Slot::all().chain([Slot::ended()])
 }
 
+/// What a new slot is a copy of.
+static BLANK: Original<Slot> = Original::new();
+
 impl Slot {
     /// A slot that no thread has, with a lane and zeroed counters; rows are those of the threads before.
     #[cold]
@@ -151,7 +154,7 @@ impl Slot {
                 ((made as usize) < MOST_THREADS).then_some(made + 1)
             })
             .ok()?;
-        let slot = leak(Self::BLANK)?;
+        let slot = BLANK.leak()?;
         slot.taken.store(true, Ordering::Relaxed);
         SLOTS.make(index as usize)?.set(Some(slot));
         Some(slot)
@@ -260,7 +263,7 @@ impl Slot {
         if let Some(known) = self.known_ledger(space) {
             return Some(known);
         }
-        let ledger = leak(Ledger::BLANK)?;
+        let ledger = Ledger::leak_blank()?;
         ledger.begin(&self.base)?;
         self.base.mark_touched(space.bit());
         self.others[space.index()].set(Some(ledger));
@@ -422,6 +425,7 @@ impl Slot {
 
     /// Notes that `frame`, the top, shares its level with other threads.
     pub(crate) fn begin_sharing(&'static self, frame: &'static Frame) {
+        debug_assert!(!self.sharing.is(frame), "a frame shares once");
         frame.sharing_below.set(self.sharing.get());
         frame.published.clear();
         frame.additions.set(0);

@@ -1,6 +1,8 @@
 //! Steps: where entering a site at a path leads, from the slot's cache or by interning.
 
 use crate::base::blind;
+use crate::base::map::Refused;
+use crate::base::missed;
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::thread::frame::{CallRow, SiteRow};
@@ -50,7 +52,11 @@ impl Slot {
         let _blind = blind::enter();
         crate::process::exit::start_writer();
         let id = site.register()?;
-        let step = self.step_to(path.enter(id))?;
+        let path_there = path.enter(id).inspect_err(|why| missed::note(*why)).ok()?;
+        let Some(step) = self.step_to(path_there) else {
+            missed::note(Refused::NoMemory);
+            return None;
+        };
         let step = Step { site: id, ..step };
         let key = self::key(path, id);
         let cached = self.cached(key);

@@ -15,7 +15,7 @@
 use core::hint::cold_path;
 
 use crate::base::counter::Counter;
-use crate::base::memory::{Blank, Known, StaticRef, Table, leak};
+use crate::base::memory::{Blank, Known, Original, StaticRef, Table, leak, leak_blank};
 use crate::base::tally::{Counters, Tally};
 use crate::lanes::lane::{HandOver, Lane};
 use crate::lanes::tag::Tag;
@@ -104,6 +104,12 @@ const ENTRY_CHUNK: usize = 32;
 impl Ledger {
     /// Bytes from the beginning to the end of what every event touches.
     pub(crate) const HOT: usize = core::mem::offset_of!(Self, latest) + size_of::<Counter>();
+
+    /// A ledger in memory of its own that is never freed.
+    pub(crate) fn leak_blank() -> Option<&'static Self> {
+        static BLANK: Original<Ledger> = Original::new();
+        BLANK.leak()
+    }
 
     /// What a thread without any event in a space has there.
     pub(crate) fn untouched() -> &'static Self {
@@ -359,7 +365,7 @@ impl Ledger {
         if let Some(above) = top.above.get() {
             return Some(above);
         }
-        let chunk: &'static [Entry; ENTRY_CHUNK] = leak([const { Entry::BLANK }; ENTRY_CHUNK])?;
+        let chunk: &'static [Entry; ENTRY_CHUNK] = leak_blank()?;
         let mut below = top;
         for entry in chunk {
             entry.below.set(Some(below));
