@@ -10,6 +10,9 @@
 //! | rows | as asked; where several spaces have events, none of zeros | all | all | all; the smallest are folded where there are very many |
 //! | numbers | with thousands separators | plain | plain | with thousands separators; short ones beside them |
 //! | odd names | one line each | quoted | quoted | one line each |
+//!
+//! Formats for viewers show additive numbers alone ([`Measure`](crate::Measure)): one, as asked, else at the peak (SVG, collapsed stacks), or
+//! all three; of one space, as asked, or of all. Their parts sum to the totals, to the byte.
 
 use std::{
     io::{self, Write},
@@ -64,6 +67,20 @@ formats! {
     Markdown ".md" markdown;
     /// One page for a browser, with a flame graph; it loads nothing.
     Html ".html" html;
+    /// One flame graph, standing still.
+    Svg ".svg" svg;
+    /// Collapsed stacks, of one measure: inferno, flamegraph.pl, speedscope.
+    Folded ".folded" folded;
+    /// The profile of `go tool pprof`, Pyroscope, Parca, Polar Signals.
+    Pprof ".pb.gz" pprof;
+    /// A profile for each space and measure: speedscope.
+    Speedscope ".speedscope.json" speedscope;
+    /// Program points for valgrind's `dh_view.html`.
+    Dhat ".dhat.json" dhat;
+    /// Heap graphs: Perfetto.
+    Perfetto ".pftrace" perfetto;
+    /// What Prometheus scrapes.
+    OpenMetrics ".prom" openmetrics;
 }
 
 impl Format {
@@ -81,7 +98,7 @@ impl Format {
         Format::ALL.iter().filter(fits).max_by_key(|format| format.ending().len()).copied()
     }
 
-    /// Every ending, for a message: `.txt, .json, .csv, .md`.
+    /// Every ending, for a message: `.txt, .json, .csv, .md, ..`.
     pub fn endings() -> String {
         let endings: Vec<&str> = Format::ALL.iter().map(|format| format.ending()).collect();
         endings.join(", ")

@@ -52,6 +52,26 @@ mod markdown;
 mod html;
 #[cfg(feature = "formats")]
 mod text;
+#[cfg(feature = "formats")]
+mod gzip;
+#[cfg(feature = "formats")]
+mod protobuf;
+#[cfg(feature = "formats")]
+mod stacks;
+#[cfg(feature = "formats")]
+mod dhat;
+#[cfg(feature = "formats")]
+mod folded;
+#[cfg(feature = "formats")]
+mod openmetrics;
+#[cfg(feature = "formats")]
+mod perfetto;
+#[cfg(feature = "formats")]
+mod pprof;
+#[cfg(feature = "formats")]
+mod speedscope;
+#[cfg(feature = "formats")]
+mod svg;
 
 mod format;
 mod report;

@@ -13,6 +13,8 @@ use std::io::{self, Write};
 
 use crate::{options::Options, snapshot::Snapshot};
 
+pub(crate) use self::writer::write as write_value;
+
 /// Writes the profile, whatever the options, and a newline.
 pub(crate) fn write(snapshot: &Snapshot, _options: &Options, out: &mut dyn Write) -> io::Result<()> {
     writer::write(snapshot, out)?;

@@ -1,0 +1,55 @@
+//! Collapsed stacks: a line for each path, its frames from the outermost on with `;` between them, a space, and its bytes in
+//! one measure. What inferno, flamegraph.pl and speedscope read.
+//!
+//! The lines sum to the space's total of that measure, what happened outside any scope included. Where several spaces are
+//! shown, the outermost frame is the space, `[cuda:0]`. A `;` in a name is written as `:`, since the format has no escape,
+//! and what breaks a line as its escape. A path that owns less than nothing (its blocks were freed more than they are known
+//! to have been allocated) stands below the others, with its sign; the viewers pass over such a line.
+//!
+//! The format's source: the head of `stackcollapse.pl` in <https://github.com/brendangregg/FlameGraph>.
+
+use std::io::{self, Write};
+
+use crate::{
+    one_line::one_line,
+    options::Options,
+    snapshot::Snapshot,
+    stacks::{Frame, measure, parts, spaces},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Writes one measure (as asked, else at the peak) of one space (as asked) or of all.
+pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let measure = measure(options);
+    let spaces = spaces(snapshot, options);
+    for negative in [false, true] {
+        for space in &spaces {
+            for part in parts(space) {
+                let bytes = part.amounts.bytes(measure);
+                if bytes == 0 || (bytes < 0) != negative {
+                    continue;
+                }
+                if spaces.len() > 1 {
+                    write!(out, "[{}];", escaped(&space.name))?;
+                }
+                let frames: Vec<String> = part.frames.iter().map(text).collect();
+                writeln!(out, "{} {bytes}", frames.join(";"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn text(frame: &Frame<'_>) -> String {
+    escaped(&frame.to_string())
+}
+
+/// `text` as one frame: never empty, since two `;` in a row would be none.
+fn escaped(text: &str) -> String {
+    if text.is_empty() {
+        return "(no name)".to_owned();
+    }
+    one_line(text).replace(';', ":")
+}

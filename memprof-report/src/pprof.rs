@@ -1,0 +1,159 @@
+//! pprof: the profile of `go tool pprof`, Pyroscope, Parca and Polar Signals, one protobuf message in gzip.
+//!
+//! A sample for each path and space, with six values: `alloc_objects`, `alloc_space` (ever allocated), `inuse_objects`,
+//! `inuse_space` (live), `peak_objects`, `peak_space` (owned at the high-water mark). Each sums to the space's total; samples
+//! tell their space by the label `space`. A scope's own peak is no sample type, since pprof adds up what it shows. What is
+//! shown first depends on the content: the peak, or what was allocated where no peak is known.
+//!
+//! The message's source: `proto/profile.proto` in <https://github.com/google/pprof>.
+
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+};
+
+use crate::{
+    gzip,
+    options::Options,
+    protobuf::Message,
+    snapshot::Snapshot,
+    stacks::{Amounts, Frame, Part, parts, spaces},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Names and units in the order of a sample's values: the first four as Go's heap profile has them.
+const SAMPLE_TYPES: [[&str; 2]; 6] = [
+    ["alloc_objects", "count"],
+    ["alloc_space", "bytes"],
+    ["inuse_objects", "count"],
+    ["inuse_space", "bytes"],
+    ["peak_objects", "count"],
+    ["peak_space", "bytes"],
+];
+
+/// Fields of `Profile`, by their numbers in profile.proto; those of the messages inside stand where they are written.
+mod field {
+    pub(super) const SAMPLE_TYPE: u32 = 1;
+    pub(super) const SAMPLE: u32 = 2;
+    pub(super) const MAPPING: u32 = 3;
+    pub(super) const LOCATION: u32 = 4;
+    pub(super) const FUNCTION: u32 = 5;
+    pub(super) const STRING_TABLE: u32 = 6;
+    pub(super) const PERIOD_TYPE: u32 = 11;
+    pub(super) const PERIOD: u32 = 12;
+    pub(super) const COMMENT: u32 = 13;
+    pub(super) const DEFAULT_SAMPLE_TYPE: u32 = 14;
+}
+
+/// The one mapping. pprof looks for a program's file where there is none.
+const MAPPING: u64 = 1;
+
+/// Writes all spaces, or the one asked for.
+pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    gzip::write(&profile(snapshot, options), out)
+}
+
+/// The message itself, as `go tool pprof` reads it too.
+fn profile(snapshot: &Snapshot, options: &Options) -> Vec<u8> {
+    let mut profile = Profile::default();
+    // The table's first entry must be empty.
+    profile.text("");
+    for [name, unit] in SAMPLE_TYPES {
+        let value_type = profile.value_type(name, unit);
+        profile.message.message(field::SAMPLE_TYPE, &value_type);
+    }
+    let mut has_peak = false;
+    for space in spaces(snapshot, options) {
+        for part in parts(space) {
+            has_peak |= part.amounts.at_peak.bytes != 0;
+            profile.sample(&space.name, &part);
+        }
+    }
+    profile.finish(if has_peak { "peak_space" } else { "alloc_space" }, snapshot.notes())
+}
+
+#[derive(Default)]
+struct Profile<'a> {
+    message: Message,
+    texts: Vec<String>,
+    index_of_text: HashMap<String, u64>,
+    /// Location and function have the same id: the place of the frame here, and one.
+    id_of_frame: HashMap<Frame<'a>, u64>,
+}
+
+impl<'a> Profile<'a> {
+    /// The index of `text` in the table.
+    fn text(&mut self, text: &str) -> u64 {
+        if let Some(index) = self.index_of_text.get(text) {
+            return *index;
+        }
+        let index = self.texts.len() as u64;
+        self.texts.push(text.to_owned());
+        self.index_of_text.insert(text.to_owned(), index);
+        index
+    }
+
+    fn value_type(&mut self, name: &str, unit: &str) -> Message {
+        let (name, unit) = (self.text(name), self.text(unit));
+        let mut value_type = Message::default();
+        value_type.number(1, name).number(2, unit);
+        value_type
+    }
+
+    /// Adds a sample: the locations from the innermost on, the values, the label.
+    fn sample(&mut self, space: &str, part: &Part<'a>) {
+        let locations: Vec<u64> = part.frames.iter().rev().map(|frame| self.location(frame)).collect();
+        let Amounts { at_peak, live, allocated } = part.amounts;
+        let values = [allocated, live, at_peak]
+            .into_iter()
+            .flat_map(|amount| [amount.blocks, amount.bytes])
+            .map(i64::cast_unsigned);
+        let (key, space) = (self.text("space"), self.text(space));
+        let mut label = Message::default();
+        label.number(1, key).number(2, space);
+        let mut sample = Message::default();
+        sample.packed(1, locations).packed(2, values).message(3, &label);
+        self.message.message(field::SAMPLE, &sample);
+    }
+
+    /// The location of `frame`, made with its function where it is new.
+    fn location(&mut self, frame: &Frame<'a>) -> u64 {
+        if let Some(id) = self.id_of_frame.get(frame) {
+            return *id;
+        }
+        let id = self.id_of_frame.len() as u64 + 1;
+        self.id_of_frame.insert(frame.clone(), id);
+        let (name, file) = (self.text(&frame.function), self.text(frame.file));
+        // No system_name: pprof takes one that equals the name for mangled, and cuts `<..>` out of it.
+        let mut function = Message::default();
+        function.number(1, id).number(2, name).number(4, file);
+        let mut line = Message::default();
+        line.number(1, id).number(2, frame.line.into());
+        let mut location = Message::default();
+        location.number(1, id).number(2, MAPPING).message(4, &line);
+        self.message.message(field::FUNCTION, &function).message(field::LOCATION, &location);
+        id
+    }
+
+    fn finish<'n>(mut self, shown_first: &str, notes: impl Iterator<Item = &'n str>) -> Vec<u8> {
+        let program = self.text("memprof");
+        // It has functions, file names and line numbers: nothing is to be looked up in the program.
+        let mut mapping = Message::default();
+        mapping.number(1, MAPPING).number(5, program).number(7, 1).number(8, 1).number(9, 1);
+        let period_type = self.value_type("space", "bytes");
+        let shown_first = self.text(shown_first);
+        let notes: Vec<u64> = notes.map(|note| self.text(note)).collect();
+        // Every byte is counted, so a sample stands for one.
+        self.message
+            .message(field::MAPPING, &mapping)
+            .message(field::PERIOD_TYPE, &period_type)
+            .number(field::PERIOD, 1);
+        self.message.packed(field::COMMENT, notes).number(field::DEFAULT_SAMPLE_TYPE, shown_first);
+        for text in &self.texts {
+            self.message.bytes(field::STRING_TABLE, text.as_bytes());
+        }
+        self.message.into_bytes()
+    }
+}
