@@ -23,13 +23,13 @@ pub use memprof_report::{Cell, Device, Field, Format, Measure, Options, PathReco
 pub use api::alloc::Alloc;
 pub use api::ambient::{Ambient, ambient};
 pub use api::context::{Context, ContextGuard};
-pub use api::control::{disable, enable, is_enabled, print_memory_report};
+pub use api::control::{disable, enable, is_enabled, print_memory_report, snapshot};
 pub use api::future::{InContext, TrackExt, Tracked};
 pub use api::scope::{Measurement, Scope, counters};
 pub use base::tally::Counters;
 pub use events::record::{record_alloc, record_alloc_failure, record_free};
 pub use names::site::Site;
-pub use observe::snapshot::{reset, snapshot};
+pub use observe::reset::reset;
 pub use space::spaces::Space;
 
 /// What the macros name. Not part of the public surface.

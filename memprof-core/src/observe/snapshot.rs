@@ -4,79 +4,44 @@
 //! open on a thread is read together with the rows of the same paths, so that no scope is counted both as open and
 //! as ended. A block that is handed over from one thread to another while they are read may count as live or not.
 
-use std::collections::{BTreeMap, HashMap};
-
 use memprof_report::__recorder::{HostState, SnapshotParts, SpaceData};
-use memprof_report::{PathRecord, Record, Snapshot, Totals};
+use memprof_report::{Snapshot, Totals};
 
 use crate::api::ambient;
 use crate::base::blind;
-use crate::base::lock::{self, Lock};
 use crate::base::map::Refused;
 use crate::base::missed;
 use crate::base::pages;
 use crate::base::state;
 use crate::base::tags;
-use crate::lanes::activation::Account;
-use crate::lanes::lane::Lane;
 use crate::names::path::PathId;
 use crate::names::site::Site;
+use crate::observe::baseline::{Baseline, baseline};
 use crate::observe::devices;
-use crate::process::start;
+use crate::observe::futures;
+use crate::observe::records::{flat_records, tree};
+use crate::observe::rows;
+use crate::observe::sums::{self, PathSums};
 use crate::space::level;
 use crate::space::mark;
 use crate::space::spaces::Space;
 use crate::thread::current;
 use crate::thread::picture;
-use crate::thread::slot::{self, Slot, slots};
+use crate::thread::slot::{Slot, slots};
 
-use crate::observe::rows;
-use crate::observe::sums::{self, PathSums};
-
-/// What stood in the sums at the last reset: a snapshot subtracts it.
-static BASE: Lock<Base> = Lock::new(Base { calls: Vec::new(), spaces: BTreeMap::new(), host_failures: 0 });
-
-struct Base {
-    /// Activations that had ended, by path.
-    calls: Vec<u64>,
-    /// By space and path.
-    spaces: BTreeMap<usize, HashMap<usize, PathSums>>,
-    host_failures: u64,
-}
-
-/// What a snapshot asks the program's allocator for, roughly: where it has less, there is none.
-const FOR_A_SNAPSHOT: usize = 1 << 16;
-/// The same for each path: its sums, and a row of the site and of the path.
-const FOR_A_PATH: usize = 1 << 10;
-
-/// Everything recorded so far, with the scopes that are open counted as if they ended at this instant.
-///
-/// No thread is stopped: a thread that changes a number again and again while it is being read contributes the
-/// scopes that it has left, and the snapshot says so in its notes. Costs some milliseconds for 10,000 paths on 64
-/// threads; the snapshot's own memory is in no number.
-///
-/// Where a signal handler interrupted memprof on its own thread, or memprof's own work called the allocator that asks for it, there is
-/// nothing to be read: the snapshot says so in a note and is empty else.
-pub fn snapshot() -> Snapshot {
-    if lock::holds_any() {
-        return nothing_to_read("it was asked for where memprof was at work on the same thread: nothing could be read");
-    }
-    take()
-}
-
-/// [`snapshot`] for the recorder itself, which may hold a lock of its own that no snapshot takes.
-pub(crate) fn take() -> Snapshot {
+/// Everything recorded so far, with the scopes that are open counted as if they ended at this instant. `on`: whether
+/// memprof measures, for the snapshot to say.
+pub(crate) fn take(on: bool) -> Snapshot {
     let is_at_work = blind::is_blind();
     let _blind = blind::enter();
     let paths = PathId::count();
-    if !pages::program_has(FOR_A_SNAPSHOT + paths * FOR_A_PATH) {
+    if !sums::has_memory_for(paths) {
         return nothing_to_read("the system has no memory left: nothing could be read");
     }
     if let Some(slot) = current::own().filter(|_| !is_at_work) {
         slot.settle();
     }
-    let on = start::is_announced_on();
-    let base = BASE.lock();
+    let base = baseline();
     let calls = read_calls(paths, &base.calls);
     let mut unread = 0;
     // One for all spaces: with many paths it takes longer to get the memory than to fill it.
@@ -104,103 +69,6 @@ pub(crate) fn take() -> Snapshot {
     Snapshot::new(SnapshotParts { enabled: on, host, spaces, devices, notes: notes(unread), scopes_entered })
 }
 
-/// A snapshot that says why there is nothing in it.
-#[cold]
-fn nothing_to_read(why: &str) -> Snapshot {
-    let _blind = blind::enter();
-    let parts = SnapshotParts {
-        enabled: state::is_announced_on(),
-        host: HostState::Measured,
-        spaces: Vec::new(),
-        devices: Vec::new(),
-        notes: if pages::program_has(1 << 10) { vec![why.to_owned()] } else { Vec::new() },
-        scopes_entered: true,
-    };
-    Snapshot::new(parts)
-}
-
-/// Forgets what was recorded: records, totals and marks. Blocks that are live stay known, scopes that are open are
-/// recorded whole when they are left, and high-water marks begin again at what is live.
-///
-/// Does nothing where the system has no memory left for it, and where a signal handler interrupted memprof on its own thread, or memprof's own work called the allocator that asks for
-/// it; the report says how often.
-pub fn reset() {
-    if lock::holds_any() {
-        return missed::note(Refused::AtWork);
-    }
-    let is_at_work = blind::is_blind();
-    let _blind = blind::enter();
-    let paths = PathId::count();
-    if !pages::program_has(FOR_A_SNAPSHOT + paths * FOR_A_PATH) {
-        return missed::note(Refused::NoMemory);
-    }
-    if let Some(slot) = current::own().filter(|_| !is_at_work) {
-        slot.settle();
-    }
-    let mut base = BASE.lock();
-    base.calls = vec![0; paths];
-    for slot in slots() {
-        for (path, row) in slot.calls.iter(paths) {
-            base.calls[path] = base.calls[path].wrapping_add(row.ended.get());
-        }
-    }
-    base.spaces.clear();
-    for space in Space::all() {
-        let mut sums = HashMap::new();
-        for slot in slots() {
-            let Some(ledger) = slot.known_ledger(space) else { continue };
-            // A fork's child has slots of threads that do not exist there, and were in the midst of a change.
-            let mut patient = true;
-            for (path, row) in ledger.rows.iter(paths) {
-                let (read, whole) = if patient {
-                    sums::read_row_patiently(slot, ledger, row)
-                } else {
-                    sums::read_row(slot, ledger, row)
-                };
-                patient &= whole;
-                if read != PathSums::default() {
-                    sums.entry(path).or_insert_with(PathSums::default).add_sums(&read);
-                }
-            }
-        }
-        base.spaces.insert(space.index(), sums);
-    }
-    // Futures that are open have added their polls to the rows already; those belong to what is recorded later.
-    open_futures(|path, space, account| {
-        let sums = base.spaces.entry(space.index()).or_default().entry(path.index()).or_default();
-        sums.take_back(account);
-    });
-    base.host_failures = level::failures();
-    drop(base);
-    state::next_epoch();
-    slot::announce();
-    for space in Space::all().filter(|space| *space != Space::HOST) {
-        mark::of(space).reset();
-    }
-    mark::of(Space::HOST).reset();
-    let (bytes, blocks) = host_live(paths);
-    picture::reset(bytes, blocks);
-}
-
-/// Gives what each open future recorded in its polls so far to `see`, by space.
-fn open_futures(mut see: impl FnMut(PathId, Space, &Account)) {
-    for lane in Lane::all() {
-        lane.activation.see_accounts(|tag, space, account| see(tag.path(), space, account));
-    }
-}
-
-/// Live bytes and blocks of the host.
-fn host_live(paths: usize) -> (i64, i64) {
-    let mut live = (0, 0);
-    for slot in slots() {
-        for (_, row) in slot.host.rows.iter(paths) {
-            let [bytes, blocks] = slot.owned(row).map(u64::cast_signed);
-            live = (live.0 + bytes, live.1 + blocks);
-        }
-    }
-    live
-}
-
 /// `host` first, then by name.
 fn sorted_spaces() -> Vec<Space> {
     let mut spaces: Vec<Space> = Space::all().collect();
@@ -222,20 +90,17 @@ fn read_calls(paths: usize, base: &[u64]) -> Vec<u64> {
     calls
 }
 
-fn read_space(space: Space, calls: &[u64], base: &Base, sums: &mut Vec<PathSums>, unread: &mut usize) -> SpaceData {
+fn read_space(space: Space, calls: &[u64], base: &Baseline, sums: &mut Vec<PathSums>, unread: &mut usize) -> SpaceData {
     let paths = calls.len();
     sums.clear();
     sums.resize(paths, PathSums::default());
     let polled = rows::read(space, sums, unread);
     // What was done under the contexts of futures that nobody polls is in no thread's numbers yet.
-    for lane in Lane::all() {
-        let Some((path, before, added)) = lane.activation.suspended(space) else { continue };
-        if let Some(sums) = sums.get_mut(path.index())
-            && !polled.iter().any(|polled| core::ptr::eq(*polled, lane))
-        {
-            sums.add_suspended(&before, &added);
+    futures::suspended(space, &polled, |path, before, added| {
+        if let Some(sums) = sums.get_mut(path.index()) {
+            sums.add_suspended(before, added);
         }
-    }
+    });
     ambient::each_so_far(space, |path, marks, tally| {
         if let Some(sums) = sums.get_mut(path.index()) {
             sums.add_open(tally, marks);
@@ -243,7 +108,7 @@ fn read_space(space: Space, calls: &[u64], base: &Base, sums: &mut Vec<PathSums>
     });
     if state::epoch() > 1 {
         // A future that was suspended at the reset raises its row again at its next poll; until then, it is asked.
-        open_futures(|path, of, account| {
+        futures::open_futures(|path, of, account| {
             if let Some(sums) = sums.get_mut(path.index()).filter(|_| of == space) {
                 sums.raise_to(&account.tally);
             }
@@ -267,7 +132,7 @@ fn read_space(space: Space, calls: &[u64], base: &Base, sums: &mut Vec<PathSums>
 }
 
 /// The host's totals are sums over the paths, so the two agree by construction.
-fn host_totals(sums: &mut Vec<PathSums>, base: &Base) -> (Totals, bool) {
+fn host_totals(sums: &mut Vec<PathSums>, base: &Baseline) -> (Totals, bool) {
     picture::see_picture(|path, bytes, blocks| {
         let sums = grown(sums, path);
         sums.at_peak = bytes;
@@ -341,56 +206,6 @@ fn grown(sums: &mut Vec<PathSums>, path: PathId) -> &mut PathSums {
     &mut sums[path.index()]
 }
 
-/// Calls of a path, none if it was made after the snapshot began.
-fn calls_of(calls: &[u64], path: usize) -> u64 {
-    calls.get(path).copied().unwrap_or(0)
-}
-
-fn unsigned(value: i64) -> u64 {
-    u64::try_from(value).unwrap_or(0)
-}
-
-/// One record a site, in the order in which ties are shown.
-fn flat_records(sums: &[PathSums], calls: &[u64]) -> Vec<Record> {
-    let shown = (1..sums.len()).filter(|path| sums[*path].is_shown(calls_of(calls, *path)));
-    let mut paths: Vec<(u32, usize)> = shown.map(|path| (PathId::of_index(path).site(), path)).collect();
-    paths.sort_unstable();
-    let by_site = paths.chunk_by(|(one, _), (other, _)| one == other);
-    let mut sites: Vec<_> = by_site.filter_map(|paths| Some((Site::of_id(paths[0].0)?, paths))).collect();
-    let epoch = state::epoch();
-    sites.sort_by_key(|(site, _)| site.order(epoch));
-    let record = |(site, paths): (&Site, &[(u32, usize)])| {
-        let (mut all_calls, mut all) = (0, PathSums::default());
-        for (_, path) in paths {
-            all_calls += calls_of(calls, *path);
-            all.merge_flat(&sums[*path]);
-        }
-        all.record(site, all_calls)
-    };
-    sites.into_iter().map(record).collect()
-}
-
-/// One record a path, parents first.
-fn tree(sums: &[PathSums], calls: &[u64]) -> Vec<PathRecord> {
-    let mut shown: Vec<bool> =
-        sums.iter().enumerate().map(|(path, sums)| sums.is_shown(calls_of(calls, path))).collect();
-    // A path has a greater number than its parent.
-    for path in (1..shown.len()).rev() {
-        if shown[path] {
-            shown[PathId::of_index(path).parent().index()] = true;
-        }
-    }
-    let mut places = vec![None; sums.len()];
-    let mut records = Vec::new();
-    for path in (1..sums.len()).filter(|path| shown[*path]) {
-        let id = PathId::of_index(path);
-        let Some(site) = Site::of_id(id.site()) else { continue };
-        places[path] = Some(records.len());
-        records.push(PathRecord::new(sums[path].record(site, calls_of(calls, path)), places[id.parent().index()]));
-    }
-    records
-}
-
 /// What the report says about limits that were reached.
 fn notes(unread: usize) -> Vec<String> {
     let (sites, names) = Site::limits_reached();
@@ -419,4 +234,23 @@ fn notes(unread: usize) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// A snapshot that says why there is nothing in it.
+#[cold]
+pub(crate) fn nothing_to_read(why: &str) -> Snapshot {
+    let _blind = blind::enter();
+    let parts = SnapshotParts {
+        enabled: state::is_announced_on(),
+        host: HostState::Measured,
+        spaces: Vec::new(),
+        devices: Vec::new(),
+        notes: if pages::program_has(1 << 10) { vec![why.to_owned()] } else { Vec::new() },
+        scopes_entered: true,
+    };
+    Snapshot::new(parts)
+}
+
+fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
 }

@@ -2,6 +2,7 @@
 
 use memprof_report::Record;
 
+use crate::base::pages;
 use crate::base::state;
 use crate::base::tally::Tally;
 use crate::lanes::activation::Account;
@@ -13,6 +14,17 @@ use crate::thread::slot::Slot;
 /// How often a row is read again at once. A thread that is met in the midst of a change so often was interrupted there.
 pub(super) const TRIES: u32 = 256;
 
+/// What a snapshot asks the program's allocator for, roughly: where it has less, there is none.
+const FOR_A_SNAPSHOT: usize = 1 << 16;
+/// The same for each path: its sums, and a row of the site and of the path.
+const FOR_A_PATH: usize = 1 << 10;
+
+/// Whether the program has the memory to read so many paths.
+pub(super) fn has_memory_for(paths: usize) -> bool {
+    pages::program_has(FOR_A_SNAPSHOT + paths * FOR_A_PATH)
+}
+
+/// What the threads recorded for one path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct PathSums {
     pub(super) self_total: u64,

@@ -14,6 +14,7 @@ use memprof_report::Options;
 use crate::base::blind;
 use crate::base::lock::{self, Lock};
 use crate::base::platform;
+use crate::base::state;
 use crate::observe::snapshot;
 use crate::process::output::Output;
 use crate::process::start::settings;
@@ -82,7 +83,7 @@ fn is_forked() -> bool {
 }
 
 fn write(output: &Output) -> Result<(), String> {
-    let snapshot = snapshot::take();
+    let snapshot = snapshot::take(state::is_announced_on());
     let path = output.path(std::process::id(), is_forked());
     let report = snapshot
         .report()
@@ -92,7 +93,7 @@ fn write(output: &Output) -> Result<(), String> {
 }
 
 fn text(options: &Options) -> String {
-    snapshot::take().report().options(options.clone()).to_string()
+    snapshot::take(state::is_announced_on()).report().options(options.clone()).to_string()
 }
 
 /// Starts the thread that writes the report every so often, if the environment asks for one. Called from the first

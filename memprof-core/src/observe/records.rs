@@ -1,0 +1,56 @@
+//! Records: what a snapshot shows of each site and of each path, from the sums of the paths.
+//!
+//! Plain functions of numbers that were read before.
+
+use memprof_report::{PathRecord, Record};
+
+use crate::base::state;
+use crate::names::path::PathId;
+use crate::names::site::Site;
+use crate::observe::sums::PathSums;
+
+/// One record a site, in the order in which ties are shown.
+pub(super) fn flat_records(sums: &[PathSums], calls: &[u64]) -> Vec<Record> {
+    let shown = (1..sums.len()).filter(|path| sums[*path].is_shown(calls_of(calls, *path)));
+    let mut paths: Vec<(u32, usize)> = shown.map(|path| (PathId::of_index(path).site(), path)).collect();
+    paths.sort_unstable();
+    let by_site = paths.chunk_by(|(one, _), (other, _)| one == other);
+    let mut sites: Vec<_> = by_site.filter_map(|paths| Some((Site::of_id(paths[0].0)?, paths))).collect();
+    let epoch = state::epoch();
+    sites.sort_by_key(|(site, _)| site.order(epoch));
+    let record = |(site, paths): (&Site, &[(u32, usize)])| {
+        let (mut all_calls, mut all) = (0, PathSums::default());
+        for (_, path) in paths {
+            all_calls += calls_of(calls, *path);
+            all.merge_flat(&sums[*path]);
+        }
+        all.record(site, all_calls)
+    };
+    sites.into_iter().map(record).collect()
+}
+
+/// One record a path, parents first.
+pub(super) fn tree(sums: &[PathSums], calls: &[u64]) -> Vec<PathRecord> {
+    let mut shown: Vec<bool> =
+        sums.iter().enumerate().map(|(path, sums)| sums.is_shown(calls_of(calls, path))).collect();
+    // A path has a greater number than its parent.
+    for path in (1..shown.len()).rev() {
+        if shown[path] {
+            shown[PathId::of_index(path).parent().index()] = true;
+        }
+    }
+    let mut places = vec![None; sums.len()];
+    let mut records = Vec::new();
+    for path in (1..sums.len()).filter(|path| shown[*path]) {
+        let id = PathId::of_index(path);
+        let Some(site) = Site::of_id(id.site()) else { continue };
+        places[path] = Some(records.len());
+        records.push(PathRecord::new(sums[path].record(site, calls_of(calls, path)), places[id.parent().index()]));
+    }
+    records
+}
+
+/// Calls of a path, none if it was made after the snapshot began.
+fn calls_of(calls: &[u64], path: usize) -> u64 {
+    calls.get(path).copied().unwrap_or(0)
+}
