@@ -79,6 +79,8 @@ const HOSTILE: &[&str] = &[
     "__proto__",
     "constructor",
 ];
+const LONG_NOTE: &str =
+    "1,204 times a poll ended inside the scope \"rest\" (src/x.rs:10): give scope! an async block instead";
 /// Numbers, and whether those of several paths add up.
 const AMOUNTS: &[(&str, bool)] = &[
     ("ncalls", true),
@@ -111,15 +113,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let one = spaces(&[("host", 80, 36)]);
     let pages: [(&str, Value); 7] = [
         ("one", profile(&one, &[])),
-        (
-            "five",
-            profile(
-                &spaces(&five),
-                &[
-                    "1,204 times a poll ended inside the scope \"rest\" (src/x.rs:10): give scope! an async block instead",
-                ],
-            ),
-        ),
+        ("five", with_words(profile(&spaces(&five), &[LONG_NOTE]))),
         ("single", profile(&spaces(&[("host", 1, 1)]), &[])),
         ("10k", profile(&spaces(&[("host", 10_000, 1_500)]), &[])),
         ("100k", profile(&spaces(&[("host", 100_000, 20_000)]), &[])),
@@ -137,6 +131,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut out = BufWriter::new(File::create(directory.join("diff.html"))?);
     memprof_report::write_html_diff(&read(&first)?, &read(&second)?, &memprof_report::Options::default(), &mut out)?;
     Ok(())
+}
+
+/// With what is said in words: failures, frees of unknown blocks, a picture below the peak, a device.
+fn with_words(mut profile: Value) -> Value {
+    let host = &mut profile["spaces"][0]["totals"];
+    (host["failed"], host["unknown_frees"], host["missed_frees"]) = (json!(3), json!(1), json!(2));
+    host["peak"] = json!(host["peak"].as_u64().unwrap_or(0) + 966);
+    profile["devices"] = json!([{
+        "space": "cuda:0", "attributed": 17_408, "pool_reserved": 33_554_432, "pool_reserved_high": 67_108_864,
+        "pool_used": 17_408, "pool_used_high": 145_000, "used": 1_503_238_553, "total": 85_899_345_920_u64,
+        "unattributed": 1_469_684_121, "last_known": false,
+    }]);
+    profile
 }
 
 fn read(profile: &Value) -> Result<Snapshot, serde_json::Error> {

@@ -27,6 +27,8 @@ async function check(title, name, { width = 1600, theme = 'light', picture = tru
     await act(page);
     assert.deepEqual(asked.filter((url) => url !== file && !url.startsWith('data:')), [], 'requests');
     assert.deepEqual(odd, [], 'console');
+    const slip = await page.evaluate(() => document.body.innerText.match(/\[object|undefined|NaN/)?.[0]);
+    assert.equal(slip, undefined, 'what no reader should see');
     const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.equal(sideways, 0, 'pixels that the page is wider than the window');
     console.log(`ok      ${title}`);

@@ -38,6 +38,7 @@ const SCRIPT: &str = concat!(
     include_str!("page/tip.js"),
     include_str!("page/head.js"),
     include_str!("page/details.js"),
+    include_str!("page/search.js"),
     include_str!("page/graph.js"),
     include_str!("page/table.js"),
     include_str!("page/main.js"),
@@ -45,8 +46,8 @@ const SCRIPT: &str = concat!(
 
 /// SHA-256 of [`STYLE`] and of [`SCRIPT`], in base64: what a browser compares before it takes them. A test says what to
 /// write here after a change of theirs.
-const STYLE_HASH: &str = "BGGopjmgDYPSFEnvLUiYugEnRsl+mXsTNphhjeOU1QE=";
-const SCRIPT_HASH: &str = "UWhpEwLNIT3/DP84XYjKZ3qWdg+/JKP4VP8Pul048WU=";
+const STYLE_HASH: &str = "r/airV9goeZ74vOT+27kUZxd4gfMussUs42drOQY8uo=";
+const SCRIPT_HASH: &str = "n+rnFE1Y797p7HNMsLztN0vPC0Bizi8e0qNltg/pXc8=";
 
 /// Writes the page. Of the options it takes the order, the columns, and the measure and space that are shown first; all
 /// rows are there.

@@ -164,7 +164,7 @@ class Graph {
     const { paths } = this.space;
     const value = this.sums[part](path);
     const node = element('div', {
-      class: `frame ${this.look(path, part)}${spec.around ? ' around' : ''}${this.marked?.[path] ? ' match' : ''}`,
+      class: `frame ${this.look(path, part)}${spec.around ? ' around' : ''}${this.marks?.has(path) ? ' match' : ''}`,
       role: 'treeitem', tabindex: -1, 'aria-level': spec.depth + 1,
       'aria-label': `${this.nameOf(path, part)}, ${this.amount(value, part)}`,
     });
@@ -180,7 +180,7 @@ class Graph {
   strip(parent, narrow, left, width) {
     const sum = this.sums[parent.part];
     const total = narrow.reduce((all, path) => all + sum(path), 0);
-    const found = this.marked && narrow.some((path) => this.below[path + 1]);
+    const found = this.marks && narrow.some((path) => this.marks.hasWithin(path));
     const node = element('div', { class: `strip${found ? ' match' : ''}`, 'aria-hidden': 'true' });
     node.spec = parent;
     this.put(node, parent.depth + 1, left, width);
@@ -252,7 +252,7 @@ class Graph {
         self_total: 'What each path ever allocated, freed or not',
       }[measure.field];
       words = [`${whose}: `, element('strong', {}, bytes(up)), down > 0 ? [' and ', element('strong', {}, `−${bytes(down)}`)] : '',
-        `${picture}. Width is bytes, colour is the source file; frames below are what a frame called.`];
+        `${picture}. Width is bytes, colour is the source file; below a frame is what it called.`];
     }
     this.words.replaceChildren(...[words].flat(3));
     const folded = foldedWords(space.paths, 'path', measure, this.state.side);
@@ -264,12 +264,7 @@ class Graph {
     const { paths } = this.space;
     this.files.replaceChildren();
     if (this.isChange) return;
-    const sums = new Map();
-    for (let path = 0; path < paths.count; path++) {
-      const own = paths.number(this.state.measure, path, this.state.side);
-      const { file, tint } = this.profile.siteOf(paths, path);
-      if (own > 0 && file) sums.set(file, { tint, sum: (sums.get(file)?.sum ?? 0) + own });
-    }
+    const sums = sumsByFile(this.profile, paths, this.state);
     const all = this.sums.up(-1);
     const most = [...sums].sort(([, a], [, b]) => b.sum - a.sum).slice(0, 10);
     for (const [file, { tint, sum }] of most) {
@@ -292,40 +287,12 @@ class Graph {
     this.draw();
   }
 
-  /** Marks what has the text in its name, and sums it: a frame inside a marked one is counted there. */
   match() {
-    const query = oneLine(this.search.value).trim().toLowerCase();
-    this.query = query;
-    this.marked = null;
+    this.query = oneLine(this.search.value).trim().toLowerCase();
+    this.marks = this.query === '' ? null : searchPaths(this.profile, this.space.paths, this.sums, this.query);
     this.found.replaceChildren();
-    if (query === '') return;
-    const { space, profile, sums } = this;
-    const { paths } = space;
-    const sites = new Map();
-    const fits = (path) => {
-      const site = paths.site[path];
-      if (!sites.has(site)) sites.set(site, profile.siteOf(paths, path).text.includes(query));
-      return sites.get(site);
-    };
-    this.marked = new Uint8Array(paths.count);
-    this.below = new Uint8Array(paths.count + 1);
-    const inside = new Uint8Array(paths.count);
-    let [count, up, down] = [0, 0, 0];
-    for (let path = 0; path < paths.count; path++) {
-      const parent = paths.parent[path];
-      const covered = parent >= 0 && inside[parent];
-      this.marked[path] = Number(fits(path));
-      inside[path] = Number(covered || this.marked[path]);
-      count += this.marked[path];
-      if (this.marked[path] && !covered) {
-        up += sums.up(path);
-        down += sums.down(path);
-      }
-    }
-    for (let path = paths.count - 1; path >= 0; path--) {
-      this.below[path + 1] |= this.marked[path];
-      this.below[paths.parent[path] + 1] |= this.below[path + 1];
-    }
+    if (!this.marks) return;
+    const { count, up, down } = this.marks;
     const amounts = [up > 0 || down === 0 ? this.amount(up, 'up') : null, down > 0 ? this.amount(down, 'down') : null];
     this.found.append(`${counted(count, 'frame')} ${count === 1 ? 'matches' : 'match'}`,
       count > 0 ? `, with what ${count === 1 ? 'it' : 'they'} called: ` : '.',

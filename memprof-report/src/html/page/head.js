@@ -82,20 +82,17 @@ function drawFigures(profile, space) {
   const figures = profile.isDiff ? changedFigures(space) : plainFigures(profile, space, isHost);
   document.getElementById('figures').replaceChildren(
     element('div', { class: 'figures' }, figures),
-    [...spaceWords(space), ...space.lines].map((line) => element('p', { class: 'line' }, bdi(oneLine(line)))),
+    ...[...spaceWords(space), ...space.lines].map((line) => element('p', { class: 'line' }, bdi(oneLine(line)))),
   );
 }
 
 /** What the figures do not say, where there is something. */
 function spaceWords(space) {
   const [failed, unknown, missed] = ['failed', 'unknown_frees', 'missed_frees'].map((name) => space.total(name));
-  const level = space.total('at_peak_level');
   return [
     failed ? `${counted(failed, 'allocation')} failed upstream.` : null,
     unknown ? `${counted(unknown, 'free')} of blocks that memprof did not know: allocated before it measured, or by another allocator.` : null,
     missed ? `${counted(missed, 'free')} missed: the address was allocated again while its block counted as live.` : null,
-    level !== space.total('peak')
-      ? `Who held the memory at the peak is known for the last picture before it: ${bytes(level)} of ${bytes(space.total('peak'))}.` : null,
   ].filter(Boolean);
 }
 

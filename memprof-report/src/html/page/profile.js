@@ -30,12 +30,16 @@ class Rows {
     this.sides = data.sides;
     /** How many rows a folded one stands for. */
     this.folded = new Map(data.folded);
-    this.sums = new Set(fields.filter((field) => field.additive).map((field) => field.name));
+    /** What there is of a row that is no path: of folded ones what adds up, outside any scope the three measures. */
+    this.known = {
+      [OTHER]: new Set(fields.filter((field) => field.additive).map((field) => field.name)),
+      [OUTSIDE]: new Set(MEASURES.map((measure) => measure.field)),
+    };
   }
 
   /** The number as measured; null where there is none: a peak of several paths together is no sum of theirs. */
   exact(field, row, side) {
-    if (this.site[row] < 0 && !this.sums.has(field)) return null;
+    if (this.known[this.site[row]]?.has(field) === false) return null;
     const after = whole(this.columns[field]?.[row]);
     if (side === 'after') return after;
     const before = whole(this.before[field]?.[row]);
@@ -67,7 +71,7 @@ class Paths extends Rows {
       this.next[path] = this.first[parent + 1];
       this.first[parent + 1] = path;
     }
-    this.known = new Map();
+    this.summed = new Map();
   }
 
   /** The paths right under this one; -1 is the space itself. */
@@ -90,7 +94,7 @@ class Paths extends Rows {
    */
   sumsOf(field, side) {
     const key = `${field} ${side}`;
-    if (!this.known.has(key)) {
+    if (!this.summed.has(key)) {
       const sums = { up: new Float64Array(this.count + 1), down: new Float64Array(this.count + 1) };
       for (let path = this.count - 1; path >= 0; path--) {
         const own = this.number(field, path, side);
@@ -100,9 +104,9 @@ class Paths extends Rows {
         sums.up[parent] += sums.up[path + 1];
         sums.down[parent] += sums.down[path + 1];
       }
-      this.known.set(key, { up: (path) => sums.up[path + 1], down: (path) => sums.down[path + 1] });
+      this.summed.set(key, { up: (path) => sums.up[path + 1], down: (path) => sums.down[path + 1] });
     }
-    return this.known.get(key);
+    return this.summed.get(key);
   }
 }
 

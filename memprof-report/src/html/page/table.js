@@ -210,7 +210,8 @@ class Table {
     const cell = element('td', { class: Number(value) === 0 ? 'zero' : null });
     if (value === null) {
       cell.append('–');
-      return tips.on(cell, () => 'Numbers of this column do not add up over paths, so there is none for several together.');
+      return tips.on(cell, () => (rows.site[row] === OUTSIDE
+        ? 'Not counted outside any scope.' : 'Numbers of this column do not add up, so there is none for several rows together.'));
     }
     if (profile.isDiff && state.side === 'change') {
       const [before, after] = [rows.exact(field, row, 'before'), rows.exact(field, row, 'after')];
