@@ -51,7 +51,8 @@
 //!
 //! * External memory that is imported ([`CudaContext::import_external_memory`]): it is somebody else's.
 //! * What a captured graph allocates when it is launched, contexts, modules, a kernel's own heap: the driver's.
-//! * A slice that its context is destroyed under stays on the books until it is dropped.
+//! * A slice that its context is destroyed under stays on the books until it is dropped; if its memory is a pool's, as cudarc's
+//!   is where the device has pools, for good: the driver keeps such memory, and nobody can free it through that slice.
 //! * What a memory pool of the program's own holds in reserve, unless it is the device's current one, a tracked slice out
 //!   of it is alive, or it was made while interception is on: no other pool is known to be there.
 //!

@@ -5,7 +5,7 @@ use cudarc::driver::{CudaContext, result};
 use memprof_core::Space;
 
 mod intercept_ground;
-use intercept_ground::{self as ground, Tried, agree, alone, live, measured, totals};
+use intercept_ground::{self as ground, Tried, agree, alone, free_all, live, measured, totals};
 
 const DEVICE: fn() -> Space = || Space::device(0);
 const OUT_OF_MEMORY: u32 = 2;
@@ -85,16 +85,18 @@ fn a_reset_frees_all_blocks_of_the_context_and_no_other() -> Tried {
     sim.fail_next("cuDevicePrimaryCtxReset_v2", 999, 1);
     assert!(ground::reset_primary(0).is_err());
     ground::reset_primary(0)?;
-    assert_eq!((live(DEVICE()), live(Space::PINNED)), ((0, 0), (0, 0)));
+    assert_eq!((live(DEVICE()), live(Space::PINNED)), ((25, 1), (0, 0)), "a pool's block belongs to no context");
     assert_eq!(live(Space::device(1)), (7, 1));
     agree(sim);
     // The driver refuses these, so they are no unknown frees.
     let before = totals(DEVICE()).unknown_frees;
     drop(slice);
     assert!(ground::free(plain).is_err());
-    assert_eq!(totals(DEVICE()).unknown_frees, before);
+    assert_eq!((totals(DEVICE()).unknown_frees, live(DEVICE())), (before, (25, 1)));
     drop(kept);
     agree(sim);
+    free_all(sim, 0)?;
+    assert_eq!((totals(DEVICE()).unknown_frees, live(DEVICE())), (before, (0, 0)));
     Ok(())
 }
 
@@ -246,7 +248,7 @@ fn no_bytes_at_the_null_pointer_are_no_block() -> Tried {
 }
 
 #[test]
-fn an_asynchronous_block_is_of_its_streams_device_and_ends_with_its_streams_context() -> Tried {
+fn an_asynchronous_block_is_of_its_streams_device_and_outlives_its_streams_context() -> Tried {
     let (_alone, sim) = alone()?;
     let _guard = memprof_cuda::intercept()?;
     let second = Space::device(1);
@@ -279,8 +281,11 @@ fn an_asynchronous_block_is_of_its_streams_device_and_ends_with_its_streams_cont
     unsafe { result::malloc_async(its_stream, 1000) }?;
     assert_eq!(live(second), (1000, 1));
     ground::destroy_context(own)?;
-    assert_eq!((live(DEVICE()), live(second)), ((0, 0), (0, 0)));
+    assert_eq!((live(DEVICE()), live(second)), ((0, 0), (1000, 1)));
     agree(sim);
+    let unknown = totals(second).unknown_frees;
+    free_all(sim, 1)?;
+    assert_eq!((live(second), totals(second).unknown_frees), ((0, 0), unknown));
     // SAFETY: made above, and empty.
     unsafe { result::mem_pool::destroy(pool) }?;
     Ok(())

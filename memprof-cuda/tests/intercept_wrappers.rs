@@ -134,6 +134,7 @@ fn a_failure_that_never_reaches_the_driver_is_counted_too() -> Tried {
 #[test]
 fn blocks_from_before_that_a_reset_released_are_off_the_books_once_they_are_dropped() -> Tried {
     let (_alone, sim) = alone()?;
+    sim.use_pools(false);
     let stream = stream()?;
     let held = stream.alloc_zeros::<u8>(100)?;
     let _guard = memprof_cuda::intercept()?;
@@ -141,5 +142,21 @@ fn blocks_from_before_that_a_reset_released_are_off_the_books_once_they_are_drop
     drop(held);
     assert_eq!(live(DEVICE()), (0, 0));
     agree(sim);
+    Ok(())
+}
+
+#[test]
+fn a_pools_block_from_before_a_reset_stays_on_the_books_until_somebody_frees_it() -> Tried {
+    let (_alone, sim) = alone()?;
+    let stream = stream()?;
+    let held = stream.alloc_zeros::<u8>(100)?;
+    let _guard = memprof_cuda::intercept()?;
+    let before = totals(DEVICE()).unknown_frees;
+    intercept_ground::reset_primary(0)?;
+    drop(held);
+    assert_eq!(live(DEVICE()), (100, 1), "the driver keeps it");
+    agree(sim);
+    intercept_ground::free_all(sim, 0)?;
+    assert_eq!((live(DEVICE()), totals(DEVICE()).unknown_frees), ((0, 0), before));
     Ok(())
 }

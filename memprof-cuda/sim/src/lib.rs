@@ -24,7 +24,8 @@
 //! * No context: `CUDA_ERROR_INVALID_CONTEXT`. A double or foreign free: `CUDA_ERROR_INVALID_VALUE`. A device that is not there:
 //!   `CUDA_ERROR_INVALID_DEVICE`. More than there is: `CUDA_ERROR_OUT_OF_MEMORY`.
 //! * Zero bytes: `cuMemAlloc` refuses; `cuMemAllocAsync` gives the address 0, which every free accepts.
-//! * A context that is destroyed, reset or released for the last time takes its memory, streams, events and modules along.
+//! * A context that is destroyed, reset or released for the last time takes its memory, streams, events and modules along; not what pools and
+//!   `cuMemCreate` gave, which belong to no context. A reset releases nothing: the primary context stays retained as often as it was.
 //! * CUPTI shows one subscriber the driver calls that concern memory and contexts, on the calling thread.
 //!
 //! # What is not

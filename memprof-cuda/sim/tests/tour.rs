@@ -180,12 +180,17 @@ fn a_function_that_is_not_simulated_is_an_error() -> Tested {
 }
 
 #[test]
-fn the_last_release_of_a_context_frees_what_it_owns() -> Tested {
+fn the_last_release_of_a_context_frees_what_it_owns_and_no_pools_block() -> Tested {
     let (_alone, sim) = alone()?;
     let context = CudaContext::new(0)?;
     let leaked = context.default_stream().alloc_zeros::<u8>(100)?.leak();
-    assert_eq!(sim.blocks()[0].address, leaked);
+    // SAFETY: freed with the context.
+    unsafe { cudarc::driver::result::malloc_sync(50) }?;
+    assert_eq!(sim.live().devices[0].bytes, 150);
     drop(context);
-    assert_eq!(sim.live().devices[0].blocks, 0);
+    assert_eq!(sim.blocks().iter().map(|block| block.address).collect::<Vec<_>>(), [leaked]);
+    let _again = CudaContext::new(0)?;
+    // SAFETY: nobody else frees it.
+    unsafe { cudarc::driver::result::free_sync(leaked) }?;
     Ok(())
 }

@@ -48,8 +48,8 @@ pub struct Intercepted {
 /// themselves. A block is freed by address, through whichever function. Physical memory of `cuMemCreate` is freed when its
 /// last handle is released and its last mapping is gone. Another process's memory is one block, from when it is first
 /// opened until it is closed as often as it was opened. A context that is destroyed, a primary one that is reset or
-/// released for the last time, frees what was allocated or opened in it, but for physical memory, which belongs to no
-/// context, and for what the tracked types allocated before interception began, which is freed when they are dropped. A
+/// released for the last time, frees what was allocated or opened in it, but for physical memory and that of pools, which belong
+/// to no context and stay until they are freed, and for what the tracked types allocated before interception began, which is freed when they are dropped. A
 /// free is recorded before the driver's call and taken back if the driver refuses; a free of an address that nobody knows
 /// is counted in `unknown_frees` once the driver has done it. An allocation that fails is counted in `failed`.
 ///

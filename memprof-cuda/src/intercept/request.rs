@@ -47,6 +47,10 @@ impl Request {
     }
 }
 
+/// Memory of pools is "not associated with any CUDA context" and outlives the one that its stream was of (`cuda.h` 13.5:6762);
+/// physical memory is the process's.
+const OF_NONE: u64 = 0;
+
 /// Where `CUDA_MEM_ALLOC_NODE_PARAMS` has the address of the node's memory.
 const NODE_ADDRESS: usize = 112;
 
@@ -64,13 +68,13 @@ pub(super) unsafe fn of(call: Call, arguments: &Arguments, context: u64, cupti: 
         Call::Device => of(here(), bytes),
         Call::Async => {
             let context = contexts::context_of_stream(arguments.word(2), context);
-            Request::of(space_of(context), bytes, context)
+            Request::of(space_of(context), bytes, OF_NONE)
         }
         Call::Pitched => of(here(), arguments.word(2).saturating_mul(arguments.word(3))),
         Call::FromPool => {
             let context = contexts::context_of_stream(arguments.word(3), context);
             let space = contexts::pool_space(arguments.word(2)).unwrap_or_else(|| space_of(context));
-            Request::of(space, bytes, context)
+            Request::of(space, bytes, OF_NONE)
         }
         Call::Managed => of(Space::MANAGED, bytes),
         Call::Pinned => of(Space::PINNED, bytes),
@@ -106,7 +110,6 @@ pub(super) unsafe fn of(call: Call, arguments: &Arguments, context: u64, cupti: 
     })
 }
 
-/// Physical memory is the process's, not a context's.
 fn physical(request: Request) -> Request {
-    Request { key: Key::physical, context: 0, until: Until::Unheld, ..request }
+    Request { key: Key::physical, context: OF_NONE, until: Until::Unheld, ..request }
 }

@@ -7,24 +7,24 @@ use cudarc::driver::{result, sys};
 use super::silence::Silence;
 use crate::driver;
 
-/// The context that is current on this thread, set back when this is dropped.
-pub(super) struct Current {
-    before: sys::CUcontext,
-}
+/// A context that is current on this thread until this is dropped; then what was current before is so again, also where
+/// that is a context that is destroyed or reset, which `cuCtxSetCurrent` would refuse.
+pub(super) struct Current;
 
 impl Current {
     pub(super) fn set(context: sys::CUcontext) -> Result<Self, Silence> {
-        let before = result::ctx::get_current()?.unwrap_or(std::ptr::null_mut());
+        driver::require(&["cuCtxPushCurrent_v2", "cuCtxPopCurrent_v2"]).map_err(|_| Silence::NoContext)?;
         // SAFETY: the caller holds the context.
-        unsafe { result::ctx::set_current(context) }?;
-        Ok(Self { before })
+        unsafe { sys::cuCtxPushCurrent_v2(context) }.result()?;
+        Ok(Self)
     }
 }
 
 impl Drop for Current {
     fn drop(&mut self) {
-        // SAFETY: it was current on this thread just before, or there was none.
-        let _ = unsafe { result::ctx::set_current(self.before) };
+        let mut pushed = std::ptr::null_mut();
+        // SAFETY: room for one handle; it was pushed on this thread.
+        let _ = unsafe { sys::cuCtxPopCurrent_v2(&raw mut pushed) };
     }
 }
 

@@ -7,14 +7,16 @@
 
 use std::sync::Arc;
 
-use cudarc::driver::{CudaContext, CudaSlice, CudaStream, DriverError, result, sys::CUresult};
+use cudarc::driver::{CudaContext, CudaSlice, CudaStream, DriverError, result, sys, sys::CUresult};
 use memprof_core::__allocator::{self, Released};
 use memprof_core::Space;
 
-use crate::{events, pools, reconcile};
+use crate::{driver, events, pools, reconcile};
 
 /// Frees a slice as dropping it would. `null`: the free of a block of no bytes that goes with it, already recorded.
-pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space, null: Option<Released>) {
+///
+/// `adopted`: it did not allocate its memory itself, so that this may be plain where cudarc's own is a pool's.
+pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space, null: Option<Released>, adopted: bool) {
     let stream = Arc::clone(slice.stream());
     let context = stream.context();
     keeping_errors(context, || {
@@ -29,7 +31,8 @@ pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space, null: Option<Rele
         context.record_err(if context.has_async_alloc() { bound } else { stream.synchronize() });
         // SAFETY: `leak` has handed over the one right to free this address, on the stream that it came from.
         let freed = unsafe { give_back(&stream, address) };
-        settle(context, (space, address), released, freed.err());
+        let is_a_pools = || context.has_async_alloc() && (!adopted || is_a_pools(address));
+        settle(context, (space, address), released, freed.err(), is_a_pools);
         context.record_err(freed);
     });
     reconcile::freed(context, Arc::strong_count(&stream) == 1 && Arc::strong_count(context) == 1);
@@ -63,7 +66,7 @@ pub(super) fn drop_watched(context: &Arc<CudaContext>, space: Space, address: u6
         drop();
         // Another thread may have left or taken an error of this context in between; cudarc has no better answer.
         let error = context.check_err().err();
-        settle(context, (space, address), released, error);
+        settle(context, (space, address), released, error, || false);
         if let Some(error) = error {
             context.record_err(Err::<(), _>(error));
         }
@@ -78,9 +81,19 @@ pub(super) fn released(space: Space, address: u64) -> Option<Released> {
 
 /// What the driver said of a free that is recorded: it stands, unless the driver refused and the memory is still there.
 /// Interception, which cannot ask, has taken back whatever was refused.
-fn settle(context: &CudaContext, block: (Space, u64), released: Option<Released>, error: Option<DriverError>) {
+///
+/// Memory of a pool (`is_a_pools`) outlives its context: "These memory allocations are not associated with any CUDA context and
+/// need to be destroyed explicitly" (`cuda.h` 13.5:6762, cuCtxDestroy). It goes with the driver alone.
+fn settle(
+    context: &CudaContext,
+    block: (Space, u64),
+    released: Option<Released>,
+    error: Option<DriverError>,
+    is_a_pools: impl FnOnce() -> bool,
+) {
     let Some(error) = error else { return };
-    let gone = is_gone(error) || !is_alive(context);
+    let gone =
+        error.0 == CUresult::CUDA_ERROR_DEINITIALIZED || ((is_gone(error) || !is_alive(context)) && !is_a_pools());
     match released {
         Some(released) if !gone => released.restore(),
         // The block may be known from before interception began, so that no reset has shown that it went.
@@ -95,6 +108,18 @@ fn is_alive(context: &CudaContext) -> bool {
     let _ = context.check_err();
     let asked = context.bind_to_thread().and_then(|()| result::mem_get_info());
     !asked.is_err_and(|error| is_gone(error) || error.0 == CUresult::CUDA_ERROR_INVALID_CONTEXT)
+}
+
+/// Whether the driver says that this address is of a pool. Not asked where all goes well.
+fn is_a_pools(address: u64) -> bool {
+    let mut pool: usize = 0;
+    driver::require(&["cuPointerGetAttribute"]).is_ok()
+        && {
+            let attribute = sys::CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE;
+            // SAFETY: room for the handle that this attribute is; an unknown address is refused.
+            unsafe { sys::cuPointerGetAttribute((&raw mut pool).cast(), attribute, address) }.result().is_ok()
+        }
+        && pool != 0
 }
 
 /// Whether the driver says that memory went with its context or with itself.

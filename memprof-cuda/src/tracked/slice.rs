@@ -24,9 +24,11 @@ use crate::{events, pools, reconcile, spaces};
 ///
 /// Its drop does what the slice's drop does, on any thread: the free is recorded, the stream waits for readers and
 /// writers, and the driver frees. An error goes to the context, as with cudarc, and if the driver refused, the block
-/// is live as before. Memory that the driver has released with its context (destroyed, reset, or at the end of the
-/// process) is off the books when its slice is dropped, unless the context has come to life again by then: the driver
-/// then refuses an address that it does not know, and the block stays on the books until its address is given out anew.
+/// is live as before. Memory of the device's pools, which is where cudarc takes it from if the device has any, belongs to no
+/// context: if its context is destroyed or reset before the slice is dropped, the driver refuses the free, and the memory is a
+/// leak, on the books as in the device. Plain memory that the driver has released with its context is off the books when its
+/// slice is dropped, unless the context has come to life again by then: the driver then refuses an address that it does not
+/// know, and the block stays on the books until its address is given out anew.
 ///
 /// Not followed: what is swapped for an untracked slice through [`DerefMut`] (`mem::replace(&mut *tracked, plain)`) is
 /// cudarc's to free, so its bytes stay on the books; two tracked slices can be swapped. A slice of no bytes is a block of
@@ -37,6 +39,8 @@ pub struct TrackedSlice<T> {
     ordinal: usize,
     /// Where the books have a block of no bytes that came with the null pointer; 0 for none.
     null: u64,
+    /// Whether the memory was there before: it may be of another kind than what cudarc allocates.
+    adopted: bool,
 }
 
 impl<T> TrackedSlice<T> {
@@ -55,15 +59,19 @@ impl<T> TrackedSlice<T> {
 
     /// Memory that may be on the books already.
     pub(super) fn adopted(slice: CudaSlice<T>, space: Space) -> Self {
-        match free::released(space, address(&slice)) {
-            Some(known) => known.restore(),
-            None => return Self::allocated(slice, space),
-        }
-        Self::known(slice, space, 0)
+        let mut adopted = match free::released(space, address(&slice)) {
+            Some(known) => {
+                known.restore();
+                Self::known(slice, space, 0)
+            }
+            None => Self::allocated(slice, space),
+        };
+        adopted.adopted = true;
+        adopted
     }
 
     fn known(slice: CudaSlice<T>, space: Space, null: u64) -> Self {
-        Self { ordinal: slice.ordinal(), slice: ManuallyDrop::new(slice), space, null }
+        Self { ordinal: slice.ordinal(), slice: ManuallyDrop::new(slice), space, null, adopted: false }
     }
 
     /// cudarc's slice, off the books from here on: recorded as a free in the scope that is open here.
@@ -142,7 +150,7 @@ impl<T> Drop for TrackedSlice<T> {
     fn drop(&mut self) {
         let (space, null) = (self.space(), events::null_released(self.space, self.null));
         // SAFETY: it is being dropped, so nobody uses the field again.
-        free::free_slice(unsafe { ManuallyDrop::take(&mut self.slice) }, space, null);
+        free::free_slice(unsafe { ManuallyDrop::take(&mut self.slice) }, space, null, self.adopted);
     }
 }
 

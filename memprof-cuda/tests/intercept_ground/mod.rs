@@ -126,6 +126,14 @@ pub(crate) fn free(address: u64) -> Result<(), DriverError> {
     unsafe { sys::cuMemFree_v2(address) }.result()
 }
 
+/// Frees what the simulator has left, through a context of this device: memory of pools outlives its own.
+pub(crate) fn free_all(sim: Sim, device: usize) -> Tried {
+    let context = cudarc::driver::CudaContext::new(device)?;
+    context.bind_to_thread()?;
+    sim.blocks().iter().try_for_each(|block| free(block.address))?;
+    Ok(())
+}
+
 pub(crate) fn free_async(address: u64, stream: sys::CUstream) -> Result<(), DriverError> {
     // SAFETY: the simulator refuses what is not live.
     unsafe { sys::cuMemFreeAsync(address, stream) }.result()

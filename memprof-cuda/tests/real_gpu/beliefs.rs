@@ -33,7 +33,7 @@ fn a_context_that_is_destroyed_takes_its_plain_blocks_along() -> Outcome {
 }
 
 #[test]
-fn a_context_that_is_destroyed_takes_its_pooled_blocks_along() -> Outcome {
+fn a_pools_block_outlives_the_context_that_is_destroyed() -> Outcome {
     let gpu = Gpu::take()?;
     let _guard = memprof_cuda::intercept()?;
     if !gpu.context.has_async_alloc() {
@@ -43,7 +43,7 @@ fn a_context_that_is_destroyed_takes_its_pooled_blocks_along() -> Outcome {
     let other = calls::create_context(0)?;
     let stream = result::stream::create(result::stream::StreamKind::NonBlocking)?;
     // SAFETY: nobody uses the memory; the stream is of the current context.
-    let _address = unsafe { result::malloc_async(stream, 64 * MIB) }?;
+    let address = unsafe { result::malloc_async(stream, 64 * MIB) }?;
     // SAFETY: the stream was made above.
     unsafe { result::stream::synchronize(stream) }?;
     let held = pool_used()?;
@@ -52,7 +52,11 @@ fn a_context_that_is_destroyed_takes_its_pooled_blocks_along() -> Outcome {
     gpu.context.synchronize()?;
     let after = pool_used()?;
     saw(format!("pool used: {held:?} before, {after:?} after; {} bytes attributed", live(device()).0));
-    assert_eq!((held, after, live(device())), (Some(67_108_864), Some(0), (0, 0)));
+    assert_eq!((held, after, live(device())), (Some(67_108_864), Some(67_108_864), (67_108_864, 1)));
+    // Any stream of the device may free it.
+    calls::free_async(address, gpu.context.default_stream().cu_stream())?;
+    gpu.context.synchronize()?;
+    assert_eq!((pool_used()?, live(device()), totals(device()).unknown_frees), (Some(0), (0, 0), 0));
     Ok(())
 }
 

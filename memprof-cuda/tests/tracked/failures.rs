@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "cudarc's allocations of unset memory")]
 
 use crate::support::{DEVICE, Outcome, Turn, live, record, scope, totals};
-use cudarc::driver::{DevicePtr as _, DriverError, sys, sys::CUresult};
+use cudarc::driver::{DevicePtr as _, DriverError, result, sys, sys::CUresult};
 use memprof_core::{Space, counters};
 use memprof_cuda::TrackedStream;
 use memprof_cuda_sim::Sim;
@@ -327,12 +327,37 @@ fn what_a_reset_of_its_context_released_is_off_the_books_after_the_drop() -> Out
         let managed = unsafe { stream.managed::<u8>(7, true) }?;
         // SAFETY: the device of a context; what it owns is not used any more.
         unsafe { sys::cuDevicePrimaryCtxReset_v2(stream.context().cu_device()) }.result()?;
-        assert_eq!((live(DEVICE), sim.live().devices[0].blocks), ((10, 1), 0), "tracked blocks stay until the drop");
+        let kept = u64::from(pools);
+        assert_eq!((live(DEVICE), sim.live().devices[0].blocks), ((10, 1), kept), "tracked blocks stay until the drop");
         drop((slice, pinned, managed));
-        for space in [Space::device(0), Space::PINNED, Space::MANAGED] {
-            assert_eq!(live(space), (0, 0), "{space}");
-        }
+        assert_eq!((live(Space::PINNED), live(Space::MANAGED)), ((0, 0), (0, 0)));
+        // A pool's block belongs to no context: its free was refused, and it is there.
+        let kept = i64::from(pools);
+        assert_eq!(live(DEVICE), (10 * kept, kept));
+        drop(stream);
+        free_leftover(&crate::support::stream()?, sim)?;
+        assert_eq!((live(DEVICE), sim.live().devices[0].blocks), ((0, 0), 0));
     }
+    Ok(())
+}
+
+#[test]
+fn plain_memory_that_a_slice_adopted_goes_with_its_context_and_a_pools_does_not() -> Outcome {
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    let stream = crate::support::stream()?;
+    // SAFETY: the slices below free them.
+    let (plain, pooled) = unsafe { (result::malloc_sync(10)?, result::malloc_async(stream.cu_stream(), 20)?) };
+    // SAFETY: allocated above, and freed by nobody else.
+    let held = unsafe { (stream.upgrade_device_ptr::<u8>(plain, 10), stream.upgrade_device_ptr::<u8>(pooled, 20)) };
+    assert_eq!(live(DEVICE), (30, 2));
+    // SAFETY: the device of a context; what it owns is not used any more.
+    unsafe { sys::cuDevicePrimaryCtxReset_v2(stream.context().cu_device()) }.result()?;
+    drop(held);
+    assert_eq!(live(DEVICE), (20, 1));
+    drop(stream);
+    free_leftover(&crate::support::stream()?, sim)?;
+    assert_eq!(live(DEVICE), (0, 0));
     Ok(())
 }
 

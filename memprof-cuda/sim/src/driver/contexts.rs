@@ -22,18 +22,19 @@ driver! {
             place.set(handle)?;
             let context = state.contexts.get_mut(&handle).ok_or(Code::INVALID_DEVICE)?;
             context.retained += 1;
+            context.is_reset = false;
             Ok(())
         })
     }
 
     fn cuDevicePrimaryCtxRelease_v2(device: c_int) [544] {
         cupti::context_ends(state::lock().ending_primary(device, false));
-        gate::with(|state| state.release_primary(device, false))
+        gate::with(|state| state.release_primary(device))
     }
 
     fn cuDevicePrimaryCtxReset_v2(device: c_int) [545] {
         cupti::context_ends(state::lock().ending_primary(device, true));
-        gate::with(|state| state.release_primary(device, true))
+        gate::with(|state| state.reset_primary(device))
     }
 
     fn cuDevicePrimaryCtxGetState(device: c_int, flags: Out<c_uint>, active: Out<c_int>) {

@@ -29,6 +29,8 @@ fn pointer_attribute(state: &State, place: Out<u8>, attribute: c_uint, address: 
         9 => place.cast().set(ordinal(block.device)),
         7 | 11 => place.cast().set(start),
         12 => place.cast().set(block.bytes),
+        // "The handle to the mempool that the allocation was obtained from" (cuda.h 13.5, CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE).
+        17 => place.cast().set(if let Kind::Pooled(pool) = block.kind { pool } else { 0 }),
         13 => place.cast::<c_uint>().set(1),
         _ => Err(Code::NOT_SUPPORTED),
     }

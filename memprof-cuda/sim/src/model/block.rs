@@ -46,6 +46,7 @@ pub(crate) struct Block {
     pub(crate) bytes: u64,
     pub(crate) kind: Kind,
     pub(crate) space: Space,
+    /// The context that it ends with; 0 for a pool's.
     pub(crate) context: usize,
     pub(crate) device: usize,
 }

@@ -9,6 +9,8 @@ pub(crate) struct Context {
     pub(crate) is_primary: bool,
     /// Times retained and not released; 1 for a created one, 0 for a primary one that is not active.
     pub(crate) retained: u64,
+    /// A primary one that was reset, and not retained since.
+    pub(crate) is_reset: bool,
     pub(crate) flags: u32,
     pub(crate) limits: [usize; 16],
     pub(crate) cache: u32,
@@ -16,7 +18,7 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn primary(device: usize) -> Self {
-        Self { device, is_primary: true, retained: 0, flags: 0, limits: LIMITS, cache: 0 }
+        Self { device, is_primary: true, retained: 0, is_reset: false, flags: 0, limits: LIMITS, cache: 0 }
     }
 
     pub(crate) fn created(device: usize, flags: u32) -> Self {
@@ -24,6 +26,6 @@ impl Context {
     }
 
     pub(crate) fn is_active(&self) -> bool {
-        self.retained > 0
+        self.retained > 0 && !self.is_reset
     }
 }

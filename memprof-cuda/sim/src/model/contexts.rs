@@ -16,7 +16,10 @@ impl State {
         self.contexts.get_mut(&current).ok_or(Code::INVALID_CONTEXT)
     }
 
-    /// Frees all that a context owns. Physical memory of the virtual memory functions belongs to no context.
+    /// Frees all that a context owns: "memory allocations by cuMemAlloc(), cuMemAllocHost(), cuMemAllocManaged() and cuMemAllocPitch()",
+    /// arrays, modules, streams and events. "cuCtxDestroy() will not destroy memory allocations by cuMemCreate(), cuMemAllocAsync() and
+    /// cuMemAllocFromPoolAsync(). These memory allocations are not associated with any CUDA context" (cuda.h 13.5:6745-6764); they have none
+    /// here. The same goes for a reset (`cuda_runtime_api.h` 13.5:325, of `cudaDeviceReset`).
     pub(crate) fn empty_context(&mut self, context: usize) {
         let owned = self.blocks.iter().filter(|(_, block)| block.context == context);
         let owned: Vec<u64> = owned.map(|(&address, _)| address).collect();
@@ -26,20 +29,33 @@ impl State {
         self.streams.retain(|_, stream| stream.context != context);
         self.events.retain(|_, event| event.context != context);
         self.kernels.forget(context);
-        let Some(&Context { device, is_primary: true, .. }) = self.contexts.get(&context) else { return };
-        self.settle_pools(device, 0);
+        if let Some(&Context { device, .. }) = self.contexts.get(&context) {
+            // Its end waits for all work on it, as a synchronisation does.
+            self.synchronized(device);
+        }
     }
 
-    pub(crate) fn release_primary(&mut self, device: i32, all: bool) -> Done {
+    /// "The context is automatically reset once the last reference to it is released. [..] Releasing a primary context that has not been
+    /// previously retained will fail with CUDA_ERROR_INVALID_CONTEXT" (cuda.h 13.5, cuDevicePrimaryCtxRelease).
+    pub(crate) fn release_primary(&mut self, device: i32) -> Done {
         let handle = self.device(device)?.primary;
         let context = self.contexts.get_mut(&handle).ok_or(Code::INVALID_CONTEXT)?;
+        context.retained = context.retained.checked_sub(1).ok_or(Code::INVALID_CONTEXT)?;
         if context.retained == 0 {
-            return if all { Ok(()) } else { Err(Code::INVALID_CONTEXT) };
-        }
-        context.retained = if all { 0 } else { context.retained - 1 };
-        if context.retained == 0 {
+            context.is_reset = false;
             self.empty_context(handle);
         }
+        Ok(())
+    }
+
+    /// "Resetting the primary context does not release it, an application that has retained the primary context should explicitly release
+    /// its usage" (cuda.h 13.5, cuDevicePrimaryCtxReset): what it owns is gone, the count stays. That it is inactive until somebody retains
+    /// it again is believed.
+    pub(crate) fn reset_primary(&mut self, device: i32) -> Done {
+        let handle = self.device(device)?.primary;
+        let context = self.contexts.get_mut(&handle).ok_or(Code::INVALID_CONTEXT)?;
+        context.is_reset = context.retained > 0;
+        self.empty_context(handle);
         Ok(())
     }
 
@@ -55,7 +71,7 @@ impl State {
     /// The primary context of a device, if a release or a reset of it would end it.
     pub(crate) fn ending_primary(&self, device: i32, all: bool) -> Option<usize> {
         let handle = self.device(device).ok()?.primary;
-        let retained = self.contexts.get(&handle)?.retained;
-        (retained == 1 || all && retained > 0).then_some(handle)
+        let context = self.contexts.get(&handle)?;
+        (context.is_active() && (all || context.retained == 1)).then_some(handle)
     }
 }

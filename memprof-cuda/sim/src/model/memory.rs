@@ -103,7 +103,7 @@ impl State {
 
     /// Allocates in the order of a stream: from this pool, or from the current one of the stream's device.
     pub(crate) fn allocate_async(&mut self, bytes: u64, pool: Option<usize>, stream: usize) -> Result<u64, Code> {
-        let (context, device) = self.stream_context(stream)?;
+        let (_context, device) = self.stream_context(stream)?;
         if !self.pools_supported {
             return Err(Code::NOT_SUPPORTED);
         }
@@ -112,6 +112,7 @@ impl State {
         }
         let handle = pool.unwrap_or(self.devices[device].current_pool);
         let device = self.pool(handle)?.device;
-        self.allocate_in(Kind::Pooled(handle), bytes, context, device)
+        // "Not associated with any CUDA context" (cuda.h 13.5:6763).
+        self.allocate_in(Kind::Pooled(handle), bytes, 0, device)
     }
 }

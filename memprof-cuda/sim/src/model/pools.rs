@@ -43,13 +43,6 @@ impl State {
         }
     }
 
-    /// Pools of the device let go what is above `keep`.
-    pub(crate) fn settle_pools(&mut self, device: usize, keep: u64) {
-        for pool in self.pools.values_mut().filter(|pool| pool.device == device) {
-            pool.trim(keep);
-        }
-    }
-
     pub(crate) fn pool(&mut self, handle: usize) -> Result<&mut Pool, Code> {
         self.pools.get_mut(&handle).filter(|pool| !pool.is_destroyed).ok_or(Code::INVALID_VALUE)
     }
