@@ -75,6 +75,7 @@
 //! | `error`, `scatter`, `spaces` | the one error; how tables find an address; spaces of devices |
 //! | `pools` | the memory pools that are there for certain |
 //! | `driver` | finding the driver's library and what it lacks |
+//! | `relaxed`, `ending` | asking so that no capture is disturbed; that the process has begun to end |
 //! | `events` | who records a call: a wrapper or interception |
 //! | `reconcile` | asking the driver what a device has in use |
 //! | `oom` | when memory runs out |
@@ -91,6 +92,10 @@ mod spaces;
 mod pools;
 
 mod driver;
+
+mod ending;
+mod relaxed;
+
 mod events;
 
 mod reconcile;

@@ -66,6 +66,7 @@ fn a_driver_that_cannot_be_loaded_is_not_said_to_be_absent() -> Outcome {
 fn a_cupti_that_cannot_be_loaded_is_not_said_to_be_absent_and_one_of_many_names_is_said_once() -> Outcome {
     let sim = memprof_cuda_sim::load_simulator()?;
     if env::var_os(IS_CHILD).is_some() {
+        sim.fail_next("cuptiSubscribe_v2", NOT_INITIALIZED, u64::MAX);
         sim.fail_next("cuptiSubscribe", NOT_INITIALIZED, u64::MAX);
         let refused = memprof_cuda::intercept().map(drop);
         eprintln!("\nrefused: {}", refused.err().map_or_else(|| "nothing".to_owned(), |error| error.to_string()));

@@ -18,8 +18,15 @@ const INVALID_PARAMETER: u32 = 1;
 const NOT_INITIALIZED: u32 = 15;
 const UNKNOWN: u32 = 999;
 
-/// Of what is enabled, each in a call of its own: functions that came after CUDA 11.3, and resources.
-const NOT_REQUIRED: usize = 5 + 3;
+/// How many numbers memprof asks CUPTI to show, that of `cuMemAllocManaged` among them, counted from 0.
+const ASKED: u64 = 200;
+const MANAGED: u64 = 8;
+
+/// Has CUPTI refuse the next subscription, in either way.
+fn refuse_subscription(sim: Sim, status: u32) {
+    sim.fail_next("cuptiSubscribe_v2", status, 1);
+    sim.fail_next("cuptiSubscribe", status, 1);
+}
 
 /// What interception says, asked for over the simulator's CUPTI and no other that the machine may have.
 fn refusal(sim: Sim) -> Tried<String> {
@@ -57,10 +64,11 @@ fn a_cupti_that_does_not_fit_the_driver_says_which_would() -> Tried {
     let cases = [
         (NOT_INITIALIZED, "CUPTI_ERROR_NOT_INITIALIZED (15)"),
         (14, "CUPTI_ERROR_NOT_COMPATIBLE (14)"),
+        (27, "CUPTI_ERROR_NOT_SUPPORTED (27)"),
         (UNKNOWN, "CUPTI_ERROR_UNKNOWN (999)"),
     ];
     for (status, said) in cases {
-        sim.fail_next("cuptiSubscribe", status, 1);
+        refuse_subscription(sim, status);
         let expected = format!(
             "cannot intercept CUDA allocations: CUPTI from {} (version 26): {said}: the CUDA driver does not run or is \
              older than this CUPTI: check it with `nvidia-smi`, and use the CUPTI of the CUDA version that it shows, or \
@@ -79,7 +87,7 @@ fn a_cupti_that_refuses_for_another_reason_is_quoted() -> Tried {
     // The last is one that the library itself has no name for.
     let cases = [(35, "CUPTI_ERROR_INSUFFICIENT_PRIVILEGES (35)"), (4_242, "CUPTI error 4242")];
     for (status, said) in cases {
-        sim.fail_next("cuptiSubscribe", status, 1);
+        refuse_subscription(sim, status);
         let expected = format!(
             "cannot intercept CUDA allocations: CUPTI from {} (version 26): {said}: this CUPTI cannot be used here",
             sim.path().display()
@@ -94,7 +102,7 @@ fn a_cupti_that_refuses_for_another_reason_is_quoted() -> Tried {
 #[test]
 fn a_cupti_that_does_not_even_say_its_version_is_named_without() -> Tried {
     let (_alone, sim) = alone()?;
-    sim.fail_next("cuptiSubscribe", UNKNOWN, 1);
+    refuse_subscription(sim, UNKNOWN);
     sim.fail_next("cuptiGetVersion", UNKNOWN, 1);
     let said = refusal(sim)?;
     let begin = format!(
@@ -106,45 +114,63 @@ fn a_cupti_that_does_not_even_say_its_version_is_named_without() -> Tried {
 }
 
 #[test]
-fn a_cupti_that_is_too_old_is_given_back_and_says_what_it_lacks() -> Tried {
+fn a_cupti_that_shows_nothing_is_given_back() -> Tried {
     let (_alone, sim) = alone()?;
-    sim.fail_next("cuptiEnableCallback", INVALID_PARAMETER, 1);
+    sim.fail_next("cuptiEnableCallback", INVALID_PARAMETER, ASKED);
     let expected = format!(
-        "cannot intercept CUDA allocations: CUPTI from {} (version 26) does not show calls of cuMemAlloc_v2: \
-         CUPTI_ERROR_INVALID_PARAMETER (1); use the CUPTI of CUDA 11.3 or later",
+        "cannot intercept CUDA allocations: CUPTI from {} (version 26) shows no call of the driver, not even cuMemAlloc: \
+         CUPTI_ERROR_INVALID_PARAMETER (1)",
         sim.path().display()
     );
     assert_eq!(refusal(sim)?, expected);
-    assert_eq!((sim.calls("cuptiSubscribe"), sim.calls("cuptiUnsubscribe")), (1, 1));
+    assert_eq!((sim.calls("cuptiSubscribe_v2"), sim.calls("cuptiUnsubscribe")), (1, 1));
+    sim.reset();
     as_if_nobody_had_asked(sim)
 }
 
 #[test]
-fn only_what_every_cupti_since_cuda_11_3_knows_is_required() -> Tried {
+fn no_single_number_that_cupti_lacks_refuses_all_of_interception() -> Tried {
     let (_alone, sim) = alone()?;
     let _context = memprof_cuda::context(0)?;
     drop(memprof_cuda::intercept_with(sim.path())?);
     let enabled = sim.calls("cuptiEnableCallback");
-    let mut done_without = 0;
     for before in 0..enabled {
         sim.fail_after(before, "cuptiEnableCallback", INVALID_PARAMETER, 1);
-        match memprof_cuda::intercept_with(sim.path()) {
-            Ok(_guard) => {
-                done_without += 1;
-                let plain = ground::allocate(30)?;
-                assert_eq!(live(DEVICE()), (30, 1));
-                ground::free(plain)?;
-                assert_eq!(live(DEVICE()), (0, 0));
-            }
-            Err(error) => {
-                let said = error.to_string();
-                let reason = "CUPTI_ERROR_INVALID_PARAMETER (1); use the CUPTI of CUDA 11.3 or later";
-                assert!(said.contains(" does not show calls of cu") && said.ends_with(reason), "{said}");
-            }
-        }
+        let _guard = memprof_cuda::intercept_with(sim.path())?;
+        let plain = ground::pinned(30)?;
+        ground::free_pinned(plain)?;
     }
-    assert_eq!(done_without, NOT_REQUIRED);
+    let pinned = totals(Space::PINNED);
+    // All but the one whose allocation was not shown, and the one whose free was not.
+    let seen = pinned.blocks_total;
+    assert_eq!(seen, enabled - 1, "of {enabled}");
+    assert_eq!((pinned.live_blocks + pinned.missed_frees.cast_signed(), pinned.unknown_frees), (1, 1));
+    sim.reset();
     as_if_nobody_had_asked(sim)
+}
+
+#[test]
+fn what_cupti_does_not_show_is_named_once_and_not_counted() -> Tried {
+    if std::env::var_os(INSIDE).is_some() {
+        let (_alone, sim) = alone()?;
+        let context = memprof_cuda::context(0)?;
+        sim.fail_after(MANAGED, "cuptiEnableCallback", INVALID_PARAMETER, 1);
+        let _guard = memprof_cuda::intercept_with(sim.path())?;
+        // SAFETY: nobody reads it.
+        drop(unsafe { context.alloc_unified::<u8>(100, true) }?);
+        assert_eq!(totals(Space::MANAGED).blocks_total, 0);
+        return Ok(());
+    }
+    let mut run = Command::new(std::env::current_exe()?);
+    run.args(["--exact", "what_cupti_does_not_show_is_named_once_and_not_counted", "--nocapture"]);
+    let output = run.env(INSIDE, "1").output()?;
+    let said = String::from_utf8(output.stderr)?;
+    assert!(output.status.success(), "{said}");
+    let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("memprof: CUPTI")).collect();
+    let end = " (version 26) does not show calls of cuMemAllocManaged: what they allocate and free is not counted; use the \
+               CUPTI of the driver's own version";
+    assert!(lines.len() == 1 && lines[0].ends_with(end), "{said}");
+    Ok(())
 }
 
 #[test]
@@ -169,10 +195,10 @@ fn asked_for_by_the_environment_it_says_so_in_one_line_and_the_program_runs_on()
 /// The program whose environment asks: the second context does not ask again.
 fn run_on() -> Tried {
     let (_alone, sim) = alone()?;
-    sim.fail_next("cuptiSubscribe", NOT_INITIALIZED, 1);
+    refuse_subscription(sim, NOT_INITIALIZED);
     let first = memprof_cuda::context(0)?;
     drop(memprof_cuda::context(1)?);
-    assert_eq!(sim.calls("cuptiSubscribe"), 1);
+    assert_eq!(sim.calls("cuptiSubscribe_v2"), 1);
     as_if_nobody_had_asked(sim)?;
     drop(first);
     Ok(())

@@ -165,6 +165,28 @@ fn another_subscriber_is_named_as_what_it_is() -> Tried {
 }
 
 #[test]
+fn beside_a_subscriber_that_allows_others_it_works() -> Tried {
+    let (_alone, sim) = alone()?;
+    let other = ground::Subscribed::sharing(sim)?;
+    let _context = CudaContext::new(0)?;
+    let guard = memprof_cuda::intercept()?;
+    let address = ground::allocate(5)?;
+    assert_eq!(live(DEVICE()), (5, 1));
+    drop(other);
+    ground::free(address)?;
+    assert_eq!(live(DEVICE()), (0, 0));
+    // And the other way round: who comes later may share with memprof.
+    let later = ground::Subscribed::sharing(sim)?;
+    assert!(ground::Subscribed::to(sim).is_err(), "one that shares with nobody");
+    drop((guard, later));
+    let alone = ground::Subscribed::to(sim)?;
+    let said = memprof_cuda::intercept().err().ok_or("beside one that shares with nobody")?.to_string();
+    assert!(said.contains("subscribed to CUPTI in this process (\"CUPTI for somebody\"): "), "{said}");
+    drop(alone);
+    Ok(())
+}
+
+#[test]
 fn it_ends_with_its_guard_and_begins_again() -> Tried {
     let (_alone, _sim) = alone()?;
     let _context = CudaContext::new(0)?;

@@ -58,7 +58,13 @@ fn steps_that_need(name: &str) -> &'static [&'static str] {
         | "cuMemUnmap"
         | "cuMemSetAccess" => &["map"],
         // What a snapshot asks, if it can.
-        "cuDeviceGetDefaultMemPool" | "cuDeviceGetMemPool" | "cuMemPoolGetAttribute" => &[],
+        "cuDeviceGetDefaultMemPool"
+        | "cuDeviceGetMemPool"
+        | "cuMemPoolGetAttribute"
+        | "cuCtxPushCurrent_v2"
+        | "cuCtxPopCurrent_v2"
+        | "cuStreamIsCapturing"
+        | "cuThreadExchangeStreamCaptureMode" => &[],
         "cuCtxGetDevice" | "cuDevicePrimaryCtxGetState" => &["intercept"],
         _ => &["context"],
     }

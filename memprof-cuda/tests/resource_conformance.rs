@@ -107,9 +107,21 @@ fn nothing_to_a_gigabyte_is_allocated_and_freed() -> Outcome {
     })
 }
 
+/// Managed memory beyond what a card has free is asked of the simulator only: it can hang a GPU.
+fn may_hang(resource: &Resource, device: &Device) -> bool {
+    let hangs = device.driver.is_real() && resource.space(&device.stream) == memprof_core::Space::MANAGED;
+    if hangs {
+        skipped("so much managed memory is asked of the simulator only");
+    }
+    hangs
+}
+
 #[test]
 fn a_petabyte_is_out_of_memory_and_changes_nothing() -> Outcome {
     for_every_resource(|name, resource, device| {
+        if may_hang(resource, device) {
+            return Ok(());
+        }
         on_streams(device, |stream| {
             let error = resource.allocate(PIB, stream).err().ok_or("a petabyte was allocated")?;
             assert!(error.is_out_of_memory(), "{name}: {error}");
@@ -122,6 +134,9 @@ fn a_petabyte_is_out_of_memory_and_changes_nothing() -> Outcome {
 #[test]
 fn more_than_an_address_space_is_an_error() -> Outcome {
     for_every_resource(|name, resource, device| {
+        if may_hang(resource, device) {
+            return Ok(());
+        }
         for bytes in [usize::MAX, usize::MAX - 255, isize::MAX as usize] {
             assert!(resource.allocate(bytes, &device.stream).is_err(), "{name}: {bytes} bytes");
         }

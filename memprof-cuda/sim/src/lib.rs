@@ -14,7 +14,7 @@
 //!
 //! # What is simulated
 //!
-//! Devices, contexts, streams, events, device, pooled, managed, pinned and registered memory, memory pools with their reserve and threshold,
+//! Devices, contexts, streams, events, stream capture and graphs of memory, copies and fills, device, pooled, managed, pinned and registered memory, memory pools with their reserve and threshold,
 //! virtual memory management, arrays (as memory), IPC handles and imported memory (as memory), modules, and kernels: host functions that a
 //! test registers by name ([`Sim::register_kernel`]).
 //!
@@ -26,11 +26,15 @@
 //! * Zero bytes: `cuMemAlloc` refuses; `cuMemAllocAsync` gives the address 0, which every free accepts.
 //! * A context that is destroyed, reset or released for the last time takes its memory, streams, events and modules along; not what pools and
 //!   `cuMemCreate` gave, which belong to no context. A reset releases nothing: the primary context stays retained as often as it was.
-//! * CUPTI shows one subscriber the driver calls that concern memory and contexts, on the calling thread.
+//! * A capture prohibits others' potentially unsafe calls as `cuThreadExchangeStreamCaptureMode` is documented, and one made all the same
+//!   invalidates it. Memory that a graph allocates is taken at each launch.
+//! * When the process ends, contexts are shown as going, and the driver answers no more.
+//! * CUPTI shows its subscribers, several if each allows others, the driver calls that concern memory and contexts, on the calling thread.
 //!
 //! # What is not
 //!
-//! Time: all work is done when it is asked for, and a stream-ordered free frees at once. Stream capture and graphs, copies of arrays and
+//! Time: all work is done when it is asked for, and a stream-ordered free frees at once. Kernels and host functions in graphs, capture of
+//! default streams, copies of arrays and
 //! of two or three dimensions, textures, multi-process anything, `cuGetProcAddress`, peer access, and that managed memory takes a device's.
 //! Physical memory shows its bytes only where it is mapped. A function that is not simulated returns `CUDA_ERROR_NOT_SUPPORTED` and says
 //! its name on stderr, once.

@@ -41,6 +41,7 @@ fn set(pool: CUmemoryPool, attribute: CUmemPool_attribute, mut value: u64) -> Re
 fn create(maximum: usize) -> Result<CUmemoryPool, DriverError> {
     // SAFETY: all of it may be zero.
     let mut properties: CUmemPoolProps = unsafe { std::mem::zeroed() };
+    properties.allocType = cudarc::driver::sys::CUmemAllocationType::CU_MEM_ALLOCATION_TYPE_PINNED;
     properties.location.type_ = cudarc::driver::sys::CUmemLocationType::CU_MEM_LOCATION_TYPE_DEVICE;
     properties.maxSize = maximum;
     // SAFETY: a pool of device 0.

@@ -173,9 +173,11 @@ fn a_device_that_is_not_there_is_an_error() -> Tested {
 fn a_function_that_is_not_simulated_is_an_error() -> Tested {
     let (_alone, sim) = alone()?;
     let stream = CudaContext::new(0)?.new_stream()?;
-    let error = stream.begin_capture(cudarc::driver::sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_GLOBAL);
-    assert_eq!(failure(error), Some(CUresult::CUDA_ERROR_NOT_SUPPORTED));
-    assert_eq!(sim.calls("cuStreamBeginCapture_v2"), 1);
+    let context = stream.context();
+    // SAFETY: refused.
+    let refused = unsafe { cudarc::driver::sys::cuCtxDisablePeerAccess(context.cu_ctx()) };
+    assert_eq!(refused, CUresult::CUDA_ERROR_NOT_SUPPORTED);
+    assert_eq!(sim.calls("cuCtxDisablePeerAccess"), 1);
     Ok(())
 }
 

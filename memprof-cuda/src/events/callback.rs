@@ -14,8 +14,23 @@ pub(crate) fn is_in_callback() -> bool {
 
 /// Runs `work` as a callback of interception.
 pub(crate) fn in_callback<R>(work: impl FnOnce() -> R) -> R {
-    IN_CALLBACK.set(true);
+    // One may be within another, as where the driver destroys the streams of a context.
+    let around = IN_CALLBACK.replace(true);
     let result = work();
-    IN_CALLBACK.set(false);
+    IN_CALLBACK.set(around);
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{in_callback, is_in_callback};
+
+    #[test]
+    fn the_end_of_a_callback_within_another_is_not_that_of_the_other() {
+        in_callback(|| {
+            in_callback(|| {});
+            assert!(is_in_callback());
+        });
+        assert!(!is_in_callback());
+    }
 }

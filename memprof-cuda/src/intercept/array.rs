@@ -1,11 +1,11 @@
 //! How many bytes an array takes, from what the caller asks for: elements, without the padding that a driver adds.
 
 /// Layers or faces of a cube map: the depth is a count, which no mip level halves.
-const LAYERED: u32 = 1;
-const CUBEMAP: u32 = 4;
+const LAYERED: u32 = 1; // cuda: CUDA_ARRAY3D_LAYERED
+const CUBEMAP: u32 = 4; // cuda: CUDA_ARRAY3D_CUBEMAP
 /// Memory is mapped into it later: it has none of its own.
-const SPARSE: u32 = 0x40;
-const DEFERRED_MAPPING: u32 = 0x80;
+const SPARSE: u32 = 0x40; // cuda: CUDA_ARRAY3D_SPARSE
+const DEFERRED_MAPPING: u32 = 0x80; // cuda: CUDA_ARRAY3D_DEFERRED_MAPPING
 
 /// The start of `CUDA_ARRAY_DESCRIPTOR`.
 #[repr(C)]
@@ -27,6 +27,42 @@ pub(super) struct Shape {
     format: u32,
     channels: u32,
     flags: u32,
+}
+
+/// `CUDA_ARRAY_DESCRIPTOR_v1`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FlatShort {
+    width: u32,
+    height: u32,
+    format: u32,
+    channels: u32,
+}
+
+/// `CUDA_ARRAY3D_DESCRIPTOR_v1`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ShapeShort {
+    width: u32,
+    height: u32,
+    depth: u32,
+    format: u32,
+    channels: u32,
+    flags: u32,
+}
+
+impl From<FlatShort> for Shape {
+    fn from(flat: FlatShort) -> Self {
+        let FlatShort { width, height, format, channels } = flat;
+        Self::from(ShapeShort { width, height, depth: 0, format, channels, flags: 0 })
+    }
+}
+
+impl From<ShapeShort> for Shape {
+    fn from(short: ShapeShort) -> Self {
+        let ShapeShort { width, height, depth, format, channels, flags } = short;
+        Self { width: width as usize, height: height as usize, depth: depth as usize, format, channels, flags }
+    }
 }
 
 impl From<Flat> for Shape {
@@ -72,39 +108,95 @@ fn product<const N: usize>(factors: [u64; N]) -> u64 {
 }
 
 /// How a `CUarray_format` counts.
+#[derive(Clone, Copy)]
 enum Bits {
     /// Of each channel.
     Channel(u64),
-    /// Of all channels or planes together.
+    /// Of all channels or planes together: NV12 and its kin have planes of fewer samples, others pixels packed together.
     Element(u64),
     /// Of a compressed square of 4 by 4.
     Square(u64),
 }
 
+/// Every format of CUDA 13.5, without the `CU_AD_FORMAT_` of its name: `scripts/cuda-headers` compares them with the header's.
+#[rustfmt::skip]
+static FORMATS: &[(u32, &str, Bits)] = &[
+    (0x01, "UNSIGNED_INT8", Bits::Channel(8)),
+    (0x02, "UNSIGNED_INT16", Bits::Channel(16)),
+    (0x03, "UNSIGNED_INT32", Bits::Channel(32)),
+    (0x08, "SIGNED_INT8", Bits::Channel(8)),
+    (0x09, "SIGNED_INT16", Bits::Channel(16)),
+    (0x0a, "SIGNED_INT32", Bits::Channel(32)),
+    (0x10, "HALF", Bits::Channel(16)),
+    (0x20, "FLOAT", Bits::Channel(32)),
+    (0x50, "UNORM_INT_101010_2", Bits::Element(32)),
+    (0x51, "UINT8_PACKED_422", Bits::Element(16)),
+    (0x52, "UINT8_PACKED_444", Bits::Element(32)),
+    (0x53, "UINT8_SEMIPLANAR_420", Bits::Element(12)),
+    (0x54, "UINT16_SEMIPLANAR_420", Bits::Element(24)),
+    (0x55, "UINT8_SEMIPLANAR_422", Bits::Element(16)),
+    (0x56, "UINT16_SEMIPLANAR_422", Bits::Element(32)),
+    (0x57, "UINT8_SEMIPLANAR_444", Bits::Element(24)),
+    (0x58, "UINT16_SEMIPLANAR_444", Bits::Element(48)),
+    (0x59, "UINT8_PLANAR_420", Bits::Element(12)),
+    (0x5a, "UINT16_PLANAR_420", Bits::Element(24)),
+    (0x5b, "UINT8_PLANAR_422", Bits::Element(16)),
+    (0x5c, "UINT16_PLANAR_422", Bits::Element(32)),
+    (0x5d, "UINT8_PLANAR_444", Bits::Element(24)),
+    (0x5e, "UINT16_PLANAR_444", Bits::Element(48)),
+    (0x91, "BC1_UNORM", Bits::Square(64)),
+    (0x92, "BC1_UNORM_SRGB", Bits::Square(64)),
+    (0x93, "BC2_UNORM", Bits::Square(128)),
+    (0x94, "BC2_UNORM_SRGB", Bits::Square(128)),
+    (0x95, "BC3_UNORM", Bits::Square(128)),
+    (0x96, "BC3_UNORM_SRGB", Bits::Square(128)),
+    (0x97, "BC4_UNORM", Bits::Square(64)),
+    (0x98, "BC4_SNORM", Bits::Square(64)),
+    (0x99, "BC5_UNORM", Bits::Square(128)),
+    (0x9a, "BC5_SNORM", Bits::Square(128)),
+    (0x9b, "BC6H_UF16", Bits::Square(128)),
+    (0x9c, "BC6H_SF16", Bits::Square(128)),
+    (0x9d, "BC7_UNORM", Bits::Square(128)),
+    (0x9e, "BC7_UNORM_SRGB", Bits::Square(128)),
+    (0x9f, "P010", Bits::Element(24)),
+    (0xa1, "P016", Bits::Element(24)),
+    (0xa2, "NV16", Bits::Element(16)),
+    (0xa3, "P210", Bits::Element(32)),
+    (0xa4, "P216", Bits::Element(32)),
+    (0xa5, "YUY2", Bits::Element(16)),
+    (0xa6, "Y210", Bits::Element(32)),
+    (0xa7, "Y216", Bits::Element(32)),
+    (0xa8, "AYUV", Bits::Element(32)),
+    (0xa9, "Y410", Bits::Element(32)),
+    (0xb0, "NV12", Bits::Element(12)),
+    (0xb1, "Y416", Bits::Element(64)),
+    (0xb2, "Y444_PLANAR8", Bits::Element(24)),
+    (0xb3, "Y444_PLANAR10", Bits::Element(48)),
+    (0xb4, "YUV444_8bit_SemiPlanar", Bits::Element(24)),
+    (0xb5, "YUV444_16bit_SemiPlanar", Bits::Element(48)),
+    (0xc0, "UNORM_INT8X1", Bits::Element(8)),
+    (0xc1, "UNORM_INT8X2", Bits::Element(16)),
+    (0xc2, "UNORM_INT8X4", Bits::Element(32)),
+    (0xc3, "UNORM_INT16X1", Bits::Element(16)),
+    (0xc4, "UNORM_INT16X2", Bits::Element(32)),
+    (0xc5, "UNORM_INT16X4", Bits::Element(64)),
+    (0xc6, "SNORM_INT8X1", Bits::Element(8)),
+    (0xc7, "SNORM_INT8X2", Bits::Element(16)),
+    (0xc8, "SNORM_INT8X4", Bits::Element(32)),
+    (0xc9, "SNORM_INT16X1", Bits::Element(16)),
+    (0xca, "SNORM_INT16X2", Bits::Element(32)),
+    (0xcb, "SNORM_INT16X4", Bits::Element(64)),
+];
+
 /// The bits of a format. One that later drivers bring counts 32 a channel.
 fn bits(format: u32) -> Bits {
-    match format {
-        1 | 8 => Bits::Channel(8),
-        2 | 9 | 16 => Bits::Channel(16),
-        // NV12 and its kin: planes, or pixels packed together. 192 to 203: UNORM and SNORM, 8 and 16 bits, by 1, 2, 4.
-        192 | 198 => Bits::Element(8),
-        83 | 89 | 176 => Bits::Element(12),
-        81 | 85 | 91 | 162 | 165 | 193 | 195 | 199 | 201 => Bits::Element(16),
-        82 | 84 | 87 | 90 | 93 | 159 | 161 | 178 => Bits::Element(24),
-        80 | 86 | 92 | 163 | 164 | 166..=169 | 194 | 196 | 200 | 202 => Bits::Element(32),
-        88 | 94 | 179 => Bits::Element(48),
-        177 | 197 | 203 => Bits::Element(64),
-        // BC1 and BC4, then the other block-compressed ones.
-        145 | 146 | 151 | 152 => Bits::Square(64),
-        147..=150 | 153..=158 => Bits::Square(128),
-        // 32-bit integers and floats, and what is not known yet.
-        _ => Bits::Channel(32),
-    }
+    let place = FORMATS.binary_search_by_key(&format, |(known, _, _)| *known);
+    place.ok().and_then(|place| FORMATS.get(place)).map_or(Bits::Channel(32), |(_, _, bits)| *bits)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Flat, LAYERED, SPARSE, Shape};
+    use super::{FORMATS, Flat, LAYERED, SPARSE, Shape};
 
     const FLOAT: u32 = 32;
 
@@ -124,6 +216,17 @@ mod tests {
         assert_eq!(shape(64, 64, 0, 176, 3).bytes(), 6_144);
         assert_eq!(shape(10, 10, 0, 194, 4).bytes(), 400);
         assert_eq!(shape(9, 5, 0, 145, 1).bytes(), 3 * 2 * 8);
+    }
+
+    #[test]
+    fn semi_planar_formats_of_cuda_13_have_three_samples_a_pixel() {
+        assert_eq!(shape(100, 10, 0, 0xB4, 3).bytes(), 3_000);
+        assert_eq!(shape(100, 10, 0, 0xB5, 3).bytes(), 6_000);
+    }
+
+    #[test]
+    fn formats_stand_in_order() {
+        assert!(FORMATS.is_sorted_by(|one, next| one.0 < next.0));
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub(super) struct Held {
     /// How often another process's memory was opened and not closed, as far as was seen: the driver gives the same address
     /// each time. 0 for a block that one call frees.
     pub(super) opens: u32,
+    /// Whether it is a graph's: its address is the same at each launch, so a free says nothing of the next one.
+    pub(super) stays: bool,
 }
 
 static HELD: LazyLock<DashMap<Key, Held, Scattered>> = LazyLock::new(DashMap::default);
@@ -121,6 +123,9 @@ pub(crate) struct Freed {
 /// began: in the first of `spaces` that knows it. `None` for an unknown one.
 pub(super) fn free(key: Key, mut spaces: impl Iterator<Item = Space>) -> Option<Freed> {
     let mut known = |space| __allocator::release(space, key.0);
+    if let Some(held) = HELD.get(&key).filter(|held| held.stays).map(|held| *held) {
+        return Some(Freed { key, held: Some(held), released: None });
+    }
     if let Some(held) = take(key) {
         let mut freed = let_go(key, held);
         if held.space.is_some() && freed.released.is_none() {

@@ -1,8 +1,8 @@
 //! What CUPTI calls before and after each watched function of the driver, on the thread that calls it.
 //!
 //! Allocations are recorded after the call, frees before it: between the two another thread may already be given the
-//! same address. A free that the driver refuses is taken back after the call. Nothing here calls CUDA or unwinds, and
-//! what it allocates for itself is in no number.
+//! same address. A free that the driver refuses is taken back after the call. Nothing here unwinds or calls CUDA, but for
+//! [one question](super::location), and what it allocates for itself is in no number.
 
 #![expect(unsafe_code, reason = "reads what CUPTI points to")]
 
@@ -11,13 +11,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use memprof_core::Space;
 
-use super::blocks::{self, Held, Key};
+use super::blocks::{self, Freed, Held, Key};
 use super::calls::{self, Call};
+use super::captures;
 use super::contexts;
 use super::ffi::{self, Arguments, CallbackData, Cupti, ResourceData};
+use super::location;
 use super::pending::{self, Free, Undo};
 use super::physical;
 use super::request::{self, Request, Until};
+use crate::ending::{self, Step};
 use crate::{events, oom, pools, spaces};
 
 const OUT_OF_MEMORY: u32 = 2;
@@ -58,7 +61,7 @@ unsafe fn resource(id: u32, data: *const c_void) {
     let Some(data) = data else { return };
     let (context, stream) = (data.context.addr() as u64, data.handle.addr() as u64);
     match id {
-        ffi::CONTEXT_DESTROY_STARTING if events::is_intercepted() => drop(blocks::free_all_of(context)),
+        ffi::CONTEXT_DESTROY_STARTING if events::is_intercepted() => drop(end_of(context)),
         ffi::STREAM_CREATED => contexts::learn_stream(stream, context),
         ffi::STREAM_DESTROY_STARTING => contexts::forget_stream(stream),
         _ => {}
@@ -98,7 +101,7 @@ unsafe fn driver_call(cupti: Option<&Cupti>, id: u32, data: *const c_void) {
         Some(request) if result != 0 => failed(&request, context, result),
         _ if result != 0 => {}
         // SAFETY: the call succeeded, so its results are where its arguments point to.
-        Some(request) => allocated(&request, unsafe { arguments.pointee(request.place, request.offset) }),
+        Some(request) => allocated(request, watched.call, unsafe { given(&request, &arguments) }),
         // SAFETY: as above.
         None => unsafe { succeeded(watched.call, &arguments) },
     }
@@ -117,12 +120,22 @@ fn before(call: Call, arguments: &Arguments, context: u64, cupti: Option<&Cupti>
     let here = || contexts::space_of(context, cupti);
     match call {
         Call::Free => free(Key::address(arguments.word(0)), here).map(Undo::Free),
+        Call::FreeShort => free(Key::address(u64::from(arguments.half(0))), here).map(Undo::Free),
+        // "During stream capture, this function results in the creation of a free node" (`cuda.h` 13.5, cuMemFreeAsync): nothing is freed.
+        Call::FreeAsync if captures::is_capturing(arguments.word(1)) => None,
         Call::FreeAsync => {
             let there = || contexts::space_of(contexts::context_of_stream(arguments.word(1), context), cupti);
             free(Key::address(arguments.word(0)), there).map(Undo::Free)
         }
         Call::FreePinned => free(Key::address(arguments.word(0)), || Space::PINNED).map(Undo::Free),
-        Call::FreeArray => free(Key::array(arguments.word(0)), here).map(Undo::Free),
+        Call::FreeArray => {
+            let array = arguments.word(0);
+            Some(Undo::Array { array, free: free(Key::array(array), here) })
+        }
+        Call::EndCapture => {
+            captures::ended(arguments.word(0));
+            None
+        }
         Call::CloseIpc => {
             let key = Key::address(arguments.word(0));
             blocks::closing(key).map(Free::Known).or_else(|| free(key, here)).map(Undo::Free)
@@ -138,19 +151,24 @@ fn before(call: Call, arguments: &Arguments, context: u64, cupti: Option<&Cupti>
         }
         Call::ReleasePrimary => {
             let ends = contexts::releasing(device);
-            Some(Undo::Primary { device, freed: ends.map(blocks::free_all_of).unwrap_or_default() })
+            Some(Undo::Primary { device, freed: ends.map(end_of).unwrap_or_default() })
         }
         Call::ResetPrimary => {
             let context = contexts::primary(device)?;
-            Some(Undo::Reset { freed: blocks::free_all_of(context) })
+            Some(Undo::Reset { freed: end_of(context) })
         }
         Call::DestroyPool => Some(Undo::Pool { pool: arguments.word(0), space: pools::goes(arguments.word(0)) }),
         Call::DestroyContext => {
             let context = arguments.word(0);
-            Some(Undo::Context { context, freed: blocks::free_all_of(context) })
+            Some(Undo::Context { context, freed: end_of(context) })
         }
         _ => None,
     }
+}
+
+/// A context ends: records that what ends with it is freed, unless it is the process that ends.
+fn end_of(context: u64) -> Vec<Freed> {
+    if ending::has_begun() { Vec::new() } else { blocks::free_all_of(context) }
 }
 
 /// Records a free; a null pointer is none. A block that was never seen may be one that a wrapper recorded before
@@ -167,32 +185,58 @@ fn free(key: Key, space: impl FnOnce() -> Space) -> Option<Free> {
 
 /// The driver has allocated at this address, or under this handle. The null pointer, for which it gives no memory and
 /// takes none back, is no block.
-fn allocated(request: &Request, address: Option<u64>) {
+fn allocated(mut request: Request, call: Call, address: Option<u64>) {
     let Some(address) = address.filter(|_| events::is_intercepted()) else { return };
     let key = (request.key)(address);
     if key == Key::address(0) {
         return;
     }
-    let held = Held { space: request.space, context: request.context, opens: 0 };
+    if let Some(pool) = request.unknown_pool {
+        let asked = location::of_pool(pool, address);
+        request.space = asked.or(request.space);
+        // Asked once, also where the driver does not say: then it is taken for one of its stream's device.
+        request.space.into_iter().for_each(|space| contexts::learn_pool(pool, space));
+    }
+    let stays = request.until == Until::Ever;
+    let held = Held { space: request.space, context: request.context, opens: 0, stays };
     match request.until {
         // It takes no memory, so it ends no burst of failures.
         Until::Closed => return blocks::opened(key, held, request.bytes),
+        // Somebody holds it already: the same memory, held once more.
+        Until::Unheld if call == Call::ImportPhysical && physical::imported(address) => return,
+        Until::Unheld if call == Call::ImportPhysical => {}
         Until::Unheld => physical::created(address),
+        Until::Ever => {}
         Until::Freed => events::block_seen(address, request.bytes),
     }
     blocks::allocated(key, held, request.bytes);
+    ending::watch(Step::Memory);
     request.space.into_iter().for_each(oom::succeeded);
 }
 
 /// The driver could not allocate.
 fn failed(request: &Request, context: u64, result: u32) {
-    // Without a context a call is no attempt on any device.
-    let counted = request.space.filter(|_| context != 0 && events::is_intercepted());
+    // Without a context a call is no attempt on any device, unless it says which.
+    let is_attempt = context != 0 || request.is_located;
+    let counted = request.space.filter(|_| is_attempt && events::is_intercepted());
     let Some(space) = counted else { return };
     events::failure_seen(space, request.bytes);
     if result == OUT_OF_MEMORY {
         oom::seen_by_interception(space, request.bytes);
     }
+}
+
+/// The address or handle that a call gave.
+///
+/// # Safety
+/// * `arguments` are those of the call that `request` is of, which succeeded.
+unsafe fn given(request: &Request, arguments: &Arguments) -> Option<u64> {
+    if request.address_bytes == 4 {
+        // SAFETY: it gives an address of 32 bits there, as the caller says.
+        return unsafe { arguments.pointee::<u32>(request.place, request.offset) }.map(u64::from);
+    }
+    // SAFETY: it gives one of 64 bits there, as the caller says.
+    unsafe { arguments.pointee(request.place, request.offset) }
 }
 
 /// A call that neither allocates nor frees has succeeded.
@@ -203,8 +247,14 @@ unsafe fn succeeded(call: Call, arguments: &Arguments) {
     // SAFETY: what these functions give, they write as one word to where their first argument points.
     let given = || unsafe { arguments.pointee::<u64>(0, 0) }.unwrap_or_default();
     match call {
-        Call::RetainPrimary => contexts::retained(arguments.half(2), given()),
-        Call::CreateContext { device } => contexts::learn(given(), arguments.half(device)),
+        Call::RetainPrimary => {
+            ending::watch(Step::Context);
+            contexts::retained(arguments.half(2), given());
+        }
+        Call::CreateContext { device } => {
+            ending::watch(Step::Context);
+            contexts::learn(given(), arguments.half(device));
+        }
         Call::CreateGreen => contexts::learn_green(given(), arguments.half(4)),
         Call::FromGreen => contexts::learn_from(given(), arguments.word(1)),
         Call::CreatePool => {
@@ -215,9 +265,62 @@ unsafe fn succeeded(call: Call, arguments: &Arguments) {
                 pools::made(given(), space);
             }
         }
+        Call::PoolOfDevice => contexts::learn_pool_of_device(given(), arguments.half(2)),
+        Call::PoolOfLocation => {
+            // SAFETY: the second argument points to a location.
+            let location = unsafe { arguments.pointee::<[u32; 2]>(1, 0) };
+            let space = location.and_then(|[location, id]| {
+                contexts::Properties::new(arguments.half(4), location, id.cast_signed()).space()
+            });
+            if let Some(space) = space {
+                contexts::learn_pool(given(), space);
+            }
+        }
+        Call::BeginCapture => captures::begun(arguments.word(0)),
+        // SAFETY: as many descriptions as are said.
+        Call::MapArrays => unsafe { map_arrays(arguments) },
         Call::RetainPhysical => physical::retained(given()),
         Call::Map => physical::mapped(arguments.word(0), arguments.word(1), arguments.word(3)),
         _ => {}
+    }
+}
+
+/// `CUarrayMapInfo`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct ArrayMapping {
+    resource_type: u32,
+    resource: u64,
+    part_type: u32,
+    part: [u64; 4],
+    operation: u32,
+    handle_type: u32,
+    handle: u64,
+    offset: u64,
+    device_mask: u32,
+    flags: u32,
+    reserved: [u32; 2],
+}
+
+/// What ends a mapping into an array; all else begins one.
+const UNMAP: u32 = 2; // cuda: CU_MEM_OPERATION_TYPE_UNMAP
+
+/// Physical memory was mapped into parts of sparse arrays, or away from them.
+///
+/// # Safety
+/// * `arguments` are those of a call of `cuMemMapArrayAsync` that succeeded.
+unsafe fn map_arrays(arguments: &Arguments) {
+    for index in 0..arguments.half(2) as usize {
+        let offset = index * size_of::<ArrayMapping>();
+        // SAFETY: the first argument points to as many descriptions as the second says.
+        let Some(mapping) = (unsafe { arguments.pointee::<ArrayMapping>(0, offset) }) else { return };
+        let [first, second, third, fourth] = mapping.part;
+        let part = [u64::from(mapping.part_type), first, second, third, fourth];
+        let handle = if mapping.operation == UNMAP { 0 } else { mapping.handle };
+        if let Some(ended) = physical::tile_mapped((mapping.resource, part), handle) {
+            // It is done, so nothing takes it back.
+            drop(blocks::free_all([Key::physical(ended)].into_iter()));
+        }
     }
 }
 

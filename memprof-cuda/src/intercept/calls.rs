@@ -1,15 +1,19 @@
 //! The driver's functions that interception watches: CUPTI's numbers for them, and what each does.
 //!
-//! The numbers are the same in the headers of CUDA 11.8 to 13.5. Not watched, on purpose: `cuMemHostRegister` (memory
-//! that `host` has already), `cuMemAddressReserve` (addresses, no memory).
+//! A number means the same function in every header of CUDA 11.8 to 13.5 that has it (`cupti_driver_cbid.h`). Which of the driver's
+//! other functions have to do with memory and are not watched, and why, is a table in docs/gpu.md.
 
-/// What a watched function does.
+/// What a watched function does. A *word* is 8 bytes of its arguments, a *half* 4: C lays them out one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
     /// Device memory of the current context: the address at word 0, the bytes at word 1.
     Device,
+    /// As [`Device`](Self::Device), with 32-bit addresses and bytes.
+    DeviceShort,
     /// As [`Device`](Self::Device), width and height at words 2 and 3.
     Pitched,
+    /// As [`DeviceShort`](Self::DeviceShort), width and height at halves 4 and 5.
+    PitchedShort,
     /// As [`Device`](Self::Device), from the pool of the device of the stream at word 2.
     Async,
     /// From the pool at word 2, in the order of the stream at word 3.
@@ -21,15 +25,25 @@ pub(super) enum Call {
     /// Memory that is not the driver's own, and is given back as if it were: the address at word 0.
     Foreign,
     /// A graph's memory: the node's description at word 4.
-    GraphNode,
+    GraphMemory,
+    /// A graph's memory, if the node is of that kind: the node's description at this word.
+    GraphNode {
+        place: usize,
+    },
     Array,
+    /// As [`Array`](Self::Array), with 32-bit dimensions.
+    ArrayShort,
     Array3d,
+    /// As [`Array3d`](Self::Array3d), with 32-bit dimensions.
+    Array3dShort,
     Mipmapped,
     /// An array over memory that is not the driver's own.
     ForeignArray,
     /// Another process's memory: the address at word 0, before the 64 bytes of its handle.
     OpenIpc,
     Free,
+    /// As [`Free`](Self::Free), with a 32-bit address.
+    FreeShort,
     /// In the order of the stream at word 1.
     FreeAsync,
     FreePinned,
@@ -37,13 +51,24 @@ pub(super) enum Call {
     /// As often as the memory was opened.
     CloseIpc,
     CreatePhysical,
+    /// A handle of memory that is another's, or of this process's own.
     ImportPhysical,
+    /// A handle without memory of its own, released as physical memory is.
+    CreateMulticast,
     RetainPhysical,
     ReleasePhysical,
     Map,
+    /// As many descriptions at word 0 as half 2 says.
+    MapArrays,
     Unmap,
     CreatePool,
     DestroyPool,
+    /// The pool at word 0, of the device at half 2.
+    PoolOfDevice,
+    /// The pool at word 0, of the location at word 1 and the kind of memory at half 4.
+    PoolOfLocation,
+    BeginCapture,
+    EndCapture,
     RetainPrimary,
     ReleasePrimary,
     ResetPrimary,
@@ -72,67 +97,87 @@ const fn watched(id: u32, name: &'static str, bytes: usize, call: Call) -> Watch
     WatchedCall { id, name, bytes, call }
 }
 
-/// Every CUPTI since CUDA 11.3 knows the numbers up to this one; a library that does not cannot follow what programs
-/// allocate.
-pub(super) const LAST_REQUIRED: u32 = 616;
-
-/// The functions that are watched.
-pub(super) static WATCHED: [WatchedCall; 51] = [
-    watched(243, "cuMemAlloc_v2", 16, Call::Device),
-    watched(244, "cuMemAllocPitch_v2", 32, Call::Pitched),
-    watched(598, "cuMemAllocAsync", 24, Call::Async),
-    watched(599, "cuMemAllocAsync_ptsz", 24, Call::Async),
-    watched(611, "cuMemAllocFromPoolAsync", 32, Call::FromPool),
-    watched(612, "cuMemAllocFromPoolAsync_ptsz", 32, Call::FromPool),
-    watched(371, "cuMemAllocManaged", 16, Call::Managed),
-    watched(39, "cuMemHostAlloc", 16, Call::Pinned),
-    watched(271, "cuMemHostAlloc_v2", 16, Call::Pinned),
-    watched(294, "cuMemAllocHost_v2", 16, Call::Pinned),
-    watched(37, "cuMemAllocHost", 12, Call::PinnedShort),
-    watched(616, "cuMemPoolImportPointer", 8, Call::Foreign),
-    watched(486, "cuExternalMemoryGetMappedBuffer", 8, Call::Foreign),
-    watched(638, "cuGraphAddMemAllocNode", 40, Call::GraphNode),
-    watched(272, "cuArrayCreate_v2", 16, Call::Array),
-    watched(274, "cuArray3DCreate_v2", 16, Call::Array3d),
-    watched(347, "cuMipmappedArrayCreate", 20, Call::Mipmapped),
-    watched(487, "cuExternalMemoryGetMappedMipmappedArray", 8, Call::ForeignArray),
-    watched(329, "cuIpcOpenMemHandle", 8, Call::OpenIpc),
-    watched(567, "cuIpcOpenMemHandle_v2", 8, Call::OpenIpc),
-    watched(245, "cuMemFree_v2", 8, Call::Free),
-    watched(600, "cuMemFreeAsync", 16, Call::FreeAsync),
-    watched(601, "cuMemFreeAsync_ptsz", 16, Call::FreeAsync),
-    watched(38, "cuMemFreeHost", 8, Call::FreePinned),
-    watched(89, "cuArrayDestroy", 8, Call::FreeArray),
-    watched(349, "cuMipmappedArrayDestroy", 8, Call::FreeArray),
-    watched(330, "cuIpcCloseMemHandle", 8, Call::CloseIpc),
-    watched(549, "cuMemCreate", 24, Call::CreatePhysical),
-    watched(555, "cuMemImportFromShareableHandle", 8, Call::ImportPhysical),
-    watched(565, "cuMemRetainAllocationHandle", 8, Call::RetainPhysical),
-    watched(550, "cuMemRelease", 8, Call::ReleasePhysical),
-    watched(551, "cuMemMap", 32, Call::Map),
-    watched(552, "cuMemUnmap", 16, Call::Unmap),
-    watched(607, "cuMemPoolCreate", 16, Call::CreatePool),
-    watched(608, "cuMemPoolDestroy", 8, Call::DestroyPool),
-    watched(386, "cuDevicePrimaryCtxRetain", 12, Call::RetainPrimary),
-    watched(387, "cuDevicePrimaryCtxRelease", 4, Call::ReleasePrimary),
-    watched(544, "cuDevicePrimaryCtxRelease_v2", 4, Call::ReleasePrimary),
-    watched(389, "cuDevicePrimaryCtxReset", 4, Call::ResetPrimary),
-    watched(545, "cuDevicePrimaryCtxReset_v2", 4, Call::ResetPrimary),
-    watched(10, "cuCtxCreate", 16, Call::CreateContext { device: 3 }),
-    watched(235, "cuCtxCreate_v2", 16, Call::CreateContext { device: 3 }),
-    watched(174, "cuGLCtxCreate", 16, Call::CreateContext { device: 3 }),
-    watched(239, "cuGLCtxCreate_v2", 16, Call::CreateContext { device: 3 }),
-    watched(645, "cuCtxCreate_v3", 28, Call::CreateContext { device: 6 }),
-    watched(757, "cuCtxCreate_v4", 24, Call::CreateContext { device: 5 }),
-    watched(11, "cuCtxDestroy", 8, Call::DestroyContext),
-    watched(322, "cuCtxDestroy_v2", 8, Call::DestroyContext),
-    watched(13, "cuCtxDetach", 8, Call::DestroyContext),
-    watched(743, "cuGreenCtxCreate", 20, Call::CreateGreen),
-    watched(753, "cuCtxFromGreenCtx", 16, Call::FromGreen),
+/// The functions that are watched. Beside each, the arguments that are read, by the headers' names, and the byte at which
+/// each begins: `scripts/cuda-headers` compares that, and the numbers, with the headers themselves.
+#[rustfmt::skip]
+pub(super) static WATCHED: &[WatchedCall] = &[
+    watched(29, "cuMemAlloc", 12, Call::DeviceShort), // dptr 0, bytesize 8
+    watched(243, "cuMemAlloc_v2", 16, Call::Device), // dptr 0, bytesize 8
+    watched(31, "cuMemAllocPitch", 24, Call::PitchedShort), // dptr 0, WidthInBytes 16, Height 20
+    watched(244, "cuMemAllocPitch_v2", 32, Call::Pitched), // dptr 0, WidthInBytes 16, Height 24
+    watched(598, "cuMemAllocAsync", 24, Call::Async), // dptr 0, bytesize 8, hStream 16
+    watched(599, "cuMemAllocAsync_ptsz", 24, Call::Async), // dptr 0, bytesize 8, hStream 16
+    watched(611, "cuMemAllocFromPoolAsync", 32, Call::FromPool), // dptr 0, bytesize 8, pool 16, hStream 24
+    watched(612, "cuMemAllocFromPoolAsync_ptsz", 32, Call::FromPool), // dptr 0, bytesize 8, pool 16, hStream 24
+    watched(371, "cuMemAllocManaged", 16, Call::Managed), // dptr 0, bytesize 8
+    watched(39, "cuMemHostAlloc", 16, Call::Pinned), // pp 0, bytesize 8
+    watched(294, "cuMemAllocHost_v2", 16, Call::Pinned), // pp 0, bytesize 8
+    watched(37, "cuMemAllocHost", 12, Call::PinnedShort), // pp 0, bytesize 8
+    watched(616, "cuMemPoolImportPointer", 8, Call::Foreign), // ptr_out 0
+    watched(486, "cuExternalMemoryGetMappedBuffer", 8, Call::Foreign), // devPtr 0
+    watched(638, "cuGraphAddMemAllocNode", 40, Call::GraphMemory), // nodeParams 32
+    watched(712, "cuGraphAddNode", 40, Call::GraphNode { place: 4 }), // nodeParams 32
+    watched(723, "cuGraphAddNode_v2", 48, Call::GraphNode { place: 5 }), // nodeParams 40
+    watched(863, "cuGraphAddNode_v3", 48, Call::GraphNode { place: 5 }), // nodeParams 40
+    watched(87, "cuArrayCreate", 16, Call::ArrayShort), // pHandle 0, pAllocateArray 8
+    watched(272, "cuArrayCreate_v2", 16, Call::Array), // pHandle 0, pAllocateArray 8
+    watched(90, "cuArray3DCreate", 16, Call::Array3dShort), // pHandle 0, pAllocateArray 8
+    watched(274, "cuArray3DCreate_v2", 16, Call::Array3d), // pHandle 0, pAllocateArray 8
+    watched(347, "cuMipmappedArrayCreate", 20, Call::Mipmapped), // pHandle 0, pMipmappedArrayDesc 8, numMipmapLevels 16
+    watched(487, "cuExternalMemoryGetMappedMipmappedArray", 8, Call::ForeignArray), // mipmap 0
+    watched(329, "cuIpcOpenMemHandle", 8, Call::OpenIpc), // pdptr 0
+    watched(567, "cuIpcOpenMemHandle_v2", 8, Call::OpenIpc), // pdptr 0
+    watched(33, "cuMemFree", 4, Call::FreeShort), // dptr 0
+    watched(245, "cuMemFree_v2", 8, Call::Free), // dptr 0
+    watched(600, "cuMemFreeAsync", 16, Call::FreeAsync), // dptr 0, hStream 8
+    watched(601, "cuMemFreeAsync_ptsz", 16, Call::FreeAsync), // dptr 0, hStream 8
+    watched(38, "cuMemFreeHost", 8, Call::FreePinned), // p 0
+    watched(89, "cuArrayDestroy", 8, Call::FreeArray), // hArray 0
+    watched(349, "cuMipmappedArrayDestroy", 8, Call::FreeArray), // hMipmappedArray 0
+    watched(330, "cuIpcCloseMemHandle", 8, Call::CloseIpc), // dptr 0
+    watched(549, "cuMemCreate", 24, Call::CreatePhysical), // handle 0, size 8, prop 16
+    watched(555, "cuMemImportFromShareableHandle", 8, Call::ImportPhysical), // handle 0
+    watched(706, "cuMulticastCreate", 8, Call::CreateMulticast), // mcHandle 0
+    watched(565, "cuMemRetainAllocationHandle", 8, Call::RetainPhysical), // handle 0
+    watched(550, "cuMemRelease", 8, Call::ReleasePhysical), // handle 0
+    watched(551, "cuMemMap", 32, Call::Map), // ptr 0, size 8, handle 24
+    watched(584, "cuMemMapArrayAsync", 12, Call::MapArrays), // mapInfoList 0, count 8
+    watched(585, "cuMemMapArrayAsync_ptsz", 12, Call::MapArrays), // mapInfoList 0, count 8
+    watched(552, "cuMemUnmap", 16, Call::Unmap), // ptr 0, size 8
+    watched(607, "cuMemPoolCreate", 16, Call::CreatePool), // pool 0, poolProps 8
+    watched(608, "cuMemPoolDestroy", 8, Call::DestroyPool), // pool 0
+    watched(606, "cuDeviceGetDefaultMemPool", 12, Call::PoolOfDevice), // pool_out 0, dev 8
+    watched(610, "cuDeviceGetMemPool", 12, Call::PoolOfDevice), // pool 0, dev 8
+    watched(801, "cuMemGetDefaultMemPool", 20, Call::PoolOfLocation), // pool_out 0, location 8, type 16
+    watched(802, "cuMemGetMemPool", 20, Call::PoolOfLocation), // pool 0, location 8, type 16
+    watched(495, "cuStreamBeginCapture", 8, Call::BeginCapture), // hStream 0
+    watched(496, "cuStreamBeginCapture_ptsz", 8, Call::BeginCapture), // hStream 0
+    watched(539, "cuStreamBeginCapture_v2", 8, Call::BeginCapture), // hStream 0
+    watched(540, "cuStreamBeginCapture_v2_ptsz", 8, Call::BeginCapture), // hStream 0
+    watched(720, "cuStreamBeginCaptureToGraph", 8, Call::BeginCapture), // hStream 0
+    watched(721, "cuStreamBeginCaptureToGraph_ptsz", 8, Call::BeginCapture), // hStream 0
+    watched(497, "cuStreamEndCapture", 8, Call::EndCapture), // hStream 0
+    watched(498, "cuStreamEndCapture_ptsz", 8, Call::EndCapture), // hStream 0
+    watched(386, "cuDevicePrimaryCtxRetain", 12, Call::RetainPrimary), // pctx 0, dev 8
+    watched(387, "cuDevicePrimaryCtxRelease", 4, Call::ReleasePrimary), // dev 0
+    watched(544, "cuDevicePrimaryCtxRelease_v2", 4, Call::ReleasePrimary), // dev 0
+    watched(389, "cuDevicePrimaryCtxReset", 4, Call::ResetPrimary), // dev 0
+    watched(545, "cuDevicePrimaryCtxReset_v2", 4, Call::ResetPrimary), // dev 0
+    watched(10, "cuCtxCreate", 16, Call::CreateContext { device: 3 }), // pctx 0, dev 12
+    watched(235, "cuCtxCreate_v2", 16, Call::CreateContext { device: 3 }), // pctx 0, dev 12
+    watched(174, "cuGLCtxCreate", 16, Call::CreateContext { device: 3 }), // of cudaGL.h, as cuCtxCreate
+    watched(239, "cuGLCtxCreate_v2", 16, Call::CreateContext { device: 3 }), // of cudaGL.h, as cuCtxCreate
+    watched(645, "cuCtxCreate_v3", 28, Call::CreateContext { device: 6 }), // pctx 0, dev 24
+    watched(757, "cuCtxCreate_v4", 24, Call::CreateContext { device: 5 }), // pctx 0, dev 20
+    watched(11, "cuCtxDestroy", 8, Call::DestroyContext), // ctx 0
+    watched(322, "cuCtxDestroy_v2", 8, Call::DestroyContext), // ctx 0
+    watched(13, "cuCtxDetach", 8, Call::DestroyContext), // ctx 0
+    watched(743, "cuGreenCtxCreate", 20, Call::CreateGreen), // phCtx 0, dev 16
+    watched(753, "cuCtxFromGreenCtx", 16, Call::FromGreen), // pContext 0, hCtx 8
 ];
 
 /// The largest number that is watched.
-const HIGHEST: usize = 757;
+const HIGHEST: usize = 863;
 
 /// Places in [`WATCHED`], counted from 1, by CUPTI's number; 0 for none.
 static PLACES: [u8; HIGHEST + 1] = {
@@ -157,7 +202,7 @@ mod tests {
 
     #[test]
     fn each_number_leads_to_its_function_and_no_other_number_does() {
-        for watched in &WATCHED {
+        for watched in WATCHED {
             let found = watched_by(watched.id).expect("a function that is watched");
             assert_eq!(found.name, watched.name, "two functions have the number {}", watched.id);
         }

@@ -27,7 +27,7 @@ static DEVICES: LazyLock<DashMap<u64, u32, Scattered>> = LazyLock::new(DashMap::
 static PRIMARIES: LazyLock<DashMap<u32, Primary>> = LazyLock::new(DashMap::new);
 /// Contexts of the streams that were made under interception.
 static STREAMS: LazyLock<DashMap<u64, u64, Scattered>> = LazyLock::new(DashMap::default);
-/// Spaces of the pools that were made under interception.
+/// Spaces of the pools that calls have shown, or the driver was asked for.
 static POOLS: LazyLock<DashMap<u64, Space, Scattered>> = LazyLock::new(DashMap::default);
 
 /// The space of a context's device: `cuda:?` if neither a callback nor CUPTI has ever said which that is.
@@ -71,10 +71,13 @@ pub(super) fn forget(context: u64) {
     DEVICES.remove(&context);
 }
 
-/// A stream was made in this context.
+/// A stream was made in this context. 0, 1 and 2 are no stream's handle but mean a default stream, which each context has.
 pub(super) fn learn_stream(stream: u64, context: u64) {
-    let _blind = blind();
-    STREAMS.insert(stream, context);
+    const PER_THREAD: u64 = 2; // cuda: (size_t)CU_STREAM_PER_THREAD
+    if stream > PER_THREAD {
+        let _blind = blind();
+        STREAMS.insert(stream, context);
+    }
 }
 
 /// A stream is gone.
@@ -100,9 +103,15 @@ pub(super) fn forget_pool(pool: u64) {
     POOLS.remove(&pool);
 }
 
-/// The space of a pool's blocks; `None` for a device's own pool, or one that was made unseen.
+/// The space of a pool's blocks; `None` for one that nobody has told of yet.
 pub(super) fn pool_space(pool: u64) -> Option<Space> {
     POOLS.get(&pool).map(|space| *space)
+}
+
+/// A pool is this device's default or current one. What is known of it from its making says more.
+pub(super) fn learn_pool_of_device(pool: u64, device: u32) {
+    let _blind = blind();
+    POOLS.entry(pool).or_insert_with(|| spaces::of_device(device));
 }
 
 /// Somebody holds the device's primary context whom no callback shows.
@@ -111,12 +120,12 @@ pub(super) fn held_by_others(device: u32) {
     PRIMARIES.entry(device).or_default().by_others = true;
 }
 
-/// Interception begins: what was counted before is out of date. Makes the tables, which are none of the program's
-/// memory.
+/// Interception begins: what was known before is out of date, for handles are given out again. Makes the tables, which are none
+/// of the program's memory.
 pub(super) fn prepare() {
     let _blind = blind();
-    LazyLock::force(&DEVICES);
-    LazyLock::force(&POOLS);
+    DEVICES.clear();
+    POOLS.clear();
     STREAMS.clear();
     PRIMARIES.clear();
 }
@@ -165,17 +174,26 @@ pub(super) struct Properties {
     id: i32,
 }
 
+const MANAGED: u32 = 2; // cuda 13.0: CU_MEM_ALLOCATION_TYPE_MANAGED
+const DEVICE: u32 = 1; // cuda: CU_MEM_LOCATION_TYPE_DEVICE
+const HOST: u32 = 2; // cuda 12.6: CU_MEM_LOCATION_TYPE_HOST
+const HOST_NODE: u32 = 3; // cuda 12.6: CU_MEM_LOCATION_TYPE_HOST_NUMA
+const HOST_NODE_HERE: u32 = 4; // cuda 12.6: CU_MEM_LOCATION_TYPE_HOST_NUMA_CURRENT
+/// A part of a device's memory; the device is the first byte of the id.
+const DEVICE_PART: u32 = 6; // cuda 13.5: CU_MEM_LOCATION_TYPE_DEVICE_LOCALITY_DOMAIN
+
 impl Properties {
+    pub(super) fn new(kind: u32, location: u32, id: i32) -> Self {
+        Self { kind, handle_types: 0, location, id }
+    }
+
     /// The space of such memory; `None` if it has no fixed location.
     pub(super) fn space(&self) -> Option<Space> {
-        const MANAGED: u32 = 2;
-        const DEVICE: u32 = 1;
-        // The host, one of its nodes, the current node.
-        const HOST: core::ops::RangeInclusive<u32> = 2..=4;
         match (self.kind, self.location) {
             (MANAGED, _) => Some(Space::MANAGED),
             (_, DEVICE) => u32::try_from(self.id).ok().map(spaces::of_device),
-            (_, location) if HOST.contains(&location) => Some(Space::PINNED),
+            (_, DEVICE_PART) => Some(spaces::of_device(u32::from(self.id.to_ne_bytes()[0]))),
+            (_, HOST | HOST_NODE | HOST_NODE_HERE) => Some(Space::PINNED),
             _ => None,
         }
     }
@@ -209,5 +227,6 @@ mod tests {
         assert_eq!(at(2, 1, 0), Some(Space::MANAGED));
         assert_eq!(at(1, 0, 0), None);
         assert_eq!(at(1, 1, -1), None);
+        assert_eq!(at(1, 6, 0x0203), Some(Space::device(3)), "locality domain 2 of device 3");
     }
 }

@@ -1,4 +1,4 @@
-//! What interception needs of CUPTI: five functions (and one that not every library has), and the records that it
+//! What interception needs of CUPTI: five functions (and two that not every library has), and the records that it
 //! hands to a callback. Nothing of cudarc's bindings, whose layouts follow the CUDA version of the build.
 
 #![expect(unsafe_code, reason = "functions of a C library that is found at run time, and what its callbacks point to")]
@@ -15,26 +15,26 @@ use crate::driver;
 pub(super) type Callback = unsafe extern "C" fn(*mut c_void, u32, u32, *const c_void);
 
 /// Calls of the driver API.
-pub(super) const DRIVER_API: u32 = 1;
+pub(super) const DRIVER_API: u32 = 1; // cuda: CUPTI_CB_DOMAIN_DRIVER_API
 /// Things that the driver makes and destroys.
-pub(super) const RESOURCE: u32 = 3;
+pub(super) const RESOURCE: u32 = 3; // cuda: CUPTI_CB_DOMAIN_RESOURCE
 /// Of [`RESOURCE`]: a context is about to be destroyed, for whatever reason.
-pub(super) const CONTEXT_DESTROY_STARTING: u32 = 2;
+pub(super) const CONTEXT_DESTROY_STARTING: u32 = 2; // cuda: CUPTI_CBID_RESOURCE_CONTEXT_DESTROY_STARTING
 /// Of [`RESOURCE`]: a stream was made, in whichever way.
-pub(super) const STREAM_CREATED: u32 = 3;
+pub(super) const STREAM_CREATED: u32 = 3; // cuda: CUPTI_CBID_RESOURCE_STREAM_CREATED
 /// Of [`RESOURCE`]: a stream is about to be destroyed.
-pub(super) const STREAM_DESTROY_STARTING: u32 = 4;
+pub(super) const STREAM_DESTROY_STARTING: u32 = 4; // cuda: CUPTI_CBID_RESOURCE_STREAM_DESTROY_STARTING
 
 /// `CUptiResult`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Status(pub(super) u32);
 
 impl Status {
-    pub(super) const INVALID_PARAMETER: Self = Self(1);
-    pub(super) const NOT_COMPATIBLE: Self = Self(14);
-    pub(super) const NOT_INITIALIZED: Self = Self(15);
-    pub(super) const MULTIPLE_SUBSCRIBERS: Self = Self(39);
-    pub(super) const UNKNOWN: Self = Self(999);
+    pub(super) const NOT_COMPATIBLE: Self = Self(14); // cuda: CUPTI_ERROR_NOT_COMPATIBLE
+    pub(super) const NOT_INITIALIZED: Self = Self(15); // cuda: CUPTI_ERROR_NOT_INITIALIZED
+    pub(super) const NOT_SUPPORTED: Self = Self(27); // cuda: CUPTI_ERROR_NOT_SUPPORTED
+    pub(super) const MULTIPLE_SUBSCRIBERS: Self = Self(39); // cuda: CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED
+    pub(super) const UNKNOWN: Self = Self(999); // cuda: CUPTI_ERROR_UNKNOWN
 
     fn done(self) -> Result<(), Self> {
         if self.0 == 0 { Ok(()) } else { Err(self) }
@@ -48,6 +48,9 @@ pub(super) struct Subscriber(usize);
 /// The functions of a CUPTI library, which stays loaded for as long as this lives.
 pub(super) struct Cupti {
     subscribe: unsafe extern "C" fn(*mut *mut c_void, Callback, *mut c_void) -> u32,
+    /// Since CUDA 13.0, with others beside it since 13.3.
+    subscribe_beside:
+        Option<unsafe extern "C" fn(*mut *mut c_void, Callback, *mut c_void, *mut SubscriberParams) -> u32>,
     unsubscribe: unsafe extern "C" fn(*mut c_void) -> u32,
     enable_callback: unsafe extern "C" fn(u32, *mut c_void, u32, u32) -> u32,
     get_version: unsafe extern "C" fn(*mut u32) -> u32,
@@ -71,6 +74,8 @@ impl Cupti {
         Ok(Self {
             // SAFETY: CUPTI's headers, 11.2 to 13, declare it so, and the library is kept with it.
             subscribe: unsafe { driver::function(&library, "cuptiSubscribe") }.map_err(lacks)?,
+            // SAFETY: as above, 13.0 to 13.5; what is not known of its parameters it tells by their size.
+            subscribe_beside: unsafe { driver::function(&library, "cuptiSubscribe_v2") }.ok(),
             // SAFETY: as above.
             unsubscribe: unsafe { driver::function(&library, "cuptiUnsubscribe") }.map_err(lacks)?,
             // SAFETY: as above.
@@ -91,8 +96,50 @@ impl Cupti {
         ptr::fn_addr_eq(self.subscribe, other.subscribe)
     }
 
-    /// Has `callback` called with this as its user data. One subscriber a process, before CUDA 13.3.
-    pub(super) fn subscribe(&'static self, callback: Callback) -> Result<Subscriber, Status> {
+    /// Has `callback` called with this as its user data: beside other tools if this CUPTI, the driver and they allow it (CUDA
+    /// 13.3 on), else as the one subscriber of the process.
+    ///
+    /// # Errors
+    ///
+    /// What CUPTI said; where another tool is subscribed, its name, if CUPTI tells it.
+    pub(super) fn subscribe(&'static self, callback: Callback) -> Result<Subscriber, (Status, String)> {
+        let beside = self.subscribe_beside(callback);
+        let named = match beside {
+            Some(Ok(subscriber)) => return Ok(subscriber),
+            Some(Err((_, named))) => named,
+            None => String::new(),
+        };
+        // Where sharing "cannot be fulfilled" the same error says so as where somebody else is subscribed (cupti_callbacks.h 13.5:862).
+        self.subscribe_alone(callback).map_err(|status| (status, named))
+    }
+
+    /// `None`: this CUPTI does not know of it.
+    fn subscribe_beside(&'static self, callback: Callback) -> Option<Result<Subscriber, (Status, String)>> {
+        let subscribe = self.subscribe_beside?;
+        let mut subscriber = ptr::null_mut();
+        let mut other = [0_u8; OLD_NAME];
+        let mut params = SubscriberParams {
+            size: size_of::<SubscriberParams>(),
+            name: c"memprof".as_ptr(),
+            other: other.as_mut_ptr().cast(),
+            other_size: other.len(),
+            allow_others: 1,
+            padding: [0; 7],
+        };
+        let user = ptr::from_ref(self).cast_mut().cast();
+        // SAFETY: as in `subscribe_alone`; parameters of the size that they say, with room for a name.
+        let status = unsafe { subscribe(&raw mut subscriber, callback, user, &raw mut params) };
+        let named =
+            CStr::from_bytes_until_nul(&other).map_or_else(|_| String::new(), |name| name.to_string_lossy().into());
+        Some(
+            Status(status)
+                .done()
+                .map(|()| Subscriber(subscriber.expose_provenance()))
+                .map_err(|status| (status, named)),
+        )
+    }
+
+    fn subscribe_alone(&'static self, callback: Callback) -> Result<Subscriber, Status> {
         let mut subscriber = ptr::null_mut();
         // SAFETY: room for one handle; a callback that lives as long as the program and does not unwind; its user
         // data lives as long.
@@ -144,6 +191,20 @@ impl Cupti {
     }
 }
 
+/// As many bytes has the name of a subscriber.
+const OLD_NAME: usize = 64; // cuda 13.0: CUPTI_OLD_SUBSCRIBER_NAME_MIN_LEN
+
+/// `CUpti_SubscriberParams`, as it is since CUDA 13.3.
+#[repr(C)]
+struct SubscriberParams {
+    size: usize,
+    name: *const c_char,
+    other: *mut c_char,
+    other_size: usize,
+    allow_others: u8,
+    padding: [u8; 7],
+}
+
 /// `CUpti_CallbackData`: a call of the driver, as CUPTI shows it before and after.
 #[repr(C)]
 pub(super) struct CallbackData {
@@ -169,14 +230,14 @@ pub(super) struct ResourceData {
 }
 
 /// The most words that the arguments of a call have, of those that are read.
-const WORDS: usize = 5;
+const WORDS: usize = 6;
 
 /// The arguments of a call, copied: one after the other as C lays them out in a struct.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arguments([u64; WORDS]);
 
 impl Arguments {
-    /// Copies the first `bytes` bytes of the arguments, five words at most; zeros follow.
+    /// Copies the first `bytes` bytes of the arguments, six words at most; zeros follow.
     ///
     /// # Safety
     /// * `arguments` is null or points to at least `bytes` bytes.

@@ -1,6 +1,7 @@
 //! How a program has it installed.
 
 use std::path::Path;
+use std::process;
 
 use memprof_core::__allocator::{blind, print_line};
 
@@ -14,6 +15,8 @@ use crate::error::Error;
 pub struct Intercepted {
     /// `false`: the environment installed it, for the life of the process.
     ends: bool,
+    /// Where it was installed: CUPTI, like the driver, is not to be called in a process that was forked from there.
+    process: u32,
 }
 
 /// Records every allocation and free that the CUDA driver performs for anyone in the process, until the guard is
@@ -54,17 +57,21 @@ pub struct Intercepted {
 /// is counted in `unknown_frees` once the driver has done it. An allocation that fails is counted in `failed`.
 ///
 /// Not counted, and therefore part of what a report calls unattributed: contexts, modules, printf and device heaps,
-/// local memory; memory that graphs allocate (nodes of `cuGraphAddMemAllocNode`; an allocation that is captured from
-/// a stream counts from its capture until it is freed); imported memory of another process or interface (pool pointers,
-/// shareable handles, mapped external memory); `cuMemHostRegister`, which allocates nothing. Blocks that were allocated
+/// local memory; memory that graphs allocate, by their nodes or where a stream is captured (on a stream that another one's event
+/// has drawn into a capture, it counts from then until it is freed); imported memory of another process or interface (pool
+/// pointers, shareable handles, mapped external memory; a shareable handle that is the creator's own holds its memory once
+/// more); multicast objects; `cuMemHostRegister`, which allocates nothing. Blocks that were allocated
 /// before interception began, by others than this crate's tracked types and resources, are unknown; blocks that others free
 /// after it ended stay in the books until the end, or until their address is allocated again (`missed_frees`), and opened
 /// memory until its context ends.
 ///
-/// A callback may not ask the driver what a device has in use. Snapshots do, `MEMPROF_INTERVAL` with them, and the
-/// guard when it is dropped: so drop it before the last context, or the report at exit says of the device what is
-/// attributed, and that the rest is not known. A context whose device neither a call nor CUPTI has named has the
-/// space `cuda:?`. An asynchronous block is of its stream's device, whichever context is current; but a stream that was
+/// A callback does not ask the driver what a device has in use. Snapshots do, `MEMPROF_INTERVAL` with them, the guard when it is
+/// dropped, and the process as it begins to end: where no context is left by then, the report at exit says of the device what
+/// is attributed, and that the rest is not known. Whatever is asked disturbs no stream's capture into a graph. What the process's end
+/// releases is not freed: what is live when the process begins to end is live in the report. In a process that was forked no
+/// driver is asked. A context whose device neither a call nor CUPTI has named has the
+/// space `cuda:?`. An asynchronous block is of its stream's device, whichever context is current, or where its pool is, which the
+/// driver is asked once if the pool was not seen to be made; but a stream that was
 /// made before interception began is taken for one of the current context, as it nearly always is.
 ///
 /// # Which CUPTI
@@ -90,7 +97,7 @@ pub struct Intercepted {
 /// the profiler of `PyTorch`, compute-sanitizer ..), a CUPTI that does not fit the driver or is too old, interception
 /// already active: which of these, and what to do.
 pub fn intercept() -> Result<Intercepted, Error> {
-    subscription::begin(library::places, false).map(|ends| Intercepted { ends })
+    subscription::begin(library::places, false).map(Intercepted::new)
 }
 
 /// [`intercept`], with the CUPTI library in this file, and no other.
@@ -100,7 +107,7 @@ pub fn intercept() -> Result<Intercepted, Error> {
 /// Those of [`intercept`]; the file cannot be loaded, or is no CUPTI library.
 pub fn intercept_with(library: impl AsRef<Path>) -> Result<Intercepted, Error> {
     let places = || vec![Place::File(library.as_ref().to_owned())];
-    subscription::begin(places, false).map(|ends| Intercepted { ends })
+    subscription::begin(places, false).map(Intercepted::new)
 }
 
 /// What `MEMPROF=1 MEMPROF_CUDA=intercept` asks for: interception for the life of the process. If it cannot be
@@ -112,9 +119,15 @@ pub(crate) fn install_from_environment() {
     }
 }
 
+impl Intercepted {
+    fn new(ends: bool) -> Self {
+        Self { ends, process: process::id() }
+    }
+}
+
 impl Drop for Intercepted {
     fn drop(&mut self) {
-        if self.ends {
+        if self.ends && self.process == process::id() {
             subscription::leave();
         }
     }

@@ -12,7 +12,18 @@ use crate::driver;
 
 /// The names that the loader is asked for, newest first.
 #[cfg(not(windows))]
-const NAMES: [&str; 4] = ["libcupti.so", "libcupti.so.13", "libcupti.so.12", "libcupti.so.11"];
+const NAMES: [&str; 9] = [
+    "libcupti.so",
+    "libcupti.so.13",
+    "libcupti.so.12",
+    // CUDA 11 names it by its minor version too.
+    "libcupti.so.11.8",
+    "libcupti.so.11.7",
+    "libcupti.so.11.6",
+    "libcupti.so.11.5",
+    "libcupti.so.11.4",
+    "libcupti.so.11.3",
+];
 #[cfg(windows)]
 const NAMES: [&str; 3] = ["cupti.dll", "cupti64_13.dll", "cupti64_12.dll"];
 
@@ -211,6 +222,14 @@ mod tests {
         let folders = wheels(|name| (name == "HOME").then(|| home.clone()), &folder.0.join("system"));
         let found: Vec<PathBuf> = folders.iter().flat_map(|folder| libraries_in(folder)).collect();
         assert_eq!(found, files.map(|file| folder.0.join(file)));
+    }
+
+    #[test]
+    #[cfg(not(windows))]
+    fn cuda_11_is_asked_for_by_its_minor_versions() {
+        let named = |name: &str| super::NAMES.contains(&name);
+        assert!(named("libcupti.so.11.8") && named("libcupti.so.11.3"));
+        assert!(!named("libcupti.so.11"), "no CUDA has it");
     }
 
     #[test]

@@ -8,12 +8,15 @@
 
 mod array;
 mod calls;
+mod captures;
 mod ffi;
 
 mod blocks;
 mod contexts;
 mod library;
 mod physical;
+
+mod location;
 
 mod pending;
 mod request;

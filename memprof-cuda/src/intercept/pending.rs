@@ -11,7 +11,7 @@ use dashmap::DashMap;
 use memprof_core::__allocator::{blind, unknown_free};
 use memprof_core::Space;
 
-use super::blocks::Freed;
+use super::blocks::{self, Freed, Key};
 use super::contexts;
 use super::physical::{self, Mapping};
 use crate::pools;
@@ -39,6 +39,11 @@ impl Free {
 #[derive(Debug)]
 pub(super) enum Undo {
     Free(Free),
+    /// Of an array, into which memory may be mapped.
+    Array {
+        array: u64,
+        free: Option<Free>,
+    },
     Physical {
         handle: u64,
         free: Option<Free>,
@@ -70,6 +75,15 @@ impl Undo {
     pub(super) fn settle(self, done: bool) {
         match self {
             Self::Free(free) => free.settle(done),
+            Self::Array { array, free } => {
+                if done {
+                    let ended = physical::array_gone(array).into_iter().map(Key::physical);
+                    drop(blocks::free_all(ended.collect::<Vec<_>>().into_iter()));
+                }
+                if let Some(free) = free {
+                    free.settle(done);
+                }
+            }
             Self::Physical { handle, free } => {
                 if !done {
                     physical::not_released(handle);

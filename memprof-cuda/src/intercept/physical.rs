@@ -19,7 +19,12 @@ struct Pieces {
     holds: HashMap<u64, Holds>,
     /// By first address: the bytes and the handle.
     mappings: BTreeMap<u64, (u64, u64)>,
+    /// Handles that are mapped into parts of sparse arrays.
+    tiles: HashMap<Tile, u64>,
 }
+
+/// A part of a sparse array: the array's handle, and the words of `CUarrayMapInfo` that say which part.
+pub(super) type Tile = (u64, [u64; 5]);
 
 static PIECES: LazyLock<Mutex<Pieces>> = LazyLock::new(Mutex::default);
 
@@ -31,6 +36,17 @@ fn pieces() -> MutexGuard<'static, Pieces> {
 pub(super) fn created(handle: u64) {
     let _blind = blind();
     pieces().holds.insert(handle, Holds { handles: 1, mappings: 0 });
+}
+
+/// A shareable handle was imported. Whether that gives the creator's handle once more is left open: "There is no guarantee that
+/// the contents of handle will be the same CUDA memory handle for the same given OS shareable handle, or the same underlying
+/// allocation" (`cuda.h` 13.5:13789). If it is one that is known, it holds the same memory once more. Whether it is.
+pub(super) fn imported(handle: u64) -> bool {
+    let _blind = blind();
+    let mut pieces = pieces();
+    let known = pieces.holds.contains_key(&handle);
+    pieces.holds.entry(handle).or_default().handles += 1;
+    known
 }
 
 /// One more handle was taken of the same memory.
@@ -82,14 +98,31 @@ pub(super) fn unmapping(address: u64, bytes: u64) -> (Vec<Mapping>, Vec<u64>) {
     let mut ended = Vec::new();
     for &(address, _, handle) in &gone {
         pieces.mappings.remove(&address);
-        if let Some(holds) = pieces.holds.get_mut(&handle) {
-            holds.mappings = holds.mappings.saturating_sub(1);
-        }
-        if pieces.ends(handle) {
-            ended.push(handle);
-        }
+        ended.extend(pieces.unmapped_once(handle));
     }
     (gone, ended)
+}
+
+/// The memory of a handle was mapped into a part of a sparse array, or, with 0, is mapped there no longer. Gives the handle whose
+/// memory that ends.
+pub(super) fn tile_mapped(tile: Tile, handle: u64) -> Option<u64> {
+    let _blind = blind();
+    let mut pieces = pieces();
+    let before = if handle == 0 {
+        pieces.tiles.remove(&tile)
+    } else {
+        pieces.holds.entry(handle).or_insert(Holds { handles: 1, mappings: 0 }).mappings += 1;
+        pieces.tiles.insert(tile, handle)
+    }?;
+    pieces.unmapped_once(before)
+}
+
+/// A sparse array is gone, and all that was mapped into it: the handles whose memory that ends.
+pub(super) fn array_gone(array: u64) -> Vec<u64> {
+    let _blind = blind();
+    let mut pieces = pieces();
+    let gone: Vec<u64> = pieces.tiles.extract_if(|tile, _| tile.0 == array).map(|(_, handle)| handle).collect();
+    gone.into_iter().filter_map(|handle| pieces.unmapped_once(handle)).collect()
 }
 
 /// They were not taken away; `ended` are the handles that would have ended.
@@ -103,6 +136,14 @@ pub(super) fn not_unmapped(gone: &[Mapping]) {
 }
 
 impl Pieces {
+    /// A mapping of this handle is gone. The handle, if that ends its memory.
+    fn unmapped_once(&mut self, handle: u64) -> Option<u64> {
+        if let Some(holds) = self.holds.get_mut(&handle) {
+            holds.mappings = holds.mappings.saturating_sub(1);
+        }
+        self.ends(handle).then_some(handle)
+    }
+
     /// Forgets a piece that nothing holds any more.
     fn ends(&mut self, handle: u64) -> bool {
         if self.holds.get(&handle) != Some(&Holds::default()) {
@@ -115,7 +156,9 @@ impl Pieces {
 
 #[cfg(test)]
 mod tests {
-    use super::{created, mapped, not_released, not_unmapped, releasing, retained, unmapping};
+    use super::{
+        array_gone, created, imported, mapped, not_released, not_unmapped, releasing, retained, tile_mapped, unmapping,
+    };
 
     #[test]
     fn memory_outlives_its_handle_while_it_is_mapped() {
@@ -143,6 +186,35 @@ mod tests {
         mapped(0x4000, 0x100, 0xA4);
         created(0xA4);
         assert!(releasing(0xA4));
+    }
+
+    #[test]
+    fn an_import_that_gives_the_creators_handle_holds_the_memory_once_more() {
+        created(0xA5);
+        assert!(imported(0xA5));
+        assert!(!releasing(0xA5));
+        assert!(releasing(0xA5));
+        assert!(!imported(0xA6), "a handle of its own");
+        assert!(imported(0xA6), "imported twice");
+        assert!(!releasing(0xA6));
+        assert!(releasing(0xA6));
+    }
+
+    #[test]
+    fn memory_outlives_its_handle_while_a_sparse_array_shows_it() {
+        let (array, tile, other) = (0xB0, [0; 5], [1, 0, 0, 0, 0]);
+        created(0xA7);
+        assert_eq!(tile_mapped((array, tile), 0xA7), None);
+        assert_eq!(tile_mapped((array, other), 0xA7), None);
+        assert!(!releasing(0xA7));
+        assert_eq!(tile_mapped((array, tile), 0), None);
+        assert_eq!(tile_mapped((array, tile), 0), None, "nothing is there");
+        assert_eq!(array_gone(array), [0xA7]);
+        created(0xA8);
+        created(0xA9);
+        assert_eq!(tile_mapped((array, tile), 0xA8), None);
+        assert!(!releasing(0xA8));
+        assert_eq!(tile_mapped((array, tile), 0xA9), Some(0xA8), "another takes its place");
     }
 
     #[test]

@@ -4,9 +4,10 @@
 
 use memprof_core::Space;
 
-use super::array::{Flat, Shape};
+use super::array::{Flat, FlatShort, Shape, ShapeShort};
 use super::blocks::Key;
 use super::calls::Call;
+use super::captures;
 use super::contexts::{self, Properties};
 use super::ffi::{Arguments, Cupti};
 
@@ -25,6 +26,12 @@ pub(super) struct Request {
     /// The context that it is freed with; 0 for none.
     pub(super) context: u64,
     pub(super) until: Until,
+    /// Bytes of the address that is given back: 8, or 4.
+    pub(super) address_bytes: usize,
+    /// Whether the call says itself where the memory is to be, so that it is an attempt also where no context is current.
+    pub(super) is_located: bool,
+    /// The pool that it comes from, if nobody has told where that is.
+    pub(super) unknown_pool: Option<u64>,
 }
 
 /// What it takes to free an allocation.
@@ -35,6 +42,8 @@ pub(super) enum Until {
     Unheld,
     /// It is closed as often as it was opened.
     Closed,
+    /// Never: it is a graph's, which takes it at each launch, at the same address.
+    Ever,
 }
 
 impl Request {
@@ -43,7 +52,25 @@ impl Request {
     }
 
     fn foreign(context: u64) -> Self {
-        Self { space: None, bytes: 0, place: 0, offset: 0, key: Key::address, context, until: Until::Freed }
+        Self {
+            space: None,
+            bytes: 0,
+            place: 0,
+            offset: 0,
+            key: Key::address,
+            context,
+            until: Until::Freed,
+            address_bytes: 8,
+            is_located: false,
+            unknown_pool: None,
+        }
+    }
+
+    /// "During stream capture, this function results in the creation of an allocation node. In this case, the allocation is owned by
+    /// the graph instead of the memory pool" (`cuda.h` 13.5, `cuMemAllocAsync`). "The allocation's address remains fixed across
+    /// instantiations and launches" (`cuGraphAddMemAllocNode`).
+    fn of_graph() -> Self {
+        Self { until: Until::Ever, ..Self::foreign(OF_NONE) }
     }
 }
 
@@ -51,8 +78,11 @@ impl Request {
 /// physical memory is the process's.
 const OF_NONE: u64 = 0;
 
-/// Where `CUDA_MEM_ALLOC_NODE_PARAMS` has the address of the node's memory.
-const NODE_ADDRESS: usize = 112;
+/// Where a node's description has the address of the node's memory.
+const NODE_ADDRESS: usize = 112; // cuda: offsetof(CUDA_MEM_ALLOC_NODE_PARAMS, dptr)
+/// Where a description of any node has it, and the kind of node that has one.
+const ANY_NODE_ADDRESS: usize = 128; // cuda 12.6: offsetof(CUgraphNodeParams, alloc.dptr)
+const ALLOCATES: u32 = 10; // cuda: CU_GRAPH_NODE_TYPE_MEM_ALLOC
 
 /// What a call asks for, if it allocates.
 ///
@@ -66,6 +96,13 @@ pub(super) unsafe fn of(call: Call, arguments: &Arguments, context: u64, cupti: 
     let array = |bytes: u64| Request { key: Key::array, ..of(here(), bytes) };
     Some(match call {
         Call::Device => of(here(), bytes),
+        Call::DeviceShort => Request { address_bytes: 4, ..of(here(), u64::from(arguments.half(2))) },
+        Call::PitchedShort => {
+            let bytes = u64::from(arguments.half(4)) * u64::from(arguments.half(5));
+            Request { address_bytes: 4, ..of(here(), bytes) }
+        }
+        Call::Async if captures::is_capturing(arguments.word(2)) => Request::of_graph(),
+        Call::FromPool if captures::is_capturing(arguments.word(3)) => Request::of_graph(),
         Call::Async => {
             let context = contexts::context_of_stream(arguments.word(2), context);
             Request::of(space_of(context), bytes, OF_NONE)
@@ -73,8 +110,14 @@ pub(super) unsafe fn of(call: Call, arguments: &Arguments, context: u64, cupti: 
         Call::Pitched => of(here(), arguments.word(2).saturating_mul(arguments.word(3))),
         Call::FromPool => {
             let context = contexts::context_of_stream(arguments.word(3), context);
-            let space = contexts::pool_space(arguments.word(2)).unwrap_or_else(|| space_of(context));
-            Request::of(space, bytes, OF_NONE)
+            let pool = arguments.word(2);
+            let known = contexts::pool_space(pool);
+            let unknown_pool = known.is_none().then_some(pool);
+            Request {
+                is_located: known.is_some(),
+                unknown_pool,
+                ..Request::of(known.unwrap_or_else(|| space_of(context)), bytes, OF_NONE)
+            }
         }
         Call::Managed => of(Space::MANAGED, bytes),
         Call::Pinned => of(Space::PINNED, bytes),
@@ -83,7 +126,23 @@ pub(super) unsafe fn of(call: Call, arguments: &Arguments, context: u64, cupti: 
         Call::ForeignArray => Request { key: Key::array, ..Request::foreign(context) },
         // Its bytes are in the numbers of the process that allocated them, and nothing here says how many they are.
         Call::OpenIpc => Request { until: Until::Closed, ..of(here(), 0) },
-        Call::GraphNode => Request { place: 4, offset: NODE_ADDRESS, ..Request::foreign(0) },
+        Call::GraphMemory => Request { place: 4, offset: NODE_ADDRESS, ..Request::of_graph() },
+        Call::GraphNode { place } => {
+            // SAFETY: this argument points to the description of a node, which begins with its kind.
+            let kind = unsafe { arguments.pointee::<u32>(place, 0) };
+            kind.filter(|kind| *kind == ALLOCATES)?;
+            Request { place, offset: ANY_NODE_ADDRESS, ..Request::of_graph() }
+        }
+        Call::ArrayShort => {
+            // SAFETY: the second argument points to this descriptor.
+            let flat = unsafe { arguments.pointee::<FlatShort>(1, 0) };
+            array(flat.map_or(0, |flat| Shape::from(flat).bytes()))
+        }
+        Call::Array3dShort => {
+            // SAFETY: the second argument points to this descriptor.
+            let shape = unsafe { arguments.pointee::<ShapeShort>(1, 0) };
+            array(shape.map_or(0, |shape| Shape::from(shape).bytes()))
+        }
         Call::Array => {
             // SAFETY: the second argument points to this descriptor.
             let flat = unsafe { arguments.pointee::<Flat>(1, 0) };
@@ -102,10 +161,10 @@ pub(super) unsafe fn of(call: Call, arguments: &Arguments, context: u64, cupti: 
         Call::CreatePhysical => {
             // SAFETY: the third argument points to these properties.
             let properties = unsafe { arguments.pointee::<Properties>(2, 0) };
-            let space = properties.and_then(|properties| properties.space()).unwrap_or_else(here);
-            physical(of(space, bytes))
+            let space = properties.and_then(|properties| properties.space());
+            physical(Request { is_located: space.is_some(), ..of(space.unwrap_or_else(here), bytes) })
         }
-        Call::ImportPhysical => physical(Request::foreign(context)),
+        Call::ImportPhysical | Call::CreateMulticast => physical(Request::foreign(context)),
         _ => return None,
     })
 }

@@ -6,9 +6,9 @@ use memprof_core::__allocator::{blind, print_line};
 
 use super::ffi::{self, Cupti, Status, Subscriber};
 use super::library::{self, Place};
-use super::{blocks, callback, calls, contexts, pending, survey};
+use super::{blocks, callback, calls, captures, contexts, location, pending, survey};
 use crate::error::{Error, Kind};
-use crate::{events, pools, reconcile};
+use crate::{driver, events, pools, reconcile, relaxed};
 
 /// What is installed in this process.
 enum State {
@@ -53,13 +53,15 @@ pub(super) fn begin(places: impl FnOnce() -> Vec<Place>, always: bool) -> Result
         }
     }
     let driver = survey::Driver::find()?;
-    let active = driver.active_primaries();
+    let active = relaxed::while_relaxed(|| driver.active_primaries());
     contexts::prepare();
+    captures::prepare();
+    location::prepare();
     blocks::prepare();
     pending::prepare();
     events::ends_with(end);
     let (cupti, subscriber) = subscribe(places())?;
-    driver.learn(&active);
+    relaxed::while_relaxed(|| driver.learn(&active));
     pools::set_watching(true);
     events::set_intercepted(true);
     reconcile::watch_all();
@@ -114,8 +116,8 @@ fn subscribe(places: Vec<Place>) -> Result<(&'static Cupti, Subscriber), Error> 
                         refusal
                     }
                 },
-                Err(Status::MULTIPLE_SUBSCRIBERS) => return Err(problem(taken(cupti))),
-                Err(status) => refused(cupti, status),
+                Err((Status::MULTIPLE_SUBSCRIBERS, named)) => return Err(problem(taken(cupti, &named))),
+                Err((status, _)) => refused(cupti, status),
             },
         };
         if !refusals.contains(&refusal) {
@@ -146,21 +148,28 @@ fn load(place: &Place) -> Option<Result<&'static Cupti, String>> {
     }))
 }
 
-/// Has all that is watched shown. A library that does not know a function that programs of its time call is too old.
+/// Has all that is watched shown. A function that this library does not show is left out: what it allocates is not counted, which
+/// one line on stderr says if the driver has that function. Refused is only a library that shows none.
 fn enable(cupti: &'static Cupti, subscriber: Subscriber) -> Result<(), String> {
-    for watched in &calls::WATCHED {
-        match cupti.enable(subscriber, ffi::DRIVER_API, watched.id) {
-            Ok(()) => {}
-            Err(Status::INVALID_PARAMETER) if watched.id > calls::LAST_REQUIRED => {}
-            Err(status) => {
-                return Err(format!(
-                    "{} does not show calls of {}: {}; use the CUPTI of CUDA 11.3 or later",
-                    named(cupti),
-                    watched.name,
-                    cupti.text(status)
-                ));
-            }
+    let mut left_out = Vec::new();
+    for watched in calls::WATCHED {
+        if let Err(status) = cupti.enable(subscriber, ffi::DRIVER_API, watched.id) {
+            left_out.push((watched.name, status));
         }
+    }
+    let shown = calls::WATCHED.len() - left_out.len();
+    if let (0, Some((name, status))) = (shown, left_out.first()) {
+        return Err(format!("{} shows no call of the driver, not even {name}: {}", named(cupti), cupti.text(*status)));
+    }
+    let missed: Vec<&str> =
+        left_out.iter().map(|(name, _)| *name).filter(|name| driver::require(&[*name]).is_ok()).collect();
+    if !missed.is_empty() {
+        print_line(&format!(
+            "memprof: {} does not show calls of {}: what they allocate and free is not counted; use the CUPTI of the \
+             driver's own version",
+            named(cupti),
+            missed.join(", ")
+        ));
     }
     // Without the first, a primary context's last release is known by counting; without the others, a stream is taken for
     // one of the current context.
@@ -175,18 +184,20 @@ fn named(cupti: &Cupti) -> String {
     format!("CUPTI from {} ({version})", cupti.place)
 }
 
-fn taken(cupti: &Cupti) -> String {
+fn taken(cupti: &Cupti, named: &str) -> String {
+    let named = if named.is_empty() { String::new() } else { format!(" ({named:?})") };
     format!(
-        "another tool is subscribed to CUPTI in this process: {}. Nsight Systems (nsys), Nsight Compute (ncu), cuda-gdb, \
+        "another tool is subscribed to CUPTI in this process{named}: {}. Nsight Systems (nsys), Nsight Compute (ncu), cuda-gdb, \
          compute-sanitizer and the profilers of PyTorch and TensorFlow do that; run without it, or record through \
-         memprof-cuda's tracked types instead. From CUDA 13.3 on, tools that allow it share CUPTI",
+         memprof-cuda's tracked types instead. From CUDA 13.3 on, with a driver of that version (r610), tools that allow it share \
+         CUPTI, and memprof does: use the CUPTI of 13.3 or later, and let the other tool allow it too",
         cupti.text(Status::MULTIPLE_SUBSCRIBERS)
     )
 }
 
 fn refused(cupti: &Cupti, status: Status) -> String {
     let advice = match status {
-        Status::NOT_INITIALIZED | Status::UNKNOWN | Status::NOT_COMPATIBLE => {
+        Status::NOT_INITIALIZED | Status::UNKNOWN | Status::NOT_COMPATIBLE | Status::NOT_SUPPORTED => {
             "the CUDA driver does not run or is older than this CUPTI: check it with `nvidia-smi`, and use the CUPTI of \
              the CUDA version that it shows, or an older one"
         }

@@ -13,6 +13,10 @@ pub(super) enum Silence {
     NoContext,
     /// The question came up within a call of the driver, where it may not be called.
     InItsCall,
+    /// The process ends: what it said last was asked as that began.
+    Ending,
+    /// The driver is that of the process which this one was forked from.
+    Forked,
     /// It gave this error.
     Said(sys::CUresult),
 }
@@ -23,6 +27,8 @@ impl fmt::Display for Silence {
             Self::Gone => f.write_str("the driver is gone"),
             Self::NoContext => f.write_str("no context is left on the device"),
             Self::InItsCall => f.write_str("the driver could not be asked within its own call"),
+            Self::Ending => f.write_str("asked as the process began to end"),
+            Self::Forked => f.write_str("the driver cannot be asked in a process that was forked"),
             Self::Said(code) => write!(f, "the driver said {code:?}"),
         }
     }

@@ -1,16 +1,18 @@
 //! The devices that snapshots report, and when their driver is asked.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use cudarc::driver::{CudaContext, result, sys};
+use cudarc::driver::{CudaContext, CudaStream, result, sys};
 use memprof_core::__allocator;
 use memprof_core::Device;
 
 use super::ask::ask;
 use super::due;
 use super::silence::Silence;
-use crate::{driver, events, spaces};
+use crate::ending::{self, Step};
+use crate::{driver, events, relaxed, spaces};
 
 /// So many ends on a device have the driver asked; after that, a program that makes and drops its streams all the time
 /// has it asked only when that is [due] anyway.
@@ -20,17 +22,21 @@ const ENDS: u64 = 1000;
 struct Watched {
     ordinal: usize,
     device: sys::CUdevice,
+    /// The process that the driver is of: a forked child may not call it.
+    process: u32,
     contexts: Vec<Weak<CudaContext>>,
     /// What the driver said last.
     known: Device,
+    /// Why it has said nothing since.
+    silence: Option<Silence>,
     /// Tracked streams that are alive.
     streams: u64,
     /// How often they were none again, or a context lost what held it last.
     ends: u64,
 }
 
-/// Whether devices are watched that no context of the program is known for.
-static ALL: AtomicBool = AtomicBool::new(false);
+/// The process in which devices are watched that no context of the program is known for; 0: in none.
+static ALL: AtomicU32 = AtomicU32::new(0);
 
 static WATCHED: Mutex<Vec<Watched>> = Mutex::new(Vec::new());
 
@@ -41,7 +47,16 @@ fn watched() -> MutexGuard<'static, Vec<Watched>> {
 impl Watched {
     fn new(ordinal: usize, device: sys::CUdevice) -> Self {
         let known = Device::of(spaces::of_device(u32::try_from(ordinal).unwrap_or(u32::MAX)).name().to_owned());
-        Self { ordinal, device, contexts: Vec::new(), known, streams: 0, ends: 0 }
+        Self {
+            ordinal,
+            device,
+            process: process::id(),
+            contexts: Vec::new(),
+            known,
+            silence: None,
+            streams: 0,
+            ends: 0,
+        }
     }
 }
 
@@ -61,6 +76,8 @@ pub(crate) fn watch(context: &Arc<CudaContext>) {
     }
     drop(all);
     if new {
+        ending::begins_with(process_ends);
+        ending::watch(Step::Context);
         __allocator::on_snapshot(devices);
         refresh(ordinal);
     }
@@ -68,22 +85,27 @@ pub(crate) fn watch(context: &Arc<CudaContext>) {
 
 /// Has snapshots report every device that is in use from now on, whoever uses it: interception knows of all.
 pub(crate) fn watch_all() {
-    ALL.store(true, Ordering::Relaxed);
+    ALL.store(process::id(), Ordering::Relaxed);
     __allocator::on_snapshot(devices);
+    ending::begins_with(process_ends);
+    ending::watch(Step::Interception);
 }
 
 /// Watches the devices that are there, if all are to be watched and the driver has started.
 fn find_all() {
-    if !ALL.load(Ordering::Relaxed) || events::is_in_callback() || driver::require(&[]).is_err() {
+    let asks = ALL.load(Ordering::Relaxed) == process::id() && !ending::has_begun();
+    if !asks || events::is_in_callback() || driver::require(&[]).is_err() {
         return;
     }
-    for index in 0..result::device::get_count().unwrap_or(0) {
-        let (Ok(ordinal), Ok(device)) = (usize::try_from(index), result::device::get(index)) else { continue };
-        let mut all = watched();
-        if !all.iter().any(|known| known.ordinal == ordinal) {
-            all.push(Watched::new(ordinal, device));
+    relaxed::while_relaxed(|| {
+        for index in 0..result::device::get_count().unwrap_or(0) {
+            let (Ok(ordinal), Ok(device)) = (usize::try_from(index), result::device::get(index)) else { continue };
+            let mut all = watched();
+            if !all.iter().any(|known| known.ordinal == ordinal) {
+                all.push(Watched::new(ordinal, device));
+            }
         }
-    }
+    });
 }
 
 /// A tracked stream, for as long as it is alive: the last one of a device to end has the driver asked.
@@ -124,22 +146,32 @@ impl Drop for Watch {
     }
 }
 
-/// Something tracked was allocated in this context, and recorded: the driver is asked, if that is due. Costs the
-/// reading of a coarse clock otherwise.
-pub(crate) fn allocated(context: &CudaContext) {
-    if memprof_core::is_enabled() && due::is_due(context.ordinal()) {
+/// Something tracked was allocated in this context, and recorded: the driver is asked, if that is due and this stream, whose
+/// memory it is, is not captured just then. Costs the reading of a coarse clock otherwise.
+pub(crate) fn allocated(context: &CudaContext, stream: Option<&CudaStream>) {
+    if !memprof_core::is_enabled() || !due::is_due(context.ordinal()) {
+        return;
+    }
+    ending::watch(Step::Memory);
+    if stream.is_none_or(|stream| !is_capturing(stream)) {
         let _blind = __allocator::blind();
         refresh(context.ordinal());
     }
 }
 
+/// Whether the stream is captured into a graph. One that cannot be asked is taken for captured.
+fn is_capturing(stream: &CudaStream) -> bool {
+    const NOT: sys::CUstreamCaptureStatus = sys::CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE;
+    driver::require(&["cuStreamIsCapturing"]).is_ok() && stream.capture_status().ok() != Some(NOT)
+}
+
 /// Something tracked in this context was freed, or ends: the driver is asked if that is due, or if nothing but the
 /// caller holds the context any more.
-pub(crate) fn freed(context: &CudaContext, is_last: bool) {
+pub(crate) fn freed(context: &CudaContext, stream: Option<&CudaStream>, is_last: bool) {
     if is_last {
         ends(context.ordinal());
     } else {
-        allocated(context);
+        allocated(context, stream);
     }
 }
 
@@ -163,6 +195,11 @@ pub(crate) fn interception_ends() {
     }
 }
 
+/// The process begins to end, and the driver with it: it is asked a last time.
+fn process_ends() {
+    interception_ends();
+}
+
 /// Every watched device: the probe of snapshots.
 fn devices() -> Vec<Device> {
     find_all();
@@ -177,23 +214,40 @@ fn refresh(ordinal: usize) -> Option<Device> {
         let known = watched().iter().find(|known| known.ordinal == ordinal)?.known.clone();
         return Some(last_known(known, Silence::InItsCall));
     }
-    let (device, contexts, space) = watched().iter().find(|known| known.ordinal == ordinal).map(|known| {
+    let (device, contexts, space) = {
+        let all = watched();
+        let known = all.iter().find(|known| known.ordinal == ordinal)?;
+        if let Some(silence) = unaskable(known) {
+            return Some(last_known(known.known.clone(), silence));
+        }
         let contexts: Vec<_> = known.contexts.iter().filter_map(Weak::upgrade).collect();
         (known.device, contexts, known.known.space.clone())
-    })?;
+    };
     due::asked(ordinal);
-    let said = ask(space, device, contexts.first());
+    let said = relaxed::while_relaxed(|| ask(space, device, contexts.first()));
     // Perhaps the last holders of these contexts: they end with no lock held.
     drop(contexts);
     let mut all = watched();
     let entry = all.iter_mut().find(|known| known.ordinal == ordinal)?;
     match said {
         Ok(said) => {
-            entry.known = said;
+            (entry.known, entry.silence) = (said, None);
             Some(entry.known.clone())
         }
-        Err(silence) => Some(last_known(entry.known.clone(), silence)),
+        Err(silence) => {
+            entry.silence = Some(silence);
+            Some(last_known(entry.known.clone(), silence))
+        }
     }
+}
+
+/// Why the driver may not be called at all.
+fn unaskable(known: &Watched) -> Option<Silence> {
+    if known.process != process::id() {
+        return Some(Silence::Forked);
+    }
+    // Asked as that began, it may have said nothing for another reason.
+    ending::has_begun().then_some(known.silence.unwrap_or(Silence::Ending))
 }
 
 fn last_known(mut known: Device, silence: Silence) -> Device {

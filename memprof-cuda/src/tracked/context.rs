@@ -121,7 +121,7 @@ impl TrackedContext {
 
 impl Drop for TrackedContext {
     fn drop(&mut self) {
-        reconcile::freed(&self.context, Arc::strong_count(&self.context) == 1);
+        reconcile::freed(&self.context, None, Arc::strong_count(&self.context) == 1);
     }
 }
 

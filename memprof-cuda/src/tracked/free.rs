@@ -11,7 +11,7 @@ use cudarc::driver::{CudaContext, CudaSlice, CudaStream, DriverError, result, sy
 use memprof_core::__allocator::{self, Released};
 use memprof_core::Space;
 
-use crate::{driver, events, pools, reconcile};
+use crate::{driver, events, pools, reconcile, relaxed};
 
 /// Frees a slice as dropping it would. `null`: the free of a block of no bytes that goes with it, already recorded.
 ///
@@ -35,7 +35,7 @@ pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space, null: Option<Rele
         settle(context, (space, address), released, freed.err(), is_a_pools);
         context.record_err(freed);
     });
-    reconcile::freed(context, Arc::strong_count(&stream) == 1 && Arc::strong_count(context) == 1);
+    reconcile::freed(context, Some(&stream), Arc::strong_count(&stream) == 1 && Arc::strong_count(context) == 1);
 }
 
 /// Frees memory that was allocated on this stream just now, and that nothing has used.
@@ -71,7 +71,7 @@ pub(super) fn drop_watched(context: &Arc<CudaContext>, space: Space, address: u6
             context.record_err(Err::<(), _>(error));
         }
     });
-    reconcile::freed(context, Arc::strong_count(context) == 1);
+    reconcile::freed(context, None, Arc::strong_count(context) == 1);
 }
 
 /// Records the free of a block. A null pointer is none: the driver gave no memory.
@@ -83,7 +83,7 @@ pub(super) fn released(space: Space, address: u64) -> Option<Released> {
 /// Interception, which cannot ask, has taken back whatever was refused.
 ///
 /// Memory of a pool (`is_a_pools`) outlives its context: "These memory allocations are not associated with any CUDA context and
-/// need to be destroyed explicitly" (`cuda.h` 13.5:6762, cuCtxDestroy). It goes with the driver alone.
+/// need to be destroyed explicitly" (`cuda.h` 13.5:6762, `cuCtxDestroy`). It goes with the driver alone.
 fn settle(
     context: &CudaContext,
     block: (Space, u64),
@@ -106,7 +106,7 @@ fn settle(
 fn is_alive(context: &CudaContext) -> bool {
     // What waits there would be said in place of an answer; the refusal follows it anyway.
     let _ = context.check_err();
-    let asked = context.bind_to_thread().and_then(|()| result::mem_get_info());
+    let asked = relaxed::while_relaxed(|| context.bind_to_thread().and_then(|()| result::mem_get_info()));
     !asked.is_err_and(|error| is_gone(error) || error.0 == CUresult::CUDA_ERROR_INVALID_CONTEXT)
 }
 

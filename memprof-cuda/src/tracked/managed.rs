@@ -44,7 +44,7 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
         0 => {}
         address => events::allocated(Space::MANAGED, address, bytes),
     }
-    reconcile::allocated(context);
+    reconcile::allocated(context, None);
     Ok(TrackedUnifiedSlice { slice: ManuallyDrop::new(slice) })
 }
 

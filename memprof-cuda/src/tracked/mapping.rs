@@ -84,7 +84,7 @@ impl<T: DeviceRepr> TrackedMapping<T> {
             })
         })?;
         events::allocated(space, physical.key(), rounded as u64);
-        reconcile::allocated(stream.context());
+        reconcile::allocated(stream.context(), Some(stream));
         Ok(Self { slice: ManuallyDrop::new(slice), physical, space })
     }
 }
@@ -131,7 +131,7 @@ impl<T> Drop for TrackedMapping<T> {
             }
             context.record_err(freed);
         });
-        reconcile::freed(context, Arc::strong_count(&stream) == 1 && Arc::strong_count(context) == 1);
+        reconcile::freed(context, Some(&stream), Arc::strong_count(&stream) == 1 && Arc::strong_count(context) == 1);
     }
 }
 

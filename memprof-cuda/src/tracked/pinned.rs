@@ -1,11 +1,12 @@
 //! Pinned host memory that memprof knows.
 
-#![expect(unsafe_code, reason = "cudarc's host slices")]
+#![expect(unsafe_code, reason = "the driver's memory, and cudarc's host slices")]
 
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
-use cudarc::driver::{CudaStream, DeviceRepr, DriverError, HostSlice as _, PinnedHostSlice, ValidAsZeroBits};
+use cudarc::driver::sys::CUresult;
+use cudarc::driver::{CudaStream, DeviceRepr, DriverError, HostSlice as _, PinnedHostSlice, ValidAsZeroBits, result};
 use memprof_core::Space;
 
 use super::allocate::{allocate, bind, bytes_of};
@@ -36,6 +37,9 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
     bind(context, Space::PINNED)?;
     let _call = events::WrapperCall::begin();
     let slice = allocate(Space::PINNED, bytes, context, || {
+        if bytes == 0 {
+            has_an_address(flags)?;
+        }
         // SAFETY: the caller sets the memory.
         unsafe { context.alloc_pinned_with_flags::<T>(len, flags) }
     })?;
@@ -44,8 +48,20 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
     let address = elements.as_ptr().addr() as u64;
     let _ = ManuallyDrop::new(not_a_use);
     events::allocated(Space::PINNED, address, bytes);
-    reconcile::allocated(context);
+    reconcile::allocated(context, Some(stream));
     Ok(TrackedPinnedSlice { slice: ManuallyDrop::new(slice), address })
+}
+
+/// That the driver gives an address for no bytes: cudarc panics at the null pointer, which the driver's documentation leaves open.
+/// Where it gives none, that is refused as an invalid number of bytes, as other drivers do.
+fn has_an_address(flags: u32) -> Result<(), DriverError> {
+    // SAFETY: freed below, and used by nobody.
+    let address = unsafe { result::malloc_host(0, flags) }?;
+    if address.is_null() {
+        return Err(DriverError(CUresult::CUDA_ERROR_INVALID_VALUE));
+    }
+    // SAFETY: allocated above.
+    unsafe { result::free_host(address) }
 }
 
 impl<T> TrackedPinnedSlice<T> {

@@ -53,7 +53,7 @@ impl<T> TrackedSlice<T> {
                 0
             }
         };
-        reconcile::allocated(slice.context());
+        reconcile::allocated(slice.context(), Some(slice.stream()));
         Self::known(slice, space, null)
     }
 

@@ -162,6 +162,34 @@ pub(crate) fn pool(device: i32) -> Result<sys::CUmemoryPool, DriverError> {
     given(|place| unsafe { sys::cuMemPoolCreate(place, properties.as_ptr()) })
 }
 
+/// The default pool of host memory, or of managed memory, as CUDA 13 has it.
+pub(crate) fn default_pool(is_managed: bool) -> Result<sys::CUmemoryPool, DriverError> {
+    let mut location = MaybeUninit::<sys::CUmemLocation>::zeroed();
+    // SAFETY: the kind of the location is its first word: the host.
+    unsafe { location.as_mut_ptr().cast::<u32>().write(2) };
+    let kind = if is_managed {
+        sys::CUmemAllocationType::CU_MEM_ALLOCATION_TYPE_MANAGED
+    } else {
+        sys::CUmemAllocationType::CU_MEM_ALLOCATION_TYPE_PINNED
+    };
+    // SAFETY: a place for the result, and a location.
+    given(|place| unsafe { sys::cuMemGetDefaultMemPool(place, location.as_mut_ptr(), kind) })
+}
+
+/// Exports physical memory as a file descriptor.
+pub(crate) fn export_physical(handle: u64) -> Result<i32, DriverError> {
+    let kind = sys::CUmemAllocationHandleType::CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+    // SAFETY: a place for a file descriptor.
+    given(|place: *mut i32| unsafe { sys::cuMemExportToShareableHandle(place.cast(), handle, kind, 0) })
+}
+
+pub(crate) fn import_physical(descriptor: i32) -> Result<u64, DriverError> {
+    let kind = sys::CUmemAllocationHandleType::CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+    let descriptor = std::ptr::without_provenance_mut(descriptor.unsigned_abs() as usize);
+    // SAFETY: a place for the result; the descriptor is passed in the pointer's place.
+    given(|place| unsafe { sys::cuMemImportFromShareableHandle(place, descriptor, kind) })
+}
+
 pub(crate) fn allocate_from(pool: sys::CUmemoryPool, bytes: usize, stream: sys::CUstream) -> Result<u64, DriverError> {
     // SAFETY: a place for the result; handles that the driver gave.
     given(|place| unsafe { sys::cuMemAllocFromPoolAsync(place, bytes, pool, stream) })
@@ -180,6 +208,20 @@ pub(crate) fn physical(device: i32, bytes: usize) -> Result<u64, DriverError> {
     }
     // SAFETY: a place for the result, and properties.
     given(|place| unsafe { sys::cuMemCreate(place, bytes, properties.as_ptr(), 0) })
+}
+
+/// Physical memory that may be exported as a file descriptor.
+pub(crate) fn exportable(device: i32, bytes: usize) -> Result<u64, DriverError> {
+    let mut properties = MaybeUninit::<sys::CUmemAllocationProp>::zeroed();
+    // SAFETY: kind, handle types (file descriptors) and location are the first four words of the properties.
+    unsafe { properties.as_mut_ptr().cast::<[u32; 4]>().write([1, 1, 1, device.cast_unsigned()]) };
+    // SAFETY: a place for the result, and properties.
+    given(|place| unsafe { sys::cuMemCreate(place, bytes, properties.as_ptr(), 0) })
+}
+
+pub(crate) fn device_count() -> Result<i32, DriverError> {
+    // SAFETY: a place for the result.
+    given(|place| unsafe { sys::cuDeviceGetCount(place) })
 }
 
 pub(crate) fn release_physical(handle: u64) -> Result<(), DriverError> {
@@ -242,13 +284,46 @@ pub(crate) struct Subscribed {
     subscriber: *mut c_void,
 }
 
-type Callback = unsafe extern "C" fn(*mut c_void, u32, u32, *const c_void);
+pub(crate) type CuptiCallback = unsafe extern "C" fn(*mut c_void, u32, u32, *const c_void);
 
-unsafe extern "C" fn deaf(_user: *mut c_void, _domain: u32, _id: u32, _data: *const c_void) {}
+pub(crate) unsafe extern "C" fn deaf(_user: *mut c_void, _domain: u32, _id: u32, _data: *const c_void) {}
 
-type Subscribe = unsafe extern "C" fn(*mut *mut c_void, Callback, *mut c_void) -> u32;
+/// `CUpti_SubscriberParams`, with which others are allowed.
+#[repr(C)]
+struct Sharing {
+    size: usize,
+    name: *const std::ffi::c_char,
+    other: *mut std::ffi::c_char,
+    other_size: usize,
+    allow_others: u8,
+    padding: [u8; 7],
+}
+
+type SubscribeBeside = unsafe extern "C" fn(*mut *mut c_void, CuptiCallback, *mut c_void, *mut Sharing) -> u32;
+
+type Subscribe = unsafe extern "C" fn(*mut *mut c_void, CuptiCallback, *mut c_void) -> u32;
 
 impl Subscribed {
+    /// One that allows others beside it.
+    pub(crate) fn sharing(sim: Sim) -> Tried<Self> {
+        // SAFETY: it is loaded already.
+        let library = unsafe { libloading::Library::new(sim.path()) }?;
+        let mut subscriber = std::ptr::null_mut();
+        let mut sharing = Sharing {
+            size: size_of::<Sharing>(),
+            name: c"Nsight".as_ptr(),
+            other: std::ptr::null_mut(),
+            other_size: 0,
+            allow_others: 1,
+            padding: [0; 7],
+        };
+        // SAFETY: the function has this type.
+        let subscribe = unsafe { library.get::<SubscribeBeside>(b"cuptiSubscribe_v2\0") }?;
+        // SAFETY: a place for the handle; the callback does nothing; parameters of their size.
+        let status = unsafe { subscribe(&raw mut subscriber, deaf, std::ptr::null_mut(), &raw mut sharing) };
+        if status == 0 { Ok(Self { library, subscriber }) } else { Err(format!("cuptiSubscribe_v2: {status}").into()) }
+    }
+
     pub(crate) fn to(sim: Sim) -> Tried<Self> {
         // SAFETY: it is loaded already.
         let library = unsafe { libloading::Library::new(sim.path()) }?;

@@ -4,6 +4,7 @@
 
 use cudarc::driver::{CudaContext, result, sys};
 use memprof_core::Space;
+use memprof_cuda::TrackedExt as _;
 
 use crate::ground::calls::{self, live, totals};
 use crate::ground::{Gpu, MIB, Outcome, device, reconciled, saw};
@@ -61,6 +62,123 @@ fn a_pools_block_outlives_the_context_that_is_destroyed() -> Outcome {
 }
 
 #[test]
+fn a_pools_block_outlives_a_reset_and_a_last_release() -> Outcome {
+    let gpu = Gpu::take()?;
+    let _guard = memprof_cuda::intercept()?;
+    if !gpu.context.has_async_alloc() {
+        crate::ground::skipped("this device has no memory pools");
+        return Ok(());
+    }
+    let stream = gpu.context.default_stream();
+    // SAFETY: nobody uses the memory.
+    let address = unsafe { result::malloc_async(stream.cu_stream(), 64 * MIB) }?;
+    gpu.context.synchronize()?;
+    drop(stream);
+    calls::reset_primary(0)?;
+    let after_reset = live(device());
+    let device_handle = gpu.context.cu_device();
+    // SAFETY: the device of the context; retained so that it is active again.
+    let again = unsafe { result::primary_ctx::retain(device_handle) }?;
+    // SAFETY: retained just now.
+    unsafe { result::ctx::set_current(again) }?;
+    let freed = calls::free_async(address, std::ptr::null_mut());
+    // SAFETY: retained above.
+    unsafe { result::primary_ctx::release(device_handle) }?;
+    saw(format!("{after_reset:?} live after the reset; a free of it then: {freed:?}; {:?} live", live(device())));
+    assert_eq!((after_reset, freed.is_ok(), live(device())), ((67_108_864, 1), true, (0, 0)));
+    Ok(())
+}
+
+#[test]
+fn an_import_of_ones_own_export_is_released_as_often_as_it_is_held() -> Outcome {
+    let _gpu = Gpu::take()?;
+    let _guard = memprof_cuda::intercept()?;
+    let created = calls::exportable(0, calls::GRANULARITY)?;
+    let imported = calls::import_physical(calls::export_physical(created)?)?;
+    let held = live(device());
+    calls::release_physical(imported)?;
+    let then = live(device());
+    calls::release_physical(created)?;
+    saw(format!("created {created:#x}, imported {imported:#x}; live {held:?}, {then:?}, {:?}", live(device())));
+    assert_eq!((held, then, live(device())), ((2 << 20, 1), (2 << 20, 1), (0, 0)));
+    assert_eq!(totals(device()).unknown_frees, 0);
+    Ok(())
+}
+
+#[test]
+fn pools_from_before_say_where_their_memory_is() -> Outcome {
+    let gpu = Gpu::take()?;
+    let stream = gpu.context.new_stream()?;
+    let mut seen = Vec::new();
+    for (is_managed, space) in [(false, Space::PINNED), (true, Space::MANAGED)] {
+        // A driver before CUDA 13 has no such function.
+        if cudarc_has_no("cuMemGetDefaultMemPool") {
+            seen.push(format!("{space}: no default pool"));
+            continue;
+        }
+        let pool = match calls::default_pool(is_managed) {
+            Ok(pool) => pool,
+            Err(error) => {
+                seen.push(format!("{space}: no default pool ({error:?})"));
+                continue;
+            }
+        };
+        let _guard = memprof_cuda::intercept()?;
+        let address = calls::allocate_from(pool, 4096, stream.cu_stream())?;
+        assert_eq!(live(space), (4096, 1));
+        calls::free_async(address, stream.cu_stream())?;
+        seen.push(format!("{space}: 4096 bytes"));
+    }
+    if calls::device_count()? > 1 {
+        let other = CudaContext::new(1)?;
+        let pool = calls::pool(1)?;
+        gpu.context.bind_to_thread()?;
+        let _guard = memprof_cuda::intercept()?;
+        let address = calls::allocate_from(pool, 4096, stream.cu_stream())?;
+        assert_eq!(live(Space::device(1)), (4096, 1));
+        calls::free_async(address, stream.cu_stream())?;
+        seen.push("cuda:1 from a stream of cuda:0: 4096 bytes".to_owned());
+        drop(other);
+    } else {
+        seen.push("no second device".to_owned());
+    }
+    saw(seen.join("; "));
+    Ok(())
+}
+
+/// Whether the driver lacks a function, at which cudarc panics.
+fn cudarc_has_no(function: &str) -> bool {
+    let library = ["libcuda.so.1", "libcuda.so"].into_iter().find_map(|name| {
+        // SAFETY: the driver is loaded already.
+        unsafe { libloading::Library::new(name) }.ok()
+    });
+    // SAFETY: the symbol is only looked up.
+    library.is_some_and(|library| unsafe { library.get::<*const ()>(function.as_bytes()) }.is_err())
+}
+
+#[test]
+fn frees_after_an_illegal_address_are_refused_and_change_no_books() -> Outcome {
+    const BAD: &str = ".version 6.0\n.target sm_50\n.address_size 64\n.visible .entry bad()\n{\n.reg .u64 %a;\n\
+                       mov.u64 %a, 8;\nst.global.u64 [%a], %a;\nret;\n}\n";
+    let gpu = Gpu::take()?;
+    if !gpu.is_real() {
+        return Ok(());
+    }
+    let _guard = memprof_cuda::intercept()?;
+    let (plain, pinned) = (calls::allocate(1000)?, calls::pinned(2000)?);
+    let kernel = gpu.context.load_module(BAD.into())?.load_function("bad")?;
+    let stream = gpu.context.default_stream();
+    // SAFETY: that it faults is the check; nothing else is on this device.
+    let launched = unsafe { stream.launch_builder(&kernel).launch(cudarc::driver::LaunchConfig::for_num_elems(1)) };
+    let said = launched.map(drop).and_then(|()| stream.synchronize());
+    let freed = (calls::free(plain), calls::free_pinned(pinned));
+    saw(format!("the kernel: {said:?}; then {freed:?}; live {:?}, {:?}", live(device()), live(Space::PINNED)));
+    let expected = (i64::from(freed.0.is_err()), i64::from(freed.1.is_err()));
+    assert_eq!((live(device()).1, live(Space::PINNED).1), expected, "the books are not what the driver said");
+    Ok(())
+}
+
+#[test]
 fn double_frees_are_refused_and_change_no_books() -> Outcome {
     let gpu = Gpu::take()?;
     let _guard = memprof_cuda::intercept()?;
@@ -88,15 +206,20 @@ fn double_frees_are_refused_and_change_no_books() -> Outcome {
 }
 
 #[test]
-fn no_pinned_bytes_are_refused_or_have_an_address() -> Outcome {
-    let _gpu = Gpu::take()?;
+fn no_pinned_bytes_are_refused_or_an_address_or_null() -> Outcome {
+    let gpu = Gpu::take()?;
     // SAFETY: nobody uses it.
     let pinned = unsafe { result::malloc_host(0, 0) };
     saw(format!("cuMemHostAlloc of 0 bytes: {pinned:?}"));
-    if let Ok(address) = pinned {
+    if let Ok(address) = pinned.as_ref().copied()
+        && !address.is_null()
+    {
         calls::free_pinned(address)?;
-        assert!(!address.is_null());
     }
+    // cudarc panics at the null pointer; the tracked stream says so instead.
+    // SAFETY: nobody uses it.
+    let tracked = unsafe { gpu.context.default_stream().tracked().pinned::<u8>(0) };
+    assert_eq!(tracked.is_ok(), pinned.is_ok_and(|address| !address.is_null()));
     Ok(())
 }
 

@@ -151,3 +151,68 @@ fn a_context_that_existed_before_is_charged_to_its_device() -> Outcome {
     saw("1234 bytes in cuda:0");
     Ok(())
 }
+
+#[test]
+fn interception_goes_on_and_off_under_eight_threads() -> Outcome {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use memprof_cuda::TrackedExt as _;
+
+    let gpu = Gpu::take()?;
+    let (is_over, context) = (AtomicBool::new(false), &gpu.context);
+    let rounds = thread::scope(|threads| -> Result<u32, Box<dyn std::error::Error>> {
+        for _ in 0..8 {
+            threads.spawn(|| -> Result<(), cudarc::driver::DriverError> {
+                let stream = context.new_stream()?.tracked();
+                while !is_over.load(Ordering::Relaxed) {
+                    drop(stream.alloc_zeros::<u8>(1000)?);
+                }
+                Ok(())
+            });
+        }
+        let outcome = (0..50).try_for_each(|_| memprof_cuda::intercept().map(drop));
+        is_over.store(true, Ordering::Relaxed);
+        outcome?;
+        Ok(50)
+    })?;
+    gpu.context.synchronize()?;
+    let totals = calls::totals(device());
+    saw(format!("{rounds} times on and off; {} blocks counted, {:?} live", totals.blocks_total, live(device())));
+    // Each was counted once, by whoever it was, and is gone.
+    assert_eq!((live(device()), totals.unknown_frees, totals.missed_frees), ((0, 0), 0, 0));
+    Ok(())
+}
+
+#[test]
+fn pools_come_and_go_under_snapshots() -> Outcome {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let gpu = Gpu::take()?;
+    if !gpu.context.has_async_alloc() {
+        crate::ground::skipped("this device has no memory pools");
+        return Ok(());
+    }
+    let _guard = memprof_cuda::intercept()?;
+    let is_over = AtomicBool::new(false);
+    let snapshots = thread::scope(|threads| -> Result<u64, Box<dyn std::error::Error>> {
+        let counting = threads.spawn(|| {
+            let mut count = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                memprof_core::snapshot();
+                count += 1;
+            }
+            count
+        });
+        let outcome = (0..200).try_for_each(|_| {
+            let pool = calls::pool(0)?;
+            // SAFETY: made just now, and empty.
+            unsafe { sys::cuMemPoolDestroy(pool) }.result()
+        });
+        is_over.store(true, Ordering::Relaxed);
+        let count = counting.join().map_err(|_| "a snapshot panicked")?;
+        outcome?;
+        Ok(count)
+    })?;
+    saw(format!("200 pools made and destroyed, {snapshots} snapshots meanwhile"));
+    Ok(())
+}

@@ -5,8 +5,13 @@
 //! goes, so that the checks themselves are checked. Where there is only the simulator each says so: *skipped: no GPU*.
 //! `scripts/gpu-check` runs each in a process of its own.
 
-mod beliefs;
-mod driver_calls;
 mod ground;
+
+mod beliefs;
+mod captures;
+mod cost;
+mod driver_calls;
+mod ends;
 mod libraries;
 mod memory;
+mod sharing;

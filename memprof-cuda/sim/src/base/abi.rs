@@ -9,21 +9,26 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_ushort, c_void};
 pub(crate) struct Code(pub(crate) u32);
 
 impl Code {
-    pub(crate) const SUCCESS: Self = Self(0);
-    pub(crate) const INVALID_VALUE: Self = Self(1);
-    pub(crate) const OUT_OF_MEMORY: Self = Self(2);
-    pub(crate) const NOT_INITIALIZED: Self = Self(3);
-    pub(crate) const INVALID_DEVICE: Self = Self(101);
-    pub(crate) const INVALID_CONTEXT: Self = Self(201);
-    pub(crate) const UNSUPPORTED_LIMIT: Self = Self(215);
-    pub(crate) const PEER_ACCESS_UNSUPPORTED: Self = Self(217);
-    pub(crate) const INVALID_HANDLE: Self = Self(400);
-    pub(crate) const NOT_FOUND: Self = Self(500);
-    pub(crate) const CONTEXT_IS_DESTROYED: Self = Self(709);
-    pub(crate) const HOST_MEMORY_ALREADY_REGISTERED: Self = Self(712);
-    pub(crate) const HOST_MEMORY_NOT_REGISTERED: Self = Self(713);
-    pub(crate) const NOT_SUPPORTED: Self = Self(801);
-    pub(crate) const UNKNOWN: Self = Self(999);
+    pub(crate) const SUCCESS: Self = Self(0); // cuda: CUDA_SUCCESS
+    pub(crate) const INVALID_VALUE: Self = Self(1); // cuda: CUDA_ERROR_INVALID_VALUE
+    pub(crate) const OUT_OF_MEMORY: Self = Self(2); // cuda: CUDA_ERROR_OUT_OF_MEMORY
+    pub(crate) const NOT_INITIALIZED: Self = Self(3); // cuda: CUDA_ERROR_NOT_INITIALIZED
+    pub(crate) const DEINITIALIZED: Self = Self(4); // cuda: CUDA_ERROR_DEINITIALIZED
+    pub(crate) const INVALID_DEVICE: Self = Self(101); // cuda: CUDA_ERROR_INVALID_DEVICE
+    pub(crate) const INVALID_CONTEXT: Self = Self(201); // cuda: CUDA_ERROR_INVALID_CONTEXT
+    pub(crate) const UNSUPPORTED_LIMIT: Self = Self(215); // cuda: CUDA_ERROR_UNSUPPORTED_LIMIT
+    pub(crate) const PEER_ACCESS_UNSUPPORTED: Self = Self(217); // cuda: CUDA_ERROR_PEER_ACCESS_UNSUPPORTED
+    pub(crate) const INVALID_HANDLE: Self = Self(400); // cuda: CUDA_ERROR_INVALID_HANDLE
+    pub(crate) const NOT_FOUND: Self = Self(500); // cuda: CUDA_ERROR_NOT_FOUND
+    pub(crate) const CONTEXT_IS_DESTROYED: Self = Self(709); // cuda: CUDA_ERROR_CONTEXT_IS_DESTROYED
+    pub(crate) const HOST_MEMORY_ALREADY_REGISTERED: Self = Self(712); // cuda: CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED
+    pub(crate) const HOST_MEMORY_NOT_REGISTERED: Self = Self(713); // cuda: CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED
+    pub(crate) const NOT_SUPPORTED: Self = Self(801); // cuda: CUDA_ERROR_NOT_SUPPORTED
+    pub(crate) const CAPTURE_UNSUPPORTED: Self = Self(900); // cuda: CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
+    pub(crate) const CAPTURE_INVALIDATED: Self = Self(901); // cuda: CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
+    pub(crate) const CAPTURED_EVENT: Self = Self(907); // cuda: CUDA_ERROR_CAPTURED_EVENT
+    pub(crate) const CAPTURE_WRONG_THREAD: Self = Self(908); // cuda: CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD
+    pub(crate) const UNKNOWN: Self = Self(999); // cuda: CUDA_ERROR_UNKNOWN
 }
 
 /// What a driver function gives back.
@@ -68,6 +73,11 @@ impl<T> Out<T> {
     /// The same place, for a value of another type.
     pub(crate) fn cast<U>(self) -> Out<U> {
         Out(self.0.cast())
+    }
+
+    /// What the caller has put there.
+    pub(crate) fn given_there(self) -> In<T> {
+        In(self.0)
     }
 }
 
@@ -144,8 +154,9 @@ pub(crate) struct Location {
 }
 
 impl Location {
-    /// `CU_MEM_LOCATION_TYPE_DEVICE`
-    pub(crate) const DEVICE: c_uint = 1;
+    pub(crate) const DEVICE: c_uint = 1; // cuda: CU_MEM_LOCATION_TYPE_DEVICE
+    pub(crate) const HOST: c_uint = 2; // cuda 12.6: CU_MEM_LOCATION_TYPE_HOST
+    pub(crate) const HOST_NUMA: c_uint = 3; // cuda 12.6: CU_MEM_LOCATION_TYPE_HOST_NUMA
 }
 
 /// `CUmemAccessDesc`

@@ -32,18 +32,18 @@ fn bytes(array: Array3dDescription) -> Result<u64, Code> {
 
 driver! {
     fn cuArrayCreate_v2(place: Out<u64>, array: In<ArrayDescription>) [272] {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             let ArrayDescription { width, height, format, channels } = array.get()?;
             create(state, place, Array3dDescription { width, height, depth: 0, format, channels, flags: 0 })
         })
     }
 
     fn cuArray3DCreate_v2(place: Out<u64>, array: In<Array3dDescription>) [274] {
-        gate::with(|state| create(state, place, array.get()?))
+        gate::unless_captured(|state| create(state, place, array.get()?))
     }
 
     fn cuArrayDestroy(array: u64) [89] {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             state.current()?;
             state.free(array, |kind| kind == Kind::Array).map_err(|_| Code::INVALID_HANDLE)
         })

@@ -17,7 +17,7 @@ fn create(place: Out<usize>, flags: c_uint, device: c_int) -> Done {
 
 driver! {
     fn cuDevicePrimaryCtxRetain(place: Out<usize>, device: c_int) [386] {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             let handle = state.device(device)?.primary;
             place.set(handle)?;
             let context = state.contexts.get_mut(&handle).ok_or(Code::INVALID_DEVICE)?;
@@ -29,12 +29,12 @@ driver! {
 
     fn cuDevicePrimaryCtxRelease_v2(device: c_int) [544] {
         cupti::context_ends(state::lock().ending_primary(device, false));
-        gate::with(|state| state.release_primary(device))
+        gate::unless_captured(|state| state.release_primary(device))
     }
 
     fn cuDevicePrimaryCtxReset_v2(device: c_int) [545] {
         cupti::context_ends(state::lock().ending_primary(device, true));
-        gate::with(|state| state.reset_primary(device))
+        gate::unless_captured(|state| state.reset_primary(device))
     }
 
     fn cuDevicePrimaryCtxGetState(device: c_int, flags: Out<c_uint>, active: Out<c_int>) {
@@ -69,7 +69,7 @@ driver! {
     fn cuCtxDestroy_v2(context: usize) [322] {
         let ends = state::lock().context(context).is_ok_and(|context| !context.is_primary);
         cupti::context_ends(ends.then_some(context));
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             if state.context(context)?.is_primary {
                 return Err(Code::INVALID_CONTEXT);
             }
@@ -187,7 +187,7 @@ driver! {
     }
 
     fn cuCtxSynchronize() {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             let (_context, device) = state.current()?;
             state.synchronized(device);
             Ok(())

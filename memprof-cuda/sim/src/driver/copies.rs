@@ -10,16 +10,14 @@ use crate::model::state::State;
 fn now(body: impl FnOnce(&mut State) -> Done) -> Done {
     gate::with(|state| {
         state.current()?;
+        state.refuse_if_capturing()?;
         body(state)
     })
 }
 
 /// A call on a stream.
-fn on(stream: usize, body: impl FnOnce(&mut State) -> Done) -> Done {
-    gate::with(|state| {
-        state.stream_context(stream)?;
-        body(state)
-    })
+fn on(stream: usize, work: impl Fn(&mut State) -> Done + Send + Sync + 'static) -> Done {
+    gate::with(|state| state.enqueue(stream, work))
 }
 
 driver! {
@@ -28,7 +26,7 @@ driver! {
     }
 
     fn cuMemcpyAsync(to: u64, from: u64, bytes: usize, stream: usize) {
-        on(stream, |state| state.copy_unified(to, from, bytes))
+        on(stream, move |state| state.copy_unified(to, from, bytes))
     }
 
     fn cuMemcpyHtoD_v2(to: u64, from: u64, bytes: usize) {
@@ -36,7 +34,7 @@ driver! {
     }
 
     fn cuMemcpyHtoDAsync_v2(to: u64, from: u64, bytes: usize, stream: usize) {
-        on(stream, |state| state.copy_in(to, from, bytes))
+        on(stream, move |state| state.copy_in(to, from, bytes))
     }
 
     fn cuMemcpyDtoH_v2(to: u64, from: u64, bytes: usize) {
@@ -44,7 +42,7 @@ driver! {
     }
 
     fn cuMemcpyDtoHAsync_v2(to: u64, from: u64, bytes: usize, stream: usize) {
-        on(stream, |state| state.copy_out(to, from, bytes))
+        on(stream, move |state| state.copy_out(to, from, bytes))
     }
 
     fn cuMemcpyDtoD_v2(to: u64, from: u64, bytes: usize) {
@@ -52,7 +50,7 @@ driver! {
     }
 
     fn cuMemcpyDtoDAsync_v2(to: u64, from: u64, bytes: usize, stream: usize) {
-        on(stream, |state| state.copy_inside(to, from, bytes))
+        on(stream, move |state| state.copy_inside(to, from, bytes))
     }
 
     fn cuMemcpyPeer(to: u64, to_context: usize, from: u64, from_context: usize, bytes: usize) {
@@ -64,7 +62,7 @@ driver! {
     }
 
     fn cuMemcpyPeerAsync(to: u64, to_context: usize, from: u64, from_context: usize, bytes: usize, stream: usize) {
-        on(stream, |state| {
+        on(stream, move |state| {
             state.context(to_context)?;
             state.context(from_context)?;
             state.copy_inside(to, from, bytes)
@@ -76,7 +74,7 @@ driver! {
     }
 
     fn cuMemsetD8Async(address: u64, value: c_uchar, count: usize, stream: usize) {
-        on(stream, |state| state.fill(address, &[value], count))
+        on(stream, move |state| state.fill(address, &[value], count))
     }
 
     fn cuMemsetD16_v2(address: u64, value: c_ushort, count: usize) {
@@ -84,7 +82,7 @@ driver! {
     }
 
     fn cuMemsetD16Async(address: u64, value: c_ushort, count: usize, stream: usize) {
-        on(stream, |state| state.fill(address, &value.to_ne_bytes(), count))
+        on(stream, move |state| state.fill(address, &value.to_ne_bytes(), count))
     }
 
     fn cuMemsetD32_v2(address: u64, value: c_uint, count: usize) {
@@ -92,7 +90,7 @@ driver! {
     }
 
     fn cuMemsetD32Async(address: u64, value: c_uint, count: usize, stream: usize) {
-        on(stream, |state| state.fill(address, &value.to_ne_bytes(), count))
+        on(stream, move |state| state.fill(address, &value.to_ne_bytes(), count))
     }
 
     fn cuMemsetD2D8_v2(address: u64, pitch: usize, value: c_uchar, width: usize, height: usize) {
@@ -100,6 +98,6 @@ driver! {
     }
 
     fn cuMemsetD2D8Async(address: u64, pitch: usize, value: c_uchar, width: usize, height: usize, stream: usize) {
-        on(stream, |state| state.fill_rows(address, pitch, &[value], width, height))
+        on(stream, move |state| state.fill_rows(address, pitch, &[value], width, height))
     }
 }

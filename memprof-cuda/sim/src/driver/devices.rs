@@ -4,6 +4,7 @@ use std::ffi::{c_char, c_int, c_uint};
 
 use crate::base::abi::{Code, Done, Out, ordinal};
 use crate::base::{log, settings};
+use crate::cupti;
 use crate::driver::gate::{self, driver};
 use crate::model::state::{self, State};
 
@@ -42,6 +43,20 @@ fn attribute(state: &State, number: c_uint) -> c_int {
     }
 }
 
+/// The process ends: the driver takes down what it has. That libcuda does so in a handler of exit that it registers when it starts, that CUPTI
+/// shows contexts going then, and that calls are answered with `CUDA_ERROR_DEINITIALIZED` afterwards, is believed: the code's own text is "This
+/// indicates that the CUDA driver is in the process of shutting down" (cuda.h 13.5, `CUDA_ERROR_DEINITIALIZED`).
+extern "C" fn take_down() {
+    let contexts: Vec<usize> = {
+        let state = state::lock();
+        state.contexts.iter().filter(|(_, context)| context.is_active()).map(|(&handle, _)| handle).collect()
+    };
+    for context in contexts {
+        cupti::context_ends(Some(context));
+    }
+    state::lock().is_gone = true;
+}
+
 driver! {
     fn cuInit(flags: c_uint) {
         if flags != 0 {
@@ -51,7 +66,10 @@ driver! {
             log::say(problem);
             return Err(Code::INVALID_VALUE);
         }
-        state::lock().initialised = true;
+        if !std::mem::replace(&mut state::lock().initialised, true) {
+            // SAFETY: a function that does not unwind, in a library that stays loaded.
+            unsafe { libc::atexit(take_down) };
+        }
         Ok(())
     }
 
@@ -120,7 +138,7 @@ driver! {
     }
 
     fn cuMemGetInfo_v2(free: Out<usize>, total: Out<usize>) {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             let (_context, device) = state.current()?;
             let bytes = state.devices[device].bytes;
             free.set(bytes.saturating_sub(state.device_used(device)) as usize)?;

@@ -34,6 +34,15 @@ fn describe(code: u32) -> Option<(&'static CStr, &'static CStr)> {
         719 => (c"CUDA_ERROR_LAUNCH_FAILED", c"unspecified launch failure"),
         800 => (c"CUDA_ERROR_NOT_PERMITTED", c"operation not permitted"),
         801 => (c"CUDA_ERROR_NOT_SUPPORTED", c"operation not supported"),
+        900 => (c"CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", c"operation not permitted when stream is capturing"),
+        901 => (c"CUDA_ERROR_STREAM_CAPTURE_INVALIDATED", c"operation failed due to a previous error during capture"),
+        907 => {
+            (c"CUDA_ERROR_CAPTURED_EVENT", c"operation not permitted on an event last recorded in a capturing stream")
+        }
+        908 => (
+            c"CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD",
+            c"attempt to terminate a thread-local capture sequence from another thread",
+        ),
         999 => (c"CUDA_ERROR_UNKNOWN", c"unknown error"),
         _ => return None,
     })

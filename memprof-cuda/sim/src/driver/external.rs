@@ -13,7 +13,7 @@ use crate::model::shared::MARK;
 
 driver! {
     fn cuIpcGetMemHandle(place: Out<IpcHandle>, address: u64) {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             state.current()?;
             let (start, block) = state.block_at(address).ok_or(Code::INVALID_VALUE)?;
             if block.kind != Kind::Device {
@@ -24,14 +24,14 @@ driver! {
     }
 
     fn cuIpcOpenMemHandle_v2(place: Out<u64>, handle: IpcHandle, _flags: c_uint) [567] {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             place.given()?;
             place.set(state.open_handle(handle.0)?)
         })
     }
 
     fn cuIpcCloseMemHandle(address: u64) [330] {
-        gate::with(|state| state.close_handle(address))
+        gate::unless_captured(|state| state.close_handle(address))
     }
 
     fn cuImportExternalMemory(place: Out<usize>, description: In<ExternalHandle>) {

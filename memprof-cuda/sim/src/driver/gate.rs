@@ -15,9 +15,13 @@ pub(crate) fn call(function: &'static Function, parameters: *const c_void, body:
 }
 
 fn pass(function: &'static Function, parameters: *const c_void, body: impl FnOnce() -> Done) -> Code {
-    let told_to_fail = state::lock().begin_call(function.text());
+    let (told_to_fail, is_gone) = {
+        let mut state = state::lock();
+        (state.begin_call(function.text()), state.is_gone)
+    };
     let mut site = cupti::enter(function, parameters);
     let code = match told_to_fail {
+        _ if is_gone => Code::DEINITIALIZED,
         Some(code) => code,
         None => body().err().unwrap_or(Code::SUCCESS),
     };
@@ -37,11 +41,19 @@ pub(crate) fn with(body: impl FnOnce(&mut State) -> Done) -> Done {
     body(&mut state)
 }
 
+/// Runs a body that a capture may prohibit.
+pub(crate) fn unless_captured(body: impl FnOnce(&mut State) -> Done) -> Done {
+    with(|state| {
+        state.refuse_if_capturing()?;
+        body(state)
+    })
+}
+
 /// Defines driver functions: exported under their C names, with [`call`] around each body.
 ///
 /// Input:
 /// ```text
-/// fn cuMemFree_v2(address: u64) [245] { gate::with(|state| state.free(address)) }
+/// fn `cuMemFree_v2`(address: u64) [245] { gate::with(|state| state.free(address)) }
 /// ```
 /// Output: `extern "C" fn cuMemFree_v2(address: u64) -> Code`, exported, whose body runs in [`call`] with CUPTI's number 245.
 macro_rules! driver {

@@ -16,8 +16,11 @@ fn load(place: Out<usize>) -> Done {
 }
 
 fn launch(function: usize, grid: Dimensions, block: Dimensions, stream: usize, parameters: *const *mut c_void) -> Done {
-    let state = state::lock();
+    let mut state = state::lock();
     state.stream_context(stream)?;
+    // Kernels in graphs are not simulated.
+    let capture = state.capturing(stream)?;
+    state.refuse_captured(capture, Code::NOT_SUPPORTED)?;
     let name = state.function(function)?.to_owned();
     if [grid, block].iter().any(|size| size.x == 0 || size.y == 0 || size.z == 0) {
         return Err(Code::INVALID_VALUE);

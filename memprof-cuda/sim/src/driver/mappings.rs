@@ -2,7 +2,7 @@
 //!
 //! Bytes live at the address where they are mapped: one handle mapped twice is two memories, and an unmapped one forgets.
 #![expect(unsafe_code, reason = "exports driver functions")]
-use std::ffi::c_uint;
+use std::ffi::{c_int, c_uint};
 
 use crate::base::abi::{AccessDescription, AllocationProperties, Code, In, Location, Out, ordinal};
 use crate::driver::gate::{self, driver};
@@ -19,7 +19,7 @@ driver! {
     }
 
     fn cuMemCreate(place: Out<u64>, bytes: usize, properties: In<AllocationProperties>, _flags: u64) [549] {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             place.given()?;
             let location = properties.get()?.location;
             if location.kind != Location::DEVICE {
@@ -29,17 +29,27 @@ driver! {
             whole(bytes)?;
             state.fits(device, bytes)?;
             let handle = state.handle() as u64;
-            state.virtuals.physical.insert(handle, Physical { bytes, device, references: 1, mappings: 0 });
+            state.virtuals.physical.insert(handle, Physical { bytes, device, references: 1, mappings: 0, of: None, imports: 0 });
             state.books.add(Space::Device(device), bytes);
             place.set(handle)
         })
     }
 
     fn cuMemRelease(handle: u64) [550] {
+        gate::unless_captured(|state| state.release_physical(handle))
+    }
+
+    fn cuMemExportToShareableHandle(place: Out<c_int>, handle: u64, _kind: c_uint, _flags: u64) {
         gate::with(|state| {
-            state.physical(handle)?.references -= 1;
-            state.settle_physical(handle);
-            Ok(())
+            place.given()?;
+            place.set(ordinal(state.export_physical(handle)?))
+        })
+    }
+
+    fn cuMemImportFromShareableHandle(place: Out<u64>, descriptor: usize, _kind: c_uint) [555] {
+        gate::with(|state| {
+            place.given()?;
+            place.set(state.import_physical(descriptor)?)
         })
     }
 
@@ -73,7 +83,7 @@ driver! {
     }
 
     fn cuMemAddressReserve(place: Out<u64>, bytes: usize, alignment: usize, _wish: u64, _flags: u64) [547] {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             place.given()?;
             let bytes = bytes as u64;
             whole(bytes)?;
@@ -88,7 +98,7 @@ driver! {
     }
 
     fn cuMemAddressFree(address: u64, bytes: usize) [548] {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             let bytes = bytes as u64;
             if state.virtuals.reserved.get(&address) != Some(&bytes) || state.virtuals.overlaps(address, bytes) {
                 return Err(Code::INVALID_VALUE);
@@ -100,7 +110,7 @@ driver! {
     }
 
     fn cuMemMap(address: u64, bytes: usize, offset: usize, handle: u64, flags: u64) [551] {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             let bytes = bytes as u64;
             whole(bytes)?;
             whole(address)?;
@@ -118,7 +128,7 @@ driver! {
     }
 
     fn cuMemUnmap(address: u64, bytes: usize) [552] {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             for start in state.virtuals.filling(address, bytes as u64)? {
                 let Some(mapping) = state.virtuals.mapped.remove(&start) else { continue };
                 arena::poison(start, mapping.bytes, FREED);
@@ -132,7 +142,7 @@ driver! {
     }
 
     fn cuMemSetAccess(address: u64, bytes: usize, access: In<AccessDescription>, count: usize) {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             let starts = state.virtuals.filling(address, bytes as u64)?;
             let mut is_accessible = false;
             for index in 0..count {

@@ -25,7 +25,7 @@ fn pointer_attribute(state: &State, place: Out<u8>, attribute: c_uint, address: 
         2 => place.cast::<c_uint>().set(if on_host { 1 } else { 2 }),
         3 => place.cast().set(address),
         4 if block.space != Space::Device(block.device) => place.cast().set(address),
-        8 => place.cast::<c_uint>().set(c_uint::from(block.kind == Kind::Managed)),
+        8 => place.cast::<c_uint>().set(c_uint::from(block.space == Space::Managed)),
         9 => place.cast().set(ordinal(block.device)),
         7 | 11 => place.cast().set(start),
         12 => place.cast().set(block.bytes),
@@ -38,11 +38,11 @@ fn pointer_attribute(state: &State, place: Out<u8>, attribute: c_uint, address: 
 
 driver! {
     fn cuMemAlloc_v2(place: Out<u64>, bytes: usize) [243] {
-        gate::with(|state| allocate(state, place, Kind::Device, bytes))
+        gate::unless_captured(|state| allocate(state, place, Kind::Device, bytes))
     }
 
     fn cuMemAllocPitch_v2(place: Out<u64>, pitch: Out<usize>, width: usize, height: usize, element: c_uint) [244] {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             pitch.given()?;
             if !matches!(element, 4 | 8 | 16) {
                 return Err(Code::INVALID_VALUE);
@@ -54,12 +54,12 @@ driver! {
     }
 
     fn cuMemFree_v2(address: u64) [245] {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             state.current()?;
             if address == 0 {
                 return Ok(());
             }
-            state.free(address, |kind| matches!(kind, Kind::Device | Kind::Pooled(_) | Kind::Managed | Kind::Imported))
+            state.free(address, |kind| matches!(kind, Kind::Device | Kind::Pooled(_) | Kind::Managed | Kind::Imported | Kind::Graph))
         })
     }
 
@@ -67,26 +67,31 @@ driver! {
         if !matches!(flags, 1 | 2) {
             return Err(Code::INVALID_VALUE);
         }
-        gate::with(|state| allocate(state, place, Kind::Managed, bytes))
+        gate::unless_captured(|state| allocate(state, place, Kind::Managed, bytes))
     }
 
     fn cuMemHostAlloc(place: Out<u64>, bytes: usize, _flags: c_uint) [39] {
-        gate::with(|state| allocate(state, place, Kind::Pinned, bytes))
+        gate::unless_captured(|state| {
+            if bytes == 0 && state.choices.no_pinned_bytes_are_null {
+                return place.set(0);
+            }
+            allocate(state, place, Kind::Pinned, bytes)
+        })
     }
 
     fn cuMemAllocHost_v2(place: Out<u64>, bytes: usize) [294] {
-        gate::with(|state| allocate(state, place, Kind::Pinned, bytes))
+        gate::unless_captured(|state| allocate(state, place, Kind::Pinned, bytes))
     }
 
     fn cuMemFreeHost(address: u64) [38] {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             state.current()?;
             state.free(address, |kind| kind == Kind::Pinned)
         })
     }
 
     fn cuMemHostRegister_v2(address: u64, bytes: usize, _flags: c_uint) [379] {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             let (context, device) = state.current()?;
             if address == 0 || bytes == 0 {
                 return Err(Code::INVALID_VALUE);
@@ -102,7 +107,7 @@ driver! {
     }
 
     fn cuMemHostUnregister(address: u64) [302] {
-        gate::with(|state| {
+        gate::unless_captured(|state| {
             state.current()?;
             let freed = state.free(address, |kind| kind == Kind::Registered);
             freed.map_err(|_| Code::HOST_MEMORY_NOT_REGISTERED)

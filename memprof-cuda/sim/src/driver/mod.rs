@@ -9,6 +9,7 @@ mod copies;
 mod devices;
 mod errors;
 mod external;
+mod graphs;
 mod kernels;
 mod mappings;
 mod memory;

@@ -37,26 +37,32 @@ driver! {
             Ok(())
         })?;
         cupti::stream_ends(context, stream);
-        gate::with(|state| state.streams.remove(&stream).map(|_| ()).ok_or(Code::INVALID_HANDLE))
+        gate::with(|state| {
+            state.streams.remove(&stream).ok_or(Code::INVALID_HANDLE)?;
+            state.drop_captures();
+            Ok(())
+        })
     }
 
     fn cuStreamSynchronize(stream: usize) {
         gate::with(|state| {
             let (_context, device) = state.stream_context(stream)?;
+            state.refuse_captured(state.capturing(stream)?, Code::CAPTURE_UNSUPPORTED)?;
+            state.refuse_if_capturing()?;
             state.synchronized(device);
             Ok(())
         })
     }
 
     fn cuStreamQuery(stream: usize) {
-        gate::with(|state| state.stream_context(stream).map(|_| ()))
+        gate::with(|state| {
+            state.stream_context(stream)?;
+            state.refuse_captured(state.capturing(stream)?, Code::CAPTURE_UNSUPPORTED)
+        })
     }
 
     fn cuStreamWaitEvent(stream: usize, event: usize, _flags: c_uint) {
-        gate::with(|state| {
-            state.stream_context(stream)?;
-            state.event(event).map(|_| ())
-        })
+        gate::with(|state| state.wait(stream, event))
     }
 
     fn cuStreamGetCtx(stream: usize, place: Out<usize>) {
@@ -82,13 +88,6 @@ driver! {
         })
     }
 
-    fn cuStreamIsCapturing(stream: usize, status: Out<c_uint>) {
-        gate::with(|state| {
-            state.stream_context(stream)?;
-            status.set(0)
-        })
-    }
-
     fn cuStreamAttachMemAsync(stream: usize, address: u64, _bytes: usize, _flags: c_uint) {
         gate::with(|state| {
             state.stream_context(stream)?;
@@ -97,8 +96,12 @@ driver! {
     }
 
     fn cuLaunchHostFunc(stream: usize, function: HostFunction, data: *mut c_void) {
-        gate::with(|state| state.stream_context(stream).map(|_| ()))?;
         let function = function.ok_or(Code::INVALID_VALUE)?;
+        gate::with(|state| {
+            state.stream_context(stream)?;
+            // Host functions in graphs are not simulated.
+            state.refuse_captured(state.capturing(stream)?, Code::NOT_SUPPORTED)
+        })?;
         // SAFETY: the program promises the driver that this call is sound. The lock is not held.
         unsafe { function(data) };
         Ok(())
@@ -124,11 +127,17 @@ driver! {
     }
 
     fn cuEventQuery(event: usize) {
-        gate::with(|state| state.event(event).map(|_| ()))
+        gate::with(|state| {
+            let capture = state.event(event)?.capture;
+            state.refuse_captured(capture, Code::CAPTURED_EVENT)
+        })
     }
 
     fn cuEventSynchronize(event: usize) {
         gate::with(|state| {
+            let capture = state.event(event)?.capture;
+            state.refuse_captured(capture, Code::CAPTURED_EVENT)?;
+            state.refuse_if_capturing()?;
             let context = state.event(event)?.context;
             let device = state.context(context)?.device;
             state.synchronized(device);

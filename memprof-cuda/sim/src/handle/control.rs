@@ -39,7 +39,8 @@ fn blocks(state: &State) -> Vec<RawBlock> {
         space: block.space.number(),
         kind: block.kind.number(),
     });
-    let physical = state.virtuals.physical.iter().map(|(&handle, physical)| RawBlock {
+    let own = state.virtuals.physical.iter().filter(|(_, physical)| physical.of.is_none());
+    let physical = own.map(|(&handle, physical)| RawBlock {
         address: handle,
         bytes: physical.bytes,
         space: ordinal(physical.device),
@@ -80,6 +81,18 @@ extern "C" fn cuda_sim_set_context_bytes(bytes: u64) {
 #[unsafe(no_mangle)]
 extern "C" fn cuda_sim_use_pools(yes: u32) {
     control("cuda_sim_use_pools", |state| state.pools_supported = yes != 0);
+}
+
+/// Whether an import of a handle of our own gives the same one.
+#[unsafe(no_mangle)]
+extern "C" fn cuda_sim_import_gives_same(yes: u32) {
+    control("cuda_sim_import_gives_same", |state| state.choices.import_gives_same = yes != 0);
+}
+
+/// Whether 0 pinned bytes are a null pointer.
+#[unsafe(no_mangle)]
+extern "C" fn cuda_sim_no_pinned_bytes_are_null(yes: u32) {
+    control("cuda_sim_no_pinned_bytes_are_null", |state| state.choices.no_pinned_bytes_are_null = yes != 0);
 }
 
 /// Once `after` calls of a function have gone by, the next `times` fail with `code`.

@@ -28,6 +28,8 @@ struct Loaded {
     usage: unsafe extern "C" fn(i32, *mut Usage) -> u32,
     blocks: unsafe extern "C" fn(*mut RawBlock, usize) -> usize,
     register_kernel: unsafe extern "C" fn(*const c_char, Kernel),
+    import_gives_same: unsafe extern "C" fn(u32),
+    no_pinned_bytes_are_null: unsafe extern "C" fn(u32),
     reset: unsafe extern "C" fn(),
 }
 
@@ -44,6 +46,8 @@ pub struct Live {
     pub registered: Usage,
     /// Memory of others: opened IPC handles, mapped imports.
     pub foreign: Usage,
+    /// Memory of devices that launched graphs hold: in no device's own ledger.
+    pub graphs: Usage,
 }
 
 /// A live block.
@@ -72,6 +76,8 @@ pub enum BlockSpace {
     Registered,
     /// Memory of others.
     Foreign,
+    /// Memory of a device that a launched graph holds.
+    Graph,
 }
 
 /// How a block came to be.
@@ -95,6 +101,8 @@ pub enum BlockKind {
     Imported,
     /// `cuMemCreate`
     Physical,
+    /// A node of a graph that was launched.
+    Graph,
 }
 
 impl Sim {
@@ -110,6 +118,8 @@ impl Sim {
             usage: function(library, "cuda_sim_usage")?,
             blocks: function(library, "cuda_sim_blocks")?,
             register_kernel: function(library, "cuda_sim_register_kernel")?,
+            import_gives_same: function(library, "cuda_sim_import_gives_same")?,
+            no_pinned_bytes_are_null: function(library, "cuda_sim_no_pinned_bytes_are_null")?,
             reset: function(library, "cuda_sim_reset")?,
             path,
         };
@@ -152,6 +162,19 @@ impl Sim {
         unsafe { (self.0.use_pools)(u32::from(yes)) };
     }
 
+    /// Whether importing a shareable handle of this process's own gives the handle that it was exported from (as at first), or a new one:
+    /// CUDA promises neither.
+    pub fn import_gives_same(self, yes: bool) {
+        // SAFETY: takes any number.
+        unsafe { (self.0.import_gives_same)(u32::from(yes)) };
+    }
+
+    /// Whether `cuMemHostAlloc` of 0 bytes succeeds with the null pointer, or is refused (as at first): CUDA's documentation says neither.
+    pub fn no_pinned_bytes_are_null(self, yes: bool) {
+        // SAFETY: takes any number.
+        unsafe { (self.0.no_pinned_bytes_are_null)(u32::from(yes)) };
+    }
+
     /// The next `times` calls of a function of the driver or of CUPTI, by its C name such as `cuMemFree_v2`, do nothing and return `code`,
     /// a `CUresult` or `CUptiResult`. Several such orders for one function are carried out in turn.
     pub fn fail_next(self, function: &str, code: u32, times: u64) {
@@ -183,7 +206,14 @@ impl Sim {
             usage
         };
         let devices = (0..devices.cast_signed()).map(usage).collect();
-        Live { devices, pinned: usage(-1), managed: usage(-2), registered: usage(-3), foreign: usage(-4) }
+        Live {
+            devices,
+            pinned: usage(-1),
+            managed: usage(-2),
+            registered: usage(-3),
+            foreign: usage(-4),
+            graphs: usage(-5),
+        }
     }
 
     /// The live blocks, by address; physical memory last. Exact when no other thread calls the driver.
@@ -230,6 +260,7 @@ impl From<RawBlock> for Block {
             -1 => BlockSpace::Pinned,
             -2 => BlockSpace::Managed,
             -3 => BlockSpace::Registered,
+            -5 => BlockSpace::Graph,
             device => u32::try_from(device).map_or(BlockSpace::Foreign, BlockSpace::Device),
         };
         let kind = match raw.kind {
@@ -241,6 +272,7 @@ impl From<RawBlock> for Block {
             5 => BlockKind::Array,
             6 => BlockKind::Ipc,
             PHYSICAL => BlockKind::Physical,
+            9 => BlockKind::Graph,
             _ => BlockKind::Imported,
         };
         Self { address: raw.address, bytes: raw.bytes, space, kind }

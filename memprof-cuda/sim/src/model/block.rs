@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Ipc,
     /// `cuExternalMemoryGetMappedBuffer`: imported memory.
     Imported,
+    /// Of a graph that was launched.
+    Graph,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
             Self::Array => 5,
             Self::Ipc => 6,
             Self::Imported => 7,
+            Self::Graph => 9,
         }
     }
 }

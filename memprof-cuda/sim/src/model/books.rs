@@ -15,6 +15,8 @@ pub(crate) enum Space {
     Registered,
     /// Memory that another owns: opened by an IPC handle, or imported.
     Foreign,
+    /// Memory of a device that launched graphs hold.
+    Graph,
 }
 
 impl Space {
@@ -26,6 +28,7 @@ impl Space {
             Self::Managed => -2,
             Self::Registered => -3,
             Self::Foreign => -4,
+            Self::Graph => -5,
         }
     }
 }
@@ -49,8 +52,8 @@ pub struct Usage {
 /// The ledger.
 #[derive(Default)]
 pub(crate) struct Books {
-    /// Pinned, managed, registered, foreign.
-    others: [Usage; 4],
+    /// Pinned, managed, registered, foreign, of graphs.
+    others: [Usage; 5],
     devices: Vec<Usage>,
 }
 
@@ -67,13 +70,14 @@ impl Books {
             Space::Managed => self.others[1],
             Space::Registered => self.others[2],
             Space::Foreign => self.others[3],
+            Space::Graph => self.others[4],
         }
     }
 
     /// The usage of a space by its number.
     pub(crate) fn by_number(&self, number: i32) -> Option<Usage> {
         match number {
-            -4..=-1 => Some(self.others[number.abs_diff(-1) as usize]),
+            -5..=-1 => Some(self.others[number.abs_diff(-1) as usize]),
             _ => self.devices.get(usize::try_from(number).ok()?).copied(),
         }
     }
@@ -109,6 +113,7 @@ impl Books {
             Space::Managed => &mut self.others[1],
             Space::Registered => &mut self.others[2],
             Space::Foreign => &mut self.others[3],
+            Space::Graph => &mut self.others[4],
         }
     }
 }

@@ -16,9 +16,9 @@ impl State {
         self.contexts.get_mut(&current).ok_or(Code::INVALID_CONTEXT)
     }
 
-    /// Frees all that a context owns: "memory allocations by cuMemAlloc(), cuMemAllocHost(), cuMemAllocManaged() and cuMemAllocPitch()",
-    /// arrays, modules, streams and events. "cuCtxDestroy() will not destroy memory allocations by cuMemCreate(), cuMemAllocAsync() and
-    /// cuMemAllocFromPoolAsync(). These memory allocations are not associated with any CUDA context" (cuda.h 13.5:6745-6764); they have none
+    /// Frees all that a context owns: "memory allocations by `cuMemAlloc()`, `cuMemAllocHost()`, `cuMemAllocManaged()` and `cuMemAllocPitch()`",
+    /// arrays, modules, streams and events. "`cuCtxDestroy()` will not destroy memory allocations by `cuMemCreate()`, `cuMemAllocAsync()` and
+    /// `cuMemAllocFromPoolAsync()`. These memory allocations are not associated with any CUDA context" (cuda.h 13.5:6745-6764); they have none
     /// here. The same goes for a reset (`cuda_runtime_api.h` 13.5:325, of `cudaDeviceReset`).
     pub(crate) fn empty_context(&mut self, context: usize) {
         let owned = self.blocks.iter().filter(|(_, block)| block.context == context);
@@ -27,6 +27,7 @@ impl State {
             self.release(address);
         }
         self.streams.retain(|_, stream| stream.context != context);
+        self.drop_captures();
         self.events.retain(|_, event| event.context != context);
         self.kernels.forget(context);
         if let Some(&Context { device, .. }) = self.contexts.get(&context) {
@@ -36,7 +37,7 @@ impl State {
     }
 
     /// "The context is automatically reset once the last reference to it is released. [..] Releasing a primary context that has not been
-    /// previously retained will fail with CUDA_ERROR_INVALID_CONTEXT" (cuda.h 13.5, cuDevicePrimaryCtxRelease).
+    /// previously retained will fail with `CUDA_ERROR_INVALID_CONTEXT`" (cuda.h 13.5, `cuDevicePrimaryCtxRelease`).
     pub(crate) fn release_primary(&mut self, device: i32) -> Done {
         let handle = self.device(device)?.primary;
         let context = self.contexts.get_mut(&handle).ok_or(Code::INVALID_CONTEXT)?;
@@ -49,7 +50,7 @@ impl State {
     }
 
     /// "Resetting the primary context does not release it, an application that has retained the primary context should explicitly release
-    /// its usage" (cuda.h 13.5, cuDevicePrimaryCtxReset): what it owns is gone, the count stays. That it is inactive until somebody retains
+    /// its usage" (cuda.h 13.5, `cuDevicePrimaryCtxReset`): what it owns is gone, the count stays. That it is inactive until somebody retains
     /// it again is believed.
     pub(crate) fn reset_primary(&mut self, device: i32) -> Done {
         let handle = self.device(device)?.primary;

@@ -8,6 +8,9 @@ pub(crate) struct Device {
     pub(crate) bytes: u64,
     /// What each context on it takes; 0 until a test says otherwise.
     pub(crate) context_bytes: u64,
+    /// What graphs have taken, whether a launched one holds it or it is cached for the next launch; and of that, what is held.
+    pub(crate) graphs_reserved: u64,
+    pub(crate) graphs_used: u64,
     pub(crate) primary: usize,
     pub(crate) default_pool: usize,
     pub(crate) current_pool: usize,
@@ -16,6 +19,15 @@ pub(crate) struct Device {
 
 impl Device {
     pub(crate) fn new(bytes: u64, primary: usize, pool: usize) -> Self {
-        Self { bytes, context_bytes: 0, primary, default_pool: pool, current_pool: pool, arena: Arena::new() }
+        Self {
+            bytes,
+            context_bytes: 0,
+            graphs_reserved: 0,
+            graphs_used: 0,
+            primary,
+            default_pool: pool,
+            current_pool: pool,
+            arena: Arena::new(),
+        }
     }
 }

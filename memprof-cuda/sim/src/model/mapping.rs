@@ -17,6 +17,10 @@ pub(crate) struct Physical {
     pub(crate) references: u64,
     /// Mappings that show it.
     pub(crate) mappings: u64,
+    /// The handle that this one was imported from, whose memory it is.
+    pub(crate) of: Option<u64>,
+    /// Handles that were imported from this one, and are still there.
+    pub(crate) imports: u64,
 }
 
 /// A mapping, at the address that is its key.
@@ -33,11 +37,19 @@ pub(crate) struct Virtual {
     pub(crate) reserved: BTreeMap<u64, u64>,
     pub(crate) physical: BTreeMap<u64, Physical>,
     pub(crate) mapped: BTreeMap<u64, Mapping>,
+    /// Handles that were exported: which one a file descriptor leads to.
+    pub(crate) exported: Vec<u64>,
 }
 
 impl Virtual {
     pub(crate) fn new() -> Self {
-        Self { addresses: Arena::new(), reserved: BTreeMap::new(), physical: BTreeMap::new(), mapped: BTreeMap::new() }
+        Self {
+            addresses: Arena::new(),
+            reserved: BTreeMap::new(),
+            physical: BTreeMap::new(),
+            mapped: BTreeMap::new(),
+            exported: Vec::new(),
+        }
     }
 
     /// Whether every one of these bytes is mapped and accessible.

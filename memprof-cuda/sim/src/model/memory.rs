@@ -19,7 +19,9 @@ impl State {
             return Err(Code::INVALID_VALUE);
         }
         let space = match kind {
-            Kind::Device | Kind::Array | Kind::Pooled(_) => Space::Device(device),
+            Kind::Device | Kind::Array => Space::Device(device),
+            Kind::Pooled(pool) => self.pools.get(&pool).ok_or(Code::INVALID_VALUE)?.place.space(),
+            Kind::Graph => Space::Graph,
             Kind::Managed => Space::Managed,
             Kind::Pinned => Space::Pinned,
             Kind::Registered => Space::Registered,
@@ -62,6 +64,8 @@ impl State {
                 self.arena(block.space, block.device).give(address, block.bytes);
                 self.external.forget(address);
             }
+            // Its address stays the graph's, and its memory is kept for the next launch.
+            Kind::Graph => self.devices[block.device].graphs_used -= block.bytes,
             _ => self.arena(block.space, block.device).give(address, block.bytes),
         }
         true
@@ -96,7 +100,7 @@ impl State {
 
     fn arena(&mut self, space: Space, device: usize) -> &mut Arena {
         match space {
-            Space::Device(_) | Space::Foreign => &mut self.devices[device].arena,
+            Space::Device(_) | Space::Foreign | Space::Graph => &mut self.devices[device].arena,
             Space::Pinned | Space::Managed | Space::Registered => &mut self.host,
         }
     }
@@ -110,8 +114,13 @@ impl State {
         if bytes == 0 {
             return Ok(0);
         }
+        // "During stream capture, this function results in the creation of an allocation node. In this case, the allocation is owned by
+        // the graph instead of the memory pool" (cuda.h 13.5, cuMemAllocAsync).
+        if let Some(graph) = self.capturing(stream)? {
+            return self.add_allocation(graph, bytes, device);
+        }
         let handle = pool.unwrap_or(self.devices[device].current_pool);
-        let device = self.pool(handle)?.device;
+        let device = self.pool(handle)?.place.device();
         // "Not associated with any CUDA context" (cuda.h 13.5:6763).
         self.allocate_in(Kind::Pooled(handle), bytes, 0, device)
     }

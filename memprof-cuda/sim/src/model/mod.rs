@@ -5,10 +5,12 @@ pub(crate) mod arena;
 pub(crate) mod books;
 
 pub(crate) mod block;
+pub(crate) mod capture;
 pub(crate) mod context;
 pub(crate) mod current;
 pub(crate) mod device;
 pub(crate) mod external;
+pub(crate) mod graph;
 pub(crate) mod kernel;
 pub(crate) mod mapping;
 pub(crate) mod pool;
@@ -24,3 +26,7 @@ pub(crate) mod modules;
 pub(crate) mod pools;
 pub(crate) mod shared;
 pub(crate) mod streams;
+
+pub(crate) mod captures;
+
+pub(crate) mod graphs;

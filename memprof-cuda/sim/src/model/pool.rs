@@ -1,5 +1,7 @@
 //! What a memory pool is, and what it keeps in reserve.
 
+use super::books::Space;
+
 /// What a pool's reserve grows by.
 pub(crate) const CHUNK: u64 = 2 << 20;
 
@@ -17,9 +19,33 @@ impl Gauge {
     }
 }
 
-/// A memory pool of a device.
+/// Where a pool's memory is: "a device location", "host", or managed (cuda.h 13.5, `CUmemLocationType` and `CUmemAllocationType`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    Device(usize),
+    Host,
+    Managed,
+}
+
+impl Place {
+    /// The device of it; the first one for the others.
+    pub(crate) fn device(self) -> usize {
+        if let Self::Device(device) = self { device } else { 0 }
+    }
+
+    /// The space of its memory.
+    pub(crate) fn space(self) -> Space {
+        match self {
+            Self::Device(device) => Space::Device(device),
+            Self::Host => Space::Pinned,
+            Self::Managed => Space::Managed,
+        }
+    }
+}
+
+/// A memory pool.
 pub(crate) struct Pool {
-    pub(crate) device: usize,
+    pub(crate) place: Place,
     pub(crate) reserved: Gauge,
     pub(crate) used: Gauge,
     /// Bytes that it may hold at most; 0 for as many as the device has.
@@ -31,9 +57,9 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(device: usize, maximum: u64) -> Self {
+    pub(crate) fn new(place: Place, maximum: u64) -> Self {
         let gauge = Gauge::default();
-        Self { device, reserved: gauge, used: gauge, maximum, threshold: 0, reuse: [1; 3], is_destroyed: false }
+        Self { place, reserved: gauge, used: gauge, maximum, threshold: 0, reuse: [1; 3], is_destroyed: false }
     }
 
     /// Lets go what is reserved above `keep`, in whole chunks that no block needs.

@@ -3,7 +3,7 @@
 //! A pool grows by 2 MiB at a time, or by just what is asked for where no more fits. What is freed stays reserved until a
 //! synchronisation finds more in reserve than the release threshold.
 
-use super::pool::{CHUNK, Pool};
+use super::pool::{CHUNK, Place, Pool};
 use super::state::State;
 use crate::base::abi::{Code, Done};
 
@@ -11,15 +11,20 @@ impl State {
     /// Makes room in a pool for a block.
     pub(crate) fn grow_pool(&mut self, handle: usize, bytes: u64) -> Done {
         let pool = self.pools.get(&handle).ok_or(Code::INVALID_VALUE)?;
-        let device = pool.device;
+        let place = pool.place;
         let used = pool.used.now.checked_add(bytes).ok_or(Code::OUT_OF_MEMORY)?;
         if pool.maximum != 0 && used > pool.maximum {
             return Err(Code::OUT_OF_MEMORY);
         }
         let missing = used.saturating_sub(pool.reserved.now);
         let chunks = missing.checked_next_multiple_of(CHUNK).ok_or(Code::OUT_OF_MEMORY)?;
-        let growth = if self.fits(device, chunks).is_ok() { chunks } else { missing };
-        self.fits(device, growth)?;
+        let growth = match place {
+            Place::Device(device) if self.fits(device, chunks).is_err() => {
+                self.fits(device, missing)?;
+                missing
+            }
+            _ => chunks,
+        };
         if let Some(pool) = self.pools.get_mut(&handle) {
             pool.reserved.set(pool.reserved.now + growth);
             pool.used.set(used);
@@ -38,7 +43,7 @@ impl State {
 
     /// A synchronisation: pools of the device let go what is above their threshold.
     pub(crate) fn synchronized(&mut self, device: usize) {
-        for pool in self.pools.values_mut().filter(|pool| pool.device == device) {
+        for pool in self.pools.values_mut().filter(|pool| pool.place.device() == device) {
             pool.trim(pool.threshold);
         }
     }

@@ -9,13 +9,15 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use super::arena::Arena;
 use super::block::Block;
 use super::books::{Books, Space};
+use super::capture::Capture;
 use super::context::Context;
 use super::current::current;
 use super::device::Device;
 use super::external::External;
+use super::graph::{Executable, Graph};
 use super::kernel::Kernels;
 use super::mapping::Virtual;
-use super::pool::Pool;
+use super::pool::{Place, Pool};
 use super::stream::{Event, Stream};
 use crate::base::abi::{Code, Done};
 use crate::base::settings::settings;
@@ -29,14 +31,38 @@ struct Failure {
     times: u64,
 }
 
+/// What CUDA's documentation leaves open, as a test has it.
+#[derive(Clone, Copy)]
+pub(crate) struct Choices {
+    /// Whether importing a handle of this process's own gives that handle.
+    pub(crate) import_gives_same: bool,
+    /// Whether 0 pinned bytes are the null pointer, or refused.
+    pub(crate) no_pinned_bytes_are_null: bool,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self { import_gives_same: true, no_pinned_bytes_are_null: false }
+    }
+}
+
 /// What the simulated driver knows.
 pub(crate) struct State {
     pub(crate) initialised: bool,
+    /// The process ends: the driver has taken down what it had.
+    pub(crate) is_gone: bool,
+    pub(crate) choices: Choices,
     pub(crate) pools_supported: bool,
     pub(crate) devices: Vec<Device>,
     pub(crate) contexts: BTreeMap<usize, Context>,
     pub(crate) streams: BTreeMap<usize, Stream>,
     pub(crate) events: BTreeMap<usize, Event>,
+    pub(crate) captures: BTreeMap<usize, Capture>,
+    pub(crate) graphs: BTreeMap<usize, Graph<Self>>,
+    pub(crate) executables: BTreeMap<usize, Executable<Self>>,
+    /// The default pools of host and of managed memory.
+    pub(crate) host_pool: usize,
+    pub(crate) managed_pool: usize,
     pub(crate) pools: BTreeMap<usize, Pool>,
     pub(crate) virtuals: Virtual,
     pub(crate) external: External,
@@ -63,11 +89,18 @@ impl State {
         let settings = settings();
         let mut state = Self {
             initialised: false,
+            is_gone: false,
+            choices: Choices::default(),
             pools_supported: settings.pools,
             devices: Vec::new(),
             contexts: BTreeMap::new(),
             streams: BTreeMap::new(),
             events: BTreeMap::new(),
+            captures: BTreeMap::new(),
+            graphs: BTreeMap::new(),
+            executables: BTreeMap::new(),
+            host_pool: 0,
+            managed_pool: 0,
             pools: BTreeMap::new(),
             virtuals: Virtual::new(),
             external: External::default(),
@@ -80,6 +113,9 @@ impl State {
             next_handle: 0,
         };
         state.grow_devices(settings.devices);
+        (state.host_pool, state.managed_pool) = (state.handle(), state.handle());
+        state.pools.insert(state.host_pool, Pool::new(Place::Host, 0));
+        state.pools.insert(state.managed_pool, Pool::new(Place::Managed, 0));
         state
     }
 
@@ -89,7 +125,7 @@ impl State {
             let primary = self.handle();
             let pool = self.handle();
             self.contexts.insert(primary, Context::primary(index));
-            self.pools.insert(pool, Pool::new(index, 0));
+            self.pools.insert(pool, Pool::new(Place::Device(index), 0));
             self.devices.push(Device::new(settings().bytes, primary, pool));
             self.books.add_device();
         }
@@ -136,6 +172,7 @@ impl State {
         self.failures.clear();
         self.books.restart();
         self.pools_supported = settings().pools;
+        self.choices = Choices::default();
         for device in &mut self.devices {
             device.bytes = settings().bytes;
             device.context_bytes = 0;
@@ -167,10 +204,12 @@ impl State {
 
     /// Bytes of a device that are taken: by blocks, by what pools have reserved, by contexts.
     pub(crate) fn device_used(&self, device: usize) -> u64 {
-        let pools = self.pools.values().filter(|pool| pool.device == device);
+        let pools = self.pools.values().filter(|pool| pool.place == Place::Device(device));
         let reserve: u64 = pools.map(|pool| pool.reserved.now - pool.used.now).sum();
         let contexts = self.contexts.values().filter(|context| context.device == device && context.is_active()).count();
-        self.books.usage(Space::Device(device)).bytes + reserve + contexts as u64 * self.devices[device].context_bytes
+        let of_device = &self.devices[device];
+        let own = self.books.usage(Space::Device(device)).bytes + contexts as u64 * of_device.context_bytes;
+        own + reserve + of_device.graphs_reserved
     }
 
     /// That so many more bytes fit on the device.

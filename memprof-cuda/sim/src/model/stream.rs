@@ -8,6 +8,8 @@ pub(crate) const DEFAULT_STREAMS: [usize; 3] = [0, 1, 2];
 /// A stream.
 pub(crate) struct Stream {
     pub(crate) context: usize,
+    /// The capture that it is in.
+    pub(crate) capture: Option<usize>,
     pub(crate) flags: u32,
     pub(crate) priority: i32,
 }
@@ -15,5 +17,7 @@ pub(crate) struct Stream {
 /// An event, and when it was recorded.
 pub(crate) struct Event {
     pub(crate) context: usize,
+    /// The capture that it was recorded in last.
+    pub(crate) capture: Option<usize>,
     pub(crate) recorded: Option<Instant>,
 }

@@ -20,7 +20,7 @@ impl State {
     pub(crate) fn create_stream(&mut self, flags: u32, priority: i32) -> Result<(usize, usize), Code> {
         let (context, _device) = self.current()?;
         let handle = self.handle();
-        self.streams.insert(handle, Stream { context, flags, priority });
+        self.streams.insert(handle, Stream { context, capture: None, flags, priority });
         Ok((context, handle))
     }
 
@@ -28,13 +28,27 @@ impl State {
     pub(crate) fn create_event(&mut self) -> Result<usize, Code> {
         let (context, _device) = self.current()?;
         let handle = self.handle();
-        self.events.insert(handle, Event { context, recorded: None });
+        self.events.insert(handle, Event { context, capture: None, recorded: None });
         Ok(handle)
     }
 
     pub(crate) fn record(&mut self, event: usize, stream: usize) -> Done {
         self.stream_context(stream)?;
-        self.event(event)?.recorded = Some(Instant::now());
+        let capture = self.capturing(stream)?;
+        let event = self.event(event)?;
+        event.capture = capture;
+        event.recorded = capture.is_none().then(Instant::now);
+        Ok(())
+    }
+
+    /// A stream waits for an event: one that was recorded in a capture draws the stream into it.
+    pub(crate) fn wait(&mut self, stream: usize, event: usize) -> Done {
+        self.stream_context(stream)?;
+        let capture = self.event(event)?.capture;
+        let capture = capture.filter(|capture| self.captures.contains_key(capture));
+        if let (Some(stream), Some(_)) = (self.streams.get_mut(&stream), capture) {
+            stream.capture = capture;
+        }
         Ok(())
     }
 

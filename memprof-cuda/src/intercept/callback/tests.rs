@@ -114,6 +114,111 @@ fn either_function_that_opens_memory_of_others_gives_one_block_of_no_bytes() {
 }
 
 #[test]
+fn nodes_of_graphs_are_read_where_each_version_of_the_call_has_them() {
+    let _alone = alone();
+    let before = totals();
+    // The kind of node, 10 for memory; its address is 128 bytes on.
+    let mut node = [0_u64; 17];
+    (node[0], node[16]) = (10, 0x7210);
+    Shown::new(712, [0, 0, 0, 0, word(&node)]).run(0);
+    Shown::new(245, [0x7210]).run(0);
+    for id in [723, 863] {
+        node[16] += 1;
+        Shown::new(id, [0, 0, 0, 0, 0, word(&node)]).run(0);
+        Shown::new(245, [node[16]]).run(0);
+    }
+    let after = totals();
+    assert_eq!((after.blocks_total, after.unknown_frees), (before.blocks_total, before.unknown_frees));
+    // A kernel's node, whose words mean other things.
+    (node[0], node[16]) = (0, 0x7220);
+    Shown::new(712, [0, 0, 0, 0, word(&node)]).run(0);
+    Shown::new(245, [0x7220]).run(0);
+    assert_eq!(totals().unknown_frees, before.unknown_frees + 1);
+}
+
+#[test]
+fn functions_of_32_bits_are_counted_as_those_of_64() {
+    let _alone = alone();
+    let before = totals();
+    // Addresses and bytes of 32 bits: the other half of each word is somebody else's.
+    let (plain, pitched) = (0x71_u32, 0x72_u32);
+    Shown::new(29, [word(&plain), 0xFFFF_FFFF_0000_0064]).run(0);
+    Shown::new(31, [word(&pitched), 0, (3 << 32) + 40]).run(0);
+    assert_eq!((totals().live - before.live, totals().live_blocks - before.live_blocks), (100 + 120, 2));
+    for address in [plain, pitched] {
+        Shown::new(33, [0xFFFF_FFFF_0000_0000 | u64::from(address)]).run(0);
+    }
+    assert_eq!((totals().live, totals().unknown_frees), (before.live, before.unknown_frees));
+    // Width, height, format (8-bit) and channels; then width, height, depth, format, channels and flags.
+    let (flat, shape) = ([10_u32, 10, 1, 1], [10_u32, 10, 10, 1, 1, 0]);
+    let arrays = [0x7110_u64, 0x7120];
+    Shown::new(87, [word(&arrays[0]), word(&flat)]).run(0);
+    Shown::new(90, [word(&arrays[1]), word(&shape)]).run(0);
+    assert_eq!(totals().live - before.live, 100 + 1000);
+    for array in arrays {
+        Shown::new(89, [array]).run(0);
+    }
+    assert_eq!((totals().live, totals().unknown_frees), (before.live, before.unknown_frees));
+}
+
+#[test]
+fn a_multicast_object_is_released_as_memory_is_and_has_none() {
+    let _alone = alone();
+    let before = totals();
+    let handle = 0x7510_u64;
+    Shown::new(706, [word(&handle), 0]).run(0);
+    Shown::new(550, [handle]).run(0);
+    let after = totals();
+    assert_eq!((after.blocks_total, after.unknown_frees), (before.blocks_total, before.unknown_frees));
+}
+
+#[test]
+fn physical_memory_lives_while_a_sparse_array_shows_it() {
+    let _alone = alone();
+    let before = totals();
+    // Pinned, no handle types, on the device.
+    let (handle, array, properties) = (0x7520_u64, 0x7530_u64, [1_u32, 0, 1, DEVICE]);
+    Shown::new(549, [word(&handle), 4096, word(&properties)]).run(0);
+    // Array, no kind of part, four words of part; operation, handle, and the rest.
+    let map = |operation: u64, handle| [0, array, 0, 5, 6, 7, 8, operation, handle, 0, 0, 0_u64];
+    Shown::new(584, [word(&map(1, handle)), 1, 0]).run(0);
+    Shown::new(550, [handle]).run(0);
+    assert_eq!(totals().live - before.live, 4096, "it is mapped");
+    Shown::new(585, [word(&map(2, 0)), 1, 0]).run(0);
+    assert_eq!(totals().live, before.live);
+    Shown::new(549, [word(&handle), 4096, word(&properties)]).run(0);
+    Shown::new(584, [word(&map(1, handle)), 1, 0]).run(0);
+    Shown::new(550, [handle]).run(0);
+    Shown::new(89, [array]).run(0);
+    assert_eq!(totals().live, before.live, "it goes with the array");
+}
+
+#[test]
+fn the_default_stream_is_of_the_current_context_whatever_has_been_shown_to_be_made() {
+    let _alone = alone();
+    let before = totals();
+    let other = 0x7017_u64;
+    contexts::learn(other, DEVICE + 1);
+    let context = ptr::with_exposed_provenance_mut(usize::try_from(other).unwrap_or(0));
+    let data = ffi::ResourceData { context, handle: ptr::null_mut(), descriptor: ptr::null_mut() };
+    // SAFETY: a resource's data.
+    unsafe { callback(ptr::null_mut(), ffi::RESOURCE, ffi::STREAM_CREATED, ptr::from_ref(&data).cast()) };
+    let address = 0x7540_u64;
+    Shown::new(598, [word(&address), 70, 0]).run(0);
+    assert_eq!(totals().live - before.live, 70, "not on the device of the context that was shown");
+    Shown::new(600, [address, 0]).run(0);
+}
+
+#[test]
+fn what_was_known_of_handles_is_forgotten_when_interception_begins_again() {
+    let _alone = alone();
+    contexts::learn(0x7550, 3);
+    contexts::learn_pool(0x7560, Space::PINNED);
+    contexts::prepare();
+    assert_eq!((contexts::device_of(0x7550, None), contexts::pool_space(0x7560)), (None, None));
+}
+
+#[test]
 fn an_end_without_its_beginning_changes_nothing() {
     let _alone = alone();
     let address = 0x7400_u64;

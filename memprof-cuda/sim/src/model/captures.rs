@@ -1,0 +1,94 @@
+//! Streams are captured into graphs, and calls that may not be made meanwhile are refused.
+
+use super::capture::{Capture, RELAXED, thread};
+use super::graph::Graph;
+use super::state::State;
+use crate::base::abi::{Code, Done};
+
+impl State {
+    /// Refuses a potentially unsafe call while a capture prohibits it to this thread, which invalidates that capture (cuda.h
+    /// 13.5:17440-17470, `cuThreadExchangeStreamCaptureMode`). Which calls are unsafe the header leaves open, but for `cudaMalloc`: here they are
+    /// all that allocate, free, wait, or ask about memory other than in the order of a stream.
+    pub(crate) fn refuse_if_capturing(&mut self) -> Done {
+        let mut is_refused = false;
+        for capture in self.captures.values_mut().filter(|capture| capture.prohibits()) {
+            capture.is_invalid = true;
+            is_refused = true;
+        }
+        if is_refused { Err(Code::CAPTURE_UNSUPPORTED) } else { Ok(()) }
+    }
+
+    /// The capture that a stream is in. An invalidated one refuses all further work.
+    pub(crate) fn capturing(&self, stream: usize) -> Result<Option<usize>, Code> {
+        let Some(capture) = self.streams.get(&stream).and_then(|stream| stream.capture) else { return Ok(None) };
+        match self.captures.get(&capture) {
+            Some(known) if known.is_invalid => Err(Code::CAPTURE_INVALIDATED),
+            _ => Ok(Some(capture)),
+        }
+    }
+
+    /// Waiting for a stream that is captured, or for an event of a capture, cannot be captured.
+    pub(crate) fn refuse_captured(&mut self, capture: Option<usize>, code: Code) -> Done {
+        let Some(capture) = capture else { return Ok(()) };
+        if let Some(capture) = self.captures.get_mut(&capture) {
+            capture.is_invalid = true;
+        }
+        Err(code)
+    }
+
+    /// The legacy default stream cannot be captured (cuda.h 13.5, `cuStreamIsCapturing`): only streams that were made.
+    pub(crate) fn begin_capture(&mut self, stream: usize, mode: u32) -> Done {
+        if mode > RELAXED {
+            return Err(Code::INVALID_VALUE);
+        }
+        let handle = self.handle();
+        let graph = self.handle();
+        let known = self.streams.get_mut(&stream).ok_or(Code::CAPTURE_UNSUPPORTED)?;
+        if known.capture.replace(handle).is_some() {
+            return Err(Code::INVALID_VALUE);
+        }
+        self.graphs.insert(graph, Graph::new());
+        let capture = Capture { mode, thread: thread(), origin: stream, graph, is_invalid: false };
+        self.captures.insert(handle, capture);
+        Ok(())
+    }
+
+    /// "Capture must have been initiated on `hStream` via a call to `cuStreamBeginCapture`. If capture was invalidated, [..] then a NULL graph
+    /// will be returned. If the mode argument to `cuStreamBeginCapture` was not `CU_STREAM_CAPTURE_MODE_RELAXED`, this call must be from the same
+    /// thread" (cuda.h 13.5, `cuStreamEndCapture`). Gives the graph.
+    pub(crate) fn end_capture(&mut self, stream: usize) -> Result<usize, Code> {
+        let handle = self.streams.get(&stream).and_then(|stream| stream.capture).ok_or(Code::INVALID_VALUE)?;
+        let capture = self.captures.get(&handle).ok_or(Code::INVALID_VALUE)?;
+        if capture.origin != stream {
+            return Err(Code::INVALID_VALUE);
+        }
+        if capture.mode != RELAXED && capture.thread != thread() {
+            return Err(Code::CAPTURE_WRONG_THREAD);
+        }
+        let (graph, is_invalid) = (capture.graph, capture.is_invalid);
+        self.captures.remove(&handle);
+        for stream in self.streams.values_mut().filter(|stream| stream.capture == Some(handle)) {
+            stream.capture = None;
+        }
+        if is_invalid {
+            self.graphs.remove(&graph);
+            return Err(Code::CAPTURE_INVALIDATED);
+        }
+        Ok(graph)
+    }
+
+    /// A capture whose stream is gone is gone too.
+    pub(crate) fn drop_captures(&mut self) {
+        let streams = &self.streams;
+        self.captures.retain(|_, capture| streams.contains_key(&capture.origin));
+    }
+
+    /// `CUstreamCaptureStatus`: none, active, invalidated.
+    pub(crate) fn capture_status(&self, stream: usize) -> u32 {
+        match self.capturing(stream) {
+            Ok(None) => 0,
+            Ok(Some(_)) => 1,
+            Err(_) => 2,
+        }
+    }
+}

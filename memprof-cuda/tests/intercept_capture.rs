@@ -1,0 +1,152 @@
+//! Streams that are captured into graphs: memprof disturbs no capture, and what a graph allocates takes no memory before its launch.
+#![expect(unsafe_code, reason = "the driver's functions are unsafe to call")]
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cudarc::driver::sys::{self, CUgraphInstantiate_flags, CUstreamCaptureMode, CUstreamCaptureStatus};
+use cudarc::driver::{CudaContext, CudaStream, DevicePtr as _, result};
+use memprof_core::Space;
+use memprof_cuda::TrackedExt as _;
+
+mod intercept_ground;
+use intercept_ground::{self as ground, Tried, agree, alone, live, totals};
+
+const GLOBAL: CUstreamCaptureMode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_GLOBAL;
+const THREAD_LOCAL: CUstreamCaptureMode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+const AUTO_FREE: CUgraphInstantiate_flags = CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
+const DEVICE: fn() -> Space = || Space::device(0);
+
+fn is_active(stream: &CudaStream) -> Tried<bool> {
+    Ok(stream.capture_status()? == CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_ACTIVE)
+}
+
+/// How often the driver has been asked about memory.
+fn asked(sim: memprof_cuda_sim::Sim) -> u64 {
+    sim.calls("cuMemGetInfo_v2") + sim.calls("cuMemPoolGetAttribute")
+}
+
+#[test]
+fn a_snapshot_on_any_thread_asks_and_disturbs_no_capture() -> Tried {
+    let (_alone, sim) = alone()?;
+    let context = memprof_cuda::context(0)?;
+    let stream = context.new_stream()?;
+    for mode in [GLOBAL, THREAD_LOCAL] {
+        stream.begin_capture(mode)?;
+        let before = asked(sim);
+        memprof_core::snapshot();
+        let elsewhere = thread::spawn(|| memprof_core::snapshot().devices().iter().all(|device| !device.last_known));
+        assert_eq!(elsewhere.join().ok(), Some(true), "the driver answers");
+        assert!(asked(sim) > before && is_active(&stream)?);
+        stream.end_capture(AUTO_FREE)?.ok_or("no graph")?;
+    }
+    Ok(())
+}
+
+/// That the simulator does as the driver's documentation says: else the test above shows nothing.
+#[test]
+fn a_question_in_the_usual_mode_invalidates_a_global_capture() -> Tried {
+    let (_alone, _sim) = alone()?;
+    let context = CudaContext::new(0)?;
+    let stream = context.new_stream()?;
+    stream.begin_capture(THREAD_LOCAL)?;
+    let ask = || thread::scope(|scope| scope.spawn(|| context.mem_get_info().is_ok()).join().ok());
+    assert_eq!((ask(), is_active(&stream)?), (Some(true), true), "others' captures are ignored in thread-local mode");
+    stream.end_capture(AUTO_FREE)?;
+    stream.begin_capture(GLOBAL)?;
+    assert_eq!((ask(), is_active(&stream)?), (Some(false), false));
+    assert_eq!(stream.end_capture(AUTO_FREE).err().map(|error| error.0 as u32), Some(901));
+    Ok(())
+}
+
+#[test]
+fn beginning_and_ending_interception_disturbs_no_capture() -> Tried {
+    let (_alone, _sim) = alone()?;
+    let context = memprof_cuda::context(0)?;
+    let stream = context.new_stream()?;
+    stream.begin_capture(GLOBAL)?;
+    drop(memprof_cuda::intercept()?);
+    let elsewhere = thread::spawn(|| memprof_cuda::intercept().map(drop).is_ok());
+    assert_eq!((elsewhere.join().ok(), is_active(&stream)?), (Some(true), true));
+    stream.end_capture(AUTO_FREE)?.ok_or("no graph")?;
+    Ok(())
+}
+
+#[test]
+fn what_is_tracked_on_a_captured_stream_never_asks() -> Tried {
+    let (_alone, sim) = alone()?;
+    let context = memprof_cuda::context(0)?;
+    let stream = context.new_stream()?.tracked();
+    stream.begin_capture(GLOBAL)?;
+    let before = asked(sim);
+    let begun = Instant::now();
+    // Longer than the pause between two questions.
+    while begun.elapsed() < Duration::from_millis(40) {
+        drop(stream.alloc_zeros::<u8>(10)?);
+    }
+    assert_eq!((asked(sim), is_active(&stream)?), (before, true));
+    stream.end_capture(AUTO_FREE)?.ok_or("no graph")?;
+    assert_eq!(live(DEVICE()), (0, 0));
+    Ok(())
+}
+
+#[test]
+fn what_a_graph_allocates_is_not_counted_and_its_frees_are_not_unknown() -> Tried {
+    let (_alone, sim) = alone()?;
+    let context = CudaContext::new(0)?;
+    let stream = context.new_stream()?;
+    let _guard = memprof_cuda::intercept()?;
+    let before = totals(DEVICE());
+    stream.begin_capture(GLOBAL)?;
+    let kept = stream.alloc_zeros::<u8>(1000)?;
+    drop(stream.alloc_zeros::<u8>(50)?);
+    assert_eq!((live(DEVICE()), sim.live().graphs.blocks), ((0, 0), 0), "no memory is taken");
+    // SAFETY: instantiated without flags, below.
+    let graph = unsafe { result::stream::end_capture(stream.cu_stream()) }?;
+    let executable = instantiate(graph, 0)?;
+    let address = kept.device_ptr(&stream).0;
+    for _ in 0..2 {
+        launch(executable, &stream)?;
+        assert_eq!((live(DEVICE()), sim.live().graphs.bytes), ((0, 0), 1000));
+        assert!(launch(executable, &stream).is_err(), "what it allocated is not freed");
+        ground::free_async(address, stream.cu_stream())?;
+        agree(sim);
+    }
+    let automatic = {
+        destroy(executable)?;
+        instantiate(graph, 1)?
+    };
+    launch(automatic, &stream)?;
+    launch(automatic, &stream)?;
+    assert_eq!(sim.live().graphs.blocks, 1, "freed before the second launch");
+    // cudarc's own slice frees what the second launch has allocated.
+    drop(kept);
+    let after = totals(DEVICE());
+    assert_eq!((after.blocks_total, after.unknown_frees), (before.blocks_total, before.unknown_frees));
+    assert_eq!((after.live, sim.live().graphs.blocks), (0, 0));
+    destroy(automatic)?;
+    // SAFETY: made above.
+    unsafe { sys::cuGraphDestroy(graph) }.result()?;
+    // SAFETY: the first device.
+    unsafe { sys::cuDeviceGraphMemTrim(0) }.result()?;
+    context.synchronize()?;
+    assert_eq!(context.mem_get_info()?.0, 256 << 20, "trimmed");
+    Ok(())
+}
+
+fn instantiate(graph: sys::CUgraph, flags: u64) -> Tried<sys::CUgraphExec> {
+    let mut executable = std::ptr::null_mut();
+    // SAFETY: a place for the result, and a graph.
+    unsafe { sys::cuGraphInstantiateWithFlags(&raw mut executable, graph, flags) }.result()?;
+    Ok(executable)
+}
+
+fn launch(executable: sys::CUgraphExec, stream: &CudaStream) -> Tried {
+    // SAFETY: both are alive.
+    Ok(unsafe { sys::cuGraphLaunch(executable, stream.cu_stream()) }.result()?)
+}
+
+fn destroy(executable: sys::CUgraphExec) -> Tried {
+    // SAFETY: it is alive, and not used again.
+    Ok(unsafe { sys::cuGraphExecDestroy(executable) }.result()?)
+}

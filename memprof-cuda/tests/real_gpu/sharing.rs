@@ -1,0 +1,171 @@
+//! CUPTI itself: who else is subscribed, and which libraries do.
+#![expect(unsafe_code, reason = "CUPTI is C")]
+
+use std::env;
+use std::ffi::c_void;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
+
+use cudarc::driver::{CudaContext, result};
+
+use crate::ground::calls;
+use crate::ground::{Gpu, Outcome, saw, skipped};
+
+const INSIDE: &str = "REAL_GPU_LIBRARY";
+
+/// The file of the CUPTI that this process has loaded.
+fn loaded(gpu: &Gpu) -> Result<PathBuf, Box<dyn std::error::Error>> {
+    if let Some(sim) = gpu.driver.simulator() {
+        return Ok(sim.path().to_owned());
+    }
+    let maps = std::fs::read_to_string("/proc/self/maps")?;
+    let paths = maps.lines().filter_map(|line| line.find('/').map(|start| &line[start..]));
+    Ok(paths.filter(|path| path.contains("libcupti")).map(PathBuf::from).next().ok_or("no CUPTI is loaded")?)
+}
+
+/// The CUPTI libraries that `scripts/gpu-check` has found or carried.
+fn libraries() -> Vec<PathBuf> {
+    let listed = env::var_os("GPU_CHECK_CUPTI").unwrap_or_default();
+    env::split_paths(&listed).filter(|path| path.is_file()).collect()
+}
+
+#[test]
+fn each_cupti_shows_every_function_by_its_number_or_says_which_not() -> Outcome {
+    let gpu = Gpu::take()?;
+    if let Some(library) = env::var_os(INSIDE) {
+        let guard = memprof_cuda::intercept_with(library)?;
+        calls::free(calls::allocate(1000)?)?;
+        assert_eq!(calls::totals(crate::ground::device()).blocks_total, 1);
+        drop(guard);
+        return Ok(());
+    }
+    let mut libraries = libraries();
+    if let Some(sim) = gpu.driver.simulator() {
+        libraries = vec![sim.path().to_owned()];
+    } else if libraries.is_empty() {
+        skipped("no CUPTI was found or carried");
+        return Ok(());
+    }
+    let (mut seen, mut works) = (Vec::new(), 0);
+    for library in libraries {
+        let mut run = Command::new(env::current_exe()?);
+        let test = "sharing::each_cupti_shows_every_function_by_its_number_or_says_which_not";
+        run.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(INSIDE, &library);
+        let output = run.output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let note = said.lines().find(|line| line.contains("does not show calls") || line.contains("cannot intercept"));
+        let outcome = if output.status.success() { "works" } else { "refused" };
+        works += u32::from(output.status.success());
+        seen.push(format!(
+            "{}: {outcome}{}",
+            library.display(),
+            note.map_or_else(String::new, |note| format!(" ({note})"))
+        ));
+    }
+    saw(seen.join("; "));
+    assert!(works > 0, "no CUPTI works with this driver");
+    Ok(())
+}
+
+#[test]
+fn a_second_subscriber_is_refused_or_shares_and_nobody_is_disturbed() -> Outcome {
+    type Subscribe = unsafe extern "C" fn(*mut *mut c_void, calls::CuptiCallback, *mut c_void) -> u32;
+    type Unsubscribe = unsafe extern "C" fn(*mut c_void) -> u32;
+
+    let gpu = Gpu::take()?;
+    let guard = memprof_cuda::intercept()?;
+    // SAFETY: it is loaded already.
+    let library = unsafe { libloading::Library::new(loaded(&gpu)?) }?;
+    // SAFETY: CUPTI's headers declare it so.
+    let subscribe = unsafe { library.get::<Subscribe>(b"cuptiSubscribe\0") }?;
+    // SAFETY: as above.
+    let unsubscribe = unsafe { library.get::<Unsubscribe>(b"cuptiUnsubscribe\0") }?;
+    let mut other = std::ptr::null_mut();
+    // SAFETY: a place for the handle; the callback does nothing.
+    let second = unsafe { subscribe(&raw mut other, calls::deaf, std::ptr::null_mut()) };
+    calls::free(calls::allocate(1000)?)?;
+    let seen = calls::totals(crate::ground::device()).blocks_total;
+    if second == 0 {
+        // SAFETY: the handle that was given.
+        unsafe { unsubscribe(other) };
+    }
+    drop(guard);
+    // SAFETY: as above.
+    let first = unsafe { subscribe(&raw mut other, calls::deaf, std::ptr::null_mut()) };
+    let refused = memprof_cuda::intercept().map(drop).err().map(|error| error.to_string());
+    // SAFETY: the handle that was given.
+    unsafe { unsubscribe(other) };
+    saw(format!("second after memprof: {second}; memprof after a first ({first}): {refused:?}"));
+    assert_eq!((seen, first), (1, 0));
+    drop(memprof_cuda::intercept()?);
+    Ok(())
+}
+
+/// What a subscriber of our own was told of the resource domain: which of it, context and handle.
+static TOLD: Mutex<Vec<(u32, usize, usize)>> = Mutex::new(Vec::new());
+
+unsafe extern "C" fn tell(_user: *mut c_void, domain: u32, number: u32, data: *const c_void) {
+    const RESOURCE: u32 = 3;
+    if domain == RESOURCE && !data.is_null() {
+        // SAFETY: a resource's data begins with the context and the handle.
+        let [context, handle] = unsafe { data.cast::<[usize; 2]>().read_unaligned() };
+        TOLD.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((number, context, handle));
+    }
+}
+
+#[test]
+fn streams_and_contexts_are_told_of_by_their_handles() -> Outcome {
+    type Subscribe = unsafe extern "C" fn(*mut *mut c_void, calls::CuptiCallback, *mut c_void) -> u32;
+    type Enable = unsafe extern "C" fn(u32, *mut c_void, u32, u32) -> u32;
+    type Unsubscribe = unsafe extern "C" fn(*mut c_void) -> u32;
+
+    let gpu = Gpu::take()?;
+    // Finds and loads the library.
+    drop(memprof_cuda::intercept()?);
+    // SAFETY: it is loaded already.
+    let library = unsafe { libloading::Library::new(loaded(&gpu)?) }?;
+    // SAFETY: CUPTI's headers declare it so.
+    let subscribe = unsafe { library.get::<Subscribe>(b"cuptiSubscribe\0") }?;
+    // SAFETY: as above.
+    let enable = unsafe { library.get::<Enable>(b"cuptiEnableCallback\0") }?;
+    // SAFETY: as above.
+    let unsubscribe = unsafe { library.get::<Unsubscribe>(b"cuptiUnsubscribe\0") }?;
+    let mut own = std::ptr::null_mut();
+    // SAFETY: a place for the handle.
+    assert_eq!(unsafe { subscribe(&raw mut own, tell, std::ptr::null_mut()) }, 0);
+    // A context's end, a stream made and destroyed.
+    for number in [2, 3, 4] {
+        // SAFETY: our own handle.
+        assert_eq!(unsafe { enable(1, own, 3, number) }, 0);
+    }
+    let context = calls::create_context(0)?;
+    let stream = result::stream::create(result::stream::StreamKind::NonBlocking)?;
+    // SAFETY: made above.
+    unsafe { result::stream::destroy(stream) }?;
+    calls::destroy_context(context)?;
+    gpu.context.bind_to_thread()?;
+    // SAFETY: our own handle.
+    unsafe { unsubscribe(own) };
+    let told = std::mem::take(&mut *TOLD.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    let (context, stream) = (context.addr(), stream.addr());
+    saw(format!("context {context:#x}, stream {stream:#x}; told {told:x?}"));
+    for expected in [(3, context, stream), (4, context, stream)] {
+        assert!(told.contains(&expected), "not told of {expected:x?}");
+    }
+    assert!(told.iter().any(|(number, of, _)| (*number, *of) == (2, context)), "not told of the context's end");
+    Ok(())
+}
+
+#[test]
+fn a_primary_context_that_is_reset_is_told_of() -> Outcome {
+    let _gpu = Gpu::take()?;
+    let _guard = memprof_cuda::intercept()?;
+    let context = CudaContext::new(0)?;
+    calls::allocate(1000)?;
+    calls::reset_primary(0)?;
+    saw(format!("{:?} live after the reset", calls::live(crate::ground::device())));
+    assert_eq!(calls::live(crate::ground::device()), (0, 0));
+    drop(context);
+    Ok(())
+}
