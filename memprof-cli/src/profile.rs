@@ -1,0 +1,38 @@
+//! Saved profiles, read from files, with one line for whatever is wrong with one.
+
+use std::{fs, path::Path};
+
+use memprof_report::Snapshot;
+use serde_json::error::Category;
+
+use crate::error::Error;
+
+/// What is accepted where a profile is wanted.
+const ACCEPTED: &str = "accepted: a profile that memprof wrote, with MEMPROF=1 MEMPROF_OUTPUT=profile.json";
+
+/// Reads the profile at `path`. What it takes of memory is in proportion to the file.
+pub(crate) fn read(path: &Path) -> Result<Snapshot, Error> {
+    let problem = |what: String| Error::File(format!("cannot read ‘{}’: {what}", path.display()));
+    let bytes = fs::read(path).map_err(|error| problem(error.to_string()))?;
+    if bytes.is_empty() {
+        return Err(problem(format!("it is empty; {ACCEPTED}")));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| {
+        problem(match error.classify() {
+            Category::Eof => format!("it ends before the profile does, after {} bytes; {ACCEPTED}", bytes.len()),
+            Category::Syntax => format!("it is no JSON: {error}; {ACCEPTED}"),
+            Category::Data | Category::Io => format!("it is no profile: {error}; {ACCEPTED}"),
+        })
+    })
+}
+
+/// Refuses a space that the profile does not have.
+pub(crate) fn check_space(snapshot: &Snapshot, path: &Path, space: Option<&str>) -> Result<(), Error> {
+    let Some(asked) = space.filter(|asked| !snapshot.spaces().any(|space| space == *asked)) else { return Ok(()) };
+    let spaces: Vec<&str> = snapshot.spaces().collect();
+    Err(Error::File(format!(
+        "‘{}’ has no space ‘{asked}’ in which anything happened; accepted: {}",
+        path.display(),
+        if spaces.is_empty() { "none, nothing was measured".to_owned() } else { spaces.join(", ") }
+    )))
+}
