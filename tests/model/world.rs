@@ -80,6 +80,10 @@ pub(crate) struct Row {
     pub(crate) is_open: bool,
     /// A `Context` is entered now: what reaches the captured scope is not promised yet.
     pub(crate) in_motion: bool,
+    /// A thread began or ended under an ambient scope: what the system's library did then is in its row of `host`.
+    pub(crate) has_strangers: bool,
+    /// The peak may be above what was live at once.
+    pub(crate) is_above_live: bool,
 }
 
 /// What the process-wide numbers of a space must say.
@@ -139,6 +143,10 @@ struct Activation {
     at_least: bool,
     /// A future that is polled inside it had guests meanwhile: those that work for the same scope see that later.
     is_open: bool,
+    /// A thread began or ended while it was an open ambient scope, or around one.
+    has_strangers: bool,
+    /// Blocks that were allocated inside it may be freed where that does not come off it.
+    is_above_live: bool,
 }
 
 /// Where a thread is: what the innermost of thread, poll and entered `Context` makes the current lane.
@@ -150,7 +158,7 @@ struct Place {
     bottom_path: Path,
     scopes: Vec<Node>,
     is_context: bool,
-    /// A context that no guard leaves: the thread has no scope open outside it.
+    /// An ambient scope, right on the base record: the lane is that scope's, and in scopes here the thread's own.
     is_ambient: bool,
     is_task: bool,
 }
@@ -162,6 +170,16 @@ struct LaneState {
     heir: Option<Lane>,
     /// The future that this lane belongs to; none for a thread.
     task: Option<Node>,
+}
+
+/// An open ambient scope.
+#[derive(Clone, Debug)]
+struct Ambient {
+    lane: Lane,
+    node: Node,
+    path: Path,
+    /// Whom its blocks go to when it has ended: the lane that it was opened on, if it was opened in a scope.
+    heir: Option<Lane>,
 }
 
 #[derive(Clone, Debug)]
@@ -209,13 +227,15 @@ pub(crate) struct World {
     nodes: Vec<Activation>,
     lanes: Vec<LaneState>,
     threads: BTreeMap<Thread, Vec<Place>>,
-    /// Ambient scopes, outermost first.
-    ambients: Vec<Context>,
+    /// Outermost first.
+    ambients: Vec<Ambient>,
     futures: BTreeMap<usize, FutureState>,
     spaces: [SpaceState; SPACES],
     /// Totals of what was added to nobody.
     nobody: [i64; SPACES],
     temporary_is_open: bool,
+    /// The most bytes that were live at once in a space since a scope of a site was first entered.
+    highest: BTreeMap<(usize, Space), i64>,
 }
 
 impl World {
@@ -242,11 +262,12 @@ impl World {
     }
 
     pub(crate) fn end_thread(&mut self, thread: Thread) {
-        assert!(!self.has_ambient(), "a thread ends outside an ambient scope");
+        self.join_ambient(thread);
         let places = self.threads.remove(&thread).expect("the thread runs");
-        assert_eq!(places.len(), 1, "a thread ends outside contexts and polls");
-        assert!(places[0].scopes.is_empty(), "a thread ends outside scopes");
-        self.lanes[places[0].lane].ended = true;
+        assert!(places[1..].iter().all(|place| place.is_ambient), "a thread ends outside contexts and polls");
+        assert!(places.iter().all(|place| place.scopes.is_empty()), "a thread ends outside scopes");
+        self.lanes[places[0].lane] =
+            LaneState { ended: true, heir: places.get(1).map(|ambient| ambient.lane), task: None };
         // Its base record stays in the list: the conservation law adds up all of them.
     }
 
@@ -256,9 +277,12 @@ impl World {
         if self.off {
             return None;
         }
+        self.join_ambient(thread);
         let path = extend(&self.path(thread), site);
         let parent = self.innermost(thread);
         let node = self.open(Kind::Scope, path, parent);
+        // Its blocks are of the lane that captured the context, which may free them in other scopes.
+        self.nodes[node].is_above_live = self.is_under_context(thread);
         self.place_mut(thread).scopes.push(node);
         Some(node)
     }
@@ -277,18 +301,19 @@ impl World {
 
     // ---- contexts
 
-    pub(crate) fn capture(&self, thread: Thread) -> Context {
-        let place = self.place(thread);
+    pub(crate) fn capture(&mut self, thread: Thread) -> Context {
+        self.join_ambient(thread);
         let scope = match self.innermost(thread).map(|node| (node, self.nodes[node].kind)) {
             None | Some((_, Kind::Base)) => None,
             // Of a poll, the future; under a future's context, that future.
             Some((_, Kind::Poll(future) | Kind::Guest(future))) => Some(future),
             Some((node, Kind::Scope | Kind::Future)) => Some(node),
         };
-        Context { lane: place.lane, scope, path: self.path(thread) }
+        Context { lane: self.current_lane(thread), scope, path: self.path(thread) }
     }
 
     pub(crate) fn enter_context(&mut self, thread: Thread, context: &Context) {
+        self.join_ambient(thread);
         let mut open = context.scope.filter(|node| !self.nodes[*node].ended);
         if let Some(future) = open.filter(|node| self.nodes[*node].kind == Kind::Future) {
             let poll = self.poll_of(future);
@@ -353,13 +378,14 @@ impl World {
 
     /// Whether something that adds to this node must end before it.
     pub(crate) fn is_needed(&self, node: Node) -> bool {
-        let mut ambients = self.ambients.iter().map(|ambient| ambient.scope);
-        self.is_in_motion(node) || ambients.any(|scope| self.chain(scope).contains(&node))
+        let mut ambients = self.ambients.iter().map(|ambient| ambient.node);
+        self.is_in_motion(node) || ambients.any(|ambient| self.chain(Some(ambient)).contains(&node))
     }
 
     // ---- ambient scopes
 
     pub(crate) fn open_ambient(&mut self, thread: Thread, site: usize) {
+        self.join_ambient(thread);
         let path = extend(&self.path(thread), site);
         // Outside any scope it adds to nobody.
         let parent = self.innermost(thread).filter(|node| self.nodes[*node].kind != Kind::Base);
@@ -368,7 +394,9 @@ impl World {
         }
         let node = self.open(Kind::Scope, path.clone(), parent);
         self.nodes[node].approximate = true;
-        self.ambients.push(Context { lane: self.place(thread).lane, scope: Some(node), path });
+        let heir = parent.map(|_| self.current_lane(thread));
+        self.lanes.push(LaneState { ended: false, heir: None, task: None });
+        self.ambients.push(Ambient { lane: self.lanes.len() - 1, node, path, heir });
     }
 
     pub(crate) fn ambients(&self) -> usize {
@@ -379,19 +407,25 @@ impl World {
         !self.ambients.is_empty()
     }
 
-    /// Each thread that has no scope open is in the innermost ambient one, or in none.
-    pub(crate) fn join_ambient(&mut self) {
-        let is_free = |places: &&mut Vec<Place>| places.len() == 1 && places[0].scopes.is_empty();
-        for places in self.threads.values_mut() {
-            if places.len() == 2 && places[1].is_ambient && places[1].scopes.is_empty() {
-                places.pop();
-            }
+    /// A thread that has no scope open works for the newest ambient one, or for none, from its next event on.
+    pub(crate) fn join_ambient(&mut self, thread: Thread) {
+        if self.off {
+            return;
         }
-        let Some(ambient) = self.ambients.last() else { return };
-        for places in self.threads.values_mut().filter(is_free) {
+        let newest = self.ambients.last().map(|ambient| ambient.node);
+        let here = self.chain(newest);
+        let places = self.threads.get_mut(&thread).expect("the thread runs");
+        if places.len() == 2 && places[1].is_ambient && places[1].scopes.is_empty() {
+            let before = places.pop().and_then(|place| place.bottom);
+            // What the thread allocated in scopes under that is of its own lane.
+            self.note_chain_above_live(before, &here);
+        }
+        let places = self.threads.get_mut(&thread).expect("the thread runs");
+        let is_free = places.len() == 1 && places[0].scopes.is_empty();
+        if let Some(ambient) = self.ambients.last().filter(|_| is_free) {
             places.push(Place {
                 lane: ambient.lane,
-                bottom: ambient.scope,
+                bottom: Some(ambient.node),
                 bottom_path: ambient.path.clone(),
                 scopes: Vec::new(),
                 is_context: true,
@@ -413,21 +447,31 @@ impl World {
     /// Gives the places of all that end, as bits.
     pub(crate) fn end_ambient(&mut self, place: usize) -> u32 {
         let ending = self.ending_with(place);
-        let ends = |ambient: &Context| ending.contains(&ambient.scope.expect("a scope"));
+        let ends = |ambient: &Ambient| ending.contains(&ambient.node);
         let places =
             (0..self.ambients.len()).filter(|place| ends(&self.ambients[*place])).map(|place| 1 << place).sum();
-        self.ambients.retain(|ambient| !ending.contains(&ambient.scope.expect("a scope")));
-        let ends = |place: &Place| place.is_ambient && place.bottom.is_some_and(|bottom| ending.contains(&bottom));
-        self.threads.values_mut().for_each(|places| places.retain(|place| !ends(place)));
+        for ambient in self.ambients.iter().filter(|ambient| ends(ambient)) {
+            self.lanes[ambient.lane] = LaneState { ended: true, heir: ambient.heir, task: None };
+        }
+        self.ambients.retain(|ambient| !ends(ambient));
+        let newest = self.ambients.last().map(|ambient| ambient.node);
+        let here = self.chain(newest);
+        // What threads allocated in scopes under it is of their lanes.
+        for node in &ending {
+            self.note_chain_above_live(Some(*node), &here);
+        }
+        // Until its next event, what a thread adds there reaches nobody.
+        let ends = |place: &&mut Place| place.is_ambient && place.bottom.is_some_and(|bottom| ending.contains(&bottom));
+        self.threads.values_mut().flatten().filter(ends).for_each(|place| place.bottom = None);
         ending.into_iter().rev().for_each(|node| self.end_activation(node));
         places
     }
 
     /// The ambient scope at this place, and those that were opened right in it, or in those.
     fn ending_with(&self, place: usize) -> Vec<Node> {
-        let mut ending = vec![self.ambients[place].scope.expect("a scope")];
+        let mut ending = vec![self.ambients[place].node];
         for ambient in &self.ambients[place + 1..] {
-            let node = ambient.scope.expect("a scope");
+            let node = ambient.node;
             if self.nodes[node].parent.is_some_and(|parent| ending.contains(&parent)) {
                 ending.push(node);
             }
@@ -460,11 +504,17 @@ impl World {
     }
 
     pub(crate) fn current_lane(&self, thread: Thread) -> Lane {
-        self.place(thread).lane
+        self.lane_of(thread, self.place(thread))
+    }
+
+    /// The lane of what is innermost at one of a thread's places.
+    fn lane_of(&self, thread: Thread, place: &Place) -> Lane {
+        if place.is_ambient && !place.scopes.is_empty() { self.threads[&thread][0].lane } else { place.lane }
     }
 
     pub(crate) fn begin_poll(&mut self, thread: Thread, future: usize, site: usize) {
         assert!(!self.off, "the model does not say what a poll while off is");
+        self.join_ambient(thread);
         if self.futures[&future].node.is_none() {
             let path = extend(&self.path(thread), site);
             let node = self.open(Kind::Future, path, None);
@@ -479,7 +529,7 @@ impl World {
             state.lane = lane;
         }
         self.begin_turn(thread, future);
-        let merged_into = self.threads[&thread].iter().rev().nth(1).map(|place| place.lane);
+        let merged_into = self.threads[&thread].iter().rev().nth(1).map(|place| self.lane_of(thread, place));
         if let Some(lane) = self.futures[&future].lane {
             self.lanes[lane].heir = merged_into;
         }
@@ -491,6 +541,9 @@ impl World {
         let node = state.node.expect("started");
         let path = self.nodes[node].path.clone();
         let poll = self.open(Kind::Poll(node), path.clone(), self.innermost(thread));
+        self.nodes[node].is_above_live |= self.is_under_context(thread);
+        let here = self.chain(Some(poll));
+        self.note_above_live(node, &here);
         let known = self.futures.get_mut(&future).expect("known future");
         (known.waiting, known.guests) = Default::default();
         known.guests_peak = Default::default();
@@ -500,7 +553,7 @@ impl World {
                 self.nodes[poll].own[space].add(*event);
             }
         }
-        let lane = state.lane.unwrap_or(self.place(thread).lane);
+        let lane = state.lane.unwrap_or(self.current_lane(thread));
         let place = Place {
             lane,
             bottom: Some(poll),
@@ -539,6 +592,7 @@ impl World {
 
     pub(crate) fn begin_drop(&mut self, thread: Thread, future: usize) {
         if self.is_started(future) {
+            self.join_ambient(thread);
             self.begin_turn(thread, future);
         }
     }
@@ -593,13 +647,14 @@ impl World {
         if self.off {
             return;
         }
+        self.join_ambient(thread);
         if self.spaces[space].blocks.contains_key(&address) {
             self.temporary_is_open |= self.spaces[space].last.get(&thread) == Some(&address);
             self.free(thread, space, address);
             self.spaces[space].totals.missed_frees += 1;
         }
         let owner = self.path(thread);
-        let block = Block { bytes, home: self.place(thread).lane, owner: owner.clone(), allocated_by: thread };
+        let block = Block { bytes, home: self.current_lane(thread), owner: owner.clone(), allocated_by: thread };
         let state = &mut self.spaces[space];
         state.blocks.insert(address, block);
         state.last.insert(thread, address);
@@ -618,6 +673,7 @@ impl World {
     }
 
     pub(crate) fn free(&mut self, thread: Thread, space: Space, address: Address) {
+        self.join_ambient(thread);
         let state = &mut self.spaces[space];
         let Some(block) = state.blocks.remove(&address) else {
             if !self.off {
@@ -626,7 +682,7 @@ impl World {
             return;
         };
         if state.last.get(&thread) == Some(&address) && block.allocated_by == thread {
-            self.temporary_is_open |= self.heir_of(block.home) != self.heir_of(self.place(thread).lane);
+            self.temporary_is_open |= self.heir_of(block.home) != self.heir_of(self.current_lane(thread));
             let state = &mut self.spaces[space];
             state.last.remove(&thread);
             state.selfs.entry(block.owner.clone()).or_default().temporary += 1;
@@ -642,11 +698,14 @@ impl World {
     fn charge_free(&mut self, thread: Thread, space: Space, block: &Block) {
         let event = Numbers { value: -signed(block.bytes), blocks_value: -1, ..Numbers::default() };
         let Some(home) = self.heir_of(block.home) else { return };
-        if Some(home) == self.heir_of(self.place(thread).lane) {
+        if Some(home) == self.heir_of(self.current_lane(thread)) {
             self.charge(self.innermost(thread), space, event);
             return;
         }
         // A hand-over.
+        if self.works_for_ended(home) {
+            return;
+        }
         if let Some(open) = self.innermost_of_lane(home) {
             if self.lanes[home].task.is_some() {
                 self.chain(Some(open)).into_iter().for_each(|node| self.nodes[node].at_least = true);
@@ -656,6 +715,7 @@ impl World {
             let task = self.lanes[home].task;
             let state = self.futures.values_mut().find(|future| future.node == task).expect("a suspended task");
             state.waiting[space].push(event);
+            self.note_above_live(task.expect("a task"), &[]);
             self.raise_peaks();
         }
     }
@@ -669,8 +729,9 @@ impl World {
             // Unknown from now on, and no longer the owner's.
             return;
         }
+        self.join_ambient(thread);
         let owner = self.path(thread);
-        let here = self.place(thread).lane;
+        let here = self.current_lane(thread);
         let at_home = self.heir_of(block.home).is_some() && self.heir_of(block.home) == self.heir_of(here);
         let new = Block { bytes, home: here, owner: owner.clone(), allocated_by: thread };
         self.spaces[space].blocks.insert(to, new);
@@ -696,8 +757,28 @@ impl World {
         if self.off {
             return;
         }
+        self.join_ambient(thread);
         self.spaces[space].totals.failed += 1;
         self.charge(self.innermost(thread), space, Numbers { failed: 1, ..Numbers::default() });
+    }
+
+    fn is_under_context(&self, thread: Thread) -> bool {
+        self.threads[&thread].iter().any(|place| place.is_context && !place.is_ambient)
+    }
+
+    /// What comes off a future is not taken off the scopes that its polls were in, but for those of `here`.
+    fn note_above_live(&mut self, future: Node, here: &[Node]) {
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].kind == Kind::Poll(future) {
+                self.note_chain_above_live(Some(node), here);
+            }
+        }
+    }
+
+    fn note_chain_above_live(&mut self, node: Option<Node>, here: &[Node]) {
+        for node in self.chain(node) {
+            self.nodes[node].is_above_live |= !self.nodes[node].ended && !here.contains(&node);
+        }
     }
 
     fn count_self(&mut self, space: Space, owner: &Path, bytes: u64, blocks: u64) {
@@ -735,9 +816,26 @@ impl World {
         }
     }
 
+    /// The most bytes that were live at once since a scope of this site was first entered.
+    pub(crate) fn highest(&self, site: usize, space: Space) -> i64 {
+        self.highest.get(&(site, space)).copied().unwrap_or_default()
+    }
+
+    /// A thread begins or ends, and its events on the host are not only those of the program.
+    pub(crate) fn note_strangers(&mut self) {
+        for node in self.ambients.iter().map(|ambient| ambient.node).collect::<Vec<Node>>() {
+            for node in self.chain(Some(node)) {
+                self.nodes[node].has_strangers = true;
+            }
+        }
+    }
+
     /// The space's high-water mark; of two equal marks, the later.
     fn mark(&mut self, space: Space) {
         let (bytes, blocks) = self.live(space);
+        for (_, highest) in self.highest.iter_mut().filter(|((_, of), _)| *of == space) {
+            *highest = bytes.max(*highest);
+        }
         let by_owner = self.live_by_owner(space);
         let state = &mut self.spaces[space];
         state.totals.peak_blocks = state.totals.peak_blocks.max(unsigned(blocks));
@@ -786,6 +884,10 @@ impl World {
             total_bytes: now.total,
             total_blocks: now.blocks_total,
         }
+    }
+
+    pub(crate) fn has_strangers(&self, node: Node) -> bool {
+        self.nodes[node].has_strangers
     }
 
     pub(crate) fn is_approximate(&self, node: Node) -> bool {
@@ -871,6 +973,8 @@ impl World {
             row.at_least |= activation.at_least;
             row.is_open |= activation.is_open;
             row.in_motion |= self.is_in_motion(node);
+            row.has_strangers |= activation.has_strangers;
+            row.is_above_live |= activation.is_above_live;
             row.largest = row.largest.max(sums[node].largest);
             let turns: Vec<Node> = match activation.kind {
                 Kind::Future => {
@@ -938,6 +1042,7 @@ impl World {
     }
 
     fn open(&mut self, kind: Kind, path: Path, parent: Option<Node>) -> Node {
+        let site = &path.last().copied().unwrap_or(usize::MAX);
         self.nodes.push(Activation {
             kind,
             path,
@@ -950,7 +1055,16 @@ impl World {
             approximate: false,
             at_least: false,
             is_open: false,
+            has_strangers: false,
+            is_above_live: false,
         });
+        if matches!(kind, Kind::Scope | Kind::Future) {
+            for space in 0..SPACES {
+                let live = self.live(space).0;
+                let highest = self.highest.entry((*site, space)).or_insert(live);
+                *highest = live.max(*highest);
+            }
+        }
         self.nodes.len() - 1
     }
 
@@ -995,9 +1109,26 @@ impl World {
     /// The innermost open scope of a lane: of its thread, or of the poll that runs; none for a
     /// suspended task.
     fn innermost_of_lane(&self, lane: Lane) -> Option<Node> {
+        if let Some(ambient) = self.ambients.iter().find(|ambient| ambient.lane == lane) {
+            return Some(ambient.node);
+        }
+        if let Some(ambient) = self.ambient_place(lane) {
+            return ambient.scopes.last().copied().or(ambient.bottom);
+        }
         let mut places = self.threads.values().flatten();
         let place = places.rfind(|place| place.lane == lane && !place.is_context)?;
         place.scopes.last().copied().or(place.bottom)
+    }
+
+    /// Where the thread of this lane works for an ambient scope.
+    fn ambient_place(&self, lane: Lane) -> Option<&Place> {
+        let mut threads = self.threads.values().filter(|places| places[0].lane == lane);
+        threads.next()?.get(1).filter(|place| place.is_ambient)
+    }
+
+    /// Whether the thread of this lane had no event yet since its ambient scope ended.
+    fn works_for_ended(&self, lane: Lane) -> bool {
+        self.ambient_place(lane).is_some_and(|place| place.scopes.is_empty() && place.bottom.is_none())
     }
 
     /// This node and everything that it folds into, innermost first, futures beside their polls.

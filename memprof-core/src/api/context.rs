@@ -15,6 +15,8 @@ use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::process::ready::ready;
 use crate::scope::plain::{self, Opened};
+use crate::share::settle::settle;
+use crate::share::told;
 use crate::space::spaces::Space;
 use crate::thread::frame::{Frame, NO_CALLS};
 use crate::thread::slot::Slot;
@@ -117,7 +119,7 @@ impl Drop for ContextGuard {
 
 /// The shared part of the innermost open scope, made now if it has none. The thread is hidden from the recorder.
 fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
-    slot.settle();
+    settle(slot);
     slot.mix();
     let frame = slot.top();
     if let Some(shared) = frame.shared() {
@@ -133,14 +135,13 @@ fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
         && let Some(shared) = future.activation.shared()
     {
         plain::share(slot, frame, shared.clone());
+        told::begin(slot, |below| !core::ptr::eq(below, frame));
         return Some(shared);
     }
-    let shared = Shared::new(lane, frame.path(), nodes_around(frame), around(slot, frame));
-    let shared = Arc::new(if gets_hand_overs(slot, frame) { shared.getting_hand_overs() } else { shared });
+    let shared = Arc::new(Shared::new(lane, frame.path(), nodes_around(frame), around(slot, frame)));
     if let Some(future) = future_of(frame) {
         future.activation.capture(shared.clone());
     }
-    plain::share(slot, frame, shared.clone());
     for space in Space::all() {
         let ledger = slot.known_ledger(space).filter(|_| frame.has(space.bit()));
         let own = ledger.map(|ledger| ledger.tally_of(frame, None).counters).unwrap_or_default();
@@ -148,10 +149,11 @@ fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
         if [own, before] != [Counters::default(); 2] {
             shared.begin(space, &before, &own);
         }
-        if space == Space::HOST {
-            frame.note_published(own.current_bytes, own.current_blocks);
-        }
     }
+    plain::share(slot, frame, shared.clone());
+    let own = slot.host.tally_of(frame, None).counters;
+    frame.note_published(own.current_bytes, own.current_blocks);
+    told::begin(slot, |below| !core::ptr::eq(below, frame));
     Some(shared)
 }
 
@@ -162,16 +164,9 @@ fn around(slot: &'static Slot, frame: &'static Frame) -> Around {
     }
     let below = slot.sharing.get().and_then(|below| Some((below.kind(), below.shared()?)));
     below.map_or(Around::Nobody, |(kind, shared)| match kind {
-        Kind::Context => Around::Elsewhere(shared),
+        Kind::Context | Kind::Ambient => Around::Elsewhere(shared),
         Kind::Base | Kind::Scope | Kind::Poll => Around::Here(shared),
     })
-}
-
-/// Whether hand-overs to the lane of `frame`, the top, reach it or what is inside it as long as it is open. Those to the
-/// lane of a context go to the thread that captured it, and those to a future inside another one to the outer.
-fn gets_hand_overs(slot: &'static Slot, frame: &'static Frame) -> bool {
-    let on_its_lane = slot.segment.get().is_some_and(|segment| segment.kind() != Kind::Context);
-    on_its_lane && future_of(frame).is_none_or(|future| frame.tag().is_of(future))
 }
 
 fn future_of(frame: &'static Frame) -> Option<&'static Lane> {
@@ -184,7 +179,7 @@ fn nodes_around(top: &'static Frame) -> Vec<PathId> {
     for frame in core::iter::successors(Some(top), |frame| frame.below()) {
         match frame.kind() {
             Kind::Base => break,
-            Kind::Context => {
+            Kind::Context | Kind::Ambient => {
                 // A future has nobody around it.
                 if top.kind() == Kind::Poll {
                     nodes.extend(frame.shared().iter().flat_map(|shared| shared.open_nodes()));
@@ -216,20 +211,10 @@ impl Slot {
     }
 
     pub(crate) fn leave_context(&'static self, frame: &'static Frame, below: &'static Frame) {
-        let lane = self.lane.get();
-        let marks = frame.marks.get();
         let _blind = blind::enter();
-        // This may be the last to hold the lane, which has to stay until its blocks were added to it.
-        let _held = frame.shared();
-        self.count_context(frame, || self.finish_context(frame, marks));
-        self.end_sharing(frame);
-        self.sequence.open();
-        let outstanding = self.end_segment(frame);
-        for (space, ledger) in self.ledgers(marks) {
-            self.keep_net(space, || ledger.forget());
+        if let Some(shared) = frame.shared() {
+            shared.finish(|| true, self.parts(frame));
         }
-        self.close(frame, below);
-        self.sequence.close();
-        lane.add_outstanding(outstanding);
+        self.come_out(frame, below);
     }
 }

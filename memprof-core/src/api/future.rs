@@ -7,7 +7,6 @@ use core::mem::ManuallyDrop;
 use core::pin::Pin;
 use core::task::{Context as TaskContext, Poll};
 
-use crate::api::ambient;
 use crate::api::context::Context;
 use crate::base::blind;
 use crate::base::state;
@@ -20,6 +19,7 @@ use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::process::ready::ready;
 use crate::scope::plain::Opened;
+use crate::share::ambient;
 use crate::space::spaces::Space;
 use crate::thread::current;
 use crate::thread::slot::Slot;
@@ -115,7 +115,8 @@ fn begin(slot: &'static Slot, site: &'static Site) -> Option<(&'static Lane, boo
     let top = slot.top();
     let step = slot.step(top.path(), site)?;
     let lane = Lane::take()?;
-    let task = slot.segment.get().is_none_or(|segment| segment.kind() != Kind::Poll);
+    let task = slot.segment.get().and_then(|segment| segment.future.get().filter(|_| segment.kind() == Kind::Poll));
+    let task = task.is_none_or(|outer| !slot.lane.is(outer));
     let home = if task { lane } else { top.tag().lane()? };
     lane.activation.outstanding.set(0);
     lane.activation.tag.set(Tag::new(home, step.path).0);
@@ -126,7 +127,7 @@ fn begin(slot: &'static Slot, site: &'static Site) -> Option<(&'static Lane, boo
 /// A future is not polled or dropped under an ambient scope that was opened in it.
 fn come_out_of_ambient(slot: &'static Slot, lane: &'static Lane) {
     if let Some(shared) = lane.activation.shared() {
-        slot.come_out_of_ambient_in(&shared);
+        ambient::come_out_of_those_in(slot, &shared);
     }
 }
 

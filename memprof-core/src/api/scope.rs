@@ -11,7 +11,9 @@ use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::process::ready::ready;
 use crate::scope::plain::{self, Opened};
+use crate::share::ambient;
 use crate::share::open_frames::Stack;
+use crate::share::settle::settle;
 use crate::space::spaces::Space;
 use crate::thread::current;
 use crate::thread::frame::Frame;
@@ -145,13 +147,13 @@ pub fn open_scopes() -> Vec<String> {
 /// What `frame` recorded so far; of a poll, what that poll did.
 fn read(slot: &'static Slot, frame: &'static Frame, space: Space) -> Tally {
     let _blind = blind::enter();
-    slot.settle();
+    settle(slot);
     if slot.sharing.get().is_none() {
         return slot.known_ledger(space).map(|ledger| ledger.tally_of(frame, None)).unwrap_or_default();
     }
     // A space may have been touched only by others, under a context captured here.
     let Some(ledger) = slot.ledger(space) else { return Tally::default() };
-    Stack::of(slot, ledger).end_of(frame, space).unwrap_or_default()
+    Stack::of(slot, space, ledger).end_of(frame, space, ambient::inside).unwrap_or_default()
 }
 
 /// Enters a plain scope, if memprof measures and this thread can be recorded.
@@ -172,6 +174,6 @@ fn enter_slowly(site: &'static Site) -> Option<Opened> {
     let slot = ready()?;
     let top = slot.top();
     let step = slot.step(top.path(), site)?;
-    slot.settle();
+    settle(slot);
     slot.enter_scope(top, &step)
 }

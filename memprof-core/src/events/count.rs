@@ -30,7 +30,21 @@ pub(crate) fn disown(slot: &'static Slot, ledger: &'static Ledger, path: PathId,
 #[cold]
 pub(crate) fn free_elsewhere(slot: &'static Slot, space: Space, ledger: &'static Ledger, tag: Tag, bytes: u64) -> bool {
     let Some(home) = tag.lane() else { return false };
-    let is_heir = home.heir().is_some_and(|heir| slot.lane.is(heir));
+    let heir = home.heir();
+    if let Some(ambient) = slot.ambient_frame().filter(|frame| core::ptr::eq(*frame, slot.top()))
+        && let Some(heir) = heir.filter(|heir| ambient.lane_below.is(heir))
+        && prepare(slot, space, ledger).is_some()
+    {
+        // Of the thread's own lane, which is not the current one where the thread works for an ambient scope.
+        slot.lower(ledger, bytes, 1);
+        if core::ptr::eq(home, heir) {
+            ambient.outstanding_below.sub(1);
+        } else {
+            home.add_outstanding(-1);
+        }
+        return true;
+    }
+    let is_heir = heir.is_some_and(|heir| slot.lane.is(heir));
     if !is_heir || prepare(slot, space, ledger).is_none() {
         if space == Space::HOST {
             slot.free_beside(bytes);

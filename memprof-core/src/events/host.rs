@@ -8,6 +8,7 @@ use core::hint::cold_path;
 use crate::events::count::{adopt, count_failure, count_realloc, count_realloc_here, disown, free_elsewhere, prepare};
 use crate::events::look::{host_limit_crossed, limit_crossed, publish_if_due};
 use crate::lanes::tag::Tag;
+use crate::share::settle::settle;
 use crate::space::level;
 use crate::space::spaces::Space;
 use crate::thread::slot::Slot;
@@ -44,7 +45,7 @@ pub(crate) fn allocated_slowly(slot: &'static Slot, address: u64, bytes: u64) ->
     let ledger = &slot.host;
     // A peak is raised when what waits has been taken off.
     if !slot.top().has(Space::HOST.bit()) && slot.has_pending() {
-        slot.settle();
+        settle(slot);
     }
     slot.sequence.open();
     let top = slot.top();

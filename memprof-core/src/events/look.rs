@@ -9,8 +9,9 @@
 //!
 //! Which levels those are is left to `thread/watch`, and what scopes that share learn to `share/publish`.
 
+use crate::lanes::lane::STEP;
+use crate::share::settle::settle;
 use crate::thread::ledger::Ledger;
-use crate::thread::net::STEP;
 use crate::thread::slot::Slot;
 
 /// The level of the host's ledger has left its limits.
@@ -35,7 +36,7 @@ pub(crate) fn limit_crossed(slot: &'static Slot, ledger: &'static Ledger) {
 #[inline]
 pub(crate) fn raise_peaks(slot: &'static Slot, ledger: &'static Ledger) {
     if slot.has_pending() {
-        slot.settle();
+        settle(slot);
     }
     slot.sequence.open();
     ledger.raise();
@@ -48,6 +49,6 @@ pub(crate) fn raise_peaks(slot: &'static Slot, ledger: &'static Ledger) {
 pub(crate) fn publish_if_due(slot: &'static Slot) {
     slot.publish_net_if_due();
     if slot.sharing.get().is_some() {
-        slot.publish_shared(STEP);
+        slot.publish_shared(STEP.cast_signed());
     }
 }

@@ -169,15 +169,11 @@ pub fn record_alloc_failure(space: Space, bytes: u64) {
 }
 
 impl Slot {
-    /// Publishes an event of the top frame, after the hand-overs that came before it.
+    /// Publishes an event of the top frame.
     fn publish(&'static self, space: Space, bytes: i64, blocks: i64) {
-        if self.sharing.get().is_none() {
-            return;
+        if self.sharing.get().is_some() {
+            self.publish_event(space, bytes, blocks);
         }
-        if self.has_pending() {
-            self.settle();
-        }
-        self.publish_event(self.top(), space, bytes, blocks);
     }
 }
 
@@ -371,8 +367,15 @@ impl Spot {
     }
 
     /// Counts the free of a block; whether it was a `temporary` one.
+    ///
+    /// A block is in the mark before it is in any scope, and comes off it after those: no scope ever holds more.
     fn freed(self, space: Space, address: u64, block: &Block) -> bool {
+        let temporary = self.freed_in_scopes(space, address, block);
         mark::of(space).freed(block.tag.path(), block.bytes);
+        temporary
+    }
+
+    fn freed_in_scopes(self, space: Space, address: u64, block: &Block) -> bool {
         let slot = match self {
             Self::Slot(slot) => slot,
             Self::Ended(_) => {

@@ -153,11 +153,17 @@ impl Activation {
     }
 
     /// Path, and what was recorded in a space: in the polls that have ended, and under contexts of this future since.
-    pub(crate) fn suspended(&self, space: Space) -> Option<(PathId, Tally, Tally)> {
+    /// `inside`: what ambient scopes that were opened in a captured scope recorded.
+    pub(crate) fn suspended(
+        &self,
+        space: Space,
+        inside: fn(&Shared, Space) -> Tally,
+    ) -> Option<(PathId, Tally, Tally)> {
         let shared = self.shared()?;
         let path = Tag(self.tag.get()).path();
         let before = self.tally(space)?;
-        let added = shared.complete(space, &Tally::default(), &before.counters, &mut [0; 2]);
+        let ambient = inside(&shared, space);
+        let added = shared.complete(space, &Tally::default(), &before.counters, &ambient, &mut [0; 2]);
         // It may have ended meanwhile.
         (self.is_captured() && path != PathId::ROOT).then_some((path, before, added))
     }

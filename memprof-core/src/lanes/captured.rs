@@ -12,17 +12,14 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::api::ambient;
 use crate::base::lock::Lock;
 use crate::base::map::Refused;
 use crate::base::missed;
 use crate::base::tally::{Counters, Tally};
-use crate::lanes::lane::{HandOver, Lane};
+use crate::lanes::lane::{Lane, STEP};
+use crate::lanes::level::Level;
 use crate::names::path::PathId;
 use crate::space::spaces::{MOST_SPACES, Space};
-use crate::thread::net::STEP;
-
-use crate::lanes::level::Level;
 
 /// A captured scope.
 pub(crate) struct Shared {
@@ -32,8 +29,6 @@ pub(crate) struct Shared {
     /// The nodes that are open with it, but for those of the scope around: what it was opened in, and it. More than its
     /// path where a recursion led back to a node further up; less where a scope has ended that gives the path.
     nodes: Vec<PathId>,
-    /// Whether hand-overs to the lane are this scope's, or those of scopes inside it, for as long as it is open.
-    gets_hand_overs: bool,
     around: Around,
     closed: AtomicBool,
     host: Level,
@@ -76,7 +71,6 @@ impl Shared {
             lane,
             path,
             nodes,
-            gets_hand_overs: false,
             around,
             closed: AtomicBool::new(false),
             host: Level::ZERO,
@@ -84,12 +78,6 @@ impl Shared {
             added: Lock::new(Vec::new()),
             additions: AtomicU64::new(0),
         }
-    }
-
-    /// The scope is on its lane's own thread or task, and there as long as it is open.
-    pub(crate) fn getting_hand_overs(mut self) -> Self {
-        self.gets_hand_overs = true;
-        self
     }
 
     /// Whether a site is open in the chain that events under the context fold into.
@@ -154,11 +142,6 @@ impl Shared {
         self.pending(space).is_some() || self.levels().any(|(of, level)| of == space && !level.is_untouched())
     }
 
-    /// Hand-overs to the scope that its lane has not seen yet: the level is too high by these.
-    fn waiting(&self, space: Space) -> HandOver {
-        if self.gets_hand_overs { self.lane.waiting(space) } else { HandOver::default() }
-    }
-
     /// A change of the level of one thread under the context.
     pub(crate) fn publish(&self, space: Space, bytes: i64, blocks: i64) {
         if !self.is_closed() {
@@ -169,7 +152,7 @@ impl Shared {
     fn publish_here(&self, space: Space, more: [i64; 2]) {
         let level = self.level(space);
         let more = level.add_others(more);
-        level.add(more, self.waiting(space));
+        level.add(more);
         self.publish_around(space, more);
     }
 
@@ -179,16 +162,15 @@ impl Shared {
             Around::Nobody => {}
             Around::Elsewhere(around) => around.publish_here(space, more),
             Around::Here(around) => {
-                around.level(space).add(more, around.waiting(space));
+                around.level(space).add(more);
                 around.publish_around(space, more);
             }
         }
     }
 
-    /// A change of the level of the captured scope's own lane, which has seen all hand-overs; its ancestors there publish
-    /// their own.
+    /// A change of the level of the captured scope's own lane; its ancestors there publish their own.
     pub(crate) fn publish_own(&self, space: Space, bytes: i64, blocks: i64) {
-        self.level(space).add([bytes, blocks], HandOver::default());
+        self.level(space).add([bytes, blocks]);
     }
 
     /// The scope is captured: its own lane recorded `own`, a future's in this poll, after it had recorded `before`.
@@ -196,27 +178,34 @@ impl Shared {
         self.level(space).begin(before, own);
     }
 
-    /// What a thread added between entering the context and dropping the guard, of which it had published `published`.
-    pub(crate) fn finish(&self, space: Space, tally: &Tally, published: Part) {
-        let counters = &tally.counters;
+    /// What a thread added between entering the context and dropping the guard, by space, with what of it was published;
+    /// unless the scope was left, or `is_still_out` says that it was added before.
+    pub(crate) fn finish(
+        &self,
+        is_still_out: impl FnOnce() -> bool,
+        parts: impl IntoIterator<Item = (Space, Tally, Part)>,
+    ) {
         let mut added = self.added.lock();
-        if self.is_closed() {
+        if self.is_closed() || !is_still_out() {
             return;
         }
-        // What was reached beyond the steps published: less than a step.
-        let beyond_bytes = (counters.peak_bytes - published.most_bytes).clamp(0, STEP);
-        let beyond_blocks = (counters.peak_blocks - published.most_blocks).max(0);
-        let beyond = [beyond_bytes, if published.most_bytes == 0 { beyond_blocks } else { 0 }];
-        self.raise_above(space, beyond);
-        let rest = [counters.current_bytes - published.bytes, counters.current_blocks - published.blocks];
-        self.publish_here(space, rest);
-        self.note_added(&mut added, space, tally);
+        for (space, tally, published) in parts {
+            let counters = &tally.counters;
+            // What was reached beyond the steps published: less than a step.
+            let beyond_bytes = (counters.peak_bytes - published.most_bytes).clamp(0, STEP.cast_signed());
+            let beyond_blocks = (counters.peak_blocks - published.most_blocks).max(0);
+            let beyond = [beyond_bytes, if published.most_bytes == 0 { beyond_blocks } else { 0 }];
+            self.raise_above(space, beyond);
+            let rest = [counters.current_bytes - published.bytes, counters.current_blocks - published.blocks];
+            self.publish_here(space, rest);
+            self.note_added(&mut added, space, &tally);
+        }
     }
 
     /// The peaks of this scope and of those around it are at least this much above their levels.
     pub(crate) fn raise_above(&self, space: Space, more: [i64; 2]) {
         for shared in core::iter::successors(Some(self), |shared| shared.around.shared()) {
-            shared.level(space).raise_above(more, shared.waiting(space));
+            shared.level(space).raise_above(more);
         }
     }
 
@@ -261,23 +250,28 @@ impl Shared {
         }
     }
 
-    /// Adds what happened under the context and in ambient scopes, and is not taken yet, to what the scope's own lane recorded: for a future
-    /// what one poll did, after it had recorded `before`. Adds to `unfinished` what threads hold that are still under it.
+    /// Adds what happened under the context and is not taken yet, and in ambient scopes opened in it, to what the scope's
+    /// own lane recorded: for a future what one poll did, after it had recorded `before`. Adds to `unfinished` what threads
+    /// hold that are still under it.
     ///
     /// The peak is that of the sum, so it may be below the value while threads are under the context: what they freed
     /// is in the value when they have left it.
-    pub(crate) fn complete(&self, space: Space, own: &Tally, before: &Counters, unfinished: &mut [i64; 2]) -> Tally {
+    pub(crate) fn complete(
+        &self,
+        space: Space,
+        own: &Tally,
+        before: &Counters,
+        ambient: &Tally,
+        unfinished: &mut [i64; 2],
+    ) -> Tally {
         let mut added = self.pending(space).unwrap_or_default();
-        added.fold(&ambient::inside(self, space));
+        added.fold(ambient);
         let [bytes, blocks] = self.level(space).unfinished(&added.counters);
         *unfinished = [unfinished[0] + bytes, unfinished[1] + blocks];
         let mut sum = self.sum(space, own, &added, before);
         let counters = &mut sum.counters;
-        let waiting = self.waiting(space);
-        let now_bytes = counters.current_bytes + unfinished[0] - waiting.bytes.cast_signed();
-        let now_blocks = counters.current_blocks + unfinished[1] - waiting.blocks.cast_signed();
-        counters.peak_bytes = counters.peak_bytes.max(now_bytes);
-        counters.peak_blocks = counters.peak_blocks.max(now_blocks);
+        counters.peak_bytes = counters.peak_bytes.max(counters.current_bytes + unfinished[0]);
+        counters.peak_blocks = counters.peak_blocks.max(counters.current_blocks + unfinished[1]);
         sum
     }
 

@@ -14,17 +14,20 @@ pub(crate) enum Kind {
     Scope,
     /// A poll of a tracked future.
     Poll,
-    /// An entered `Context`, or an ambient scope.
+    /// An entered `Context`.
     Context,
+    /// An ambient scope that the thread works for, which no guard leaves: on the base, and nowhere else.
+    Ambient,
 }
 
 impl Kind {
     /// What stands in the marks of a frame.
     pub(crate) fn of(marks: u64) -> Self {
-        match marks >> KIND_SHIFT & 3 {
+        match marks >> KIND_SHIFT & 7 {
             0 => Self::Scope,
             1 => Self::Poll,
-            2 => Self::Context,
+            4 => Self::Context,
+            5 => Self::Ambient,
             _ => Self::Base,
         }
     }
@@ -34,11 +37,19 @@ impl Kind {
         let number: u64 = match self {
             Self::Scope => 0,
             Self::Poll => 1,
-            Self::Context => 2,
             Self::Base => 3,
+            Self::Context => 4,
+            Self::Ambient => 5,
         };
         marks | number << KIND_SHIFT
     }
+}
+
+/// Whether a frame of these marks hides what happens above it from what is open further down: a [`Kind::Context`] or a
+/// [`Kind::Ambient`].
+#[inline(always)]
+pub(crate) const fn hides(marks: u64) -> bool {
+    marks >> KIND_SHIFT & 4 != 0
 }
 
 /// The part of `Frame::marks` that is the set of spaces that the frame has an entry for.
@@ -48,7 +59,7 @@ const _: () = assert!(MOST_SPACES <= 40);
 pub(crate) const NODE_OPEN: u64 = 1 << 40;
 /// Another activation of the same site is open in the chain that this one folds into.
 pub(crate) const SITE_OPEN: u64 = 1 << 41;
-/// Somewhere below is a frame of [`Kind::Context`].
+/// Somewhere below is a frame that [hides] what is under it.
 pub(crate) const UNDER_CONTEXT: u64 = 1 << 42;
 /// `shared` is set: the frame was captured as a `Context`, or is one.
 pub(crate) const SHARES: u64 = 1 << 43;

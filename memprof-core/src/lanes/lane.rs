@@ -17,9 +17,19 @@
 //! If something still leads there, the [`ENDED`] bit is set by the swap that takes the last pending hand-overs, after `forward` was set. A thread
 //! that hands over adds first and looks at what stood there: if the bit was set, its addition reached nobody, and it
 //! follows `forward` instead. The bit and the counts are one word, so there is no state between.
+//!
+//! # Who is told
+//!
+//! What is handed over to a lane comes off the levels of scopes that others work for as well, and those count it at
+//! once: whoever hands over tells them ([`Told`]). A lane knows whom, under the lock of what waits there; whoever
+//! changes that takes everything out that waits ([`Lane::tell`]), so what waits was told either to all that are told
+//! now, or, in the word `pending`, to nobody yet. Other spaces tell each hand-over; of the `host`, what comes to a
+//! step.
 
-use core::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::Arc;
 
+use crate::base::blind;
 use crate::base::lock::Lock;
 use crate::base::map::Refused;
 use crate::base::memory::{Blank, StaticRef, Table};
@@ -35,14 +45,18 @@ const HOLD: i64 = 1 << 44;
 
 // The word `pending`, from the top: ended, more, bytes (40 bits), blocks (22 bits).
 const ENDED: u64 = 1 << 63;
-/// Further hand-overs wait in the wide counters or in the list of other spaces.
+/// Further hand-overs wait beside the word.
 const MORE: u64 = 1 << 62;
 const BLOCKS_BITS: u32 = 22;
 const BLOCKS_MASK: u64 = (1 << BLOCKS_BITS) - 1;
 const BYTES_MASK: u64 = (1 << 40) - 1;
-/// Half of what each part of `pending` holds: past it, the one who added moves the counts to the wide counters.
+/// Half of what each part of `pending` holds, or less: past it, the one who added moves the counts out of it.
 const SPILL_BLOCKS: u64 = 1 << (BLOCKS_BITS - 1);
 const SPILL_BYTES: u64 = 1 << 38;
+
+/// What the level of a scope that others work for may lack, on the host, of what one thread holds for it; and as much of
+/// what was handed over to that thread.
+pub(crate) const STEP: u64 = 32 << 10;
 
 /// A number of blocks with their bytes, on their way to a lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +71,29 @@ impl HandOver {
     }
 }
 
+/// Who learns at once what is handed over to a lane.
+pub(crate) trait Told: Send + Sync {
+    /// Does not allocate for a hand-over of the host.
+    fn handed_over(&self, space: Space, hand_over: HandOver);
+}
+
+/// What waits beside the word `pending`; all of it was told.
+struct Waiting {
+    /// The host's.
+    host: HandOver,
+    others: Vec<(Space, HandOver)>,
+    told: Option<Arc<dyn Told>>,
+}
+
+/// Hand-overs of one space that waited.
+#[derive(Clone, Copy)]
+pub(crate) struct Waited {
+    pub(crate) space: Space,
+    pub(crate) sum: HandOver,
+    /// Whether those who are told know of it.
+    pub(crate) is_told: bool,
+}
+
 /// A lane. Lives forever, changes hands through the pool.
 pub(crate) struct Lane {
     index: AtomicU32,
@@ -64,10 +101,9 @@ pub(crate) struct Lane {
     taken: AtomicU32,
     next_free: AtomicU32,
     pending: AtomicU64,
-    wide_bytes: AtomicU64,
-    wide_blocks: AtomicU64,
-    /// Hand-overs of spaces other than `host`.
-    others: Lock<Vec<(Space, HandOver)>>,
+    waiting: Lock<Waiting>,
+    /// Whether anybody is told.
+    tells: AtomicBool,
     outstanding: AtomicI64,
     /// To whom an ended task leaves its blocks; a thread leaves them to nobody.
     forward: StaticRef<Lane>,
@@ -81,9 +117,8 @@ impl Blank for Lane {
         taken: AtomicU32::new(0),
         next_free: AtomicU32::new(0),
         pending: AtomicU64::new(0),
-        wide_bytes: AtomicU64::new(0),
-        wide_blocks: AtomicU64::new(0),
-        others: Lock::new(Vec::new()),
+        waiting: Lock::new(Waiting::NOTHING),
+        tells: AtomicBool::new(false),
         outstanding: AtomicI64::new(0),
         forward: StaticRef::null(),
         activation: Activation::BLANK,
@@ -207,7 +242,12 @@ impl Lane {
         self.forward.set(forward);
         let word = self.pending.swap(ENDED, Ordering::AcqRel);
         self.settle(outstanding);
-        self.unpack(word, |space, hand_over| self.pass_on(forward, space, hand_over));
+        self.unpack(word, |Waited { space, sum, .. }| self.pass_on(forward, space, sum));
+        if self.tells.swap(false, Ordering::AcqRel) {
+            let _blind = blind::enter();
+            let told = self.waiting.lock().told.take();
+            drop(told);
+        }
         self.settle(-HOLD);
     }
 
@@ -244,39 +284,38 @@ impl Lane {
         if word & ENDED != 0 || word == 0 {
             return HandOver::default();
         }
-        if space != Space::HOST {
-            let others = self.others.lock();
-            let of_space = others.iter().filter(|(of, _)| *of == space).map(|(_, hand_over)| hand_over);
-            return of_space.fold(HandOver::default(), |sum, hand_over| sum.and(*hand_over));
-        }
-        let mut host = HandOver { bytes: word >> BLOCKS_BITS & BYTES_MASK, blocks: word & BLOCKS_MASK };
-        if word & MORE != 0 {
-            host.bytes += self.wide_bytes.load(Ordering::Acquire);
-            host.blocks += self.wide_blocks.load(Ordering::Acquire);
-        }
-        host
+        let in_word = if space == Space::HOST { HandOver::of_word(word) } else { HandOver::default() };
+        if word & MORE == 0 { in_word } else { in_word.and(self.waiting.lock().of(space)) }
     }
 
-    /// Takes the hand-overs that wait, for the owner to charge.
-    pub(crate) fn take_pending(&self, charge: impl FnMut(Space, HandOver)) {
-        // Only the owner ends the lane, so the bit is not set here, and 0 clears nothing else.
+    /// Takes the hand-overs that wait, to be charged. Nothing waits on a lane that has ended.
+    pub(crate) fn take_pending(&self, charge: impl FnMut(Waited)) {
+        let of_running = |word: u64| (word & ENDED == 0).then_some(0);
+        if let Ok(word) = self.pending.fetch_update(Ordering::AcqRel, Ordering::Acquire, of_running) {
+            self.unpack(word, charge);
+        }
+    }
+
+    /// Has others told from now on what is handed over to this lane, which the caller runs; takes what waited until now.
+    pub(crate) fn tell(&self, told: Option<Arc<dyn Told>>, charge: impl FnMut(Waited)) {
+        let _blind = blind::enter();
+        let mut waiting = self.waiting.lock();
         let word = self.pending.swap(0, Ordering::AcqRel);
-        self.unpack(word, charge);
+        let waited = waiting.take();
+        self.tells.store(told.is_some(), Ordering::Release);
+        let before = core::mem::replace(&mut waiting.told, told);
+        drop(waiting);
+        waited.see(word, before.is_some(), charge);
     }
 
-    fn unpack(&self, word: u64, mut charge: impl FnMut(Space, HandOver)) {
-        let mut host = HandOver { bytes: word >> BLOCKS_BITS & BYTES_MASK, blocks: word & BLOCKS_MASK };
-        if word & MORE != 0 {
-            host.bytes += self.wide_bytes.swap(0, Ordering::AcqRel);
-            host.blocks += self.wide_blocks.swap(0, Ordering::AcqRel);
-            let others = core::mem::take(&mut *self.others.lock());
-            for (space, hand_over) in others {
-                charge(space, hand_over);
-            }
-        }
-        if host != HandOver::default() {
-            charge(Space::HOST, host);
-        }
+    fn unpack(&self, word: u64, charge: impl FnMut(Waited)) {
+        let (waited, is_told) = if word & MORE == 0 {
+            (Waiting::NOTHING, false)
+        } else {
+            let mut waiting = self.waiting.lock();
+            (waiting.take(), waiting.told.is_some())
+        };
+        waited.see(word, is_told, charge);
     }
 
     /// Leaves the free of a block of this lane, that another lane performed, to be charged to the innermost scope
@@ -297,17 +336,12 @@ impl Lane {
             heir => return self.pass_on(heir, space, hand_over),
         }
         let HandOver { bytes, blocks } = hand_over;
-        let more = space != Space::HOST || bytes >= SPILL_BYTES || blocks >= SPILL_BLOCKS;
-        let word = if more {
-            let mut waiting = self.others.lock();
+        let word = if space != Space::HOST || bytes >= SPILL_BYTES || blocks >= SPILL_BLOCKS {
+            let mut waiting = self.waiting.lock();
             // Under the lock, so that whoever ends the lane takes it along or has not looked yet.
             let word = self.pending.fetch_or(MORE, Ordering::AcqRel);
             if word & ENDED == 0 {
-                if waiting.try_reserve(1).is_ok() {
-                    waiting.push((space, hand_over));
-                } else {
-                    missed::note(Refused::NoMemory);
-                }
+                waiting.add(space, hand_over);
             }
             word
         } else {
@@ -317,7 +351,9 @@ impl Lane {
             // It ended between the look and the change, which nobody will find.
             return self.pass_on(self.heir(), space, hand_over);
         }
-        if word & BLOCKS_MASK >= SPILL_BLOCKS || word >> BLOCKS_BITS & BYTES_MASK >= SPILL_BYTES {
+        let most = if self.tells.load(Ordering::Acquire) { STEP } else { SPILL_BYTES };
+        let in_word = HandOver::of_word(word);
+        if in_word.blocks >= SPILL_BLOCKS || in_word.bytes + bytes >= most {
             self.spill();
         }
     }
@@ -332,13 +368,67 @@ impl Lane {
         self.add_outstanding(-blocks);
     }
 
-    /// Moves the counts out of `pending` before they overflow.
+    /// Moves the counts out of `pending` before they overflow, or as they come to a step that is to be told. Whoever frees
+    /// never waits: if somebody is at it, the next one tries again.
     #[cold]
     fn spill(&self) {
-        let word = self.pending.fetch_and(ENDED | MORE, Ordering::AcqRel);
-        self.wide_bytes.fetch_add(word >> BLOCKS_BITS & BYTES_MASK, Ordering::AcqRel);
-        self.wide_blocks.fetch_add(word & BLOCKS_MASK, Ordering::AcqRel);
-        self.pending.fetch_or(MORE, Ordering::AcqRel);
+        let Some(mut waiting) = self.waiting.try_lock() else { return };
+        let without_counts = |word: u64| (word & ENDED == 0).then_some(MORE);
+        if let Ok(word) = self.pending.fetch_update(Ordering::AcqRel, Ordering::Acquire, without_counts) {
+            waiting.add(Space::HOST, HandOver::of_word(word));
+        }
+    }
+}
+
+impl HandOver {
+    /// What stands in a lane's word.
+    fn of_word(word: u64) -> Self {
+        Self { bytes: word >> BLOCKS_BITS & BYTES_MASK, blocks: word & BLOCKS_MASK }
+    }
+}
+
+impl Waiting {
+    const NOTHING: Self = Self { host: HandOver { bytes: 0, blocks: 0 }, others: Vec::new(), told: None };
+
+    fn of(&self, space: Space) -> HandOver {
+        if space == Space::HOST {
+            return self.host;
+        }
+        let of_space = self.others.iter().find(|(of, _)| *of == space);
+        of_space.map(|(_, hand_over)| *hand_over).unwrap_or_default()
+    }
+
+    /// Adds a hand-over, and tells it.
+    fn add(&mut self, space: Space, hand_over: HandOver) {
+        if let Some(told) = &self.told {
+            told.handed_over(space, hand_over);
+        }
+        if space == Space::HOST {
+            self.host = self.host.and(hand_over);
+        } else if let Some((_, sum)) = self.others.iter_mut().find(|(of, _)| *of == space) {
+            *sum = sum.and(hand_over);
+        } else if self.others.try_reserve(1).is_ok() {
+            self.others.push((space, hand_over));
+        } else {
+            missed::note(Refused::NoMemory);
+        }
+    }
+
+    /// Takes what waits; who is told stays.
+    fn take(&mut self) -> Self {
+        Self { host: core::mem::take(&mut self.host), others: core::mem::take(&mut self.others), told: None }
+    }
+
+    /// Gives what waited to `charge`, with what stood in the word.
+    fn see(self, word: u64, is_told: bool, mut charge: impl FnMut(Waited)) {
+        for (space, sum) in self.others {
+            charge(Waited { space, sum, is_told });
+        }
+        for (sum, is_told) in [(self.host, is_told), (HandOver::of_word(word), false)] {
+            if sum != HandOver::default() {
+                charge(Waited { space: Space::HOST, sum, is_told });
+            }
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use core::sync::atomic::{AtomicI64, Ordering};
 
 use crate::base::tally::Counters;
-use crate::lanes::lane::HandOver;
 
 /// The sum over the capturing lane and all threads under the context. Pairs are in bytes and in blocks.
 pub(crate) struct Level {
@@ -36,10 +35,9 @@ impl Level {
         self.blocks.begin(before.current_blocks, own.current_blocks, own.peak_blocks);
     }
 
-    /// `waiting` are hand-overs to the scope's lane that it has not seen: what is held now is less by these.
-    pub(crate) fn add(&self, [bytes, blocks]: [i64; 2], waiting: HandOver) {
-        self.bytes.add(bytes, waiting.bytes.cast_signed());
-        self.blocks.add(blocks, waiting.blocks.cast_signed());
+    pub(crate) fn add(&self, [bytes, blocks]: [i64; 2]) {
+        self.bytes.add(bytes);
+        self.blocks.add(blocks);
     }
 
     /// Adds to the part of the others, to be added to the whole as well; gives what was added: nothing if the scope was
@@ -49,9 +47,9 @@ impl Level {
     }
 
     /// The peaks are at least this much above what is held now.
-    pub(crate) fn raise_above(&self, [bytes, blocks]: [i64; 2], waiting: HandOver) {
-        self.bytes.raise_above(bytes, waiting.bytes.cast_signed());
-        self.blocks.raise_above(blocks, waiting.blocks.cast_signed());
+    pub(crate) fn raise_above(&self, [bytes, blocks]: [i64; 2]) {
+        self.bytes.raise_above(bytes);
+        self.blocks.raise_above(blocks);
     }
 
     /// The peaks, above `before`, of a scope whose own lane recorded `own`.
@@ -94,12 +92,10 @@ impl Sum {
         self.peak.store(before + own_peak, Ordering::Release);
     }
 
-    /// `waiting`: hand-overs to the lane that it has not seen yet.
-    fn add(&self, more: i64, waiting: i64) {
+    fn add(&self, more: i64) {
         let now = self.now.fetch_add(more, Ordering::AcqRel) + more;
-        // Of several hand-overs, the first is added while the others no longer wait.
         if more > 0 {
-            self.peak.fetch_max(now - waiting, Ordering::AcqRel);
+            self.peak.fetch_max(now, Ordering::AcqRel);
         }
     }
 
@@ -114,8 +110,8 @@ impl Sum {
         more
     }
 
-    fn raise_above(&self, more: i64, waiting: i64) {
-        self.peak.fetch_max(self.now.load(Ordering::Acquire) - waiting + more, Ordering::AcqRel);
+    fn raise_above(&self, more: i64) {
+        self.peak.fetch_max(self.now.load(Ordering::Acquire) + more, Ordering::AcqRel);
     }
 
     fn peak(&self, own_peak: i64, before: i64) -> i64 {

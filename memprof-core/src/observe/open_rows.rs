@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::base::tally::{Counters, Tally};
 use crate::lanes::kind::Kind;
 use crate::lanes::lane::Lane;
+use crate::share::ambient;
 use crate::share::open_frames::{Ended, Stack};
 use crate::space::spaces::Space;
 use crate::thread::ledger::Ledger;
@@ -25,7 +26,7 @@ pub(super) struct OpenScopes {
 impl OpenScopes {
     pub(super) fn read(slot: &'static Slot, space: Space, ledger: &'static Ledger) -> Self {
         let ((stack, rows), whole) = slot.read(ledger, TRIES, || {
-            let stack = Stack::of(slot, ledger);
+            let stack = Stack::of(slot, space, ledger);
             let row = |path| ledger.rows.get(path).map_or([0; ROW_WORDS], copy_row);
             let rows: Vec<_> = stack.paths().map(|path| (path, row(path))).collect();
             (stack, rows)
@@ -33,7 +34,7 @@ impl OpenScopes {
         let mut open = Self { rows: BTreeMap::new(), polled: Vec::new(), whole };
         if whole {
             open.rows.extend(rows.iter().map(|(path, words)| (*path, PathSums::of_words(words))));
-            stack.end(space).iter().for_each(|ended| open.add(space, ended));
+            stack.end(space, ambient::inside).iter().for_each(|ended| open.add(space, ended));
         }
         open
     }
@@ -48,7 +49,7 @@ impl OpenScopes {
                 row.raise_to(&ended.whole_future(space).unwrap_or_default());
                 self.polled.extend(ended.frame.future.get());
             }
-            Kind::Base | Kind::Context => {}
+            Kind::Base | Kind::Context | Kind::Ambient => {}
         }
     }
 }

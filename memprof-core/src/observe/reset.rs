@@ -11,6 +11,7 @@ use crate::names::path::PathId;
 use crate::observe::baseline::baseline;
 use crate::observe::futures::open_futures;
 use crate::observe::sums::{self, PathSums};
+use crate::share::settle::settle;
 use crate::space::level;
 use crate::space::mark;
 use crate::space::spaces::Space;
@@ -34,7 +35,7 @@ pub fn reset() {
         return missed::note(Refused::NoMemory);
     }
     if let Some(slot) = current::own().filter(|_| !is_at_work) {
-        slot.settle();
+        settle(slot);
     }
     let mut base = baseline();
     base.calls = vec![0; paths];

@@ -7,7 +7,6 @@
 use memprof_report::__recorder::{HostState, SnapshotParts, SpaceData};
 use memprof_report::{Snapshot, Totals};
 
-use crate::api::ambient;
 use crate::base::blind;
 use crate::base::map::Refused;
 use crate::base::missed;
@@ -22,6 +21,8 @@ use crate::observe::futures;
 use crate::observe::records::{flat_records, tree};
 use crate::observe::rows;
 use crate::observe::sums::{self, PathSums};
+use crate::share::ambient;
+use crate::share::settle::settle;
 use crate::space::level;
 use crate::space::mark;
 use crate::space::spaces::Space;
@@ -39,7 +40,7 @@ pub(crate) fn take(on: bool) -> Snapshot {
         return nothing_to_read("the system has no memory left: nothing could be read");
     }
     if let Some(slot) = current::own().filter(|_| !is_at_work) {
-        slot.settle();
+        settle(slot);
     }
     let base = baseline();
     let calls = read_calls(paths, &base.calls);

@@ -82,9 +82,9 @@ impl Drop for Lease {
         ENDED.set(true);
         let Some(slot) = current::own() else { return };
         current::set_current(Some(slot));
-        plain::leave_all(slot);
+        let heir = plain::leave_all(slot);
         current::set_current(None);
         current::set_own(None);
-        slot.give_back();
+        slot.give_back(heir.as_ref().map(|ambient| ambient.lane));
     }
 }

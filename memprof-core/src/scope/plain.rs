@@ -5,14 +5,18 @@
 //! then the same, frame by frame. The guard that users hold is left to `api/scope`.
 
 use core::hint::cold_path;
+use std::sync::Arc;
 
-use crate::api::ambient;
 use crate::base::blind;
 use crate::base::state;
+use crate::lanes::captured::Shared;
 use crate::lanes::kind::{Kind, NODE_OPEN, SHARES, SITE_OPEN, UNDER_CONTEXT};
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::names::site::Site;
+use crate::share::ambient;
+use crate::share::settle::settle;
+use crate::share::told;
 use crate::space::spaces::Space;
 use crate::thread::current;
 use crate::thread::frame::{CallRow, Frame, SiteRow};
@@ -64,7 +68,13 @@ impl Slot {
     pub(crate) fn enter_scope(&'static self, top: &'static Frame, step: &Step) -> Option<Opened> {
         let frame = top.grow()?;
         let marks = Self::marks_for(top, step);
-        Some(self.push(frame, top.tag().with_path(step.path), marks, step.calls, step.site_row))
+        let tag = top.tag_above(step.path);
+        let serial = self.sequence.open();
+        step.calls.calls.add(1);
+        self.open(frame, serial, tag, marks, step.calls, step.site_row);
+        self.go_on(frame, top);
+        self.sequence.close();
+        Some(Opened { frame, serial })
     }
 
     /// The marks of a scope entered on `top`: what it inherits, and whether it is inside another one of its kind.
@@ -129,13 +139,14 @@ impl Slot {
         let frame = self.top();
         let Some(below) = frame.below() else { return };
         if self.has_pending() {
-            self.settle();
+            settle(self);
         }
         match frame.kind() {
             Kind::Base => {}
             Kind::Scope => self.leave_scope(frame, below),
             Kind::Poll => self.leave_poll(frame, below),
             Kind::Context => self.leave_context(frame, below),
+            Kind::Ambient => ambient::leave(self, frame),
         }
     }
 
@@ -176,6 +187,9 @@ impl Slot {
         }
         calls.ended.add(1);
         self.close(frame, below);
+        if self.segment.is(frame) {
+            self.end_going_on(frame, below);
+        }
         self.sequence.close();
         calls.note_left(frame.path());
     }
@@ -187,6 +201,7 @@ impl Slot {
         let _blind = blind::enter();
         let Some(shared) = frame.shared() else { return };
         ambient::end_inside(&shared);
+        told::end(self, frame);
         shared.close();
         self.absorb(frame, &shared);
         self.end_sharing(frame);
@@ -205,7 +220,7 @@ impl Slot {
 }
 
 fn innermost_context(top: &'static Frame) -> Option<&'static Frame> {
-    core::iter::successors(Some(top), |frame| frame.below()).find(|frame| frame.kind() == Kind::Context)
+    core::iter::successors(Some(top), |frame| frame.below()).find(|frame| frame.hides())
 }
 
 /// Whether a scope of `path` is open from `top` down to this depth.
@@ -259,18 +274,18 @@ pub(crate) fn leave_above(slot: &'static Slot, frame: &'static Frame) {
     }
 }
 
-/// Ends everything that is open on a thread that ends.
-pub(crate) fn leave_all(slot: &'static Slot) {
-    leave_above(slot, &slot.base);
-    slot.settle();
+/// Ends everything that is open on a thread that ends. Gives the ambient scope that it leaves its blocks to, if there is
+/// one.
+pub(crate) fn leave_all(slot: &'static Slot) -> Option<Arc<Shared>> {
+    let _blind = blind::enter();
+    leave_above(slot, slot.ambient_frame().unwrap_or(&slot.base));
+    let heir = ambient::heir(slot);
+    settle(slot);
+    heir
 }
 
 /// Marks `frame`, the top, as captured.
-pub(crate) fn share(
-    slot: &'static Slot,
-    frame: &'static Frame,
-    shared: std::sync::Arc<crate::lanes::captured::Shared>,
-) {
+pub(crate) fn share(slot: &'static Slot, frame: &'static Frame, shared: Arc<Shared>) {
     debug_assert!(!frame.has(SHARES), "a frame is captured once");
     frame.set_shared(Some(shared));
     slot.begin_sharing(frame);

@@ -9,6 +9,8 @@ use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::site::Site;
 use crate::scope::plain::{Opened, share};
+use crate::share::settle::settle;
+use crate::share::told;
 use crate::space::spaces::Space;
 use crate::thread::current;
 use crate::thread::frame::Frame;
@@ -52,35 +54,48 @@ impl Slot {
         let task = tag.is_of(future);
         if !task && self.lane.get().has_pending() {
             // What waits is for the scope that is innermost until now.
-            self.settle();
+            settle(self);
         }
         let top = self.top();
         let frame = top.grow()?;
         let step = self.step(tag.path(), site)?;
         let marks = Kind::Poll.marks(Self::marks_for(top, &step));
-        let tag = if task { tag } else { top.tag().with_path(tag.path()) };
+        let tag = if task { tag } else { top.tag_above(tag.path()) };
         let serial = self.sequence.open();
         frame.future.set(Some(future));
         self.open(frame, serial, tag, marks, step.calls, step.site_row);
         if task {
             self.begin_segment(frame, future);
+        } else {
+            self.go_on(frame, top);
         }
         self.sequence.close();
-        if let Some(shared) = future.activation.shared() {
+        let shared = future.activation.shared();
+        if shared.is_some() || task && self.sharing.get().is_some() {
             let _blind = blind::enter();
-            share(self, frame, shared);
+            let is_captured = shared.is_some();
+            if let Some(shared) = shared {
+                share(self, frame, shared);
+            }
+            // While it was suspended, a task told its own future; a future inside it tells those around it all along.
+            told::begin(self, |below| core::ptr::eq(below, frame) == task && is_captured);
             self.tell_finished();
         }
         if task && future.has_pending() {
-            self.settle();
+            settle(self);
         }
         Some(Opened { frame, serial })
     }
 
     pub(crate) fn leave_poll(&'static self, frame: &'static Frame, below: &'static Frame) {
-        if frame.has(SHARES) {
+        let task = frame.future.get().filter(|future| self.lane.is(future));
+        if frame.has(SHARES) || task.is_some() && self.sharing.get().is_some() {
             // The last reference goes while the thread is blind.
             let _blind = blind::enter();
+            match task {
+                Some(task) => told::suspend(self, task),
+                None => told::end(self, frame),
+            }
             if let Some(shared) = frame.shared() {
                 // What the level lacks of this poll would be missing from all that follow.
                 self.publish_shared(1);
@@ -98,8 +113,10 @@ impl Slot {
         }
         self.sequence.open();
         self.close(frame, below);
-        if self.segment.is(frame) {
+        if task.is_some() {
             self.end_task_segment(frame);
+        } else if self.segment.is(frame) {
+            self.end_going_on(frame, below);
         }
         self.sequence.close();
     }

@@ -1,4 +1,7 @@
 //! Working for a scope of another thread.
 
-pub(crate) mod open_frames;
 pub(crate) mod publish;
+pub(crate) mod settle;
+pub(crate) mod told;
+pub(crate) mod open_frames;
+pub(crate) mod ambient;

@@ -7,11 +7,16 @@
 use core::sync::atomic::{Ordering, fence};
 
 use crate::base::tally::{Counters, Tally};
-use crate::lanes::kind::Kind;
+use crate::lanes::captured::Shared;
+use crate::lanes::kind::{Kind, hides};
+use crate::lanes::lane::HandOver;
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
 use crate::thread::ledger::{Entry, Ledger};
 use crate::thread::slot::Slot;
+
+/// What ambient scopes that were opened in a captured scope recorded so far: [`ambient::inside`](crate::share::ambient::inside).
+pub(crate) type Inside = fn(&Shared, Space) -> Tally;
 
 /// A copy of what is open on a thread in one space, to be taken whole.
 #[derive(Debug, Default, PartialEq)]
@@ -21,6 +26,8 @@ pub(crate) struct Stack {
     /// From the top down, as the frames.
     entries: Vec<Entered>,
     frames: Vec<Opened>,
+    /// Hand-overs that are on their way, each with the frame that they are charged to; from the top down.
+    waiting: Vec<(At, HandOver)>,
 }
 
 /// A frame as it was copied.
@@ -142,7 +149,7 @@ impl Entered {
 
 impl Stack {
     /// Copies what is open on a thread; another thread makes sure that it was copied at one moment.
-    pub(crate) fn of(slot: &'static Slot, ledger: &'static Ledger) -> Self {
+    pub(crate) fn of(slot: &'static Slot, space: Space, ledger: &'static Ledger) -> Self {
         let now = Sums {
             allocated: [ledger.alloc_bytes(), ledger.alloc_blocks()],
             freed: ledger.freed(),
@@ -165,7 +172,20 @@ impl Stack {
                     marks: frame.marks.get(),
                 })
                 .collect(),
+            waiting: Self::waiting(slot, space),
         }
+    }
+
+    /// A loop, which a thread with a small stack has the room for.
+    fn waiting(slot: &'static Slot, space: Space) -> Vec<(At, HandOver)> {
+        let mut waiting = Vec::new();
+        for segment in slot.segments() {
+            let hand_over = segment.lane.waiting(space);
+            if hand_over != HandOver::default() {
+                waiting.push((At(segment.innermost), hand_over));
+            }
+        }
+        waiting
     }
 
     /// The frames, from the top down.
@@ -174,55 +194,104 @@ impl Stack {
     }
 
     /// What `frame` would have recorded if it ended now.
-    pub(crate) fn end_of(self, frame: &Frame, space: Space) -> Option<Tally> {
-        self.end(space).iter().find(|ended| core::ptr::eq(ended.frame, frame)).map(|ended| ended.tally)
+    pub(crate) fn end_of(self, frame: &Frame, space: Space, inside: Inside) -> Option<Tally> {
+        self.end(space, inside).iter().find(|ended| core::ptr::eq(ended.frame, frame)).map(|ended| ended.tally)
     }
 
     /// Ends every frame, from the top down.
-    pub(crate) fn end(self, space: Space) -> Vec<Ended> {
-        let Self { mut now, mut most, entries, frames } = self;
-        let mut entries = entries.into_iter().peekable();
-        // That of the frame, or of one above it that left it to its parent, which had none.
-        let mut entry: Option<Entered> = None;
-        // What threads hold that are still under a context captured here.
-        let mut unfinished = [0; 2];
-        let mut ended = Vec::new();
-        for (depth, open) in (0..frames.len() as u64).rev().zip(frames) {
-            if let Some(own) = entries.next_if(|entry| entry.depth >= depth)
-                && let Some(merged) = entry.replace(own)
-            {
-                most.raise(&merged.saved);
-            }
-            let mut tally = entry.map(|entry| entry.tally(&now, &most)).unwrap_or_default();
-            if let Some(whole) = open.complete(space, &tally, &mut unfinished).filter(|whole| *whole != tally) {
-                let entered = *entry.get_or_insert(Entered { at: now, saved: most, depth });
-                now.correct(&tally, &whole);
-                let [bytes, blocks] = entered.at.level();
-                let peak = [bytes + whole.counters.peak_bytes, blocks + whole.counters.peak_blocks];
-                most = Most { peak, largest: whole.largest };
-                tally = whole;
+    pub(crate) fn end(self, space: Space, inside: Inside) -> Vec<Ended> {
+        let mut ended = Vec::with_capacity(self.frames.len());
+        let mut ending =
+            Ending { now: self.now, most: self.most, entry: None, unfinished: [0; 2], entries: 0, waiting: 0 };
+        for (depth, open) in (0..self.frames.len() as u64).rev().zip(&self.frames) {
+            ending.merge_entries(&self.entries, depth);
+            ending.charge(&self.waiting, open, depth);
+            let mut tally = ending.tally();
+            if let Some(whole) = open.complete(space, &tally, inside, &mut ending.unfinished) {
+                ending.correct(&mut tally, &whole, depth);
             }
             ended.push(Ended { frame: open.frame.0, serial: open.serial, path: open.path, marks: open.marks, tally });
-            if Kind::of(open.marks) == Kind::Context {
-                // What is further down sees nothing of this.
-                unfinished = [0; 2];
-                if let Some(entry) = entry.take() {
-                    (now, most) = (entry.at, entry.saved);
-                }
+            if hides(open.marks) {
+                ending.forget();
             }
         }
         ended
     }
 }
 
+/// A stack that is ended frame by frame. In steps, each of which a thread with a small stack has the room for.
+struct Ending {
+    now: Sums,
+    most: Most,
+    /// That of the frame, or of one above it that left it to its parent, which had none.
+    entry: Option<Entered>,
+    /// What threads hold that are still under a context captured in the frame, or above it.
+    unfinished: [i64; 2],
+    /// How many entries, and how many hand-overs, are done with.
+    entries: usize,
+    waiting: usize,
+}
+
+impl Ending {
+    /// Goes on with the entry of the frame, if it has one: what those above it reached was reached in it.
+    fn merge_entries(&mut self, entries: &[Entered], depth: u64) {
+        let Some(own) = entries.get(self.entries).filter(|entry| entry.depth >= depth) else { return };
+        self.entries += 1;
+        if let Some(merged) = self.entry.replace(*own) {
+            self.most.raise(&merged.saved);
+        }
+    }
+
+    /// Charges what was handed over to the frame and waits. What was reached until now counts with the value before it.
+    fn charge(&mut self, waiting: &[(At, HandOver)], open: &Opened, depth: u64) {
+        let Some((_, hand_over)) = waiting.get(self.waiting).filter(|(innermost, _)| *innermost == open.frame) else {
+            return;
+        };
+        self.waiting += 1;
+        if self.entry.is_none() {
+            self.entry = Some(Entered { at: self.now, saved: self.most, depth });
+            self.most = Most { peak: self.now.level(), largest: 0 };
+        }
+        let [bytes, blocks] = &mut self.now.freed;
+        (*bytes, *blocks) = (bytes.wrapping_add(hand_over.bytes), blocks.wrapping_add(hand_over.blocks));
+    }
+
+    fn tally(&self) -> Tally {
+        self.entry.map(|entry| entry.tally(&self.now, &self.most)).unwrap_or_default()
+    }
+
+    /// What the frame recorded is not `tally` but `whole`.
+    fn correct(&mut self, tally: &mut Tally, whole: &Tally, depth: u64) {
+        if tally == whole {
+            return;
+        }
+        let entered = *self.entry.get_or_insert(Entered { at: self.now, saved: self.most, depth });
+        self.now.correct(tally, whole);
+        let [bytes, blocks] = entered.at.level();
+        let peak = [bytes + whole.counters.peak_bytes, blocks + whole.counters.peak_blocks];
+        self.most = Most { peak, largest: whole.largest };
+        *tally = *whole;
+    }
+
+    /// What is further down sees nothing of this.
+    fn forget(&mut self) {
+        self.unfinished = [0; 2];
+        if let Some(entry) = self.entry.take() {
+            (self.now, self.most) = (entry.at, entry.saved);
+        }
+    }
+}
+
 impl Opened {
     /// `tally` with what came in under the context captured at this frame, if it was and is still open.
-    fn complete(&self, space: Space, tally: &Tally, unfinished: &mut [i64; 2]) -> Option<Tally> {
+    fn complete(&self, space: Space, tally: &Tally, inside: Inside, unfinished: &mut [i64; 2]) -> Option<Tally> {
         let frame = self.frame.0;
-        if Kind::of(self.marks) == Kind::Context || frame.serial.get() != self.serial {
+        if hides(self.marks) || frame.serial.get() != self.serial {
             return None;
         }
-        Some(frame.shared()?.complete(space, tally, &frame.before_poll(space).counters, unfinished))
+        let shared = frame.shared()?;
+        let ambient = inside(&shared, space);
+        Some(shared.complete(space, tally, &frame.before_poll(space).counters, &ambient, unfinished))
     }
 }
 

@@ -6,7 +6,6 @@ use crate::base::blind;
 use crate::base::counter::Counter;
 use crate::base::tally::{Counters, Tally};
 use crate::lanes::kind::Kind;
-use crate::lanes::lane::HandOver;
 use crate::space::spaces::Space;
 use crate::thread::frame::{Frame, Published};
 use crate::thread::slot::Slot;
@@ -82,7 +81,7 @@ impl Frame {
         for frame in below {
             let Some(shared) = frame.shared() else { return };
             see(frame, Some(&*shared).filter(|_| !told));
-            if frame.kind() == Kind::Context {
+            if frame.hides() {
                 return;
             }
             told &= frame.kind() != Kind::Poll;
@@ -90,8 +89,8 @@ impl Frame {
     }
 
     /// A change inside this frame, whose level `shared` has: for a context the work of others, or else its own lane's.
-    fn publish_level(&self, shared: &Shared, space: Space, [bytes, blocks]: [i64; 2]) {
-        if self.kind() == Kind::Context {
+    pub(crate) fn publish_level(&self, shared: &Shared, space: Space, [bytes, blocks]: [i64; 2]) {
+        if self.hides() {
             shared.publish(space, bytes, blocks);
         } else {
             shared.publish_own(space, bytes, blocks);
@@ -99,10 +98,10 @@ impl Frame {
     }
 
     fn raise_level(&self, shared: &Shared, space: Space, above: [i64; 2]) {
-        if self.kind() == Kind::Context {
+        if self.hides() {
             shared.raise_above(space, above);
         } else {
-            shared.level(space).raise_above(above, HandOver::default());
+            shared.level(space).raise_above(above);
         }
     }
 }
@@ -131,30 +130,28 @@ impl Slot {
                 frame.publish_level(&shared, Space::HOST, [bytes, blocks]);
                 frame.note_published(bytes, blocks);
             }
-            if frame.kind() == Kind::Context {
+            if frame.hides() {
                 context = Some(frame);
             }
             sharing = frame.sharing_below.get();
         }
     }
 
-    /// Publishes one event of a space other than `host`, charged to `charged`: there, every one.
-    pub(crate) fn publish_event(&'static self, charged: &'static Frame, space: Space, bytes: i64, blocks: i64) {
+    /// Publishes one event of the top frame in a space other than `host`: there, every one.
+    pub(crate) fn publish_event(&'static self, space: Space, bytes: i64, blocks: i64) {
         self.tell_finished();
-        let mut sharing = self.sharing.get();
-        while let Some(frame) = sharing {
-            if frame.depth() > charged.depth() {
-                sharing = frame.sharing_below.get();
-                continue;
-            }
+        self.see_sharing(self.top(), |frame, shared| frame.publish_level(shared, space, [bytes, blocks]));
+    }
+
+    /// Gives the frames that share to `see`, from `innermost` down to the first that hides what is below it.
+    pub(crate) fn see_sharing(&'static self, innermost: &'static Frame, mut see: impl FnMut(&Frame, &Shared)) {
+        let sharing = core::iter::successors(self.sharing.get(), |frame| frame.sharing_below.get());
+        for frame in sharing.skip_while(|frame| frame.depth() > innermost.depth()) {
             let Some(shared) = frame.shared() else { return };
-            if frame.kind() == Kind::Context {
-                shared.publish(space, bytes, blocks);
-                // What is further down does not see it.
+            see(frame, &shared);
+            if frame.hides() {
                 return;
             }
-            shared.publish_own(space, bytes, blocks);
-            sharing = frame.sharing_below.get();
         }
     }
 
@@ -162,7 +159,7 @@ impl Slot {
     /// inside it: before the next event of this thread, as if it had happened right now.
     pub(crate) fn tell_finished(&'static self) {
         let sharing = || core::iter::successors(self.sharing.get(), |frame| frame.sharing_below.get());
-        let on_this_lane = || sharing().take_while(|frame| frame.kind() != Kind::Context);
+        let on_this_lane = || sharing().take_while(|frame| !frame.hides());
         if !on_this_lane().any(|frame| frame.kind() == Kind::Poll) {
             return;
         }
@@ -203,12 +200,29 @@ impl Slot {
         }
     }
 
-    /// Publishes and takes in everything at the end of the contexts of `frame`, a kind that is no `Context`.
-    pub(crate) fn finish_context(&'static self, frame: &'static Frame, spaces: u64) {
-        let Some(shared) = frame.shared() else { return };
-        for (space, ledger) in self.ledgers(spaces) {
+    /// What this thread recorded under the context of `frame`, the top, by space, and what of it was published.
+    pub(crate) fn parts(&'static self, frame: &'static Frame) -> impl Iterator<Item = (Space, Tally, Part)> {
+        self.ledgers(frame.marks.get()).map(|(space, ledger)| {
             let tally = ledger.tally();
-            shared.finish(space, &tally, frame.published_of(space, &tally));
+            (space, tally, frame.published_of(space, &tally))
+        })
+    }
+
+    /// Leaves the context of `frame`, the top, as if nothing had happened under it: that was taken.
+    pub(crate) fn come_out(&'static self, frame: &'static Frame, below: &'static Frame) {
+        let lane = self.lane.get();
+        let marks = frame.marks.get();
+        // This may be the last to hold the lane, which has to stay until its blocks were added to it.
+        let _held = frame.shared();
+        self.end_sharing(frame);
+        self.sequence.open();
+        let outstanding = self.end_segment(frame);
+        for (space, ledger) in self.ledgers(marks) {
+            self.keep_net(space, || ledger.forget());
         }
+        frame.serial.set(0);
+        self.top.set(below);
+        self.sequence.close();
+        lane.add_outstanding(outstanding);
     }
 }

@@ -7,7 +7,7 @@ use crate::base::lock::Lock;
 use crate::base::memory::{Blank, Known, StaticRef, leak_blank};
 use crate::base::state;
 use crate::lanes::captured::Shared;
-use crate::lanes::kind::{Kind, SHARES};
+use crate::lanes::kind::{Kind, SHARES, hides};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
@@ -27,8 +27,7 @@ pub(crate) struct Frame {
     host_tag: Counter,
     pub(crate) marks: Counter,
     pub(crate) calls: Known<CallRow>,
-    /// Frames under a `Context` only: the outermost frame of the site before, hidden by the context. The frame of an
-    /// ambient scope's context, which no guard leaves, has the base here.
+    /// Frames under a `Context` or an ambient scope only: the outermost frame of the site before, hidden by that.
     pub(crate) hidden: StaticRef<Frame>,
     depth: Counter,
     /// Frames that begin a segment, where the lane changes, only: what the segment below had out.
@@ -191,6 +190,19 @@ impl Frame {
 
     pub(crate) fn kind(&self) -> Kind {
         Kind::of(self.marks.get())
+    }
+
+    /// The tag of a frame that is entered on this one, at `path`; see [`Slot::go_on`](crate::thread::slot::Slot::go_on).
+    pub(crate) fn tag_above(&self, path: PathId) -> Tag {
+        match self.lane_below.get().filter(|_| self.kind() == Kind::Ambient) {
+            Some(own) => Tag::new(own, path),
+            None => self.tag().with_path(path),
+        }
+    }
+
+    /// Whether what is open further down does not see what happens above.
+    pub(crate) fn hides(&self) -> bool {
+        hides(self.marks.get())
     }
 
     pub(crate) fn shared(&self) -> Option<Arc<Shared>> {

@@ -8,19 +8,18 @@
 //! # Segments
 //!
 //! The open scopes of a thread are one list of frames, the base record at the bottom. A frame that changes the
-//! current lane begins a *segment*: the base, a poll of a task, an entered `Context`. Hand-overs to a lane are
-//! charged to the innermost frame of its segment; that of a `Context` belongs to a lane that runs elsewhere, and is
-//! charged there.
+//! current lane begins a *segment*: the base, a poll of a task, an entered `Context`, an ambient scope, and the first
+//! scope in that, where the thread's own lane goes on. Hand-overs to a lane are charged to the innermost frame of its
+//! segment; that of a `Context` belongs to a lane that runs elsewhere, and is charged there.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
-use crate::base::blind;
 use crate::base::counter::{Counter, Sequence};
 use crate::base::gate::Inside;
 use crate::base::lock::Lock;
 use crate::base::memory::{Blank, Known, Original, StaticRef, Table};
 use crate::lanes::kind::{Kind, SHARES, SPACES};
-use crate::lanes::lane::{HandOver, Lane};
+use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::path::{PATH_CHUNKS, PathId};
 use crate::space::spaces::{MOST_SPACES, Space};
@@ -74,7 +73,7 @@ pub(crate) struct Slot {
     pub(crate) calls: Table<CallRow, PATH_CHUNKS>,
     pub(crate) sites: Table<SiteRow, PATH_CHUNKS>,
     pub(crate) base: Frame,
-    /// The ambient scope whose context is the frame above the base, until it was counted; 0 for none.
+    /// The ambient scope that this thread works for, until its part was taken; 0 for none.
     pub(crate) ambient: AtomicU64,
     taken: AtomicBool,
     /// Whether blocks were freed here, or may be, that another thread allocated.
@@ -104,6 +103,15 @@ impl Blank for Slot {
         mixed: AtomicBool::new(false),
         inside: Inside::new(),
     };
+}
+
+/// A stretch of open frames on one lane, which runs on this thread.
+#[derive(Clone, Copy)]
+pub(crate) struct Segment {
+    pub(crate) innermost: &'static Frame,
+    pub(crate) lane: &'static Lane,
+    /// Blocks of the lane that are out; see [`Slot::outstanding`].
+    pub(crate) outstanding: &'static Counter,
 }
 
 const _: () = assert!(core::mem::offset_of!(Slot, host) + Ledger::HOT <= 128);
@@ -183,11 +191,11 @@ impl Slot {
         begun
     }
 
-    /// Gives the slot back to the pool: the thread has left all its scopes and ends.
-    pub(crate) fn give_back(&'static self) {
+    /// Gives the slot back to the pool: the thread has left all its scopes and ends. It leaves its blocks to `heir`.
+    pub(crate) fn give_back(&'static self, heir: Option<&'static Lane>) {
         self.notify();
         self.publish_net();
-        self.lane.get().end(None, self.outstanding());
+        self.lane.get().end(heir, self.outstanding());
         self.lane.set(&NO_LANE);
         self.top.set(&NO_FRAME);
         self.taken.store(false, Ordering::Release);
@@ -322,40 +330,6 @@ impl Slot {
         touched
     }
 
-    /// Charges the hand-overs that wait for the lanes that run on this thread, each to the innermost frame of its
-    /// lane's segment.
-    #[cold]
-    pub(crate) fn settle(&'static self) {
-        let _blind = blind::enter();
-        let mut innermost = self.top();
-        let mut segment = self.segment.get();
-        let mut lane = Some(self.lane.get());
-        let mut outstanding = &self.outstanding_beside;
-        while let (Some(frame), Some(of)) = (segment, lane) {
-            if frame.kind() != Kind::Context && of.has_pending() {
-                of.take_pending(|space, hand_over| {
-                    outstanding.sub(hand_over.blocks);
-                    let Some(ledger) = self.ledger(space) else { return };
-                    self.sequence.open();
-                    self.keep_net(space, || ledger.charge(innermost, space.bit(), hand_over));
-                    self.sequence.close();
-                    if space != Space::HOST && self.sharing.get().is_some() {
-                        self.publish_event(
-                            innermost,
-                            space,
-                            -hand_over.bytes.cast_signed(),
-                            -hand_over.blocks.cast_signed(),
-                        );
-                    }
-                });
-            }
-            innermost = frame.below().unwrap_or(&self.base);
-            outstanding = &frame.outstanding_below;
-            lane = frame.lane_below.get();
-            segment = frame.segment_below.get();
-        }
-    }
-
     /// Whether a hand-over waits for any lane that runs on this thread.
     #[inline]
     pub(crate) fn has_pending(&'static self) -> bool {
@@ -365,7 +339,7 @@ impl Slot {
         let mut lane = Some(self.lane.get());
         let mut segment = self.segment.get();
         while let (Some(frame), Some(of)) = (segment, lane) {
-            if frame.kind() != Kind::Context && of.has_pending() {
+            if !frame.hides() && of.has_pending() {
                 return true;
             }
             lane = frame.lane_below.get();
@@ -374,19 +348,42 @@ impl Slot {
         false
     }
 
-    /// Hand-overs of a space that wait for lanes that run here above `frame`; asked by another thread.
-    pub(crate) fn waiting_above(&'static self, frame: &'static Frame, space: Space) -> HandOver {
-        let mut sum = HandOver::default();
-        let mut lane = Some(self.lane.get());
-        let mut segment = self.segment.get();
-        while let (Some(begin), Some(of)) = (segment.filter(|begin| begin.depth() > frame.depth()), lane) {
-            if begin.kind() != Kind::Context {
-                sum = sum.and(of.waiting(space));
+    /// The segments of the lanes that run on this thread, from the top down. While it works for an ambient scope, the
+    /// base is not among them: what is handed over to the thread comes off that scope.
+    pub(crate) fn segments(&'static self) -> impl Iterator<Item = Segment> {
+        let mut begin = self.segment.get();
+        let mut next = Segment { innermost: self.top(), lane: self.lane.get(), outstanding: &self.outstanding_beside };
+        let mut lane_above: Option<&Lane> = None;
+        core::iter::from_fn(move || {
+            loop {
+                let frame = begin?;
+                let here = next;
+                let kind = frame.kind();
+                begin = frame.segment_below.get().filter(|_| kind != Kind::Ambient);
+                next = Segment {
+                    innermost: frame.below().unwrap_or(&self.base),
+                    lane: frame.lane_below.get().unwrap_or(&NO_LANE),
+                    outstanding: &frame.outstanding_below,
+                };
+                let own = match kind {
+                    Kind::Context => None,
+                    Kind::Ambient => Some(Segment { innermost: here.innermost, ..next }),
+                    Kind::Base | Kind::Scope | Kind::Poll => Some(here),
+                };
+                // Where the thread's own lane goes on in an ambient scope, its segment stands above that.
+                let is_above = own.is_some_and(|own| lane_above.is_some_and(|above| core::ptr::eq(above, own.lane)));
+                lane_above = own.map(|own| own.lane);
+                if own.is_some() && !is_above {
+                    return own;
+                }
             }
-            lane = begin.lane_below.get();
-            segment = begin.segment_below.get();
-        }
-        sum
+        })
+    }
+
+    /// The frame of the ambient scope that this thread works for.
+    pub(crate) fn ambient_frame(&'static self) -> Option<&'static Frame> {
+        self.top().below()?;
+        self.base.above().filter(|frame| frame.kind() == Kind::Ambient)
     }
 
     /// Notes that this thread may free what another one allocated from now on: it runs a lane that others do too, or it
@@ -421,6 +418,21 @@ impl Slot {
         self.lane.set(frame.lane_below.get().unwrap_or(&NO_LANE));
         self.set_outstanding(frame.outstanding_below.signed());
         outstanding
+    }
+
+    /// Begins a segment at `frame`, the new top, if it stands right on an ambient scope: the thread's own lane goes on.
+    pub(crate) fn go_on(&'static self, frame: &'static Frame, below: &'static Frame) {
+        if below.kind() == Kind::Ambient
+            && let Some(own) = below.lane_below.get()
+        {
+            self.begin_segment(frame, own);
+        }
+    }
+
+    /// Ends what [`go_on`](Self::go_on) began.
+    pub(crate) fn end_going_on(&'static self, frame: &'static Frame, below: &'static Frame) {
+        let outstanding = self.end_segment(frame);
+        below.outstanding_below.add(outstanding.cast_unsigned());
     }
 
     /// Notes that `frame`, the top, shares its level with other threads.

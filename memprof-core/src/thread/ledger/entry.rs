@@ -2,7 +2,6 @@
 
 use crate::base::counter::Counter;
 use crate::base::memory::{Blank, StaticRef};
-use crate::lanes::kind::Kind;
 use crate::thread::frame::Frame;
 
 use super::row::Row;
@@ -83,5 +82,5 @@ impl Entry {
 pub(super) fn is_hidden(upper: &Entry, lower: &Entry) -> bool {
     let lowest = lower.frame.get().map_or(0, Frame::depth);
     let between = core::iter::successors(upper.frame.get(), |frame| frame.below());
-    between.take_while(|frame| frame.depth() > lowest).any(|frame| frame.kind() == Kind::Context)
+    between.take_while(|frame| frame.depth() > lowest).any(Frame::hides)
 }

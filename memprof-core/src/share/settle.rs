@@ -1,0 +1,39 @@
+//! What was handed over to the lanes that run on a thread, charged to their innermost scopes.
+//!
+//! Whoever frees a block away from its home leaves it in the home's lane, and tells the levels of captured scopes that
+//! it comes off ([`told`](crate::share::told)). The thread charges its ledgers here, before it enters or leaves a scope,
+//! raises a peak or is read; and adds to those levels what they were not told.
+
+use crate::base::blind;
+use crate::lanes::lane::Waited;
+use crate::space::spaces::Space;
+use crate::thread::frame::Frame;
+use crate::thread::slot::{Segment, Slot};
+
+/// Charges the hand-overs that wait for the lanes that run on this thread, each to the innermost frame of its lane's
+/// segment.
+#[cold]
+pub(crate) fn settle(slot: &'static Slot) {
+    let _blind = blind::enter();
+    for segment in slot.segments().filter(|segment| segment.lane.has_pending()) {
+        segment.lane.take_pending(|waited| charge(slot, segment, waited, |_| true));
+    }
+}
+
+/// Charges hand-overs that waited to the innermost frame of a segment. If they were told, then to those of the captured
+/// scopes that are open there that `knows` gives.
+pub(crate) fn charge(slot: &'static Slot, segment: Segment, waited: Waited, knows: impl Fn(&Frame) -> bool) {
+    let Waited { space, sum, is_told } = waited;
+    segment.outstanding.sub(sum.blocks);
+    let Some(ledger) = slot.ledger(space) else { return };
+    slot.sequence.open();
+    slot.keep_net(space, || ledger.charge(segment.innermost, space.bit(), sum));
+    slot.sequence.close();
+    let [bytes, blocks] = [sum.bytes, sum.blocks].map(|lower| lower.wrapping_neg().cast_signed());
+    slot.see_sharing(segment.innermost, |frame, shared| match (is_told && knows(frame), space == Space::HOST) {
+        (true, true) => frame.note_published(bytes, blocks),
+        // Of the host, the thread publishes in steps what its ledger has beyond what it published before.
+        (true, false) | (false, true) => {}
+        (false, false) => frame.publish_level(shared, space, [bytes, blocks]),
+    });
+}
