@@ -38,7 +38,9 @@ macro_rules! site {
 /// * `scope!("load", { .. })` is the block's value; `?`, `return`, `break` and `continue` work in it.
 /// * `scope!("load", async { .. })`, also `async move`, is a future that is one activation
 ///   (see [`Tracked`](crate::Tracked)).
-/// * `scope!("load");` lasts until the end of the enclosing block.
+/// * `scope!("load");` lasts until the end of the enclosing block. In a future it ends with the poll that entered it: held over an
+///   `.await`, it misses what comes later. The report then names it, if the future is tracked or inside of one that is; of any other
+///   memprof sees no poll, and such a scope takes on what its thread does next. Give `scope!` an async block there.
 ///
 /// The name is a literal, which makes a static site and costs nanoseconds, or any other `AsRef<str>` expression, as
 /// `format!("layer {i}")`: that is borrowed, evaluated only while memprof measures, and interned, at some

@@ -195,8 +195,7 @@ fn statements_before_a_boxed_future_run_and_are_measured() {
     let future = boxed("four");
     let boxed_bytes = u64::try_from(size_of_val(&*future)).unwrap();
     assert_eq!(block_on(future), 4);
-    // The call, and the future that it returns.
-    assert_eq!(record("boxed with prefix").ncalls, 2);
+    assert_eq!(record("boxed with prefix").ncalls, 1);
     assert_eq!(record("boxed with prefix").memory_total, 4 + boxed_bytes + 100);
     assert_eq!((block_on(at_once()), calls("boxed at once")), (1, 1));
 }
@@ -395,5 +394,34 @@ mod native_async_traits {
         ] {
             assert_eq!(calls(function), 1, "{function}");
         }
+    }
+}
+
+/// Issue 9: 12 overflowed. Without the attribute 38 is the most.
+mod chain_of_calls {
+    use super::*;
+
+    macro_rules! chain {
+        ($first:ident) => {
+            #[track]
+            async fn $first() -> u8 {
+                yield_once().await;
+                1
+            }
+        };
+        ($last:ident $next:ident $($rest:ident)*) => {
+            #[track]
+            async fn $last() -> u8 {
+                $next().await + 1
+            }
+            chain!($next $($rest)*);
+        };
+    }
+    chain!(f26 f25 f24 f23 f22 f21 f20 f19 f18 f17 f16 f15 f14 f13 f12 f11 f10 f9 f8 f7 f6 f5 f4 f3 f2 f1);
+
+    #[test]
+    fn twenty_six_tracked_functions_await_each_other_under_the_default_recursion_limit() {
+        let boxed: Pin<Box<dyn Future<Output = u8> + Send>> = Box::pin(f26());
+        assert_eq!(block_on(boxed), 26);
     }
 }

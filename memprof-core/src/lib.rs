@@ -40,7 +40,7 @@ pub mod __private {
     pub use core::option::Option;
     pub use core::{file, line, module_path};
 
-    pub use crate::api::future::Tracked as InScope;
+    pub use crate::api::future::{Call, Tracked as InScope};
     pub use crate::api::scope::Scope;
     pub use crate::names::site::Site;
 

@@ -114,12 +114,12 @@ fn synchronous(body: &Body, private: &TokenStream) -> TokenStream {
 ///
 /// [`InScope`]: https://docs.rs/memprof/latest/memprof/struct.Tracked.html
 fn asynchronous(function: &Function, body: &Body, alone: bool, private: &TokenStream) -> (TokenStream, TokenStream) {
-    let span = Span::mixed_site();
+    let span = Span::mixed_site().located_at(body.brace.span.join());
     let Arguments { mut sig, bindings } = Arguments::of(&function.sig, &body.tokens);
     let hint = returned::hint(&sig, private);
     let inner = in_braces(body, &body.tokens);
     let mut block = Group::new(Delimiter::Brace, quote!(#bindings #hint #inner));
-    block.set_span(span.located_at(body.brace.span.join()));
+    block.set_span(span);
     let future = quote_spanned!(span=> #private::InScope::new(__site, async move #block));
     let output = returned::future(&sig, private).filter(|_| alone && function.attrs.iter().all(is_inert));
     let statements = match (output, &sig.output) {
@@ -149,18 +149,22 @@ pub(crate) fn is_inert(attr: &Attribute) -> bool {
 
 /// ```text
 /// Input:   { prefix  Box::pin(async move { body }) }
-/// Output:  { let __site = ..; let __scope = P::enter(__site);
-///            { const _: () = (); prefix  Box::pin(P::InScope::new(__site, async move { body })) } }
+/// Output:  { let __site = ..; let __call = P::Call::begin(__site);
+///            { const _: () = (); prefix  Box::pin(__call.future(async move { body })) } }
+///
+/// Input:   { Box::pin(async move { body }) }
+/// Output:  { let __site = ..; { const _: () = (); Box::pin(P::InScope::new(__site, async move { body })) } }
 /// ```
 ///
-/// The same for a plain `async` block. It stays `move` or not as it was written. Without statements before it there is nothing to measure
-/// but the future: the scope is left out, so that a call is one activation.
+/// The same for a plain `async` block. It stays `move` or not as it was written. A call is one activation: with statements before the block
+/// it begins with the call, as that of an `async fn` would with its first poll; without them, with the first poll.
 fn ending_in_a_future(body: &Body, tail: Tail, private: &TokenStream) -> TokenStream {
     let span = Span::mixed_site();
-    let scope = tail.has_statements.then(|| quote_spanned!(span=> let __scope = #private::enter(__site);));
-    let tokens = tail.rewrite(|future| quote_spanned!(span=> #private::InScope::new(__site, #future)));
-    let body = in_braces(body, &tokens);
-    quote_spanned!(span=> #scope #body)
+    if !tail.has_statements {
+        return in_braces(body, &tail.rewrite(|future| quote_spanned!(span=> #private::InScope::new(__site, #future))));
+    }
+    let body = in_braces(body, &tail.rewrite(|future| quote_spanned!(span=> __call.future(#future))));
+    quote_spanned!(span=> let __call = #private::Call::begin(__site); #body)
 }
 
 /// `{ const _: () = (); tokens }` in the user's braces.

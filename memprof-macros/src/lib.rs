@@ -78,7 +78,12 @@ use crate::item::Item;
 /// drops everything in the same order, and grows by 16 bytes. It becomes what the compiler makes of it, a `fn` that returns `impl
 /// Future`, and documentation shows it so. A function that is not `async` but ends in `async { .. }` or `Box::pin(async { .. })` is
 /// measured in that block; that is what async-trait makes of a method, so the attribute can stand on the method, or on the `impl` above or
-/// below `#[async_trait]`. If statements come before that block, they run when the function is called, and are an activation of their own.
+/// below `#[async_trait]`. If statements come before that block, they run when the function is called, as part of the same activation: it
+/// begins there, and its path is fixed there, also if the future is never polled.
+///
+/// Each future in a chain of calls is one type more, and a tracked one two. The compiler gives up at 128 (`E0275`, overflow evaluating a
+/// requirement such as `Send`): with about 26 tracked `async fn`s that await each other, instead of 38. It then says what to write at the
+/// top of the crate: `#![recursion_limit = "256"]`. `Box::pin(f()).await` as a `Pin<Box<dyn Future + Send>>` ends a chain too.
 ///
 /// # What it does not see
 ///

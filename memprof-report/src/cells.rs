@@ -14,13 +14,13 @@ pub(crate) fn cell(cell: Cell<'_>) -> String {
 }
 
 /// `number` with a comma before every third digit from the end: `-1,234,567`.
-pub(crate) fn thousands(number: impl Into<i128>) -> Thousands {
+pub fn thousands(number: impl Into<i128>) -> Thousands {
     Thousands(number.into())
 }
 
 /// See [`thousands`].
 #[derive(Debug)]
-pub(crate) struct Thousands(i128);
+pub struct Thousands(i128);
 
 impl fmt::Display for Thousands {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -89,6 +89,7 @@ pub use snapshot::Snapshot;
 /// What the recorder makes a snapshot with, and shares with the formats. Not part of the public surface.
 #[doc(hidden)]
 pub mod __recorder {
+    pub use crate::cells::thousands;
     pub use crate::one_line::one_line;
     pub use crate::snapshot::{HostState, SnapshotParts, SpaceData};
 }

@@ -43,6 +43,7 @@ pub(crate) enum Step {
     OpenAmbient { site: u8 },
     EndAmbient { at: u8 },
     NewFuture { at: u8, site: u8 },
+    Call { at: u8, site: u8 },
     Poll { at: u8 },
     EndPoll { is_ready: bool },
     DropFuture { at: u8 },
@@ -79,6 +80,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => byte().prop_map(|site| Step::OpenAmbient { site }),
         1 => byte().prop_map(|at| Step::EndAmbient { at }),
         4 => (byte(), byte()).prop_map(|(at, site)| Step::NewFuture { at, site }),
+        3 => (byte(), byte()).prop_map(|(at, site)| Step::Call { at, site }),
         12 => byte().prop_map(|at| Step::Poll { at }),
         9 => any::<bool>().prop_map(|is_ready| Step::EndPoll { is_ready }),
         3 => byte().prop_map(|at| Step::DropFuture { at }),
@@ -141,6 +143,8 @@ pub(crate) struct Runner {
     world: World,
     /// Host blocks that the recorder does not know: allocated or reallocated while off.
     unknown: Vec<usize>,
+    /// Scopes that were open when the poll that they were entered in ended, by site.
+    left_by_polls: BTreeMap<usize, u64>,
     /// Whether measuring was ever switched off, or forgotten, in this program.
     was_switched: bool,
     was_reset: bool,
@@ -161,6 +165,7 @@ impl Runner {
             futures: vec![None; FUTURES],
             world: World::new(),
             unknown: Vec::new(),
+            left_by_polls: BTreeMap::new(),
             was_switched: false,
             was_reset: false,
         };
@@ -345,6 +350,7 @@ impl Runner {
                     self.futures[at] = Some(FutureSlot { site, outer: None, is_ready: false });
                 }
             }
+            Step::Call { at, site } => self.call(thread, usize::from(at) % FUTURES, usize::from(site) % SCOPES),
             Step::Poll { at } => self.poll(thread, usize::from(at) % FUTURES),
             Step::EndPoll { is_ready } => self.end_poll(thread, is_ready),
             Step::DropFuture { at } => self.drop_future(thread, usize::from(at) % FUTURES),
@@ -356,6 +362,7 @@ impl Runner {
             Step::Reset => {
                 memprof::reset();
                 self.world.reset();
+                self.left_by_polls.clear();
                 self.was_reset = true;
             }
             Step::Compare => self.compare_snapshot(),
@@ -492,6 +499,20 @@ impl Runner {
         self.inside.iter().flatten().any(|inside| running.contains(inside))
     }
 
+    /// Calls a function that makes a future after some statements: they are the first poll in all but name.
+    fn call(&mut self, thread: usize, at: usize, site: usize) {
+        let is_inside_a_drop = self.is_polling_anywhere(thread) && self.polled_now(thread).is_none();
+        if self.futures[at].is_some() || self.world.is_off() || is_inside_a_drop || self.inside[thread].len() >= 4 {
+            return;
+        }
+        self.stage.make_room(at);
+        self.world.new_future(at);
+        self.futures[at] = Some(FutureSlot { site, outer: self.polled_now(thread), is_ready: false });
+        self.ask(thread, Command::Call(at, sites()[site]));
+        self.world.begin_poll(self.names[thread], at, site);
+        self.go_inside(thread, Inside::Poll(at));
+    }
+
     fn poll(&mut self, thread: usize, at: usize) {
         let Some(slot) = self.futures[at] else { return };
         if slot.is_ready || self.world.is_off() || self.is_running(at) || self.inside[thread].len() >= 4 {
@@ -537,6 +558,9 @@ impl Runner {
             self.world.end_drop(self.names[thread], at);
             self.futures[at] = None;
         } else {
+            for node in self.here(thread).clone().into_iter().flatten() {
+                *self.left_by_polls.entry(self.world.site_of(node)).or_default() += 1;
+            }
             self.ask(thread, Command::EndPending);
             self.world.end_poll(self.names[thread]);
             self.come_out(thread);
@@ -743,6 +767,22 @@ impl Runner {
                 self.compare_totals(&snapshot, space);
             }
         }
+        self.compare_notes(&snapshot);
+    }
+
+    fn compare_notes(&self, snapshot: &Snapshot) {
+        let text = snapshot.to_string();
+        let mut read: Vec<&str> = text.lines().filter(|line| line.contains("a poll ended inside")).collect();
+        read.sort_unstable();
+        let mut expected: Vec<String> = (self.left_by_polls.iter())
+            .map(|(site, left)| {
+                let times = if *left == 1 { "time" } else { "times" };
+                let name = site_names()[*site];
+                format!("{left} {times} a poll ended inside the scope \"{name}\": give scope! an async block instead")
+            })
+            .collect();
+        expected.sort_unstable();
+        assert_eq!(read, expected, "scopes left by polls");
     }
 
     fn compare_totals(&self, snapshot: &Snapshot, space: usize) {

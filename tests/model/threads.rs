@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::{Condvar, Mutex};
 use std::task::{Context as Wakers, Poll, Waker};
 
-use memprof::{Ambient, Context, Counters, Scope, Site, Space};
+use memprof::{Ambient, Context, Counters, Scope, Site, Space, Tracked};
 
 pub(crate) const THREADS: usize = 3;
 pub(crate) const FUTURES: usize = 6;
@@ -53,6 +53,8 @@ pub(crate) enum Command {
     EndAmbients(u32),
     LeaveContext,
     Poll(usize),
+    /// A call that makes this future: the first poll in all but name. Ended as a poll is.
+    Call(usize, &'static Site),
     /// The future that is being polled says `Pending`; its open guards are forgotten, not dropped.
     EndPending,
     EndReady,
@@ -116,7 +118,8 @@ struct Block(*mut u8, Layout);
 // SAFETY: a block of plain bytes may be used and freed from any thread.
 unsafe impl Send for Block {}
 
-type TrackedBody = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// The place of a future is made before its call, so that nothing is allocated in it.
+type TrackedBody = Pin<Box<Option<Tracked<Body>>>>;
 
 /// What the threads of one program share.
 pub(crate) struct Stage {
@@ -171,7 +174,26 @@ impl Stage {
     pub(crate) fn create_future(&'static self, future: usize, site: &'static Site) {
         use memprof::TrackExt as _;
         let body = Body { stage: self, is_done: false };
-        *self.futures[future].lock().expect("lock-step") = Some(Box::pin(body.track(site)));
+        *self.futures[future].lock().expect("lock-step") = Some(Box::pin(Some(body.track(site))));
+    }
+
+    /// Room for the future that a call will make.
+    pub(crate) fn make_room(&'static self, future: usize) {
+        *self.futures[future].lock().expect("lock-step") = Some(Box::pin(None));
+    }
+
+    /// Statements before a future, and the future, if they do not return early.
+    fn call(&'static self, at: usize, site: &'static Site) {
+        let call = memprof::__private::Call::begin(site);
+        match self.serve_inside() {
+            Command::EndPending => {
+                let mut futures = self.futures[at].lock().expect("lock-step");
+                let future = call.future(Body { stage: self, is_done: false });
+                futures.as_mut().expect("room").set(Some(future));
+            }
+            Command::EndReady => {}
+            end => panic!("a call ended by {end:?}"),
+        }
     }
 
     /// The body of a worker thread.
@@ -247,9 +269,11 @@ impl Stage {
                 }
                 Command::Poll(at) => {
                     let mut future = self.futures[at].lock().expect("lock-step").take().expect("a future");
-                    let _: Poll<()> = future.as_mut().poll(&mut Wakers::from_waker(Waker::noop()));
+                    let tracked = future.as_mut().as_pin_mut().expect("a future that was made");
+                    let _: Poll<()> = tracked.poll(&mut Wakers::from_waker(Waker::noop()));
                     *self.futures[at].lock().expect("lock-step") = Some(future);
                 }
+                Command::Call(at, site) => self.call(at, site),
                 Command::DropFuture(at) => {
                     let future = self.futures[at].lock().expect("lock-step").take();
                     drop(future);

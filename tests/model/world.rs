@@ -899,6 +899,10 @@ impl World {
         self.nodes[node].at_least
     }
 
+    pub(crate) fn site_of(&self, node: Node) -> usize {
+        *self.nodes[node].path.last().expect("a scope has a site")
+    }
+
     /// Whether it may be lower.
     pub(crate) fn is_open(&self, node: Node) -> bool {
         self.nodes[node].is_open

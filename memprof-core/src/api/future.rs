@@ -2,7 +2,9 @@
 
 #![expect(unsafe_code, reason = "pin projection to a field that is dropped inside the scope")]
 
+use core::cell::Cell;
 use core::future::Future;
+use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::pin::Pin;
 use core::task::{Context as TaskContext, Poll};
@@ -32,7 +34,13 @@ use crate::thread::step::Step;
 /// future, finished or cancelled, happens inside its scope. It is two words larger than the future inside.
 #[must_use = "futures do nothing unless polled"]
 pub struct Tracked<F> {
-    future: ManuallyDrop<F>,
+    future: F,
+    held: Held,
+}
+
+/// What a tracked future holds of the recorder. It is the last field: dropped after the future, it leaves the scope that
+/// [`Tracked`]'s own drop entered before. A field that is dropped by hand would be a layer more in the type of a chain of futures.
+struct Held {
     site: &'static Site,
     /// Taken at the first poll.
     lane: Option<&'static Lane>,
@@ -40,7 +48,7 @@ pub struct Tracked<F> {
 
 impl<F> core::fmt::Debug for Tracked<F> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Tracked").field("site", self.site).finish_non_exhaustive()
+        f.debug_struct("Tracked").field("site", self.held.site).finish_non_exhaustive()
     }
 }
 
@@ -71,9 +79,11 @@ impl<F: Future> TrackExt for F {}
 impl<F> Tracked<F> {
     #[doc(hidden)]
     pub fn new(site: &'static Site, future: F) -> Self {
-        Self { future: ManuallyDrop::new(future), site, lane: None }
+        Self { future, held: Held { site, lane: None } }
     }
+}
 
+impl Held {
     /// Enters the scope for a poll; `None` if memprof is off or the thread cannot be recorded.
     fn enter(&mut self) -> Option<Entered> {
         if !state::is_on() {
@@ -179,36 +189,73 @@ impl<F: Future> Future for Tracked<F> {
     fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<F::Output> {
         // SAFETY: nothing is moved out of `this`; `future` is only ever pinned in place.
         let this = unsafe { self.get_unchecked_mut() };
-        let _entered = this.enter();
+        let _entered = this.held.enter();
         // SAFETY: `self` was pinned, so its field is; `Drop` does not move it either.
-        let future = unsafe { Pin::new_unchecked(&mut *this.future) };
+        let future = unsafe { Pin::new_unchecked(&mut this.future) };
         future.poll(context)
     }
 }
 
 impl<F> Drop for Tracked<F> {
+    /// Enters the scope, in which the future is dropped next.
     fn drop(&mut self) {
-        let lane = self.lane;
-        let _end = lane.map(EndOnDrop);
-        let _entered = lane.and_then(|lane| {
-            let slot = ready()?;
+        if let Some(lane) = self.held.lane
+            && let Some(slot) = ready()
+        {
             come_out_of_ambient(slot, lane);
-            slot.enter_poll(self.site, lane).map(Entered)
-        });
-        // SAFETY: dropped here and nowhere else; it stays where it was pinned.
-        unsafe { ManuallyDrop::drop(&mut self.future) };
-        if let Some(shared) = lane.and_then(|lane| lane.activation.shared()) {
-            ambient::end_inside(&shared);
+            let _: Option<Opened> = slot.enter_poll(self.held.site, lane);
         }
     }
 }
 
-/// Ends the activation after the scope was left, also if dropping the future panics.
-struct EndOnDrop(&'static Lane);
-
-impl Drop for EndOnDrop {
+impl Drop for Held {
+    /// Leaves the scope, and ends the activation.
     fn drop(&mut self) {
-        end(self.0);
+        let Some(lane) = self.lane else { return };
+        if let Some(shared) = lane.activation.shared() {
+            ambient::end_inside(&shared);
+        }
+        // Two only where a call's own statements drop the future that was made of it.
+        for _ in 0..2 {
+            if let Some(opened) = current::own().and_then(|slot| slot.open_poll_of(lane)) {
+                opened.leave_poll();
+            }
+        }
+        end(lane);
+    }
+}
+
+/// A call of a function that makes its future itself: the statements before an `async` block at its end.
+///
+/// They are the first poll of that future in all but name. The activation begins here, on the lane of its own that a task has, and
+/// its path is fixed; the future goes on with it ([`future`](Self::future)). If none is made, it ends with the call.
+#[doc(hidden)]
+pub struct Call {
+    /// Left first.
+    _entered: Option<Entered>,
+    held: Cell<Option<Held>>,
+    site: &'static Site,
+    _on_this_thread: PhantomData<*const ()>,
+}
+
+impl core::fmt::Debug for Call {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Call").field("site", self.site).finish_non_exhaustive()
+    }
+}
+
+impl Call {
+    /// Begins the activation, if memprof measures.
+    pub fn begin(site: &'static Site) -> Self {
+        let mut held = Held { site, lane: None };
+        let entered = held.enter();
+        Self { _entered: entered, held: Cell::new(Some(held)), site, _on_this_thread: PhantomData }
+    }
+
+    /// The future of this call. A second one would be an activation of its own.
+    pub fn future<F>(&self, future: F) -> Tracked<F> {
+        let held = self.held.take().unwrap_or(Held { site: self.site, lane: None });
+        Tracked { future, held }
     }
 }
 

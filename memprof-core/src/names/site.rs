@@ -27,6 +27,8 @@ pub struct Site {
     id: AtomicU32,
     /// When a scope of this site was first left: epoch in the upper, place in the order in the lower half.
     first_left: AtomicU64,
+    /// Scopes of this site that a poll's end ended: epoch in the upper, their number in the lower half.
+    left_by_polls: AtomicU64,
 }
 
 enum Name {
@@ -50,7 +52,14 @@ static UNNAMED: Site = Site::of(Name::Runtime(""), "", 0);
 
 impl Site {
     const fn of(name: Name, file: &'static str, line: u32) -> Self {
-        Self { file, line, name, id: AtomicU32::new(0), first_left: AtomicU64::new(0) }
+        Self {
+            file,
+            line,
+            name,
+            id: AtomicU32::new(0),
+            first_left: AtomicU64::new(0),
+            left_by_polls: AtomicU64::new(0),
+        }
     }
 
     /// The site of a function: what `#[track]` expands to.
@@ -149,6 +158,29 @@ impl Site {
         });
     }
 
+    /// Notes that a scope of this site was still open when the poll that it was entered in ended.
+    #[cold]
+    pub(crate) fn note_left_by_poll(&self, epoch: u32) {
+        let first = u64::from(epoch) << 32 | 1;
+        let _ = self.left_by_polls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |known| {
+            let number = known & u64::from(u32::MAX);
+            let is_of_epoch = number != 0 && known >> 32 == u64::from(epoch);
+            if is_of_epoch { (number < u64::from(u32::MAX)).then_some(known + 1) } else { Some(first) }
+        });
+    }
+
+    /// How many scopes of this site polls have ended in this epoch.
+    pub(crate) fn left_by_polls(&self, epoch: u32) -> u64 {
+        let known = self.left_by_polls.load(Ordering::Relaxed);
+        if known >> 32 == u64::from(epoch) { known & u64::from(u32::MAX) } else { 0 }
+    }
+
+    /// Every site that a scope was entered at, in the order of their first entry.
+    pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
+        let made = NEXT_SITE.load(Ordering::Relaxed);
+        (1..made).filter_map(Self::of_id)
+    }
+
     /// Sorts sites as the report wants ties: in the order in which they were first left in this epoch, then those
     /// never left in the order in which they were first entered.
     pub(crate) fn order(&self, epoch: u32) -> (bool, u64) {
@@ -182,6 +214,14 @@ impl Site {
         match self.name {
             Name::Runtime(name) => name.to_owned(),
             Name::Static(_) | Name::Function { .. } => format!("{}:{}({})", self.file(), self.line, self.label()),
+        }
+    }
+
+    /// `"name" (file:line)`, or the run-time name alone, in quotes.
+    pub(crate) fn quoted_with_place(&self) -> String {
+        match self.name {
+            Name::Runtime(name) => format!("{name:?}"),
+            Name::Static(_) | Name::Function { .. } => format!("{:?} ({}:{})", self.label(), self.file(), self.line),
         }
     }
 

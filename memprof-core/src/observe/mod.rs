@@ -1,5 +1,6 @@
 //! Reading all threads while they go on.
 
+pub(crate) mod notes;
 pub(crate) mod sums;
 pub(crate) mod open_rows;
 pub(crate) mod baseline;

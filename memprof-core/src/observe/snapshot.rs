@@ -8,16 +8,14 @@ use memprof_report::__recorder::{HostState, SnapshotParts, SpaceData};
 use memprof_report::{Snapshot, Totals};
 
 use crate::base::blind;
-use crate::base::map::Refused;
-use crate::base::missed;
 use crate::base::pages;
 use crate::base::state;
 use crate::base::tags;
 use crate::names::path::PathId;
-use crate::names::site::Site;
 use crate::observe::baseline::{Baseline, baseline};
 use crate::observe::devices;
 use crate::observe::futures;
+use crate::observe::notes::notes;
 use crate::observe::records::{flat_records, tree};
 use crate::observe::rows;
 use crate::observe::sums::{self, PathSums};
@@ -205,36 +203,6 @@ fn grown(sums: &mut Vec<PathSums>, path: PathId) -> &mut PathSums {
         sums.resize(path.index() + 1, PathSums::default());
     }
     &mut sums[path.index()]
-}
-
-/// What the report says about limits that were reached.
-fn notes(unread: usize) -> Vec<String> {
-    let (sites, names) = Site::limits_reached();
-    let limits = [
-        (Space::limit_reached(), "32 spaces are recorded; further ones stand under `other`"),
-        (PathId::limit_reached(), "1,048,576 paths are recorded; deeper calls count for the paths they were made from"),
-        (names, "65,536 run-time names are recorded; further ones stand under `other`"),
-        (sites, "1,048,576 sites are recorded; further ones stand under `other`"),
-    ];
-    let mut notes: Vec<String> =
-        limits.iter().filter(|(reached, _)| *reached).map(|(_, note)| (*note).to_owned()).collect();
-    let missed = [
-        (
-            Refused::AtWork,
-            "calls came from a signal handler, or from an allocator, while memprof was at work on the same thread, and are not recorded",
-        ),
-        (Refused::NoMemory, "calls are not recorded, or not in full, as the system had no memory for it"),
-    ];
-    notes.extend(missed.into_iter().filter_map(|(why, note)| {
-        let count = missed::count(why);
-        (count > 0).then(|| format!("{count} {note}"))
-    }));
-    if unread > 0 {
-        notes.push(format!(
-            "{unread} of the threads' parts changed too fast to be read whole and hold only what was ended"
-        ));
-    }
-    notes
 }
 
 /// A snapshot that says why there is nothing in it.

@@ -4,6 +4,7 @@
 //! short path of its own, of about 50 instructions each way; [`scopes`](crate::scope::plain) has the like for plain scopes.
 
 use crate::base::blind;
+use crate::base::state;
 use crate::lanes::kind::{Kind, POLL, SHARES, UNDER_CONTEXT};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
@@ -85,6 +86,25 @@ impl Slot {
             settle(self);
         }
         Some(Opened { frame, serial })
+    }
+
+    /// The poll of a future that is open on this thread.
+    pub(crate) fn open_poll_of(&'static self, future: &'static Lane) -> Option<Opened> {
+        let mut open = core::iter::successors(Some(self.top()), |frame| frame.below());
+        let frame = open.find(|frame| frame.kind() == Kind::Poll && frame.future.is(future))?;
+        Some(Opened { frame, serial: frame.serial.get() })
+    }
+
+    /// Notes, for the report, the scopes that are open above a poll that ends.
+    fn note_scopes_above(&'static self, poll: &'static Frame) {
+        let open = core::iter::successors(Some(self.top()), |frame| frame.below());
+        for frame in open.take_while(|frame| frame.depth() > poll.depth()) {
+            if frame.kind() == Kind::Scope
+                && let Some(site) = Site::of_id(frame.path().site())
+            {
+                site.note_left_by_poll(state::epoch());
+            }
+        }
     }
 
     pub(crate) fn leave_poll(&'static self, frame: &'static Frame, below: &'static Frame) {
@@ -197,8 +217,16 @@ impl Opened {
     #[inline(never)]
     fn leave_eventful_poll(self) {
         // On a thread that is hidden from the recorder, this leads to a slot without the frame.
-        if !self.is_open() || !current::current().leave_poll_plainly(self.frame) {
-            self.leave_slowly();
+        let slot = current::current();
+        if self.is_open() && slot.leave_poll_plainly(self.frame) {
+            return;
         }
+        if self.is_open()
+            && !slot.top.is(self.frame)
+            && let Some(slot) = current::own()
+        {
+            slot.note_scopes_above(self.frame);
+        }
+        self.leave_slowly();
     }
 }
