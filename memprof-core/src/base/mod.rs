@@ -5,6 +5,7 @@ pub(crate) mod memory;
 pub(crate) mod counter;
 pub(crate) mod tally;
 pub(crate) mod platform;
+pub(crate) mod semaphore;
 pub(crate) mod gate;
 pub(crate) mod blind;
 pub(crate) mod lock;

@@ -128,6 +128,38 @@ pub(crate) fn program_has(bytes: usize) -> bool {
     is_there
 }
 
+/// Room in the address space that is kept free for later, or as much of it as there was.
+pub(crate) struct Aside {
+    memory: AtomicPtr<u8>,
+    bytes: AtomicUsize,
+}
+
+impl Aside {
+    pub(crate) const fn new() -> Self {
+        Self { memory: AtomicPtr::new(core::ptr::null_mut()), bytes: AtomicUsize::new(0) }
+    }
+
+    /// Keeps so many bytes, or half of that, and so on. One thread calls this.
+    pub(crate) fn take(&self, bytes: usize) {
+        if !self.memory.load(Ordering::Relaxed).is_null() {
+            return;
+        }
+        let halves = core::iter::successors(Some(bytes), |bytes| Some(bytes / 2).filter(|half| *half >= SMALL_CHUNK));
+        if let Some((bytes, memory)) = halves.into_iter().find_map(|bytes| Some((bytes, map(bytes)?))) {
+            self.bytes.store(bytes, Ordering::Relaxed);
+            self.memory.store(memory.as_ptr(), Ordering::Release);
+        }
+    }
+
+    /// Gives it back to the system, so that the program's allocator can have it.
+    pub(crate) fn give_back(&self) {
+        if let Some(memory) = NonNull::new(self.memory.swap(core::ptr::null_mut(), Ordering::Acquire)) {
+            // SAFETY: what `take` mapped, with its bytes; nobody uses it, and the swap gives it to one caller.
+            unsafe { unmap(memory, self.bytes.load(Ordering::Relaxed)) };
+        }
+    }
+}
+
 /// The allocator of the recorder's tables.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pages;

@@ -27,6 +27,9 @@ pub(crate) fn with_variable(name: &CStr, ask: impl FnOnce(&str) -> bool) -> bool
 }
 
 fn raw_variable(name: &CStr) -> Option<&'static CStr> {
+    if has_raised_privileges() {
+        return None;
+    }
     // SAFETY: a string that ends in 0.
     let value = unsafe { libc::getenv(name.as_ptr()) };
     if value.is_null() {
@@ -46,6 +49,9 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
 #[cfg(unix)]
 pub(crate) fn variable_names() -> Vec<OsString> {
     let mut names = Vec::new();
+    if has_raised_privileges() {
+        return names;
+    }
     // SAFETY: the C library's variable; null or an array that ends in a null pointer.
     let mut entry = unsafe { environ };
     while !entry.is_null() {
@@ -111,6 +117,65 @@ fn print_two(first: &str, second: &str) -> usize {
 #[cfg(not(unix))]
 fn print_two(_first: &str, _second: &str) -> usize {
     0
+}
+
+/// Waits for a signal, or for nothing.
+#[cfg(unix)]
+pub(crate) fn pause() {
+    // SAFETY: it waits, and changes nothing.
+    unsafe { libc::pause() };
+}
+
+#[cfg(not(unix))]
+pub(crate) fn pause() {
+    std::thread::park();
+}
+
+/// Leaves the program's signals to its own threads: this one takes none but those that it causes itself.
+#[cfg(unix)]
+pub(crate) fn block_signals() {
+    let own = [libc::SIGABRT, libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
+    let mut all = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: there is room for the set.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    for signal in own {
+        // SAFETY: a set that was written, and a signal.
+        unsafe { libc::sigdelset(all.as_mut_ptr(), signal) };
+    }
+    // SAFETY: a set; nobody asks for the one before.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), core::ptr::null_mut()) };
+}
+
+#[cfg(not(unix))]
+pub(crate) fn block_signals() {}
+
+/// Runs what a signal handler does: the code that it interrupted finds its `errno` as it was.
+#[cfg(target_os = "linux")]
+pub(crate) fn keeping_errno(work: impl FnOnce()) {
+    // SAFETY: this thread's own, which is always there.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: likewise.
+    let errno = unsafe { place.read() };
+    work();
+    // SAFETY: likewise.
+    unsafe { place.write(errno) };
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn keeping_errno(work: impl FnOnce()) {
+    work();
+}
+
+/// Whether the process has privileges that its user has not: what that user says in the environment is not to be followed then.
+#[cfg(target_os = "linux")]
+fn has_raised_privileges() -> bool {
+    // SAFETY: it reads a number that the system gave the process.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn has_raised_privileges() -> bool {
+    false
 }
 
 /// Has `call` called when `main` returns or `exit` is called.

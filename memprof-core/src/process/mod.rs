@@ -1,7 +1,12 @@
-//! The environment, start, forks and exit.
+//! The environment, start, forks, signals and exit, and finding this thread's slot.
 
 pub(crate) mod output;
 pub(crate) mod settings;
+pub(crate) mod writer;
+pub(crate) mod watch;
+pub(crate) mod helper;
+#[cfg_attr(not(target_os = "linux"), path = "no_signal.rs")]
+pub(crate) mod signal;
 pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod start;

@@ -3,8 +3,10 @@
 //! Reading is a pure function of the variables' values. A value that is not understood yields one line, for
 //! the caller to print, and counts as unset. An empty value is unset too.
 
+use core::ffi::c_int;
 use std::{
     ffi::{OsStr, OsString},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -28,6 +30,11 @@ const VARIABLES: &[&str] = &[
     "MEMPROF_CUDA",
     "MEMPROF_RECORD",
     "MEMPROF_HTTP",
+    "MEMPROF_HTTP_TOKEN",
+    "MEMPROF_RISE",
+    "MEMPROF_SIGNAL",
+    "MEMPROF_LABEL",
+    "MEMPROF_TREE",
 ];
 
 /// What the environment asks for.
@@ -41,6 +48,11 @@ pub(crate) struct Settings {
     /// `MEMPROF_INTERVAL`: also write the file every so often. Only ever set together with `output`, and never
     /// zero; it may be too long to be added to an `Instant`.
     pub(crate) interval: Option<Duration>,
+    /// `MEMPROF_RISE`: also write the file when the process's mark has risen by so much since the last one. Only ever set together with
+    /// `output`.
+    pub(crate) rise: Option<Rise>,
+    /// `MEMPROF_SIGNAL`: the signal that has the report written.
+    pub(crate) signal: Option<c_int>,
     /// `MEMPROF_CUDA=intercept`: record what the CUDA driver does for anybody in the process.
     pub(crate) intercept_cuda: bool,
     /// `MEMPROF_ORDER`, `MEMPROF_COLUMNS`, `MEMPROF_ROWS`: what the report shows.
@@ -61,6 +73,12 @@ impl Settings {
             if output.is_some() { INTERVALS } else { "only together with MEMPROF_OUTPUT" },
             |value| interval(value.trim()).filter(|_| output.is_some()),
         );
+        let rise = reader.read(
+            "MEMPROF_RISE",
+            if output.is_some() { RISES } else { "only together with MEMPROF_OUTPUT" },
+            |value| Rise::parse(value.trim()).filter(|_| output.is_some()),
+        );
+        let signal = reader.read("MEMPROF_SIGNAL", "USR1 or USR2", |value| signal(value.trim()));
         let rows =
             reader.read("MEMPROF_ROWS", "a whole number from 1", |value| whole(value.trim()).filter(|rows| *rows > 0));
 
@@ -71,10 +89,96 @@ impl Settings {
         report.order = order.unwrap_or(report.order);
         (report.columns, report.rows) = (columns, rows);
         let (enabled, intercept_cuda) = (enabled.unwrap_or(false), cuda.unwrap_or(false));
-        let settings = Settings { enabled, output, interval, intercept_cuda, report };
+        let settings = Settings { enabled, output, interval, rise, signal, intercept_cuda, report };
         (settings, reader.problems)
     }
 }
+
+/// Variables that say how to report: nothing without `MEMPROF=1`.
+const OF_THE_REPORT: [&str; 8] = [
+    "MEMPROF_OUTPUT",
+    "MEMPROF_ORDER",
+    "MEMPROF_COLUMNS",
+    "MEMPROF_INTERVAL",
+    "MEMPROF_ROWS",
+    "MEMPROF_RISE",
+    "MEMPROF_SIGNAL",
+    "MEMPROF_CUDA",
+];
+
+/// Variables whose names are taken, and that do nothing yet.
+const OF_LATER: [&str; 5] = ["MEMPROF_HTTP", "MEMPROF_HTTP_TOKEN", "MEMPROF_RECORD", "MEMPROF_LABEL", "MEMPROF_TREE"];
+
+/// A line for each variable that is set, that nothing was said of in `said`, and that has no effect in this process.
+pub(crate) fn without_effect(
+    variable: impl Fn(&str) -> Option<OsString>,
+    enabled: bool,
+    said: &[String],
+) -> Vec<String> {
+    let is_set = |name: &&str| {
+        let value = variable(name).filter(|value| !value.to_string_lossy().trim().is_empty());
+        value.is_some() && !said.iter().any(|line| line.starts_with(&format!("memprof: {name}=")))
+    };
+    let of_the_report = OF_THE_REPORT.into_iter().filter(|_| !enabled).filter(is_set);
+    let of_later = OF_LATER.into_iter().filter(is_set);
+    let lines = of_the_report.map(|name| format!("memprof: {name} has no effect without MEMPROF=1"));
+    lines.chain(of_later.map(|name| format!("memprof: {name} has no effect in this version"))).collect()
+}
+
+static READ: OnceLock<Settings> = OnceLock::new();
+
+/// What the environment asked for, once it was read.
+pub(crate) fn get() -> Option<&'static Settings> {
+    READ.get()
+}
+
+/// Keeps what was read.
+pub(crate) fn keep(settings: Settings) -> &'static Settings {
+    READ.get_or_init(|| settings)
+}
+
+/// By how much the mark has to rise until another file is due.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Rise {
+    Percent(u64),
+    Bytes(u64),
+}
+
+impl Rise {
+    fn parse(value: &str) -> Option<Self> {
+        let (number, unit) = value.split_at(value.find(|character: char| !character.is_ascii_digit())?);
+        let number = whole(number).filter(|number| *number > 0)?;
+        let unit = unit.trim_start();
+        if unit == "%" {
+            return Some(Self::Percent(number));
+        }
+        let (_, bytes) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        number.checked_mul(*bytes).map(Self::Bytes)
+    }
+
+    /// The bytes, from a mark on.
+    pub(crate) fn above(self, mark: i64) -> i64 {
+        let bytes = match self {
+            Self::Percent(percent) => i128::from(mark) * i128::from(percent) / 100,
+            Self::Bytes(bytes) => i128::from(bytes),
+        };
+        i64::try_from(bytes).unwrap_or(i64::MAX)
+    }
+}
+
+const UNITS: [(&str, u64); 9] = [
+    ("B", 1),
+    ("kB", 1000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+];
+
+const RISES: &str = "a whole number from 1 and its unit, such as 5%, 64MiB or 1GB";
 
 /// A line for each of `names` that starts with `MEMPROF` and is no variable of memprof: it names the nearest
 /// one, which may have been meant.
@@ -121,6 +225,21 @@ fn accepted_fields(how_many: &str) -> String {
 
 fn accepted_outputs() -> String {
     format!("a file name in UTF-8 that ends in one of {}", Format::endings())
+}
+
+/// The signals that a program has for itself, with or without `SIG`.
+#[cfg(unix)]
+fn signal(name: &str) -> Option<c_int> {
+    match name.strip_prefix("SIG").unwrap_or(name) {
+        "USR1" => Some(libc::SIGUSR1),
+        "USR2" => Some(libc::SIGUSR2),
+        _ => None,
+    }
+}
+
+#[cfg(not(unix))]
+fn signal(_name: &str) -> Option<c_int> {
+    None
 }
 
 const INTERVALS: &str = "a whole number from 1 and its unit, such as 500ms, 10s, 2m or 1h";

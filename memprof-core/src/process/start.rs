@@ -5,28 +5,28 @@
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::OnceLock;
 
 use crate::base::blind;
 use crate::base::lock::{self, Lock};
 use crate::base::platform;
 use crate::base::state;
-use crate::process::settings::{Settings, unknown_variables};
+use crate::process::exit;
+use crate::process::settings::{self, Settings, unknown_variables};
 use crate::thread::slot;
 
 static BEGUN: AtomicBool = AtomicBool::new(false);
 /// Set when everything is decided: an `enable` before that would be undone.
 static DONE: AtomicBool = AtomicBool::new(false);
-static SETTINGS: OnceLock<Settings> = OnceLock::new();
 
 /// The settings; read now if they have not been. `None` while this thread is reading them.
 pub(crate) fn settings() -> Option<&'static Settings> {
     start();
-    SETTINGS.get()
+    settings::get()
 }
 
 /// Whether the environment asks for the CUDA driver to be intercepted: `MEMPROF=1 MEMPROF_CUDA=intercept`.
 pub fn cuda_setting() -> bool {
+    exit::note_cuda();
     settings().is_some_and(|settings| settings.enabled && settings.intercept_cuda)
 }
 
@@ -54,7 +54,8 @@ fn start_once() {
     let _blind = blind::enter();
     let (mut settings, problems) =
         if cfg!(feature = "runtime") { Settings::read(platform::variable) } else { (Settings::default(), Vec::new()) };
-    for problem in problems.into_iter().chain(unknown_variables(platform::variable_names())) {
+    let idle = settings::without_effect(platform::variable, settings.enabled, &problems);
+    for problem in problems.into_iter().chain(idle).chain(unknown_variables(platform::variable_names())) {
         platform::print_line(&problem);
     }
     // Asks the system alone: no lock on the environment.
@@ -64,11 +65,11 @@ fn start_once() {
         output.stay_in(directory);
     }
     let enabled = settings.enabled;
-    let _ = SETTINGS.set(settings);
+    let settings = settings::keep(settings);
     crate::process::fork::arrange();
     state::decide(enabled);
     if enabled {
-        crate::process::exit::arrange();
+        exit::arrange(settings);
     }
     DONE.store(true, Ordering::Release);
 }

@@ -1,6 +1,6 @@
 use std::{ffi::OsString, time::Duration};
 
-use super::{Settings, distance, unknown_variables};
+use super::{Rise, Settings, distance, unknown_variables, without_effect};
 use memprof_report::{Field, Format, Options};
 
 use crate::process::output::Output;
@@ -25,8 +25,15 @@ fn problem(name: &str, value: &str) -> String {
 
 #[test]
 fn nothing_set_is_off_with_the_default_report() {
-    let off =
-        Settings { enabled: false, output: None, interval: None, intercept_cuda: false, report: Options::default() };
+    let off = Settings {
+        enabled: false,
+        output: None,
+        interval: None,
+        rise: None,
+        signal: None,
+        intercept_cuda: false,
+        report: Options::default(),
+    };
     assert_eq!(read(&[]), (off, Vec::new()));
 }
 
@@ -55,6 +62,8 @@ fn good_values_are_taken() {
         ("MEMPROF_ORDER", " live "),
         ("MEMPROF_COLUMNS", "ncalls, at_peak ,filename:lineno(function)"),
         ("MEMPROF_INTERVAL", "500ms"),
+        ("MEMPROF_RISE", "64MiB"),
+        ("MEMPROF_SIGNAL", "USR2"),
         ("MEMPROF_ROWS", "20"),
         ("MEMPROF_CUDA", "Intercept"),
     ]);
@@ -66,10 +75,44 @@ fn good_values_are_taken() {
         enabled: true,
         output: Output::parse("dir x/%p.JSON"),
         interval: Some(Duration::from_millis(500)),
+        rise: Some(Rise::Bytes(64 << 20)),
+        signal: Some(libc::SIGUSR2),
         intercept_cuda: true,
         report,
     };
     assert_eq!(settings, expected);
+}
+
+#[test]
+fn a_rise_is_a_share_of_the_mark_or_bytes() {
+    let rise = |value| {
+        let (settings, problems) = read(&[("MEMPROF_OUTPUT", "a.txt"), ("MEMPROF_RISE", value)]);
+        assert_eq!(settings.rise.is_none(), problems.len() == 1, "{value}: {problems:?}");
+        settings.rise.map(|rise| rise.above(1_000_000))
+    };
+    let taken =
+        [("5%", 50_000), ("1 kB", 1000), ("3MB", 3_000_000), ("2KiB", 2048), ("7B", 7), ("1TB", 1_000_000_000_000)];
+    for (value, bytes) in taken {
+        assert_eq!(rise(value), Some(bytes), "{value}");
+    }
+    for value in ["5", "%", "0%", "-1%", "1.5%", "1 mb", "64M", "99999999999TiB"] {
+        assert_eq!(rise(value), None, "{value}");
+    }
+    let alone = "memprof: MEMPROF_RISE=‘5%’ is ignored; accepted: only together with MEMPROF_OUTPUT";
+    assert_eq!(problem("MEMPROF_RISE", "5%"), alone);
+}
+
+#[test]
+fn a_setting_that_does_nothing_here_is_said_once() {
+    let values =
+        [("MEMPROF_ROWS", "20"), ("MEMPROF_ORDER", "weight"), ("MEMPROF_COLUMNS", " "), ("MEMPROF_RECORD", "a")];
+    let variable = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
+    let (settings, said) = Settings::read(variable);
+    assert_eq!((settings.enabled, said.len()), (false, 1), "{said:?}");
+    let rows = "memprof: MEMPROF_ROWS has no effect without MEMPROF=1".to_owned();
+    let record = "memprof: MEMPROF_RECORD has no effect in this version".to_owned();
+    assert_eq!(without_effect(variable, false, &said), [rows, record.clone()]);
+    assert_eq!(without_effect(variable, true, &said), [record]);
 }
 
 #[test]
@@ -189,9 +232,10 @@ fn a_value_that_is_not_utf8_is_one_line() {
     use std::os::unix::ffi::OsStringExt as _;
 
     let bytes = || OsString::from_vec(b"a\xff.txt".to_vec());
-    let (settings, problems) = Settings::read(|name| (name != "MEMPROF_INTERVAL").then(bytes));
+    let (settings, problems) =
+        Settings::read(|name| (!["MEMPROF_INTERVAL", "MEMPROF_RISE"].contains(&name)).then(bytes));
     assert_eq!(settings, Settings::default());
-    assert_eq!(problems.len(), 6);
+    assert_eq!(problems.len(), 7);
     let endings = Format::endings();
     let expected = format!(
         "memprof: MEMPROF_OUTPUT=‘a\u{fffd}.txt’ is ignored; accepted: a file name in UTF-8 that ends in one of {endings}"

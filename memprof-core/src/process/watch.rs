@@ -1,0 +1,41 @@
+//! When a report is due because the process holds more than before: `MEMPROF_RISE`.
+
+use core::time::Duration;
+
+use crate::process::settings::{Rise, Settings};
+use crate::space::level;
+
+/// How often the mark is looked at, and so how often a report can come.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// What the process held at its highest when the last file was written.
+pub(crate) struct Watch {
+    rise: Option<Rise>,
+    written_at: i64,
+}
+
+impl Watch {
+    pub(crate) fn begin(settings: &Settings) -> Self {
+        Self { rise: settings.rise, written_at: 0 }
+    }
+
+    /// Nothing is due any more.
+    pub(crate) fn nothing() -> Self {
+        Self { rise: None, written_at: 0 }
+    }
+
+    /// How often to ask; `None` for never.
+    pub(crate) fn every(&self) -> Option<Duration> {
+        self.rise.map(|_| EVERY)
+    }
+
+    /// Whether the mark has risen by as much as is asked for since the last file was written.
+    pub(crate) fn has_risen(&self) -> bool {
+        let (mark, _) = level::published_peak();
+        self.rise.is_some_and(|rise| mark > self.written_at && mark - self.written_at >= rise.above(self.written_at))
+    }
+
+    pub(crate) fn note_written(&mut self) {
+        (self.written_at, _) = level::published_peak();
+    }
+}

@@ -1,0 +1,59 @@
+//! Writing the report: to the file that is asked for, or to stderr.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use memprof_report::Options;
+
+use crate::base::platform;
+use crate::base::state;
+use crate::observe::snapshot;
+use crate::process::output::Output;
+use crate::process::settings::Settings;
+
+/// The process that read the environment; a forked child is another one.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+
+/// This is the process that reads the environment.
+pub(crate) fn begin() {
+    PROCESS.store(std::process::id(), Ordering::Relaxed);
+}
+
+pub(crate) fn is_forked() -> bool {
+    PROCESS.load(Ordering::Relaxed) != std::process::id()
+}
+
+/// Writes the report to where it is to be at the end; a forked child has its own file, or none.
+pub(crate) fn write_last(settings: &Settings) {
+    match &settings.output {
+        Some(output) => {
+            if let Err(problem) = write(output, &settings.report) {
+                platform::print_line(&problem);
+                platform::print(&text(&settings.report));
+            }
+        }
+        None if is_forked() => {}
+        None => platform::print(&text(&settings.report)),
+    }
+}
+
+/// Writes the file while the process runs. `false` if that cannot be done: the next time would be no better.
+pub(crate) fn write_file(settings: &Settings) -> bool {
+    let Some(output) = &settings.output else { return false };
+    let written = write(output, &settings.report);
+    if let Err(problem) = &written {
+        // The report goes to stderr at exit; every interval would drown the program's own lines.
+        platform::print_line(&problem.replace("; it follows here", "; the report at exit goes to stderr"));
+    }
+    written.is_ok()
+}
+
+fn write(output: &Output, options: &Options) -> Result<(), String> {
+    let path = output.path(std::process::id(), is_forked());
+    let snapshot = snapshot::take(state::is_announced_on());
+    let report = snapshot.report().options(options.clone()).format(output.format());
+    report.write_to(path).map_err(|error| format!("memprof: {error}; it follows here"))
+}
+
+fn text(options: &Options) -> String {
+    snapshot::take(state::is_announced_on()).report().options(options.clone()).to_string()
+}
