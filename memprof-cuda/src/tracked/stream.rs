@@ -29,8 +29,9 @@ use crate::{driver, events, pools, spaces};
 /// holds it.
 ///
 /// Not seen: what is allocated from the stream underneath, as by `slice.stream().alloc(..)`, by a library that is
-/// given the `Arc<CudaStream>`, or by a graph that is captured and launched again. That is what
-/// [interception](crate::intercept()) is for.
+/// given the `Arc<CudaStream>`. That is what [interception](crate::intercept()) is for. What a launched graph allocates nobody
+/// sees: a slice that is allocated while this stream is captured counts from then until it is freed, as if it had its
+/// memory; under interception it does not count.
 #[derive(Clone, Debug)]
 pub struct TrackedStream {
     /// Before the stream, which it needs while it ends.
