@@ -19,7 +19,7 @@ use crate::{events, pools, reconcile, spaces};
 /// A [`CudaSlice`] whose bytes stand in the space of its device, `cuda:0`, under who allocated it.
 ///
 /// It comes from a [`TrackedStream`](super::TrackedStream), derefs to the slice, and is accepted wherever cudarc takes one: copies, memsets,
-/// kernel arguments, views, and everything else that is generic over [`DevicePtr`] and [`DevicePtrMut`]. A function
+/// kernel arguments, views, and everything else that is generic over [`DevicePtr`] and [`DevicePtrMut`](cudarc::driver::DevicePtrMut). A function
 /// that asks for a `&CudaSlice` gets one through the deref.
 ///
 /// Its drop does what the slice's drop does, on any thread: the free is recorded, the stream waits for readers and
