@@ -25,9 +25,9 @@ pub use api::ambient::{Ambient, ambient};
 pub use api::context::{Context, ContextGuard};
 pub use api::control::{disable, enable, is_enabled, print_memory_report, snapshot};
 pub use api::future::{InContext, TrackExt, Tracked};
+pub use api::record::{record_alloc, record_alloc_failure, record_free};
 pub use api::scope::{Measurement, Scope, counters};
 pub use base::tally::Counters;
-pub use events::record::{record_alloc, record_alloc_failure, record_free};
 pub use names::site::Site;
 pub use observe::reset::reset;
 pub use space::spaces::Space;
@@ -64,10 +64,11 @@ pub mod __private {
 /// What an allocator's crate such as memprof-cuda builds on. Not part of the public surface.
 #[doc(hidden)]
 pub mod __allocator {
+    pub use crate::api::record::unknown_free;
+    pub use crate::api::released::{Released, release};
     pub use crate::api::scope::open_scopes;
     pub use crate::base::blind::{BlindGuard, enter as blind};
     pub use crate::base::platform::print_line;
-    pub use crate::events::record::{Released, release, unknown_free};
     pub use crate::observe::devices::{attribute_now, on_snapshot};
     pub use crate::process::start::cuda_setting;
 }

@@ -2,9 +2,11 @@
 
 use std::fmt::{self, Write as _};
 
+#[cfg(feature = "formats")]
 use crate::{one_line::one_line, record::Cell};
 
 /// A cell of a report for people: amounts with thousands separators, lines plain, texts by [`one_line`].
+#[cfg(feature = "formats")]
 pub(crate) fn cell(cell: Cell<'_>) -> String {
     match cell {
         Cell::Amount(amount) => thousands(amount).to_string(),

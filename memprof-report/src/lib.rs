@@ -38,7 +38,6 @@ mod snapshot;
 mod file;
 mod options;
 
-#[cfg(feature = "formats")]
 mod cells;
 #[cfg(feature = "formats")]
 mod content;

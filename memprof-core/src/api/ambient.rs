@@ -8,6 +8,7 @@ use crate::base::pages;
 use crate::base::state;
 use crate::names::path::PathId;
 use crate::names::site::Site;
+use crate::process::exit::start_writer;
 use crate::process::ready::ready;
 use crate::share::ambient;
 use crate::thread::slot::Slot;
@@ -48,6 +49,7 @@ pub fn ambient(name: &str) -> Ambient {
 
 fn open(name: &str) -> Option<ambient::Id> {
     let slot = ready()?;
+    start_writer();
     let site = Site::named(name);
     let context = Context::current();
     slot.mix();

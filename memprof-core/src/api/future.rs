@@ -19,6 +19,7 @@ use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::names::site::Site;
+use crate::process::exit::start_writer;
 use crate::process::ready::ready;
 use crate::scope::plain::Opened;
 use crate::share::ambient;
@@ -102,6 +103,7 @@ impl Held {
     #[cold]
     fn enter_slowly(&mut self) -> Option<Entered> {
         let slot = ready()?;
+        start_writer();
         self.lane.inspect(|lane| come_out_of_ambient(slot, lane));
         let (lane, task) = if let Some(lane) = self.lane {
             (lane, is_task(lane))

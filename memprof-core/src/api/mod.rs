@@ -3,6 +3,9 @@
 pub(crate) mod scope;
 pub(crate) mod host;
 pub(crate) mod alloc;
+pub(crate) mod target;
+pub(crate) mod released;
+pub(crate) mod record;
 pub(crate) mod context;
 pub(crate) mod ambient;
 pub(crate) mod future;

@@ -9,6 +9,7 @@ use crate::base::state;
 use crate::base::tally::{Counters, Tally};
 use crate::names::path::PathId;
 use crate::names::site::Site;
+use crate::process::exit::start_writer;
 use crate::process::ready::ready;
 use crate::scope::plain::{self, Opened};
 use crate::share::ambient;
@@ -172,6 +173,7 @@ fn enter_on(site: &'static Site) -> Option<Opened> {
 #[inline(never)]
 fn enter_slowly(site: &'static Site) -> Option<Opened> {
     let slot = ready()?;
+    start_writer();
     let top = slot.top();
     let step = slot.step(top.path(), site)?;
     settle(slot);

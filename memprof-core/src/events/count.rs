@@ -1,7 +1,7 @@
 //! What an event changes in a slot, whatever the space: the row of the owner, the ledger, and who has the block out.
 //!
 //! An allocation and a free of the current lane change the ledger alone ([`Ledger::alloc`], [`Ledger::free`]); here is what
-//! is rarer. Which of these an event is made of is left to [`host`](super::host) and [`record`](super::record).
+//! is rarer. Which of these an event is made of is left to [`host`](super::host) and [`blocks`](super::blocks).
 
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;

@@ -46,12 +46,16 @@ thread_local! {
 /// Whether this process, not the one it was forked from, was given the thread.
 static STARTED: AtomicBool = AtomicBool::new(false);
 
-/// Starts the thread, once a process.
+/// Starts the thread, once a process. A load, once it was started: whatever begins an activation calls this.
 pub(crate) fn start(settings: &'static Settings) {
+    if STARTED.load(Ordering::Relaxed) {
+        return;
+    }
     // A forked child that has no file to report to reports nothing.
     if !settings.enabled || writer::is_forked() && settings.output.is_none() || STARTED.swap(true, Ordering::Relaxed) {
         return;
     }
+    let _blind = blind::enter();
     SOMETHING_IS_ASKED.begin();
     LAST_IS_WRITTEN.begin();
     HAS_BEGUN.begin();

@@ -50,7 +50,6 @@ impl Slot {
             });
         }
         let _blind = blind::enter();
-        crate::process::exit::start_writer();
         let id = site.register()?;
         let path_there = path.enter(id).inspect_err(|why| missed::note(*why)).ok()?;
         let Some(step) = self.step_to(path_there) else {
