@@ -699,6 +699,9 @@ impl World {
         let event = Numbers { value: -signed(block.bytes), blocks_value: -1, ..Numbers::default() };
         let Some(home) = self.heir_of(block.home) else { return };
         if Some(home) == self.heir_of(self.current_lane(thread)) {
+            // Under a context captured there, it does not come off the scopes that are open on that lane elsewhere.
+            let here = self.chain(self.innermost(thread));
+            self.note_chain_above_live(self.innermost_of_lane(home), &here);
             self.charge(self.innermost(thread), space, event);
             return;
         }
