@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use crate::base::blind;
-use crate::base::lock::{self, Lock};
+use crate::base::lock::{self, Lock, Locked};
 use crate::base::map::Refused;
 use crate::base::missed;
 use crate::base::state;
@@ -258,7 +258,7 @@ pub(crate) fn follow(slot: &'static Slot, may_wait: bool) -> bool {
     if let Some(frame) = works {
         leave(slot, frame);
     }
-    let open = if may_wait { Some(OPEN.lock()) } else { OPEN.try_lock() };
+    let open = if may_wait { Some(OPEN.lock()) } else { try_open() };
     let Some(open) = open else { return false };
     let newest = open.last().map(|open| (open.id, open.shared.clone()));
     drop(open);
@@ -266,6 +266,18 @@ pub(crate) fn follow(slot: &'static Slot, may_wait: bool) -> bool {
         enter(slot, id, shared);
     }
     true
+}
+
+/// The open ones, for a thread that is at an allocation. Somebody who is at them is done soon, and is given a few turns;
+/// not more, as that may be somebody who waits for the allocator that this thread is in.
+fn try_open() -> Option<Locked<'static, Vec<Open>>> {
+    const TURNS: u32 = 64;
+    (0..TURNS).find_map(|turn| {
+        if turn > 0 {
+            std::thread::yield_now();
+        }
+        OPEN.try_lock()
+    })
 }
 
 /// Has a thread, with nothing open, work for an ambient scope.
