@@ -68,14 +68,17 @@ pub fn snapshot() -> Snapshot {
 /// error, so this can stand in a panic hook.
 pub fn print_memory_report() {
     let snapshot = snapshot();
-    if !pages::program_has(FOR_A_TEXT) {
-        platform::print_line("memprof: the system has no memory left for a report");
-        return;
-    }
     let text = {
         let _blind = blind::enter();
-        snapshot.to_string()
+        pages::program_has(FOR_A_TEXT).then(|| snapshot.to_string())
     };
-    let mut stdout = std::io::stdout().lock();
+    let Some(text) = text else {
+        return platform::print_line("memprof: the system has no memory left for a report");
+    };
+    let mut stdout = {
+        // The first one to write in a process has the standard library make its buffer, which is nobody's here.
+        let _blind = blind::enter();
+        std::io::stdout().lock()
+    };
     let _not_taken = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }

@@ -204,7 +204,8 @@ impl Site {
     /// The function's label, or the name.
     pub(crate) fn label(&self) -> String {
         match self.name {
-            Name::Static(name) | Name::Runtime(name) => name.to_owned(),
+            Name::Static(name) => name.to_owned(),
+            Name::Runtime(name) => shown_name(name),
             Name::Function { module, here } => function_label(here(), module),
         }
     }
@@ -212,7 +213,7 @@ impl Site {
     /// `file:line(function)`, or the run-time name.
     pub(crate) fn full_name(&self) -> String {
         match self.name {
-            Name::Runtime(name) => name.to_owned(),
+            Name::Runtime(name) => shown_name(name),
             Name::Static(_) | Name::Function { .. } => format!("{}:{}({})", self.file(), self.line, self.label()),
         }
     }
@@ -235,6 +236,11 @@ impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Site").field(&self.full_name()).finish()
     }
+}
+
+/// A run-time name as it is; one of blanks alone in quotes, as its row would have no name.
+fn shown_name(name: &str) -> String {
+    if name.trim().is_empty() { format!("{name:?}") } else { name.to_owned() }
 }
 
 /// `crate-version/src/file.rs` for a file of a registry dependency, whose path holds the directory
@@ -264,6 +270,16 @@ mod tests {
             ("/work/registry.rs", "/work/registry.rs"),
         ] {
             assert_eq!(shown_file(file), shown);
+        }
+    }
+
+    #[test]
+    fn a_name_of_blanks_is_shown_in_quotes() {
+        for (name, shown) in [("", "\"\""), ("  ", "\"  \""), ("\t", "\"\\t\""), (" a ", " a ")] {
+            assert_eq!(
+                (Site::named(name).label(), Site::named(name).full_name()),
+                (shown.to_owned(), shown.to_owned())
+            );
         }
     }
 

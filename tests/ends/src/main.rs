@@ -62,6 +62,23 @@ extern "C" fn cannot_unwind() {
     panic!("the program's own");
 }
 
+fn forks_a_child_that_is_killed() {
+    let _held = holds(1000);
+    // SAFETY: the child only waits.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        drop(holds(10));
+        // SAFETY: it ends this process.
+        unsafe { libc::raise(libc::SIGTERM) };
+        // SAFETY: it ends the process and nothing else.
+        unsafe { libc::_exit(0) }
+    }
+    let mut status = 0;
+    // SAFETY: `status` is written; `child` is the process just forked.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGTERM, "{status}");
+}
+
 fn main() {
     let what = std::env::args().nth(1).expect("what to do");
     match what.as_str() {
@@ -137,22 +154,7 @@ fn main() {
             take.recv().expect("a signal");
             say("graceful");
         }
-        "fork" => {
-            let _held = holds(1000);
-            // SAFETY: the child only waits.
-            let child = unsafe { libc::fork() };
-            if child == 0 {
-                drop(holds(10));
-                // SAFETY: it ends this process.
-                unsafe { libc::raise(libc::SIGTERM) };
-                // SAFETY: it ends the process and nothing else.
-                unsafe { libc::_exit(0) }
-            }
-            let mut status = 0;
-            // SAFETY: `status` is written; `child` is the process just forked.
-            assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-            assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGTERM, "{status}");
-        }
+        "fork" => forks_a_child_that_is_killed(),
         "exec" => {
             use std::os::unix::process::ExitStatusExt as _;
             let _held = holds(1000);
@@ -163,6 +165,11 @@ fn main() {
             let held = holds(50_000_000);
             serve();
             drop(held);
+        }
+        "report in a scope" => {
+            let scope = memprof::Scope::enter(memprof::site!("reports"));
+            memprof::print_memory_report();
+            assert_eq!(scope.counters(memprof::Space::HOST), memprof::Counters::default());
         }
         "secure" => {
             // SAFETY: it reads a number that the system gave the process.

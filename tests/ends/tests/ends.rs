@@ -230,6 +230,11 @@ fn a_program_in_the_background_of_a_shell_does_not_hear_ctrl_c() {
 }
 
 #[test]
+fn a_report_on_stdout_is_no_memory_of_the_scope_that_asks_for_it() {
+    assert_eq!(run("report in a scope", &ON).well().stdout.matches(TITLE).count(), 1);
+}
+
+#[test]
 fn a_forked_child_ends_by_its_signal_at_once_and_reports_nothing() {
     run("fork", &ON).well().reports(1);
     run("fork", &[]).well().reports(0);
