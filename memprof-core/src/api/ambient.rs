@@ -5,7 +5,6 @@ use crate::base::blind;
 use crate::base::map::Refused;
 use crate::base::missed;
 use crate::base::pages;
-use crate::base::state;
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::process::exit::start_writer;
@@ -73,21 +72,5 @@ impl Drop for Ambient {
         if let Some(id) = self.id {
             ambient::end(id);
         }
-    }
-}
-
-impl Slot {
-    /// Takes note of whatever changed, so that the next event like this takes the short path. `false`: memprof is off.
-    pub(crate) fn take_note(&'static self) -> bool {
-        self.begin_note();
-        if !state::is_on() {
-            self.notify();
-            return false;
-        }
-        self.renew_net();
-        if !ambient::follow(self, false) {
-            self.notify();
-        }
-        true
     }
 }

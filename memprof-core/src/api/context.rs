@@ -9,17 +9,21 @@ use crate::base::missed;
 use crate::base::pages;
 use crate::base::tally::Counters;
 use crate::lanes::captured::{Around, Shared};
-use crate::lanes::kind::{Kind, UNDER_CONTEXT};
+use crate::lanes::kind::Kind;
 use crate::lanes::lane::Lane;
-use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::process::ready::ready;
-use crate::scope::plain::{self, Opened};
+use crate::scope::leave;
+use crate::scope::plain;
+use crate::share::context::enter_context;
+use crate::share::publish::before_poll;
+use crate::share::publish::note_published;
 use crate::share::settle::settle;
 use crate::share::told;
 use crate::space::spaces::Space;
-use crate::thread::frame::{Frame, NO_CALLS};
+use crate::thread::frame::Frame;
 use crate::thread::slot::Slot;
+use crate::thread::stack::Opened;
 
 /// The innermost open scope of the thread or task that captured it, for others to work under.
 ///
@@ -87,7 +91,7 @@ impl Context {
         let opened = self.shared.as_ref().and_then(|shared| {
             let slot = ready()?;
             let _blind = blind::enter();
-            slot.enter_context(shared)
+            enter_context(slot, shared)
         });
         ContextGuard { opened, _on_this_thread: PhantomData }
     }
@@ -112,7 +116,7 @@ impl core::fmt::Debug for ContextGuard {
 impl Drop for ContextGuard {
     fn drop(&mut self) {
         if let Some(opened) = self.opened.take() {
-            opened.leave();
+            leave::leave(opened);
         }
     }
 }
@@ -145,14 +149,14 @@ fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
     for space in Space::all() {
         let ledger = slot.known_ledger(space).filter(|_| frame.has(space.bit()));
         let own = ledger.map(|ledger| ledger.tally_of(frame, None).counters).unwrap_or_default();
-        let before = frame.before_poll(space).counters;
+        let before = before_poll(frame, space).counters;
         if [own, before] != [Counters::default(); 2] {
             shared.begin(space, &before, &own);
         }
     }
     plain::share(slot, frame, shared.clone());
     let own = slot.host.tally_of(frame, None).counters;
-    frame.note_published(own.current_bytes, own.current_blocks);
+    note_published(frame, own.current_bytes, own.current_blocks);
     told::begin(slot, |below| !core::ptr::eq(below, frame));
     Some(shared)
 }
@@ -192,29 +196,4 @@ fn nodes_around(top: &'static Frame) -> Vec<PathId> {
     nodes.sort_unstable_by_key(|node| node.index());
     nodes.dedup();
     nodes
-}
-
-impl Slot {
-    /// Enters a context: what happens now is not seen by what was open here before.
-    pub(crate) fn enter_context(&'static self, shared: &Arc<Shared>) -> Option<Opened> {
-        let frame = self.top().grow()?;
-        let serial = self.sequence.open();
-        let tag = Tag::new(shared.lane, shared.path);
-        frame.open(serial, tag, Kind::Context.marks(UNDER_CONTEXT), &NO_CALLS);
-        frame.hidden.set(None);
-        self.top.set(frame);
-        self.begin_segment(frame, shared.lane);
-        self.sequence.close();
-        frame.set_shared(Some(shared.clone()));
-        self.begin_sharing(frame);
-        Some(Opened { frame, serial })
-    }
-
-    pub(crate) fn leave_context(&'static self, frame: &'static Frame, below: &'static Frame) {
-        let _blind = blind::enter();
-        if let Some(shared) = frame.shared() {
-            shared.finish(|| true, self.parts(frame));
-        }
-        self.come_out(frame, below);
-    }
 }

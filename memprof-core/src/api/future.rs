@@ -21,12 +21,15 @@ use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::process::exit::start_writer;
 use crate::process::ready::ready;
-use crate::scope::plain::Opened;
+use crate::scope::leave;
+use crate::scope::poll::enter_poll;
+use crate::scope::poll::open_poll_of;
+use crate::scope::poll::poll_again;
 use crate::share::ambient;
 use crate::space::spaces::Space;
 use crate::thread::current;
 use crate::thread::slot::Slot;
-use crate::thread::step::Step;
+use crate::thread::stack::Opened;
 
 /// A future that is one activation of a site, made by [`TrackExt::track`].
 ///
@@ -93,7 +96,7 @@ impl Held {
         let slot = current::current();
         if let Some(lane) = self.lane
             && slot.is_informed()
-            && let Some(opened) = slot.poll_again(self.site, lane)
+            && let Some(opened) = poll_again(slot, self.site, lane)
         {
             return Some(Entered(opened));
         }
@@ -113,7 +116,7 @@ impl Held {
         if task {
             note_parent(slot, lane);
         }
-        slot.enter_poll(self.site, lane).map(Entered)
+        enter_poll(slot, self.site, lane).map(Entered)
     }
 }
 
@@ -163,9 +166,9 @@ fn end(lane: &'static Lane) {
     let slot = current::own().unwrap_or_else(Slot::ended);
     slot.count_left(tag.path());
     let (host, beside) = activation.clear();
-    slot.raise_row(tag.path(), Space::HOST, &host);
+    raise_row(slot, tag.path(), Space::HOST, &host);
     if let Some(beside) = beside {
-        slot.end_beside(tag.path(), beside);
+        end_beside(slot, tag.path(), beside);
     }
     let parent = activation.parent.get();
     activation.parent.set(None);
@@ -180,7 +183,7 @@ struct Entered(Opened);
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.0.leave_poll();
+        leave::leave_entered_poll(self.0);
     }
 }
 
@@ -205,7 +208,7 @@ impl<F> Drop for Tracked<F> {
             && let Some(slot) = ready()
         {
             come_out_of_ambient(slot, lane);
-            let _: Option<Opened> = slot.enter_poll(self.held.site, lane);
+            let _: Option<Opened> = enter_poll(slot, self.held.site, lane);
         }
     }
 }
@@ -219,8 +222,8 @@ impl Drop for Held {
         }
         // Two only where a call's own statements drop the future that was made of it.
         for _ in 0..2 {
-            if let Some(opened) = current::own().and_then(|slot| slot.open_poll_of(lane)) {
-                opened.leave_poll();
+            if let Some(opened) = current::own().and_then(|slot| open_poll_of(slot, lane)) {
+                leave::leave_entered_poll(opened);
             }
         }
         end(lane);
@@ -282,38 +285,24 @@ impl<F> Drop for InContext<F> {
     }
 }
 
-impl Slot {
-    /// Raises the row of a path to what a future recorded: its last poll may have been in an epoch before this.
-    fn raise_row(&'static self, path: PathId, space: Space, tally: &Tally) {
-        if *tally != Tally::default()
-            && let Some(row) = self.ledger(space).and_then(|ledger| ledger.row_of(path))
-        {
-            self.change(|| row.raise(tally.counters.peak_bytes, tally.largest));
-        }
+/// Raises the row of a path to what a future recorded: its last poll may have been in an epoch before this.
+fn raise_row(slot: &'static Slot, path: PathId, space: Space, tally: &Tally) {
+    if *tally != Tally::default()
+        && let Some(row) = slot.ledger(space).and_then(|ledger| ledger.row_of(path))
+    {
+        slot.change(|| row.raise(tally.counters.peak_bytes, tally.largest));
     }
+}
 
-    /// Ends what few futures have.
-    #[cold]
-    fn end_beside(&'static self, path: PathId, beside: Beside) {
-        let _blind = blind::enter();
-        if let Some(shared) = &beside.shared {
-            shared.close();
-        }
-        for (space, account) in &beside.spaces {
-            self.raise_row(path, *space, &account.tally);
-        }
-        drop(beside);
+/// Ends what few futures have.
+#[cold]
+fn end_beside(slot: &'static Slot, path: PathId, beside: Beside) {
+    let _blind = blind::enter();
+    if let Some(shared) = &beside.shared {
+        shared.close();
     }
-
-    /// Counts the call of an activation that is entered later, poll by poll.
-    pub(crate) fn count_call(&'static self, step: &Step) {
-        self.change(|| step.calls.calls.add(1));
+    for (space, account) in &beside.spaces {
+        raise_row(slot, path, *space, &account.tally);
     }
-
-    /// Counts the end of such an activation, on whichever thread that is.
-    pub(crate) fn count_left(&'static self, path: PathId) {
-        if let Some(step) = self.step_to(path) {
-            self.change(|| step.calls.end_future(path));
-        }
-    }
+    drop(beside);
 }

@@ -11,14 +11,17 @@ use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::process::exit::start_writer;
 use crate::process::ready::ready;
-use crate::scope::plain::{self, Opened};
+use crate::scope::leave;
+use crate::scope::plain;
 use crate::share::ambient;
 use crate::share::open_frames::Stack;
+use crate::share::publish::before_poll;
 use crate::share::settle::settle;
 use crate::space::spaces::Space;
 use crate::thread::current;
 use crate::thread::frame::Frame;
 use crate::thread::slot::Slot;
+use crate::thread::stack::Opened;
 
 /// One activation of a [`Site`], open until it is dropped.
 ///
@@ -85,7 +88,7 @@ impl Scope {
     pub fn finish(self) -> Measurement {
         let _blind = blind::enter();
         let Some((slot, frame)) = self.open_frame() else { return Measurement::default() };
-        plain::leave_above(slot, frame);
+        leave::leave_above(slot, frame);
         let spaces = Space::all().map(|space| (space, read(slot, frame, space).counters));
         Measurement { spaces: spaces.filter(|(_, counters)| *counters != Counters::default()).collect() }
     }
@@ -101,7 +104,7 @@ impl Drop for Scope {
     #[inline]
     fn drop(&mut self) {
         if let Some(opened) = self.opened {
-            opened.leave();
+            leave::leave(opened);
         }
     }
 }
@@ -126,7 +129,7 @@ pub fn counters(space: Space) -> Counters {
     let frame = slot.top();
     let _blind = blind::enter();
     let now = read(slot, frame, space);
-    let mut sum = frame.before_poll(space);
+    let mut sum = before_poll(frame, space);
     sum.fold(&now);
     sum.counters
 }

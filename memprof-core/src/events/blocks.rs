@@ -13,6 +13,7 @@ use crate::events::look::{limit_crossed, raise_peaks};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
+use crate::share::publish::publish_event;
 use crate::space::mark;
 use crate::space::spaces::Space;
 use crate::thread::slot::Slot;
@@ -218,7 +219,7 @@ impl Target {
 /// Publishes an event of the top frame.
 fn publish(slot: &'static Slot, space: Space, bytes: i64, blocks: i64) {
     if slot.sharing.get().is_some() {
-        slot.publish_event(space, bytes, blocks);
+        publish_event(slot, space, bytes, blocks);
     }
 }
 

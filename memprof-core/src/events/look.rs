@@ -10,6 +10,7 @@
 //! Which levels those are is left to `thread/watch`, and what scopes that share learn to `share/publish`.
 
 use crate::lanes::lane::STEP;
+use crate::share::publish::publish_shared;
 use crate::share::settle::settle;
 use crate::thread::ledger::Ledger;
 use crate::thread::slot::Slot;
@@ -49,6 +50,6 @@ pub(crate) fn raise_peaks(slot: &'static Slot, ledger: &'static Ledger) {
 pub(crate) fn publish_if_due(slot: &'static Slot) {
     slot.publish_net_if_due();
     if slot.sharing.get().is_some() {
-        slot.publish_shared(STEP.cast_signed());
+        publish_shared(slot, STEP.cast_signed());
     }
 }

@@ -9,7 +9,8 @@ use core::cell::Cell;
 use crate::base::blind;
 use crate::base::state;
 use crate::process::start;
-use crate::scope::plain;
+use crate::scope::leave;
+use crate::share::ambient;
 use crate::thread::current;
 use crate::thread::slot::Slot;
 
@@ -37,7 +38,7 @@ fn ready_slowly() -> Option<&'static Slot> {
         return None;
     }
     let ThreadState::Slot(slot) = thread_state() else { return None };
-    slot.take_note().then_some(slot)
+    ambient::take_note(slot).then_some(slot)
 }
 
 /// Where an event of this thread goes.
@@ -82,7 +83,7 @@ impl Drop for Lease {
         ENDED.set(true);
         let Some(slot) = current::own() else { return };
         current::set_current(Some(slot));
-        let heir = plain::leave_all(slot);
+        let heir = leave::leave_all(slot);
         current::set_current(None);
         current::set_own(None);
         slot.give_back(heir.as_ref().map(|ambient| ambient.lane));

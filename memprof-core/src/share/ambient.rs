@@ -23,6 +23,9 @@ use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::share::open_frames::Stack;
+use crate::share::publish::come_out;
+use crate::share::publish::parts;
+use crate::share::publish::published_with;
 use crate::share::settle::settle;
 use crate::share::told;
 use crate::space::spaces::Space;
@@ -189,7 +192,7 @@ fn part(slot: &'static Slot, space: Space) -> Option<(Space, Tally, Part)> {
     let copy = || (ledger.tally_of(frame, None), Stack::of(slot, space, ledger));
     let ((own, stack), _) = slot.read_patiently(ledger, TRIES, copy);
     let tally = stack.end_of(frame, space, inside).unwrap_or(own);
-    let published = frame.published_with(space, &own, &tally);
+    let published = published_with(frame, space, &own, &tally);
     (tally != Tally::default() || published != Part::default()).then_some((space, tally, published))
 }
 
@@ -303,10 +306,10 @@ pub(crate) fn leave(slot: &'static Slot, frame: &'static Frame) {
     told::end_ambient(slot);
     if let Some(shared) = frame.shared() {
         let id = Id(slot.ambient.load(Ordering::Acquire));
-        shared.finish(|| id.0 != 0 && id.is_left_by(slot), slot.parts(frame));
+        shared.finish(|| id.0 != 0 && id.is_left_by(slot), parts(slot, frame));
     }
     slot.ambient.store(0, Ordering::Release);
-    slot.come_out(frame, &slot.base);
+    come_out(slot, frame, &slot.base);
 }
 
 /// A thread that has nothing open ends: gives what it leaves its blocks to, if that is an ambient scope.
@@ -331,4 +334,18 @@ pub(crate) fn come_out_of_those_in(slot: &'static Slot, scope: &Shared) {
         leave(slot, frame);
         slot.notify();
     }
+}
+
+/// Takes note of whatever changed, so that the next event like this takes the short path. `false`: memprof is off.
+pub(crate) fn take_note(slot: &'static Slot) -> bool {
+    slot.begin_note();
+    if !state::is_on() {
+        slot.notify();
+        return false;
+    }
+    slot.renew_net();
+    if !follow(slot, false) {
+        slot.notify();
+    }
+    true
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod publish;
 pub(crate) mod settle;
+pub(crate) mod context;
 pub(crate) mod told;
 pub(crate) mod open_frames;
 pub(crate) mod ambient;

@@ -10,6 +10,7 @@ use crate::base::tally::{Counters, Tally};
 use crate::lanes::captured::Shared;
 use crate::lanes::kind::{Kind, hides};
 use crate::lanes::lane::HandOver;
+use crate::share::publish::before_poll;
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
 use crate::thread::ledger::{Entry, Ledger};
@@ -291,7 +292,7 @@ impl Opened {
         }
         let shared = frame.shared()?;
         let ambient = inside(&shared, space);
-        Some(shared.complete(space, tally, &frame.before_poll(space).counters, &ambient, unfinished))
+        Some(shared.complete(space, tally, &before_poll(frame, space).counters, &ambient, unfinished))
     }
 }
 

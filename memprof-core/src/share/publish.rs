@@ -12,217 +12,212 @@ use crate::thread::slot::Slot;
 
 use crate::lanes::captured::{Added, Part, Shared};
 
-impl Frame {
-    /// What the future of this frame recorded before this poll; nothing if this is no poll. The level of a captured
-    /// future counts from its first poll.
-    pub(crate) fn before_poll(&self, space: Space) -> Tally {
-        let future = if self.kind() == Kind::Poll { self.future.get() } else { None };
-        future.and_then(|future| future.activation.tally(space)).unwrap_or_default()
-    }
-
-    /// What was published of the `tally` of this frame.
-    pub(crate) fn published_of(&self, space: Space, tally: &Tally) -> Part {
-        if space == Space::HOST {
-            let Published { bytes, blocks, most_bytes, most_blocks } = &self.published;
-            let [bytes, blocks, most_bytes, most_blocks] =
-                [bytes, blocks, most_bytes, most_blocks].map(Counter::signed);
-            Part { bytes, blocks, most_bytes, most_blocks }
-        } else {
-            let c = tally.counters;
-            let (bytes, blocks) = (c.current_bytes, c.current_blocks);
-            Part { bytes, blocks, most_bytes: c.peak_bytes, most_blocks: c.peak_blocks }
-        }
-    }
-
-    /// [`published_of`](Self::published_of) `tally`, which is what this frame's `own` ledger has together with what was added
-    /// under contexts captured above it: that was published when it was added.
-    pub(crate) fn published_with(&self, space: Space, own: &Tally, tally: &Tally) -> Part {
-        if space != Space::HOST {
-            return self.published_of(space, tally);
-        }
-        let [bytes, blocks] = minus(tally.counters.value(), own.counters.value());
-        let part = self.published_of(space, own);
-        Part { bytes: part.bytes + bytes, blocks: part.blocks + blocks, ..part }
-    }
-
-    /// Notes that its [`Shared`] knows of this much more, on the host.
-    pub(crate) fn note_published(&self, bytes: i64, blocks: i64) {
-        let Published { bytes: of_bytes, blocks: of_blocks, most_bytes, most_blocks } = &self.published;
-        for (of, more, most) in [(of_bytes, bytes, most_bytes), (of_blocks, blocks, most_blocks)] {
-            of.add(more.cast_unsigned());
-            most.set(most.signed().max(of.signed()).cast_unsigned());
-        }
-    }
-
-    /// Publishes that this frame, the top, has recorded `sum` where `own` was published, and `told` was told of: to the
-    /// scopes below it on this thread that share.
-    fn publish_absorbed(&self, space: Space, own: &Counters, sum: &Counters, told: [i64; 2]) {
-        let more = minus(sum.value(), own.value());
-        // What the own lane reached by itself was published as it came to that.
-        let [beyond_bytes, beyond_blocks] = [sum.peak_bytes > own.peak_bytes, sum.peak_blocks > own.peak_blocks];
-        let above = minus(minus([sum.peak_bytes, sum.peak_blocks], own.value()), told);
-        let above = [if beyond_bytes { above[0] } else { 0 }, if beyond_blocks { above[1] } else { 0 }];
-        self.each_below(|frame, shared| {
-            if let Some(shared) = shared {
-                frame.raise_level(shared, space, above);
-                frame.publish_level(shared, space, minus(more, told));
-            }
-            if space == Space::HOST {
-                frame.note_published(more[0], more[1]);
-            }
-        });
-    }
-
-    /// Gives the frames below this one that share to `see`, as far as they see it; with what they share, if nothing else
-    /// tells that of a change inside this frame. The scope around a captured one is told at once, a future has none.
-    fn each_below(&self, mut see: impl FnMut(&Self, Option<&Shared>)) {
-        let mut told = self.kind() != Kind::Poll;
-        let below = core::iter::successors(self.sharing_below.get(), |frame| frame.sharing_below.get());
-        for frame in below {
-            let Some(shared) = frame.shared() else { return };
-            see(frame, Some(&*shared).filter(|_| !told));
-            if frame.hides() {
-                return;
-            }
-            told &= frame.kind() != Kind::Poll;
-        }
-    }
-
-    /// A change inside this frame, whose level `shared` has: for a context the work of others, or else its own lane's.
-    pub(crate) fn publish_level(&self, shared: &Shared, space: Space, [bytes, blocks]: [i64; 2]) {
-        if self.hides() {
-            shared.publish(space, bytes, blocks);
-        } else {
-            shared.publish_own(space, bytes, blocks);
-        }
-    }
-
-    fn raise_level(&self, shared: &Shared, space: Space, above: [i64; 2]) {
-        if self.hides() {
-            shared.raise_above(space, above);
-        } else {
-            shared.level(space).raise_above(above);
-        }
-    }
-}
-
 fn minus(one: [i64; 2], other: [i64; 2]) -> [i64; 2] {
     [one[0] - other[0], one[1] - other[1]]
 }
 
-impl Slot {
-    /// Publishes the levels of the frames of this thread that share, where they changed by `step` bytes or more, in
-    /// `host`.
-    #[cold]
-    pub(crate) fn publish_shared(&'static self, step: i64) {
-        let _blind = blind::enter();
-        self.tell_finished();
-        let mut context = None;
-        let mut sharing = self.sharing.get();
-        while let Some(frame) = sharing {
-            let tally = self.host.tally_of(frame, context);
-            let published = frame.published_of(Space::HOST, &tally);
-            let bytes = tally.counters.current_bytes - published.bytes;
-            let blocks = tally.counters.current_blocks - published.blocks;
-            if bytes.abs() >= step
-                && let Some(shared) = frame.shared()
-            {
-                frame.publish_level(&shared, Space::HOST, [bytes, blocks]);
-                frame.note_published(bytes, blocks);
-            }
-            if frame.hides() {
-                context = Some(frame);
-            }
-            sharing = frame.sharing_below.get();
+/// What the future of this frame recorded before this poll; nothing if this is no poll. The level of a captured
+/// future counts from its first poll.
+pub(crate) fn before_poll(frame: &Frame, space: Space) -> Tally {
+    let future = if frame.kind() == Kind::Poll { frame.future.get() } else { None };
+    future.and_then(|future| future.activation.tally(space)).unwrap_or_default()
+}
+
+/// What was published of the `tally` of this frame.
+pub(crate) fn published_of(frame: &Frame, space: Space, tally: &Tally) -> Part {
+    if space == Space::HOST {
+        let Published { bytes, blocks, most_bytes, most_blocks } = &frame.published;
+        let [bytes, blocks, most_bytes, most_blocks] = [bytes, blocks, most_bytes, most_blocks].map(Counter::signed);
+        Part { bytes, blocks, most_bytes, most_blocks }
+    } else {
+        let c = tally.counters;
+        let (bytes, blocks) = (c.current_bytes, c.current_blocks);
+        Part { bytes, blocks, most_bytes: c.peak_bytes, most_blocks: c.peak_blocks }
+    }
+}
+
+/// [`published_of`](Frame::published_of) `tally`, which is what this frame's `own` ledger has together with what was added
+/// under contexts captured above it: that was published when it was added.
+pub(crate) fn published_with(frame: &Frame, space: Space, own: &Tally, tally: &Tally) -> Part {
+    if space != Space::HOST {
+        return published_of(frame, space, tally);
+    }
+    let [bytes, blocks] = minus(tally.counters.value(), own.counters.value());
+    let part = published_of(frame, space, own);
+    Part { bytes: part.bytes + bytes, blocks: part.blocks + blocks, ..part }
+}
+
+/// Notes that its [`Shared`] knows of this much more, on the host.
+pub(crate) fn note_published(frame: &Frame, bytes: i64, blocks: i64) {
+    let Published { bytes: of_bytes, blocks: of_blocks, most_bytes, most_blocks } = &frame.published;
+    for (of, more, most) in [(of_bytes, bytes, most_bytes), (of_blocks, blocks, most_blocks)] {
+        of.add(more.cast_unsigned());
+        most.set(most.signed().max(of.signed()).cast_unsigned());
+    }
+}
+
+/// Publishes that this frame, the top, has recorded `sum` where `own` was published, and `told` was told of: to the
+/// scopes below it on this thread that share.
+pub(crate) fn publish_absorbed(frame: &Frame, space: Space, own: &Counters, sum: &Counters, told: [i64; 2]) {
+    let more = minus(sum.value(), own.value());
+    // What the own lane reached by itself was published as it came to that.
+    let [beyond_bytes, beyond_blocks] = [sum.peak_bytes > own.peak_bytes, sum.peak_blocks > own.peak_blocks];
+    let above = minus(minus([sum.peak_bytes, sum.peak_blocks], own.value()), told);
+    let above = [if beyond_bytes { above[0] } else { 0 }, if beyond_blocks { above[1] } else { 0 }];
+    each_below(frame, |frame, shared| {
+        if let Some(shared) = shared {
+            raise_level(frame, shared, space, above);
+            publish_level(frame, shared, space, minus(more, told));
         }
-    }
-
-    /// Publishes one event of the top frame in a space other than `host`: there, every one.
-    pub(crate) fn publish_event(&'static self, space: Space, bytes: i64, blocks: i64) {
-        self.tell_finished();
-        self.see_sharing(self.top(), |frame, shared| frame.publish_level(shared, space, [bytes, blocks]));
-    }
-
-    /// Gives the frames that share to `see`, from `innermost` down to the first that hides what is below it.
-    pub(crate) fn see_sharing(&'static self, innermost: &'static Frame, mut see: impl FnMut(&Frame, &Shared)) {
-        let sharing = core::iter::successors(self.sharing.get(), |frame| frame.sharing_below.get());
-        for frame in sharing.skip_while(|frame| frame.depth() > innermost.depth()) {
-            let Some(shared) = frame.shared() else { return };
-            see(frame, &shared);
-            if frame.hides() {
-                return;
-            }
+        if space == Space::HOST {
+            note_published(frame, more[0], more[1]);
         }
-    }
+    });
+}
 
-    /// Tells the scopes that a future is being polled in of what was added under its context, and under those of scopes
-    /// inside it: before the next event of this thread, as if it had happened right now.
-    pub(crate) fn tell_finished(&'static self) {
-        let sharing = || core::iter::successors(self.sharing.get(), |frame| frame.sharing_below.get());
-        let on_this_lane = || sharing().take_while(|frame| !frame.hides());
-        if !on_this_lane().any(|frame| frame.kind() == Kind::Poll) {
+/// Gives the frames below this one that share to `see`, as far as they see it; with what they share, if nothing else
+/// tells that of a change inside this frame. The scope around a captured one is told at once, a future has none.
+pub(crate) fn each_below(frame: &Frame, mut see: impl FnMut(&Frame, Option<&Shared>)) {
+    let mut told = frame.kind() != Kind::Poll;
+    let below = core::iter::successors(frame.sharing_below.get(), |frame| frame.sharing_below.get());
+    for frame in below {
+        let Some(shared) = frame.shared() else { return };
+        see(frame, Some(&*shared).filter(|_| !told));
+        if frame.hides() {
             return;
         }
-        for frame in on_this_lane() {
-            let Some(shared) = frame.shared() else { return };
-            let additions = shared.additions.load(Ordering::Acquire);
-            if frame.additions.get() != additions {
-                frame.additions.set(additions);
-                shared.tell(|space, news| {
-                    frame.each_below(|below, shared| {
-                        if let Some(shared) = shared {
-                            below.publish_level(shared, space, news);
-                        }
-                    });
+        told &= frame.kind() != Kind::Poll;
+    }
+}
+
+/// A change inside this frame, whose level `shared` has: for a context the work of others, or else its own lane's.
+pub(crate) fn publish_level(frame: &Frame, shared: &Shared, space: Space, [bytes, blocks]: [i64; 2]) {
+    if frame.hides() {
+        shared.publish(space, bytes, blocks);
+    } else {
+        shared.publish_own(space, bytes, blocks);
+    }
+}
+
+pub(crate) fn raise_level(frame: &Frame, shared: &Shared, space: Space, above: [i64; 2]) {
+    if frame.hides() {
+        shared.raise_above(space, above);
+    } else {
+        shared.level(space).raise_above(above);
+    }
+}
+
+/// Publishes the levels of the frames of this thread that share, where they changed by `step` bytes or more, in
+/// `host`.
+#[cold]
+pub(crate) fn publish_shared(slot: &'static Slot, step: i64) {
+    let _blind = blind::enter();
+    tell_finished(slot);
+    let mut context = None;
+    let mut sharing = slot.sharing.get();
+    while let Some(frame) = sharing {
+        let tally = slot.host.tally_of(frame, context);
+        let published = published_of(frame, Space::HOST, &tally);
+        let bytes = tally.counters.current_bytes - published.bytes;
+        let blocks = tally.counters.current_blocks - published.blocks;
+        if bytes.abs() >= step
+            && let Some(shared) = frame.shared()
+        {
+            publish_level(frame, &shared, Space::HOST, [bytes, blocks]);
+            note_published(frame, bytes, blocks);
+        }
+        if frame.hides() {
+            context = Some(frame);
+        }
+        sharing = frame.sharing_below.get();
+    }
+}
+
+/// Publishes one event of the top frame in a space other than `host`: there, every one.
+pub(crate) fn publish_event(slot: &'static Slot, space: Space, bytes: i64, blocks: i64) {
+    tell_finished(slot);
+    see_sharing(slot, slot.top(), |frame, shared| publish_level(frame, shared, space, [bytes, blocks]));
+}
+
+/// Gives the frames that share to `see`, from `innermost` down to the first that hides what is below it.
+pub(crate) fn see_sharing(slot: &'static Slot, innermost: &'static Frame, mut see: impl FnMut(&Frame, &Shared)) {
+    let sharing = core::iter::successors(slot.sharing.get(), |frame| frame.sharing_below.get());
+    for frame in sharing.skip_while(|frame| frame.depth() > innermost.depth()) {
+        let Some(shared) = frame.shared() else { return };
+        see(frame, &shared);
+        if frame.hides() {
+            return;
+        }
+    }
+}
+
+/// Tells the scopes that a future is being polled in of what was added under its context, and under those of scopes
+/// inside it: before the next event of this thread, as if it had happened right now.
+pub(crate) fn tell_finished(slot: &'static Slot) {
+    let sharing = || core::iter::successors(slot.sharing.get(), |frame| frame.sharing_below.get());
+    let on_this_lane = || sharing().take_while(|frame| !frame.hides());
+    if !on_this_lane().any(|frame| frame.kind() == Kind::Poll) {
+        return;
+    }
+    for frame in on_this_lane() {
+        let Some(shared) = frame.shared() else { return };
+        let additions = shared.additions.load(Ordering::Acquire);
+        if frame.additions.get() != additions {
+            frame.additions.set(additions);
+            shared.tell(|space, news| {
+                each_below(frame, |below, shared| {
+                    if let Some(shared) = shared {
+                        publish_level(below, shared, space, news);
+                    }
                 });
-            }
+            });
         }
     }
+}
 
-    /// Takes in what was added under the contexts captured at the top frame.
-    pub(crate) fn absorb(&'static self, frame: &'static Frame, shared: &Shared) {
-        let spaces = Space::all().filter(|space| frame.has(space.bit()) || shared.has(*space));
-        for space in spaces {
-            let Added { tally: added, told } = shared.take(space);
-            let Some(ledger) = self.ledger(space) else { continue };
-            if !frame.has(space.bit()) && self.touch(space, ledger).is_none() {
-                continue;
-            }
-            let own = ledger.tally();
-            let sum = shared.sum(space, &own, &added, &frame.before_poll(space).counters);
-            self.sequence.open();
-            self.keep_net(space, || ledger.absorb(&added, &sum.counters));
-            self.sequence.close();
-            if frame.kind() == Kind::Poll {
-                shared.level(space).turn(&added.counters);
-            }
-            frame.publish_absorbed(space, &own.counters, &sum.counters, told);
+/// Takes in what was added under the contexts captured at the top frame.
+pub(crate) fn absorb(slot: &'static Slot, frame: &'static Frame, shared: &Shared) {
+    let spaces = Space::all().filter(|space| frame.has(space.bit()) || shared.has(*space));
+    for space in spaces {
+        let Added { tally: added, told } = shared.take(space);
+        let Some(ledger) = slot.ledger(space) else { continue };
+        if !frame.has(space.bit()) && slot.touch(space, ledger).is_none() {
+            continue;
         }
-    }
-
-    /// What this thread recorded under the context of `frame`, the top, by space, and what of it was published.
-    pub(crate) fn parts(&'static self, frame: &'static Frame) -> impl Iterator<Item = (Space, Tally, Part)> {
-        self.ledgers(frame.marks.get()).map(|(space, ledger)| {
-            let tally = ledger.tally();
-            (space, tally, frame.published_of(space, &tally))
-        })
-    }
-
-    /// Leaves the context of `frame`, the top, as if nothing had happened under it: that was taken.
-    pub(crate) fn come_out(&'static self, frame: &'static Frame, below: &'static Frame) {
-        let lane = self.lane.get();
-        let marks = frame.marks.get();
-        // This may be the last to hold the lane, which has to stay until its blocks were added to it.
-        let _held = frame.shared();
-        self.end_sharing(frame);
-        self.sequence.open();
-        let outstanding = self.end_segment(frame);
-        for (space, ledger) in self.ledgers(marks) {
-            self.keep_net(space, || ledger.forget());
+        let own = ledger.tally();
+        let sum = shared.sum(space, &own, &added, &before_poll(frame, space).counters);
+        slot.sequence.open();
+        slot.keep_net(space, || ledger.absorb(&added, &sum.counters));
+        slot.sequence.close();
+        if frame.kind() == Kind::Poll {
+            shared.level(space).turn(&added.counters);
         }
-        frame.serial.set(0);
-        self.top.set(below);
-        self.sequence.close();
-        lane.add_outstanding(outstanding);
+        publish_absorbed(frame, space, &own.counters, &sum.counters, told);
     }
+}
+
+/// What this thread recorded under the context of `frame`, the top, by space, and what of it was published.
+pub(crate) fn parts(slot: &'static Slot, frame: &'static Frame) -> impl Iterator<Item = (Space, Tally, Part)> {
+    slot.ledgers(frame.marks.get()).map(|(space, ledger)| {
+        let tally = ledger.tally();
+        (space, tally, published_of(frame, space, &tally))
+    })
+}
+
+/// Leaves the context of `frame`, the top, as if nothing had happened under it: that was taken.
+pub(crate) fn come_out(slot: &'static Slot, frame: &'static Frame, below: &'static Frame) {
+    let lane = slot.lane.get();
+    let marks = frame.marks.get();
+    // This may be the last to hold the lane, which has to stay until its blocks were added to it.
+    let _held = frame.shared();
+    slot.end_sharing(frame);
+    slot.sequence.open();
+    let outstanding = slot.end_segment(frame);
+    for (space, ledger) in slot.ledgers(marks) {
+        slot.keep_net(space, || ledger.forget());
+    }
+    frame.serial.set(0);
+    slot.top.set(below);
+    slot.sequence.close();
+    lane.add_outstanding(outstanding);
 }

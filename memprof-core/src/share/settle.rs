@@ -6,6 +6,9 @@
 
 use crate::base::blind;
 use crate::lanes::lane::Waited;
+use crate::share::publish::note_published;
+use crate::share::publish::publish_level;
+use crate::share::publish::see_sharing;
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
 use crate::thread::slot::{Segment, Slot};
@@ -30,10 +33,10 @@ pub(crate) fn charge(slot: &'static Slot, segment: Segment, waited: Waited, know
     slot.keep_net(space, || ledger.charge(segment.innermost, space.bit(), sum));
     slot.sequence.close();
     let [bytes, blocks] = [sum.bytes, sum.blocks].map(|lower| lower.wrapping_neg().cast_signed());
-    slot.see_sharing(segment.innermost, |frame, shared| match (is_told && knows(frame), space == Space::HOST) {
-        (true, true) => frame.note_published(bytes, blocks),
+    see_sharing(slot, segment.innermost, |frame, shared| match (is_told && knows(frame), space == Space::HOST) {
+        (true, true) => note_published(frame, bytes, blocks),
         // Of the host, the thread publishes in steps what its ledger has beyond what it published before.
         (true, false) | (false, true) => {}
-        (false, false) => frame.publish_level(shared, space, [bytes, blocks]),
+        (false, false) => publish_level(frame, shared, space, [bytes, blocks]),
     });
 }

@@ -9,3 +9,4 @@ pub(crate) mod read;
 pub(crate) mod picture;
 pub(crate) mod watch;
 pub(crate) mod step;
+pub(crate) mod stack;

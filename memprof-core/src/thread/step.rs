@@ -75,3 +75,17 @@ impl Slot {
         Some(Step { site, path, calls, site_row })
     }
 }
+
+impl Slot {
+    /// Counts the call of an activation that is entered later, poll by poll.
+    pub(crate) fn count_call(&'static self, step: &Step) {
+        self.change(|| step.calls.calls.add(1));
+    }
+
+    /// Counts the end of such an activation, on whichever thread that is.
+    pub(crate) fn count_left(&'static self, path: PathId) {
+        if let Some(step) = self.step_to(path) {
+            self.change(|| step.calls.end_future(path));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Leaving: whatever is on top, by its kind.
+//!
+//! A guard leaves what it entered, after whatever is still open above that; a thread that ends leaves everything. What
+//! leaving does is left to [`plain`](super::plain), [`poll`](super::poll) and `share`.
+
+use std::sync::Arc;
+
+use crate::base::blind;
+use crate::base::state;
+use crate::lanes::captured::Shared;
+use crate::lanes::kind::{Kind, POLL};
+use crate::scope::plain::leave_plainly;
+use crate::scope::plain::leave_scope;
+use crate::scope::poll::close_plain_poll;
+use crate::scope::poll::leave_poll;
+use crate::scope::poll::leave_poll_plainly;
+use crate::scope::poll::note_scopes_above;
+use crate::share::ambient;
+use crate::share::context::leave_context;
+use crate::share::settle::settle;
+use crate::thread::current;
+use crate::thread::frame::Frame;
+use crate::thread::slot::Slot;
+use crate::thread::stack::Opened;
+
+/// Leaves the frame, after whatever is still open above it. Does nothing if it was ended already.
+#[inline]
+pub(crate) fn leave(opened: Opened) {
+    let frame = opened.frame;
+    let slot = current::current();
+    let calls = frame.calls.get();
+    let plain = slot.top.is(frame)
+        && frame.serial.get() == opened.serial
+        && frame.marks.get() == 0
+        && calls.left_epoch.get() == u64::from(state::epoch())
+        && !slot.lane.get().has_pending();
+    if !plain {
+        return leave_slowly(opened);
+    }
+    slot.sequence.open();
+    calls.ended.add(1);
+    calls.site.get().outer.set(None);
+    slot.top.set(frame.below_scope());
+    slot.sequence.close();
+}
+
+#[cold]
+#[inline(never)]
+pub(crate) fn leave_slowly(opened: Opened) {
+    let Some(slot) = current::own() else { return };
+    if opened.is_open() && !leave_plainly(slot, opened.frame) {
+        leave_above(slot, opened.frame);
+        leave_top(slot);
+    }
+}
+
+/// Leaves the top frame, whatever its kind; the base stays.
+#[cold]
+pub(crate) fn leave_top(slot: &'static Slot) {
+    let frame = slot.top();
+    let Some(below) = frame.below() else { return };
+    if slot.has_pending() {
+        settle(slot);
+    }
+    match frame.kind() {
+        Kind::Base => {}
+        Kind::Scope => leave_scope(slot, frame, below),
+        Kind::Poll => leave_poll(slot, frame, below),
+        Kind::Context => leave_context(slot, frame, below),
+        Kind::Ambient => ambient::leave(slot, frame),
+    }
+}
+
+/// Ends, innermost first, whatever was entered above `frame` and not left.
+pub(crate) fn leave_above(slot: &'static Slot, frame: &'static Frame) {
+    while slot.top().depth() > frame.depth() {
+        leave_top(slot);
+    }
+}
+
+/// Ends everything that is open on a thread that ends. Gives the ambient scope that it leaves its blocks to, if there is
+/// one.
+pub(crate) fn leave_all(slot: &'static Slot) -> Option<Arc<Shared>> {
+    let _blind = blind::enter();
+    leave_above(slot, slot.ambient_frame().unwrap_or(&slot.base));
+    let heir = ambient::heir(slot);
+    settle(slot);
+    heir
+}
+
+/// Ends a poll, after whatever is still open above it.
+#[inline]
+pub(crate) fn leave_entered_poll(opened: Opened) {
+    let frame = opened.frame;
+    let slot = current::current();
+    let plain = slot.top.is(frame)
+        && frame.serial.get() == opened.serial
+        && frame.marks.get() == POLL
+        && !slot.lane.get().has_pending();
+    if !plain {
+        return leave_eventful_poll(opened);
+    }
+    slot.sequence.open();
+    close_plain_poll(slot, frame);
+    slot.sequence.close();
+}
+
+#[cold]
+#[inline(never)]
+pub(crate) fn leave_eventful_poll(opened: Opened) {
+    // On a thread that is hidden from the recorder, this leads to a slot without the frame.
+    let slot = current::current();
+    if opened.is_open() && leave_poll_plainly(slot, opened.frame) {
+        return;
+    }
+    if opened.is_open()
+        && !slot.top.is(opened.frame)
+        && let Some(slot) = current::own()
+    {
+        note_scopes_above(slot, opened.frame);
+    }
+    leave_slowly(opened);
+}

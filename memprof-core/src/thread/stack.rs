@@ -1,0 +1,116 @@
+//! The stack of open scopes of a thread: how a frame gets on top and off it, and which segment it stands in.
+//!
+//! Only what every frame has in common; what else entering or leaving one does is left to `scope` and `share`.
+
+use crate::lanes::kind::{NODE_OPEN, SITE_OPEN, UNDER_CONTEXT};
+use crate::lanes::tag::Tag;
+use crate::names::path::PathId;
+use crate::thread::frame::{CallRow, Frame, SiteRow};
+use crate::thread::slot::Slot;
+use crate::thread::step::Step;
+
+/// Names a frame for as long as it is open: it is left only by what entered it, on the thread that entered it.
+#[derive(Clone, Copy)]
+pub(crate) struct Opened {
+    pub(crate) frame: &'static Frame,
+    pub(crate) serial: u64,
+}
+
+impl Opened {
+    /// Whether the frame is still the one that was opened.
+    pub(crate) fn is_open(&self) -> bool {
+        self.frame.serial.get() == self.serial
+    }
+}
+
+impl Slot {
+    /// Enters a plain scope on `top`.
+    pub(crate) fn enter_scope(&'static self, top: &'static Frame, step: &Step) -> Option<Opened> {
+        let frame = top.grow()?;
+        let marks = Self::marks_for(top, step);
+        let tag = top.tag_above(step.path);
+        let serial = self.sequence.open();
+        step.calls.calls.add(1);
+        self.open(frame, serial, tag, marks, step.calls, step.site_row);
+        self.go_on(frame, top);
+        self.sequence.close();
+        Some(Opened { frame, serial })
+    }
+
+    /// The marks of a scope entered on `top`: what it inherits, and whether it is inside another one of its kind.
+    pub(crate) fn marks_for(top: &'static Frame, step: &Step) -> u64 {
+        let under_context = top.marks.get() & UNDER_CONTEXT;
+        let context = if under_context == 0 { None } else { innermost_context(top) };
+        let lowest = context.map_or(0, |context| context.depth() + 1);
+        let outer = step.site_row.outer.get().filter(|outer| outer.depth() >= lowest);
+        let (node_open, site_open) = match (outer, context.and_then(Frame::shared)) {
+            // The outermost activation of a site mostly is of the same node as those inside it.
+            (Some(outer), _) => (outer.path() == step.path || is_open_above(top, outer.depth(), step.path), true),
+            // No frame here is the outermost of the site then.
+            (None, Some(shared)) if shared.has_open(step.site) => {
+                (shared.has_open_node(step.path) || is_open_above(top, lowest, step.path), true)
+            }
+            (None, _) => (false, false),
+        };
+        under_context | if node_open { NODE_OPEN } else { 0 } | if site_open { SITE_OPEN } else { 0 }
+    }
+
+    /// Puts `frame` on top as an activation, and counts the call.
+    #[inline(always)]
+    pub(crate) fn push(
+        &'static self,
+        frame: &'static Frame,
+        tag: Tag,
+        marks: u64,
+        calls: &'static CallRow,
+        site_row: &'static SiteRow,
+    ) -> Opened {
+        let serial = self.sequence.open();
+        calls.calls.add(1);
+        self.open(frame, serial, tag, marks, calls, site_row);
+        self.sequence.close();
+        Opened { frame, serial }
+    }
+
+    /// [`push`](Self::push) without the count, while the sequence is open.
+    #[inline(always)]
+    pub(crate) fn open(
+        &'static self,
+        frame: &'static Frame,
+        serial: u64,
+        tag: Tag,
+        marks: u64,
+        calls: &'static CallRow,
+        site_row: &'static SiteRow,
+    ) {
+        frame.open(serial, tag, marks, calls);
+        if marks & SITE_OPEN == 0 {
+            if marks & UNDER_CONTEXT != 0 {
+                frame.hidden.set(site_row.outer.get());
+            }
+            site_row.outer.set(Some(frame));
+        }
+        self.top.set(frame);
+    }
+
+    /// Takes `frame` off the top.
+    pub(crate) fn close(&'static self, frame: &'static Frame, below: &'static Frame) {
+        let under_context = frame.has(UNDER_CONTEXT);
+        let site_row = frame.calls.get().site.get();
+        if site_row.outer.is(frame) {
+            site_row.outer.set(if under_context { frame.hidden.get() } else { None });
+        }
+        frame.serial.set(0);
+        self.top.set(below);
+    }
+}
+
+fn innermost_context(top: &'static Frame) -> Option<&'static Frame> {
+    core::iter::successors(Some(top), |frame| frame.below()).find(|frame| frame.hides())
+}
+
+/// Whether a scope of `path` is open from `top` down to this depth.
+fn is_open_above(top: &'static Frame, lowest: u64, path: PathId) -> bool {
+    let open = core::iter::successors(Some(top), |frame| frame.below());
+    open.take_while(|frame| frame.depth() >= lowest).any(|frame| frame.path() == path)
+}
