@@ -3,8 +3,9 @@
 
 pub use memprof_core::{
     Alloc, Ambient, Cell, Context, ContextGuard, Counters, Device, Field, Format, InContext, Measure, Measurement,
-    Options, PathRecord, Record, Report, Scope, Site, Snapshot, Space, Totals, TrackExt, Tracked, ambient, counters,
-    disable, enable, is_enabled, print_memory_report, record_alloc, record_alloc_failure, record_free, reset, snapshot,
+    Options, PathRecord, Process, Record, Report, Resident, Scope, Site, Snapshot, Space, Totals, TrackExt, Tracked,
+    ambient, counters, disable, enable, is_enabled, print_memory_report, record_alloc, record_alloc_failure,
+    record_free, reset, snapshot,
 };
 #[cfg(feature = "cuda")]
 #[doc(inline)]

@@ -204,9 +204,10 @@ fn error_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// The cells of the row whose name ends so.
+/// The cells of the row of the first table whose name ends so.
 fn cells<'a>(report: &'a str, name: &str) -> Vec<&'a str> {
-    let lines: Vec<&str> = report.lines().filter(|line| line.ends_with(name)).collect();
+    let table = report.split("\n\nHeld at the peak").next().unwrap_or_default();
+    let lines: Vec<&str> = table.lines().filter(|line| line.ends_with(name)).collect();
     assert_eq!(lines.len(), 1, "one row {name} in {report}");
     lines[0].split_whitespace().collect()
 }

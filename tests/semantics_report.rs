@@ -55,7 +55,12 @@ ncalls memory_peak memory_total filename:lineno(function)
      6           0            0 often
      2           0            0 idle
 
-arena: peak 32 bytes, total 32 bytes, live 0 bytes; outside any scope: total 0 bytes
+arena: peak 32 bytes, total 32 bytes, live 0 bytes; outside any scope: total 0 bytes, live 0 bytes
+
+Held at the peak of arena (32 bytes):
+
+at_peak blocks filename:lineno(function)
+     32      1 small
 "
         )
     );
@@ -78,7 +83,12 @@ ncalls     memory_peak    memory_total filename:lineno(function)
 1,234,567               1       1,234,567 many
 
 arena: peak 123,456,789,012 bytes, total 370,371,602,603 bytes, live 1,000 bytes; \
-outside any scope: total 1,000 bytes; 1 unknown free
+outside any scope: total 1,000 bytes, live 1,000 bytes; 1 unknown free
+
+Held at the peak of arena (123,456,789,012 bytes):
+
+        at_peak blocks filename:lineno(function)
+123,456,789,012      1 wide
 "
         )
     );
@@ -104,14 +114,24 @@ Space: arena
 ncalls memory_peak memory_total filename:lineno(function)
      1           7            7 both
 
-arena: peak 7 bytes, total 7 bytes, live 7 bytes; outside any scope: total 0 bytes
+arena: peak 7 bytes, total 7 bytes, live 7 bytes; outside any scope: total 0 bytes, live 0 bytes
+
+Held at the peak of arena (7 bytes):
+
+at_peak blocks filename:lineno(function)
+      7      1 both
 
 Space: cuda:1
 
 ncalls memory_peak memory_total filename:lineno(function)
      1          10           10 both
 
-cuda:1: peak 10 bytes, total 10 bytes, live 10 bytes; outside any scope: total 0 bytes
+cuda:1: peak 10 bytes, total 10 bytes, live 10 bytes; outside any scope: total 0 bytes, live 0 bytes
+
+Held at the peak of cuda:1 (10 bytes):
+
+at_peak blocks filename:lineno(function)
+     10      1 both
 "
         )
     );

@@ -18,7 +18,9 @@ mod observe;
 mod process;
 mod api;
 
-pub use memprof_report::{Cell, Device, Field, Format, Measure, Options, PathRecord, Record, Report, Snapshot, Totals};
+pub use memprof_report::{
+    Cell, Device, Field, Format, Measure, Options, PathRecord, Process, Record, Report, Resident, Snapshot, Totals,
+};
 
 pub use api::alloc::Alloc;
 pub use api::ambient::{Ambient, ambient};

@@ -3,9 +3,11 @@
 use crate::{
     cells::thousands,
     device::Device,
+    held::Held,
     one_line::one_line,
     options::Options,
-    record::{Cell, Field, Record},
+    record::{Cell, Field, Record, Totals},
+    resident,
     snapshot::{HostState, Snapshot, SpaceData},
 };
 
@@ -101,16 +103,28 @@ impl Sheet<'_> {
         snapshot.devices().iter().find(|device| device.space == self.space.name).map(device_line)
     }
 
-    /// `host: peak 32 bytes, total 32 bytes, live 0 bytes; outside any scope: total 0 bytes`.
+    /// Who held the space's memory at its peak, if anybody did.
+    pub(crate) fn held(&self, options: &Options) -> Option<Held> {
+        Held::of(self.space, options)
+    }
+
+    /// Why the system says more than memprof, if this is the host and the system says it.
+    pub(crate) fn resident_line(&self, snapshot: &Snapshot) -> Option<String> {
+        if self.space.name == "host" { resident::line(snapshot) } else { None }
+    }
+
+    /// `host: peak 32 bytes, total 32 bytes, live 0 bytes; outside any scope: total 0 bytes, live 0 bytes`.
     pub(crate) fn space_line(&self) -> String {
         let totals = &self.space.totals;
         let mut line = format!(
-            "{}: peak {} bytes, total {} bytes, live {} bytes; outside any scope: total {} bytes",
+            "{}: peak {} bytes{}, total {} bytes, live {} bytes; outside any scope: total {} bytes, live {} bytes",
             one_line(&self.space.name),
             thousands(totals.peak),
+            short_by(totals),
             thousands(totals.total),
             thousands(totals.live),
             thousands(totals.no_scope_total),
+            thousands(totals.no_scope_live),
         );
         for (count, what) in [(totals.unknown_frees, "unknown free"), (totals.missed_frees, "missed free")] {
             if count > 0 {
@@ -120,6 +134,17 @@ impl Sheet<'_> {
         }
         line
     }
+}
+
+/// ` (short by at most 512 KiB: 8 threads)`, where the peak is not exact: so much each thread may hold that it has not
+/// published.
+fn short_by(totals: &Totals) -> String {
+    const KIB_PER_THREAD: i128 = 64;
+    if totals.peak_threads == 0 {
+        return String::new();
+    }
+    let most = thousands(i128::from(totals.peak_threads) * KIB_PER_THREAD);
+    format!(" (short by at most {most} KiB: {})", counted(totals.peak_threads, "thread"))
 }
 
 pub(crate) fn device_line(device: &Device) -> String {

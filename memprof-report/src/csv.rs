@@ -1,14 +1,16 @@
 //! CSV: one row per space and site, for programs.
 //!
 //! The first line names the columns: `space`, then the record's fields under their own names. Numbers are
-//! plain, texts are quoted where they must be. Rows are never left out; totals and notes are not in it.
+//! plain, texts are quoted where they must be. Rows are never left out. Each space ends with the row
+//! `(outside any scope)`, so that additive columns sum to the space's totals; peaks and notes are not in it.
 
 use std::io::{self, Write};
 
 use crate::{
     content::{ordered, shown_spaces},
+    measure::OUTSIDE,
     options::Options,
-    record::{Cell, Field},
+    record::{Cell, Field, Record, Totals},
     snapshot::Snapshot,
 };
 
@@ -23,8 +25,28 @@ pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
             writer.write_field(&space.name)?;
             writer.write_record(columns.iter().map(|field| plain(field.cell(record))))?;
         }
+        writer.write_field(&space.name)?;
+        let outside = outside(&space.totals);
+        writer.write_record(columns.iter().map(|field| plain(field.cell(&outside))))?;
     }
     writer.flush()
+}
+
+/// What happened outside any scope, as a record: that it was called, and how high it stood, is not known of it.
+fn outside(totals: &Totals) -> Record {
+    Record {
+        name: OUTSIDE.to_owned(),
+        function: OUTSIDE.to_owned(),
+        memory_total: totals.no_scope_total,
+        blocks_total: totals.no_scope_blocks,
+        self_total: totals.no_scope_total,
+        self_blocks: totals.no_scope_blocks,
+        live: totals.no_scope_live,
+        live_blocks: totals.no_scope_live_blocks,
+        at_peak: totals.no_scope_at_peak,
+        at_peak_blocks: totals.no_scope_at_peak_blocks,
+        ..Record::default()
+    }
 }
 
 fn plain(cell: Cell<'_>) -> String {

@@ -30,6 +30,7 @@
 
 mod device;
 mod one_line;
+mod process;
 mod record;
 
 mod measure;
@@ -39,6 +40,10 @@ mod file;
 mod options;
 
 mod cells;
+#[cfg(feature = "formats")]
+mod held;
+#[cfg(feature = "formats")]
+mod resident;
 #[cfg(feature = "formats")]
 mod content;
 #[cfg(feature = "formats")]
@@ -81,6 +86,7 @@ pub use format::Format;
 pub use html::write_diff as write_html_diff;
 pub use measure::{Measure, Node, OUTSIDE, frame, weigh};
 pub use options::Options;
+pub use process::{Process, Resident};
 pub use record::{Cell, Field, PathRecord, Record, Totals};
 pub use report::Report;
 pub use snapshot::Snapshot;
@@ -90,5 +96,6 @@ pub use snapshot::Snapshot;
 pub mod __recorder {
     pub use crate::cells::thousands;
     pub use crate::one_line::one_line;
+    pub use crate::process::rfc3339;
     pub use crate::snapshot::{HostState, SnapshotParts, SpaceData};
 }

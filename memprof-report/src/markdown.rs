@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use crate::{
     cells::cell,
     content::{DEFAULT_COLUMNS, Sheet, TITLE, last_lines, nothing_to_show},
+    held::{self, Held},
     one_line::one_line,
     options::Options,
     record::{Cell, Field, Record},
@@ -12,27 +13,35 @@ use crate::{
 };
 
 /// Writes the report as Markdown, ending with one newline: a heading, the table with the space in its first column,
-/// and a list of what the text report says below its tables.
+/// a list of what the text report says below its
+/// tables, and for each space who held its memory at the peak.
 pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let mut blocks = vec![format!("# {TITLE}")];
     let mut lines = Vec::new();
+    let mut held = Vec::new();
     if let Some(line) = nothing_to_show(snapshot) {
         blocks.push(code(line));
     } else {
         let sheets = Sheet::all(snapshot, options);
         blocks.push(format!("Ordered by: {}", code(options.order.title())));
         blocks.push(table(&sheets, options.columns.as_deref().unwrap_or(DEFAULT_COLUMNS)));
+        held.extend(sheets.iter().filter_map(|sheet| sheet.held(options)));
         for sheet in &sheets {
             let space = one_line(&sheet.space.name);
             lines.extend(sheet.left_out().map(|left_out| format!("{space}: {left_out}")));
             lines.push(sheet.space_line());
             lines.extend(sheet.device_line(snapshot));
+            lines.extend(sheet.resident_line(snapshot));
         }
     }
     lines.extend(last_lines(snapshot));
     if !lines.is_empty() {
         let items: Vec<String> = lines.iter().map(|line| format!("- {}", code(line))).collect();
         blocks.push(items.join("\n"));
+    }
+    for held in &held {
+        blocks.push(code(&held.title));
+        blocks.push(held_table(held));
     }
     writeln!(out, "{}", blocks.join("\n\n"))
 }
@@ -53,9 +62,23 @@ fn table(sheets: &[Sheet<'_>], columns: &[Field]) -> String {
     lines.join("\n")
 }
 
-fn row(space: String, cells: impl Iterator<Item = String>) -> String {
-    let cells: Vec<String> = std::iter::once(space).chain(cells).collect();
+/// Who held a space's memory at its peak.
+fn held_table(held: &Held) -> String {
+    let titles = held::COLUMNS.map(str::to_owned);
+    let mut lines = vec![line(titles), line(["---:", "---:", ":---"].map(str::to_owned))];
+    for (bytes, blocks, name) in &held.rows {
+        lines.push(line([Cell::Amount(*bytes), Cell::Amount(*blocks), Cell::Text(name)].map(table_cell)));
+    }
+    lines.join("\n")
+}
+
+fn line(cells: impl IntoIterator<Item = String>) -> String {
+    let cells: Vec<String> = cells.into_iter().collect();
     format!("| {} |", cells.join(" | "))
+}
+
+fn row(space: String, cells: impl Iterator<Item = String>) -> String {
+    line(std::iter::once(space).chain(cells))
 }
 
 /// The mark below a column's title: numbers stand right, texts left.

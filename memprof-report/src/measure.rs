@@ -61,6 +61,24 @@ impl Measure {
         }
     }
 
+    /// The blocks of [`own`](Self::own).
+    pub fn own_blocks(self, path: &PathRecord) -> i128 {
+        match self {
+            Measure::AtPeak => path.at_peak_blocks.into(),
+            Measure::Live => path.live_blocks.into(),
+            Measure::SelfTotal => path.self_blocks.into(),
+        }
+    }
+
+    /// The blocks of [`outside`](Self::outside).
+    pub fn outside_blocks(self, totals: &Totals) -> i128 {
+        match self {
+            Measure::AtPeak => totals.no_scope_at_peak_blocks.into(),
+            Measure::Live => totals.no_scope_live_blocks.into(),
+            Measure::SelfTotal => totals.no_scope_blocks.into(),
+        }
+    }
+
     /// What all paths and the part outside any scope sum to.
     pub fn whole(self, totals: &Totals) -> i128 {
         match self {
@@ -80,6 +98,8 @@ pub struct Node<'a> {
     pub parent: Option<usize>,
     /// This node's own part. Negative where more was freed than is known to have been allocated.
     pub own: i128,
+    /// The blocks of its own part.
+    pub own_blocks: i128,
     /// Its own part and those of all nodes below it.
     pub with_children: i128,
 }
@@ -123,7 +143,7 @@ pub fn frame(path: &PathRecord) -> String {
 pub fn weigh<'a>(tree: &'a [PathRecord], totals: &Totals, measure: Measure) -> Vec<Node<'a>> {
     let node = |path: &'a PathRecord| {
         let own = measure.own(path);
-        Node { path: Some(path), parent: path.parent, own, with_children: own }
+        Node { path: Some(path), parent: path.parent, own, own_blocks: measure.own_blocks(path), with_children: own }
     };
     let mut nodes: Vec<Node<'a>> = tree.iter().map(node).collect();
     // A parent stands before its children, so a node is complete when it is met from the end.
@@ -134,6 +154,7 @@ pub fn weigh<'a>(tree: &'a [PathRecord], totals: &Totals, measure: Measure) -> V
         }
     }
     let outside = measure.outside(totals);
-    nodes.push(Node { path: None, parent: None, own: outside, with_children: outside });
+    let own_blocks = measure.outside_blocks(totals);
+    nodes.push(Node { path: None, parent: None, own: outside, own_blocks, with_children: outside });
     nodes
 }

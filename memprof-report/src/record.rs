@@ -21,7 +21,11 @@ mod tests;
 /// Output: `pub memory_peak: u64` in both structs, `Field::MemoryPeak` with its name and meaning, and
 /// `Field::MemoryPeak.cell(&record)`, which is `Cell::from(&record.memory_peak)`.
 macro_rules! record_fields {
-    ($($(#[$doc:meta])+ $variant:ident $field:ident: $type:ty, $meaning:literal;)+) => {
+    (
+        $($(#[$doc:meta])+ $variant:ident $field:ident: $type:ty, $meaning:literal;)+
+        since schema version 2:
+        $($(#[$new_doc:meta])+ $new_variant:ident $new_field:ident: $new_type:ty, $new_meaning:literal;)+
+    ) => {
         /// What was measured of one site in one space.
         ///
         /// All activations of the site are summed up here, on whatever path they were entered. Bytes are
@@ -31,6 +35,7 @@ macro_rules! record_fields {
         #[cfg_attr(feature = "formats", derive(serde::Serialize, serde::Deserialize))]
         pub struct Record {
             $($(#[$doc])+ pub $field: $type,)+
+            $($(#[$new_doc])+ #[cfg_attr(feature = "formats", serde(default))] pub $new_field: $new_type,)+
         }
 
         /// What was measured of one path in one space: a node of the call tree.
@@ -42,6 +47,7 @@ macro_rules! record_fields {
         #[cfg_attr(feature = "formats", derive(serde::Serialize, serde::Deserialize))]
         pub struct PathRecord {
             $($(#[$doc])+ pub $field: $type,)+
+            $($(#[$new_doc])+ #[cfg_attr(feature = "formats", serde(default))] pub $new_field: $new_type,)+
             /// The path around this one, as an index into the same slice and lower than this record's own;
             /// `None` at the root.
             pub parent: Option<usize>,
@@ -51,7 +57,7 @@ macro_rules! record_fields {
             /// The node of `record`'s innermost site, below `parent`.
             #[doc(hidden)]
             pub fn new(record: Record, parent: Option<usize>) -> PathRecord {
-                PathRecord { $($field: record.$field,)+ parent }
+                PathRecord { $($field: record.$field,)+ $($new_field: record.$new_field,)+ parent }
             }
         }
 
@@ -60,30 +66,37 @@ macro_rules! record_fields {
         #[non_exhaustive]
         pub enum Field {
             $($(#[$doc])+ $variant,)+
+            $($(#[$new_doc])+ $new_variant,)+
         }
 
         impl Field {
             /// Every field, in the order of the struct.
-            pub const ALL: &[Field] = &[$(Field::$variant),+];
+            pub const ALL: &[Field] = &[$(Field::$variant,)+ $(Field::$new_variant),+];
 
             /// The field's own name in [`Record`].
             pub fn name(self) -> &'static str {
-                match self { $(Field::$variant => stringify!($field),)+ }
+                match self { $(Field::$variant => stringify!($field),)+ $(Field::$new_variant => stringify!($new_field),)+ }
             }
 
             /// What the legend of a report says of it.
             pub fn meaning(self) -> &'static str {
-                match self { $(Field::$variant => $meaning,)+ }
+                match self { $(Field::$variant => $meaning,)+ $(Field::$new_variant => $new_meaning,)+ }
             }
 
             /// This field's value in `record`.
             pub fn cell(self, record: &Record) -> Cell<'_> {
-                match self { $(Field::$variant => Cell::from(&record.$field),)+ }
+                match self {
+                    $(Field::$variant => Cell::from(&record.$field),)+
+                    $(Field::$new_variant => Cell::from(&record.$new_field),)+
+                }
             }
 
             /// This field's value in the record of `path`.
             pub fn cell_of_path(self, path: &PathRecord) -> Cell<'_> {
-                match self { $(Field::$variant => Cell::from(&path.$field),)+ }
+                match self {
+                    $(Field::$variant => Cell::from(&path.$field),)+
+                    $(Field::$new_variant => Cell::from(&path.$new_field),)+
+                }
             }
         }
     };
@@ -127,13 +140,26 @@ record_fields! {
     Temporary temporary: u64, "blocks freed by the allocating thread before its next allocation";
     /// The largest single block, in bytes, children included.
     Largest largest: u64, "largest single block allocated in function or code block (in bytes)";
+    since schema version 2:
+    /// What activations left behind, those open at the snapshot as if they ended, in bytes: what each had allocated,
+    /// children included, and not freed, less older memory that it freed. Recursion is not counted twice. `kept / ncalls`
+    /// is growth per call. Not additive over the tree. The recorder does not count it yet: 0.
+    Kept kept: i64, "memory that calls left behind when they ended (in bytes)";
+    /// How many activations left more than 0 bytes behind. A leak in a loop has it near `ncalls`. The recorder does not
+    /// count it yet: 0.
+    KeptCalls kept_calls: u64, "number of calls that left memory behind";
 }
 
 impl Field {
-    /// The field of this name; the name's own column title `filename:lineno(function)` is one too.
+    /// The field of this name. `peak` and `total` are short for `memory_peak` and `memory_total`, and the name's own column
+    /// title `filename:lineno(function)` is one too.
     pub fn parse(name: &str) -> Option<Field> {
         let mut fields = Field::ALL.iter().copied();
-        fields.find(|field| field.name() == name || field.title() == name)
+        match name {
+            "peak" => Some(Field::MemoryPeak),
+            "total" => Some(Field::MemoryTotal),
+            name => fields.find(|field| field.name() == name || field.title() == name),
+        }
     }
 
     /// What stands above the field's column in a report for people.
@@ -181,6 +207,18 @@ pub struct Totals {
     pub no_scope_total: u64,
     /// The part of `at_peak_level` allocated outside any scope.
     pub no_scope_at_peak: u64,
+    /// The part of `live_blocks` allocated outside any scope.
+    #[cfg_attr(feature = "formats", serde(default))]
+    pub no_scope_live_blocks: i64,
+    /// The part of `blocks_total` allocated outside any scope.
+    #[cfg_attr(feature = "formats", serde(default))]
+    pub no_scope_blocks: u64,
+    /// Blocks allocated outside any scope that were live in the picture that `at_peak_level` is of.
+    #[cfg_attr(feature = "formats", serde(default))]
+    pub no_scope_at_peak_blocks: u64,
+    /// Threads of which each may have held up to 64 KiB that `peak` lacks; 0 where `peak` is exact.
+    #[cfg_attr(feature = "formats", serde(default))]
+    pub peak_threads: u64,
 }
 
 /// The value of one [`Field`] in one record.

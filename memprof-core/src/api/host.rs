@@ -9,7 +9,7 @@
 
 use core::hint::cold_path;
 
-use crate::base::state;
+use crate::base::{state, tags};
 use crate::events::count::{count_alloc_shared, count_free_shared};
 use crate::events::host::{self, Event};
 use crate::events::look::host_limit_crossed;
@@ -46,7 +46,10 @@ pub(crate) fn allocated_slowly(address: u64, bytes: u64) -> Tag {
     match ready() {
         Some(slot) => host::allocated_slowly(slot, address, bytes),
         None if has_ended() => allocated_after_end(bytes),
-        None => Tag::UNKNOWN,
+        None => {
+            tags::note_met();
+            Tag::UNKNOWN
+        }
     }
 }
 

@@ -13,3 +13,5 @@ pub(crate) mod map;
 pub(crate) mod missed;
 pub(crate) mod state;
 pub(crate) mod tags;
+pub(crate) mod identity;
+pub(crate) mod resident;

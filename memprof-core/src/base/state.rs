@@ -1,4 +1,4 @@
-//! Whether the process measures: three words that everybody reads.
+//! Whether the process measures: words that everybody reads.
 //!
 //! Who decides, and how threads learn that something changed, is left to `process/start` and
 //! [`announce`](crate::thread::slot::announce).
@@ -13,6 +13,8 @@ const UNREAD: u32 = 2;
 static STATE: AtomicU32 = AtomicU32::new(UNREAD);
 /// What every thread was told: the word, but for a switch that is still telling them.
 static ANNOUNCED: AtomicBool = AtomicBool::new(false);
+/// Whether there was a time without recording: since the start, or since it was switched off.
+static WAS_OFF: AtomicBool = AtomicBool::new(false);
 static EPOCH: AtomicU32 = AtomicU32::new(1);
 
 /// Whether events are to be recorded, or this is not decided yet.
@@ -39,7 +41,15 @@ pub(crate) fn decide(on: bool) {
 
 /// Measures from now on, or no longer. The caller announces it.
 pub(crate) fn set(on: bool) {
+    if !on {
+        WAS_OFF.store(true, Ordering::Relaxed);
+    }
     STATE.store(if on { ON } else { OFF }, Ordering::Release);
+}
+
+/// Whether blocks may be there that were allocated while nothing was recorded.
+pub(crate) fn was_off() -> bool {
+    WAS_OFF.load(Ordering::Relaxed)
 }
 
 /// Every thread was told.

@@ -3,11 +3,13 @@
 //! The first allocation of the process decides it from the environment, once for all blocks: nobody has to guess later
 //! whether there is a tag in front of a block. What a tag says is left to `lanes/tag`.
 
-use core::sync::atomic::{AtomicI8, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI8, Ordering};
 
 use crate::base::platform;
 
 static TAGS: AtomicI8 = AtomicI8::new(0);
+/// Whether an allocator that writes tags was met.
+static MET: AtomicBool = AtomicBool::new(false);
 
 /// Whether blocks carry tags: negative, zero while that is to be decided, or positive, so that each allocation and free
 /// compares once.
@@ -35,6 +37,16 @@ impl Tags {
 #[inline(always)]
 pub(crate) fn tags() -> Tags {
     Tags(TAGS.load(Ordering::Relaxed))
+}
+
+/// Notes that an allocator that writes tags is in the program. Reached by any block that is not recorded while memprof is on.
+pub(crate) fn note_met() {
+    MET.store(true, Ordering::Relaxed);
+}
+
+/// Whether blocks of this program carry tags: by the environment, or always.
+pub(crate) fn are_met() -> bool {
+    tags().are_written() || MET.load(Ordering::Relaxed)
 }
 
 /// Decides it, the same each time. Asked by the first allocation, so this must not allocate.

@@ -5,10 +5,12 @@
 //! as ended. A block that is handed over from one thread to another while they are read may count as live or not.
 
 use memprof_report::__recorder::{HostState, SnapshotParts, SpaceData};
-use memprof_report::{Snapshot, Totals};
+use memprof_report::{Process, Snapshot, Totals};
 
 use crate::base::blind;
+use crate::base::identity;
 use crate::base::pages;
+use crate::base::resident;
 use crate::base::state;
 use crate::base::tags;
 use crate::names::path::PathId;
@@ -49,10 +51,9 @@ pub(crate) fn take(on: bool) -> Snapshot {
         sorted_spaces().into_iter().map(|space| read_space(space, &calls, &base, &mut sums, &mut unread)).collect();
     drop(base);
     let host_events = spaces.first().is_some_and(|host| host.has_events);
-    let tags = tags::tags();
-    let host = if host_events || tags.are_written() {
+    let host = if host_events || tags::are_met() {
         HostState::Measured
-    } else if tags.are_left_out() {
+    } else if tags::tags().are_left_out() {
         HostState::Untagged
     } else {
         HostState::NoAllocator
@@ -65,7 +66,17 @@ pub(crate) fn take(on: bool) -> Snapshot {
         // Of a device that could never be asked, there is something to say only if it was used.
         device.total > 0 || space.is_some_and(|space| space.has_events)
     });
-    Snapshot::new(SnapshotParts { enabled: on, host, spaces, devices, notes: notes(unread), scopes_entered })
+    Snapshot::new(SnapshotParts {
+        enabled: on,
+        host,
+        scopes_entered,
+        was_off: state::was_off(),
+        process: identity::process(),
+        resident: resident::now(),
+        notes: notes(unread),
+        spaces,
+        devices,
+    })
 }
 
 /// `host` first, then by name.
@@ -164,6 +175,13 @@ fn host_totals(sums: &mut Vec<PathSums>, base: &Baseline) -> (Totals, bool) {
     totals.no_scope_live = root.live();
     totals.no_scope_total = root.self_total;
     totals.no_scope_at_peak = unsigned(root.at_peak);
+    totals.no_scope_live_blocks = root.live_blocks();
+    totals.no_scope_blocks = root.self_blocks;
+    totals.no_scope_at_peak_blocks = unsigned(root.at_peak_blocks);
+    if used.len() > 1 {
+        // The slot that ended threads share publishes every event at once.
+        totals.peak_threads = used.iter().filter(|slot| !core::ptr::eq(**slot, Slot::ended())).count() as u64;
+    }
     let has_events =
         totals.blocks_total > 0 || totals.live_blocks != 0 || totals.failed > 0 || totals.unknown_frees > 0;
     (totals, has_events)
@@ -194,6 +212,10 @@ fn marked_totals(space: Space, sums: &mut Vec<PathSums>) -> (Totals, bool) {
     totals.no_scope_live = root.live();
     totals.no_scope_total = mark.no_scope_total;
     totals.no_scope_at_peak = unsigned(root.at_peak);
+    totals.no_scope_live_blocks = root.live_blocks();
+    let in_scopes = sums.iter().skip(1).map(|sums| sums.self_blocks).fold(0, u64::wrapping_add);
+    totals.no_scope_blocks = mark.blocks_total.saturating_sub(in_scopes);
+    totals.no_scope_at_peak_blocks = unsigned(root.at_peak_blocks);
     (totals, mark.has_events())
 }
 
@@ -214,6 +236,9 @@ pub(crate) fn nothing_to_read(why: &str) -> Snapshot {
         host: HostState::Measured,
         spaces: Vec::new(),
         devices: Vec::new(),
+        was_off: state::was_off(),
+        process: Process::default(),
+        resident: None,
         notes: if pages::program_has(1 << 10) { vec![why.to_owned()] } else { Vec::new() },
         scopes_entered: true,
     };

@@ -55,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) signal: Option<c_int>,
     /// `MEMPROF_CUDA=intercept`: record what the CUDA driver does for anybody in the process.
     pub(crate) intercept_cuda: bool,
+    /// `MEMPROF_LABEL`: what tells this process from others in saved profiles.
+    pub(crate) label: Option<String>,
     /// `MEMPROF_ORDER`, `MEMPROF_COLUMNS`, `MEMPROF_ROWS`: what the report shows.
     pub(crate) report: Options,
 }
@@ -67,7 +69,8 @@ impl Settings {
         let enabled = reader.read("MEMPROF", "1, true, on, 0, false, off", says_on);
         let output = reader.read("MEMPROF_OUTPUT", &accepted_outputs(), Output::parse);
         let order = reader.read("MEMPROF_ORDER", &accepted_fields("one of"), |value| Field::parse(value.trim()));
-        let columns = reader.read("MEMPROF_COLUMNS", &accepted_fields("a comma-separated list of"), columns);
+        let columns =
+            reader.read("MEMPROF_COLUMNS", &(accepted_fields("a comma-separated list of") + ", all"), columns);
         let interval = reader.read(
             "MEMPROF_INTERVAL",
             if output.is_some() { INTERVALS } else { "only together with MEMPROF_OUTPUT" },
@@ -85,11 +88,13 @@ impl Settings {
         let cuda = reader
             .read("MEMPROF_CUDA", "intercept", |value| value.trim().eq_ignore_ascii_case("intercept").then_some(true));
 
+        let label = reader.read("MEMPROF_LABEL", "text in UTF-8", |value| Some(value.to_owned()));
+
         let mut report = Options::default();
         report.order = order.unwrap_or(report.order);
         (report.columns, report.rows) = (columns, rows);
         let (enabled, intercept_cuda) = (enabled.unwrap_or(false), cuda.unwrap_or(false));
-        let settings = Settings { enabled, output, interval, rise, signal, intercept_cuda, report };
+        let settings = Settings { enabled, output, interval, rise, signal, intercept_cuda, label, report };
         (settings, reader.problems)
     }
 }
@@ -107,7 +112,7 @@ const OF_THE_REPORT: [&str; 8] = [
 ];
 
 /// Variables whose names are taken, and that do nothing yet.
-const OF_LATER: [&str; 5] = ["MEMPROF_HTTP", "MEMPROF_HTTP_TOKEN", "MEMPROF_RECORD", "MEMPROF_LABEL", "MEMPROF_TREE"];
+const OF_LATER: [&str; 4] = ["MEMPROF_HTTP", "MEMPROF_HTTP_TOKEN", "MEMPROF_RECORD", "MEMPROF_TREE"];
 
 /// A line for each variable that is set, that nothing was said of in `said`, and that has no effect in this process.
 pub(crate) fn without_effect(
@@ -220,7 +225,7 @@ fn ignored(name: &str, value: &OsStr, accepted: &str) -> String {
 
 fn accepted_fields(how_many: &str) -> String {
     let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
-    format!("{how_many} {}", names.join(", "))
+    format!("{how_many} {}, peak, total", names.join(", "))
 }
 
 fn accepted_outputs() -> String {
@@ -245,7 +250,15 @@ fn signal(_name: &str) -> Option<c_int> {
 const INTERVALS: &str = "a whole number from 1 and its unit, such as 500ms, 10s, 2m or 1h";
 
 fn columns(value: &str) -> Option<Vec<Field>> {
-    value.split(',').map(|name| Field::parse(name.trim())).collect()
+    let mut fields = Vec::new();
+    for name in value.split(',').map(str::trim) {
+        if name == "all" {
+            fields.extend(Field::ALL);
+        } else {
+            fields.push(Field::parse(name)?);
+        }
+    }
+    Some(fields)
 }
 
 fn interval(value: &str) -> Option<Duration> {

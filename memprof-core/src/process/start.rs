@@ -7,6 +7,7 @@ use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::blind;
+use crate::base::identity;
 use crate::base::lock::{self, Lock};
 use crate::base::platform;
 use crate::base::state;
@@ -65,6 +66,7 @@ fn start_once() {
         output.stay_in(directory);
     }
     let enabled = settings.enabled;
+    identity::begin(settings.label.clone());
     let settings = settings::keep(settings);
     crate::process::fork::arrange();
     state::decide(enabled);

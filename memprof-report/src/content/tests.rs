@@ -23,6 +23,7 @@ fn the_spaces_line_has_every_number_with_separators() {
     host.totals.total = 1_234_567;
     host.totals.live = -4_096;
     host.totals.no_scope_total = 12_345;
+    host.totals.no_scope_live = -678;
     for (unknown, missed, ending) in [
         (0, 0, "\n"),
         (1, 0, "; 1 unknown free\n"),
@@ -32,8 +33,7 @@ fn the_spaces_line_has_every_number_with_separators() {
         host.totals.unknown_frees = unknown;
         host.totals.missed_frees = missed;
         let report = report_below_head(measuring(vec![host.clone()]));
-        let line =
-            "\nhost: peak 1,000 bytes, total 1,234,567 bytes, live -4,096 bytes; outside any scope: total 12,345 bytes";
+        let line = "\nhost: peak 1,000 bytes, total 1,234,567 bytes, live -4,096 bytes; outside any scope: total 12,345 bytes, live -678 bytes";
         assert!(report.ends_with(&format!("{line}{ending}")), "{report}");
     }
 }
@@ -50,14 +50,7 @@ fn nothing_to_show_says_the_one_thing_that_is_true() {
         (true, HostState::Measured, busy(), NO_SCOPE),
         (true, HostState::Untagged, idle(), NO_SCOPE),
     ] {
-        let parts = SnapshotParts {
-            enabled,
-            host,
-            spaces: vec![space],
-            devices: Vec::new(),
-            notes: Vec::new(),
-            scopes_entered: false,
-        };
+        let parts = SnapshotParts { enabled, host, scopes_entered: false, ..measuring(vec![space]) };
         assert_eq!(Snapshot::new(parts).to_string(), format!("{NOTHING}{line}"));
     }
 }
@@ -68,7 +61,7 @@ fn scopes_without_any_event_are_shown_and_the_last_line_says_why_there_are_no_nu
 ncalls memory_peak memory_total filename:lineno(function)
      3           0            0 f
 
-host: peak 0 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 bytes
+host: peak 0 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 bytes, live 0 bytes
 ";
     let untagged = "host was not measured: the process started without MEMPROF=1, and its allocator is not Alloc::system().always()\n";
     for (host, last_line) in [(HostState::NoAllocator, NO_ALLOCATOR), (HostState::Untagged, untagged)] {
@@ -83,7 +76,7 @@ fn a_report_after_reset_has_a_table_without_rows() {
     let expected = "\
 ncalls memory_peak memory_total filename:lineno(function)
 
-host: peak 0 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 bytes
+host: peak 0 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 bytes, live 0 bytes
 ";
     let parts = measuring(vec![space("host", 0, Vec::new())]);
     assert_eq!(report_below_head(parts), expected);
@@ -94,7 +87,7 @@ fn notes_stand_last_and_on_one_line_each() {
     let spaces = vec![space("host", 0, vec![named("f", [1, 0, 0])])];
     let notes = vec!["one thread was not read whole".to_owned(), "a\nb".to_owned()];
     let parts = SnapshotParts { notes, host: HostState::Untagged, ..measuring(spaces) };
-    let ending = "total 0 bytes\n\none thread was not read whole\na\\nb\nhost was not measured: ";
+    let ending = "live 0 bytes\n\none thread was not read whole\na\\nb\nhost was not measured: ";
     let report = Snapshot::new(parts).to_string();
     assert!(report.contains(ending), "{report}");
 }

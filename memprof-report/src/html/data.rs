@@ -294,6 +294,10 @@ fn totals(totals: &Totals) -> BTreeMap<&'static str, Number> {
         no_scope_live,
         no_scope_total,
         no_scope_at_peak,
+        no_scope_live_blocks,
+        no_scope_blocks,
+        no_scope_at_peak_blocks,
+        peak_threads,
     } = totals;
     BTreeMap::from([
         ("live", Number((*live).into())),
@@ -309,6 +313,10 @@ fn totals(totals: &Totals) -> BTreeMap<&'static str, Number> {
         ("no_scope_live", Number((*no_scope_live).into())),
         ("no_scope_total", Number((*no_scope_total).into())),
         ("no_scope_at_peak", Number((*no_scope_at_peak).into())),
+        ("no_scope_live_blocks", Number((*no_scope_live_blocks).into())),
+        ("no_scope_blocks", Number((*no_scope_blocks).into())),
+        ("no_scope_at_peak_blocks", Number((*no_scope_at_peak_blocks).into())),
+        ("peak_threads", Number((*peak_threads).into())),
     ])
 }
 

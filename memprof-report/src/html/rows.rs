@@ -59,6 +59,8 @@ pub(super) const COLUMNS: &[Field] = &[
     Field::Live,
     Field::SelfTotal,
     Field::Largest,
+    Field::Kept,
+    Field::KeptCalls,
     Field::Temporary,
     Field::BlocksTotal,
     Field::SelfBlocks,

@@ -35,6 +35,7 @@ fn every_kind_of_value_is_what_serde_json_writes() {
         truths: Vec<bool>,
         numbers: Vec<i64>,
         most: u64,
+        fractions: Vec<f64>,
         narrow: (),
         unit: Unit,
         newtype: Newtype,
@@ -48,6 +49,7 @@ fn every_kind_of_value_is_what_serde_json_writes() {
         truths: vec![true, false],
         numbers: vec![i64::MIN, -1, 0, i64::MAX],
         most: u64::MAX,
+        fractions: vec![0.0, -1.0, 12.345, 86_400.001, f64::NAN, f64::INFINITY],
         narrow: (),
         unit: Unit,
         newtype: Newtype(-8),
@@ -72,8 +74,8 @@ fn every_character_is_escaped_as_serde_json_does() {
 #[test]
 fn what_no_profile_has_is_an_error_and_no_panic() {
     let mut out = Vec::new();
-    let error = writer::write(&1.5, &mut out).expect_err("a fraction");
-    assert_eq!(error.to_string(), "a profile has no fractions");
+    let error = writer::write(&1.5_f32, &mut out).expect_err("a short fraction");
+    assert_eq!(error.to_string(), "a profile has no short fractions");
     assert!(writer::write(&(1, 2), &mut out).is_err());
     assert!(writer::write(&'a', &mut out).is_err());
     assert!(writer::write(&Some(Err::<(), u8>(1)), &mut out).is_err());

@@ -1,6 +1,6 @@
 //! A serde serializer to JSON (RFC 8259), without spaces: what this crate's own values are made of.
 //!
-//! That is structs, sequences, maps with keys that are strings, strings, numbers up to 64 bits, booleans, options and
+//! That is structs, sequences, maps with keys that are strings, strings, numbers, booleans, options and
 //! variants without fields. Anything else is an error. Bytes are the same as those of `serde_json`; a test compares them.
 
 use std::{
@@ -196,11 +196,12 @@ impl<'a> ser::Serializer for Writer<'a> {
     }
 
     fn serialize_f32(self, _: f32) -> Written {
-        not_ours("fractions")
+        not_ours("short fractions")
     }
 
-    fn serialize_f64(self, _: f64) -> Written {
-        not_ours("fractions")
+    fn serialize_f64(self, number: f64) -> Written {
+        // With a point, so that it is read as a fraction again; JSON has no word for what is not finite.
+        if number.is_finite() { self.raw(format_args!("{number:?}")) } else { self.raw("null") }
     }
 
     fn serialize_char(self, _: char) -> Written {

@@ -8,7 +8,9 @@ fn a_field_is_found_by_its_own_name_only() {
         assert_eq!(Field::parse(field.name()), Some(*field));
     }
     assert_eq!(Field::parse("filename:lineno(function)"), Some(Field::Name));
-    for no_field in ["", "Ncalls", "parent", "memory_peak ", "peak"] {
+    assert_eq!(Field::parse("peak"), Some(Field::MemoryPeak));
+    assert_eq!(Field::parse("total"), Some(Field::MemoryTotal));
+    for no_field in ["", "Ncalls", "parent", "memory_peak ", "all"] {
         assert_eq!(Field::parse(no_field), None, "{no_field}");
     }
 }
@@ -19,7 +21,7 @@ fn fields_are_those_that_a_record_is_written_with() {
     let keys: Vec<&str> = written.split(['{', ',']).filter_map(|part| part.split('"').nth(1)).collect();
     let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
     assert_eq!(keys, names);
-    assert_eq!(names.len(), 18);
+    assert_eq!(names.len(), 20);
 }
 
 #[test]

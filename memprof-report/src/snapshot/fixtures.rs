@@ -1,6 +1,7 @@
 //! Small snapshots for this crate's tests.
 
 use super::{HostState, Snapshot, SnapshotParts, SpaceData};
+use crate::process::{Process, Resident};
 use crate::record::{PathRecord, Record, Totals};
 
 /// A record of a site in `file:line(function)` form.
@@ -46,6 +47,9 @@ pub(crate) fn measuring(spaces: Vec<SpaceData>) -> SnapshotParts {
     SnapshotParts {
         enabled: true,
         host: HostState::Measured,
+        was_off: false,
+        process: Process::default(),
+        resident: None,
         spaces,
         devices: Vec::new(),
         notes: Vec::new(),
@@ -55,14 +59,17 @@ pub(crate) fn measuring(spaces: Vec<SpaceData>) -> SnapshotParts {
 
 /// The example of the contract.
 pub(crate) fn contract_example() -> Snapshot {
+    let mut first = site("src/dataframe.rs", 690, "DataFrame::new", [1, 32, 32]);
+    (first.at_peak, first.at_peak_blocks) = (32, 1);
     let records = vec![
-        site("src/dataframe.rs", 690, "DataFrame::new", [1, 32, 32]),
+        first,
         site("src/index.rs", 214, "RangeIndex::new", [2, 0, 0]),
         site("src/index.rs", 424, "RangeIndex::len", [6, 0, 0]),
     ];
     let mut host = space("host", 32, records);
-    host.totals.total = 32;
-    Snapshot::new(measuring(vec![host]))
+    (host.totals.total, host.totals.at_peak_level) = (32, 32);
+    let resident = Some(Resident { now: 3_141_632, peak: 3_141_632, limit: None, limit_now: None });
+    Snapshot::new(SnapshotParts { resident, ..measuring(vec![host]) })
 }
 
 /// A path of `site`, with bytes and blocks at the peak, live, and ever allocated by itself.

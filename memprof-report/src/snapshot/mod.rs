@@ -16,6 +16,7 @@ mod tests;
 pub use self::parts::{HostState, SnapshotParts, SpaceData};
 use crate::{
     device::Device,
+    process::{Process, Resident},
     record::{PathRecord, Record, Totals},
 };
 
@@ -24,8 +25,9 @@ use crate::{
 /// [`Display`](std::fmt::Display) is the default report. In it, a control character of a name is written as its
 /// escape (`\n`, `\u{1b}`), so that a row stays one line; the methods here and `serde` give names raw.
 ///
-/// `serde` writes and reads it, with the version of its form: a file of another version is refused with one
-/// error that names both.
+/// `serde` writes and reads it, with the version of its form, 2. Version 1 is read too; a newer one is refused with one
+/// error that names both. Keys that this version does not know are passed over. A space in which nothing happened is
+/// written without its rows, unless nothing happened anywhere; else what is read back equals what was written.
 ///
 /// It is plain data: what a program does with it, a clone or a report, is that program's memory.
 ///
@@ -82,6 +84,16 @@ impl Snapshot {
     /// How the memory of each device adds up, as far as an allocator of devices is in the program; by space.
     pub fn devices(&self) -> &[Device] {
         &self.parts.devices
+    }
+
+    /// Which process was measured, and when.
+    pub fn process(&self) -> &Process {
+        &self.parts.process
+    }
+
+    /// What the system said that the process held, where it says so.
+    pub fn resident(&self) -> Option<Resident> {
+        self.parts.resident
     }
 
     /// What limits this snapshot, a line each: a limit that was reached, a thread that could not be read whole.

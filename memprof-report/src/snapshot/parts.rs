@@ -2,6 +2,7 @@
 
 use crate::{
     device::Device,
+    process::{Process, Resident},
     record::{PathRecord, Record, Totals},
 };
 
@@ -14,6 +15,12 @@ pub struct SnapshotParts {
     pub host: HostState,
     /// Whether any scope was entered since the start.
     pub scopes_entered: bool,
+    /// Whether blocks may be there that were allocated while memprof was off.
+    pub was_off: bool,
+    /// Which process it is.
+    pub process: Process,
+    /// What the system says that it holds, where it says so.
+    pub resident: Option<Resident>,
     /// Limits reached and threads not read whole, a line each.
     pub notes: Vec<String>,
     /// Host first, then by name.

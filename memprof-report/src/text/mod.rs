@@ -1,7 +1,8 @@
 //! The default report: plain text, one table per space.
 //!
 //! Blocks of lines with one blank line between them: the title, the legends, the order; then for each space
-//! its heading (where there are several), its table and its line; then the lines that stand last. Columns are
+//! its heading (where there are several), its table, its line, and who held its memory at the peak, after the host's the
+//! line of what is resident; then the lines that stand last. Columns are
 //! right-aligned to their title or their widest cell and one space apart, the last one is left-aligned, and no
 //! line ends with a space.
 
@@ -13,8 +14,9 @@ use tabled::{
 };
 
 use crate::{
-    cells::cell,
+    cells::{cell, thousands},
     content::{DEFAULT_COLUMNS, Sheet, TITLE, last_lines, nothing_to_show},
+    held::{self, Held},
     one_line::one_line,
     options::Options,
     record::Field,
@@ -57,6 +59,11 @@ fn tables(snapshot: &Snapshot, options: &Options) -> Vec<String> {
         let mut lines = vec![sheet.space_line()];
         lines.extend(sheet.device_line(snapshot));
         blocks.push(lines.join("\n"));
+        if let Some(held) = sheet.held(options) {
+            blocks.push(held.title.clone());
+            blocks.push(held_table(&held).join("\n"));
+        }
+        blocks.extend(sheet.resident_line(snapshot));
     }
     blocks
 }
@@ -76,6 +83,20 @@ fn table(sheet: &Sheet<'_>, columns: &[Field]) -> Vec<String> {
     for record in &sheet.rows {
         builder.push_record(columns.iter().map(|field| cell(field.cell(record))));
     }
+    aligned(builder)
+}
+
+/// The lines of who held the memory at the peak, their titles first.
+fn held_table(held: &Held) -> Vec<String> {
+    let mut builder = Builder::with_capacity(held.rows.len() + 1, held::COLUMNS.len());
+    builder.push_record(held::COLUMNS);
+    for (bytes, blocks, name) in &held.rows {
+        builder.push_record([thousands(*bytes).to_string(), thousands(*blocks).to_string(), one_line(name)]);
+    }
+    aligned(builder)
+}
+
+fn aligned(builder: Builder) -> Vec<String> {
     let mut table = builder.build();
     table.with(Style::blank()).with(Padding::zero()).with(Alignment::right());
     table.modify(Columns::last(), Alignment::left());

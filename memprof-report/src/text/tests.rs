@@ -44,7 +44,14 @@ ncalls memory_peak memory_total filename:lineno(function)
      2           0            0 src/index.rs:214(RangeIndex::new)
      6           0            0 src/index.rs:424(RangeIndex::len)
 
-host: peak 32 bytes, total 32 bytes, live 0 bytes; outside any scope: total 0 bytes
+host: peak 32 bytes, total 32 bytes, live 0 bytes; outside any scope: total 0 bytes, live 0 bytes
+
+Held at the peak of host (32 bytes):
+
+at_peak blocks filename:lineno(function)
+     32      1 src/dataframe.rs:690(DataFrame::new)
+
+resident: 3,141,632 bytes, peak 3,141,632; 0 live here, 3,141,632 elsewhere (allocator's slack, code, stacks, memory that memprof does not see)
 ";
     assert_eq!(contract_example().to_string(), expected);
 }
@@ -58,7 +65,7 @@ fn a_wide_cell_widens_its_column() {
 1,234,567 123,456,789,012,345 29,999,999,999,999,997 x
         1                   0                      0 small
 
-host: peak 0 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 bytes
+host: peak 0 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 bytes, live 0 bytes
 ";
     assert_eq!(report, expected);
 }
@@ -68,7 +75,8 @@ fn several_spaces_stand_under_their_headings_without_rows_of_zeros() {
     let host = space("host", 8, vec![named("a", [1, 8, 8]), named("both", [2, 4, 4]), named("none", [3, 0, 0])]);
     let mut held = named("held", [4, 0, 0]);
     held.at_peak = 1;
-    let cuda = space("cuda:0", 16, vec![named("both", [2, 16, 16]), held, named("a", [1, 0, 0])]);
+    let mut cuda = space("cuda:0", 16, vec![named("both", [2, 16, 16]), held, named("a", [1, 0, 0])]);
+    (cuda.totals.at_peak_level, cuda.totals.peak) = (1, 1);
     let idle = without_events(space("pinned", 0, vec![named("a", [1, 0, 0])]));
     let expected = HEAD.to_owned()
         + "\
@@ -78,7 +86,7 @@ ncalls memory_peak memory_total filename:lineno(function)
      1           8            8 a
      2           4            4 both
 
-host: peak 8 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 bytes
+host: peak 8 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 bytes, live 0 bytes
 
 Space: cuda:0
 
@@ -86,7 +94,12 @@ ncalls memory_peak memory_total filename:lineno(function)
      2          16           16 both
      4           0            0 held
 
-cuda:0: peak 16 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 bytes
+cuda:0: peak 1 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 bytes, live 0 bytes
+
+Held at the peak of cuda:0 (1 bytes):
+
+at_peak blocks filename:lineno(function)
+      1      0 held
 ";
     assert_eq!(default_report(measuring(vec![host, cuda, idle])), expected);
 }
@@ -101,7 +114,7 @@ fn one_space_with_events_needs_no_heading_whichever_it_is() {
 ncalls memory_peak memory_total filename:lineno(function)
      1           5            5 f
 
-cuda:0: peak 5 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 bytes
+cuda:0: peak 5 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 bytes, live 0 bytes
 ";
     assert_eq!(default_report(parts), expected);
 }
@@ -151,7 +164,7 @@ Ordered by: memory_peak
 line     file      filename:lineno(function)   live ncalls
 1690 src/a.rs src/a.rs:1690(<T as Trait>::f) -1,234 1,000
 
-host: peak 0 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 bytes
+host: peak 0 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 bytes, live 0 bytes
 ";
     assert_eq!(report, expected);
 }
@@ -201,7 +214,7 @@ fn a_device_says_how_its_memory_adds_up() {
     };
     let line = "cuda:0: device uses 10,000 of 80,000 bytes: attributed 600, pool reserve 500, unattributed 8,900; \
          pool holds 1,000 (at most 2,000), hands out 500 (at most 800)";
-    let above = "cuda:0: peak 700 bytes, total 0 bytes, live 600 bytes; outside any scope: total 0 bytes";
+    let above = "cuda:0: peak 700 bytes, total 0 bytes, live 600 bytes; outside any scope: total 0 bytes, live 0 bytes";
     assert!(report(device.clone()).ends_with(&format!("\n\n{above}\n{line}\n")));
 
     device.used = 700;

@@ -5,7 +5,7 @@ use memprof_report::{Field, Format, Options};
 
 use crate::process::output::Output;
 
-const FIELDS: &str = "name, file, line, function, ncalls, memory_peak, memory_total, blocks_total, self_total, self_blocks, reallocs, failed, live, live_blocks, at_peak, at_peak_blocks, temporary, largest";
+const FIELDS: &str = "name, file, line, function, ncalls, memory_peak, memory_total, blocks_total, self_total, self_blocks, reallocs, failed, live, live_blocks, at_peak, at_peak_blocks, temporary, largest, kept, kept_calls";
 
 /// What these variables give.
 fn read(variables: &[(&str, &str)]) -> (Settings, Vec<String>) {
@@ -32,6 +32,7 @@ fn nothing_set_is_off_with_the_default_report() {
         rise: None,
         signal: None,
         intercept_cuda: false,
+        label: None,
         report: Options::default(),
     };
     assert_eq!(read(&[]), (off, Vec::new()));
@@ -66,6 +67,7 @@ fn good_values_are_taken() {
         ("MEMPROF_SIGNAL", "USR2"),
         ("MEMPROF_ROWS", "20"),
         ("MEMPROF_CUDA", "Intercept"),
+        ("MEMPROF_LABEL", " rank 3"),
     ]);
     assert_eq!(problems, [""; 0]);
     let columns = Some(vec![Field::Ncalls, Field::AtPeak, Field::Name]);
@@ -78,6 +80,7 @@ fn good_values_are_taken() {
         rise: Some(Rise::Bytes(64 << 20)),
         signal: Some(libc::SIGUSR2),
         intercept_cuda: true,
+        label: Some(" rank 3".to_owned()),
         report,
     };
     assert_eq!(settings, expected);
@@ -123,6 +126,15 @@ fn every_field_orders_and_makes_a_column() {
 }
 
 #[test]
+fn the_short_words_for_fields_are_taken_and_all_is_every_column() {
+    let (settings, problems) = read(&[("MEMPROF_COLUMNS", "peak,total, all"), ("MEMPROF_ORDER", "total")]);
+    let columns: Vec<Field> = [Field::MemoryPeak, Field::MemoryTotal].iter().chain(Field::ALL).copied().collect();
+    assert_eq!((settings.report.columns, problems), (Some(columns), vec![]));
+    assert_eq!(settings.report.order, Field::MemoryTotal);
+    problem("MEMPROF_ORDER", "all");
+}
+
+#[test]
 fn an_empty_value_is_unset() {
     let names = [
         "MEMPROF",
@@ -132,6 +144,7 @@ fn an_empty_value_is_unset() {
         "MEMPROF_INTERVAL",
         "MEMPROF_ROWS",
         "MEMPROF_CUDA",
+        "MEMPROF_LABEL",
     ];
     assert_eq!(read(&names.map(|name| (name, ""))), (Settings::default(), vec![]));
 }
@@ -157,16 +170,17 @@ fn a_bad_output_is_one_line() {
 
 #[test]
 fn a_bad_order_is_one_line() {
-    let line = problem("MEMPROF_ORDER", "peak");
-    assert_eq!(line, format!("memprof: MEMPROF_ORDER=‘peak’ is ignored; accepted: one of {FIELDS}"));
+    let line = problem("MEMPROF_ORDER", "size");
+    assert_eq!(line, format!("memprof: MEMPROF_ORDER=‘size’ is ignored; accepted: one of {FIELDS}, peak, total"));
     problem("MEMPROF_ORDER", "ncalls,live");
 }
 
 #[test]
 fn a_bad_column_is_one_line() {
     let line = problem("MEMPROF_COLUMNS", "ncalls,size");
-    let expected =
-        format!("memprof: MEMPROF_COLUMNS=‘ncalls,size’ is ignored; accepted: a comma-separated list of {FIELDS}");
+    let expected = format!(
+        "memprof: MEMPROF_COLUMNS=‘ncalls,size’ is ignored; accepted: a comma-separated list of {FIELDS}, peak, total, all"
+    );
     assert_eq!(line, expected);
     problem("MEMPROF_COLUMNS", "ncalls,");
     problem("MEMPROF_COLUMNS", ",");
@@ -235,7 +249,7 @@ fn a_value_that_is_not_utf8_is_one_line() {
     let (settings, problems) =
         Settings::read(|name| (!["MEMPROF_INTERVAL", "MEMPROF_RISE"].contains(&name)).then(bytes));
     assert_eq!(settings, Settings::default());
-    assert_eq!(problems.len(), 7);
+    assert_eq!(problems.len(), 8);
     let endings = Format::endings();
     let expected = format!(
         "memprof: MEMPROF_OUTPUT=‘a\u{fffd}.txt’ is ignored; accepted: a file name in UTF-8 that ends in one of {endings}"

@@ -1,0 +1,41 @@
+//! Which process this is: when memprof started in it, and what the environment calls it.
+//!
+//! Noted once, at the start; a snapshot says it with what it counted. Arguments, environment, user and host name are not
+//! asked for: they hold secrets.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
+
+use memprof_report::__recorder::rfc3339;
+use memprof_report::Process;
+
+struct Identity {
+    started: SystemTime,
+    started_at: Instant,
+    label: Option<String>,
+}
+
+static IDENTITY: OnceLock<Identity> = OnceLock::new();
+
+/// Notes that memprof starts now, in a process that `MEMPROF_LABEL` calls `label`.
+pub(crate) fn begin(label: Option<String>) {
+    let _ = IDENTITY.set(Identity { started: SystemTime::now(), started_at: Instant::now(), label });
+}
+
+/// This process, now.
+pub(crate) fn process() -> Process {
+    let (taken, taken_at) = (SystemTime::now(), Instant::now());
+    let begun = IDENTITY.get();
+    let program = std::env::current_exe().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let mut process = Process::default();
+    // What the system adds to the name of a file that was replaced or removed meanwhile.
+    process.program = program.map(|name| name.trim_end_matches(" (deleted)").to_owned()).unwrap_or_default();
+    process.pid = std::process::id();
+    process.started = rfc3339(begun.map_or(taken, |begun| begun.started));
+    process.taken = rfc3339(taken);
+    let since = begun.map(|begun| taken_at.saturating_duration_since(begun.started_at)).unwrap_or_default();
+    process.seconds = Duration::from_millis(since.as_millis() as u64).as_secs_f64();
+    env!("CARGO_PKG_VERSION").clone_into(&mut process.memprof);
+    process.label = begun.and_then(|begun| begun.label.clone());
+    process
+}

@@ -1,0 +1,121 @@
+//! What the system says that this process holds in memory, and how much it may.
+//!
+//! Linux says it under `/proc/self` and in the files of the control groups, version 2 and version 1. A limit holds for all
+//! groups inside the one that has it, so the groups are asked from the process's own up to the outermost that is
+//! mounted, and the smallest limit is the one that counts. Elsewhere nothing is known.
+
+use std::path::{Path, PathBuf};
+
+use memprof_report::Resident;
+
+#[cfg(test)]
+mod tests;
+
+/// What is resident now; `None` where the system does not say.
+pub(crate) fn now() -> Option<Resident> {
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
+    read(|path| std::fs::read_to_string(path).ok())
+}
+
+/// [`now`], of a system whose files `file` gives.
+fn read(file: impl Fn(&Path) -> Option<String>) -> Option<Resident> {
+    let status = file(Path::new("/proc/self/status"))?;
+    let mut resident = Resident::default();
+    resident.now = kilobytes(&status, "VmRSS:")?;
+    resident.peak = kilobytes(&status, "VmHWM:")?;
+    if let Some(Limit { most, now }) = limit(&file) {
+        (resident.limit, resident.limit_now) = (Some(most), now);
+    }
+    Some(resident)
+}
+
+/// The value of a line such as `VmRSS:   3068 kB`, in bytes.
+fn kilobytes(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// A limit of a control group, and what counts towards it now.
+struct Limit {
+    most: u64,
+    now: Option<u64>,
+}
+
+/// The smallest limit that holds for this process.
+fn limit(file: &impl Fn(&Path) -> Option<String>) -> Option<Limit> {
+    let groups = file(Path::new("/proc/self/cgroup"))?;
+    let mounts = file(Path::new("/proc/self/mountinfo"))?;
+    let mounts = mounts.lines().filter_map(Mount::parse);
+    let limits = mounts.flat_map(|mount| {
+        let group = groups.lines().find_map(|line| mount.group_in(line));
+        let folders = group.map(|group| mount.folders_of(group)).unwrap_or_default();
+        folders.into_iter().filter_map(|folder| mount.version.limit_in(&folder, file)).collect::<Vec<_>>()
+    });
+    limits.min_by_key(|limit| limit.most)
+}
+
+/// Which files a control group has.
+#[derive(Clone, Copy)]
+enum Version {
+    One,
+    Two,
+}
+
+impl Version {
+    fn limit_in(self, folder: &Path, file: &impl Fn(&Path) -> Option<String>) -> Option<Limit> {
+        /// Version 1 has no word for no limit, but a number near the greatest.
+        const NO_LIMIT: u64 = 1 << 60;
+        let (most, now) = match self {
+            Version::One => ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+            Version::Two => ("memory.max", "memory.current"),
+        };
+        let number = |name: &str| file(&folder.join(name))?.trim().parse::<u64>().ok();
+        // Version 2's `max` is no number.
+        let most = number(most).filter(|most| *most < NO_LIMIT)?;
+        Some(Limit { most, now: number(now) })
+    }
+}
+
+/// A tree of control groups that count memory, as it is mounted.
+struct Mount {
+    version: Version,
+    /// The group that is seen at `point`.
+    root: String,
+    point: PathBuf,
+}
+
+impl Mount {
+    /// Of a line such as `36 25 0:31 /root /point rw shared:9 - cgroup2 cgroup2 rw`.
+    fn parse(line: &str) -> Option<Self> {
+        let (mount, system) = line.split_once(" - ")?;
+        let mut mount = mount.split(' ').skip(3);
+        let (root, point) = (mount.next()?.to_owned(), PathBuf::from(mount.next()?));
+        let mut system = system.split(' ');
+        let version = match system.next()? {
+            "cgroup2" => Version::Two,
+            "cgroup" if system.nth(1)?.split(',').any(|controller| controller == "memory") => Version::One,
+            _ => return None,
+        };
+        Some(Self { version, root, point })
+    }
+
+    /// The process's group, of a line such as `0::/user.slice` or `9:memory:/docker/1f`, if it is of this tree.
+    fn group_in<'a>(&self, line: &'a str) -> Option<&'a str> {
+        let mut parts = line.splitn(3, ':');
+        let (_, controllers, group) = (parts.next()?, parts.next()?, parts.next()?);
+        let is_of_this = match self.version {
+            Version::One => controllers.split(',').any(|controller| controller == "memory"),
+            Version::Two => controllers.is_empty(),
+        };
+        is_of_this.then_some(group)
+    }
+
+    /// Where the files of a group are, and those of the groups around it, as far as they are seen. A container may see
+    /// its own group as the outermost.
+    fn folders_of(&self, group: &str) -> Vec<PathBuf> {
+        let inside = Path::new(group).strip_prefix(&self.root).unwrap_or(Path::new(""));
+        inside.ancestors().map(|part| self.point.join(part)).collect()
+    }
+}
