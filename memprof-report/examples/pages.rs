@@ -96,6 +96,8 @@ const AMOUNTS: &[(&str, bool)] = &[
     ("at_peak", true),
     ("at_peak_blocks", true),
     ("temporary", true),
+    ("kept", true),
+    ("kept_calls", true),
     ("largest", false),
 ];
 
@@ -114,7 +116,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pages: [(&str, Value); 7] = [
         ("one", profile(&one, &[])),
         ("five", with_words(profile(&spaces(&five), &[LONG_NOTE]))),
-        ("single", profile(&spaces(&[("host", 1, 1)]), &[])),
+        ("single", old(profile(&spaces(&[("host", 1, 1)]), &[]))),
         ("10k", profile(&spaces(&[("host", 10_000, 1_500)]), &[])),
         ("100k", profile(&spaces(&[("host", 100_000, 20_000)]), &[])),
         ("freed", profile(&freed(&one), &[])),
@@ -138,6 +140,8 @@ fn with_words(mut profile: Value) -> Value {
     let host = &mut profile["spaces"][0]["totals"];
     (host["failed"], host["unknown_frees"], host["missed_frees"]) = (json!(3), json!(1), json!(2));
     host["peak"] = json!(host["peak"].as_u64().unwrap_or(0) + 966);
+    host["peak_threads"] = json!(8);
+    profile["resident"]["limit"] = Value::Null;
     profile["devices"] = json!([{
         "space": "cuda:0", "attributed": 17_408, "pool_reserved": 33_554_432, "pool_reserved_high": 67_108_864,
         "pool_used": 17_408, "pool_used_high": 145_000, "used": 1_503_238_553, "total": 85_899_345_920_u64,
@@ -150,8 +154,29 @@ fn read(profile: &Value) -> Result<Snapshot, serde_json::Error> {
     serde_json::from_value(profile.clone())
 }
 
+/// A saved profile of version 2.
 fn profile(spaces: &[Value], notes: &[&str]) -> Value {
-    json!({"schema_version": 1, "state": {"enabled": true, "host": "measured", "scopes_entered": true}, "notes": notes, "spaces": spaces})
+    json!({
+        "schema_version": 2, "state": {"enabled": true, "host": "measured", "scopes_entered": true},
+        "process": {
+            "program": "flights", "pid": 4242, "started": "2026-11-26T05:10:02.123Z", "taken": "2026-11-26T05:10:14.467Z",
+            "seconds": 12.344, "memprof": "0.1.0", "label": null,
+        },
+        "resident": {"now": 412_000_000, "peak": 530_000_000, "limit": 536_870_912, "limit_now": 430_000_000},
+        "notes": notes, "spaces": spaces,
+    })
+}
+
+/// The same as version 1 had it, which said neither when it was taken nor what was resident.
+fn old(mut profile: Value) -> Value {
+    profile["schema_version"] = json!(1);
+    (profile["process"], profile["resident"]) = (json!({}), Value::Null);
+    profile
+}
+
+fn labelled(mut profile: Value, label: &str, started: &str) -> Value {
+    (profile["process"]["label"], profile["process"]["started"]) = (json!(label), json!(started));
+    profile
 }
 
 /// Names that try to be markup, turn the writing direction, or are very long.
@@ -169,7 +194,10 @@ fn hostile(random: &mut Random) -> Result<Snapshot, serde_json::Error> {
         .collect();
     let space_name = format!("my <b>\"space\"</b> {}", "s".repeat(200));
     let spaces = ["host", &space_name, "ذاكرة"].map(|name| space(name, 45, &sites, random));
-    read(&profile(&spaces, &["<b>a note</b>", &"n".repeat(300)]))
+    let mut profile = profile(&spaces, &["<b>a note</b>", &"n".repeat(300)]);
+    profile["process"]["program"] = json!("</title><script>alert(1)</script>");
+    profile["process"]["label"] = json!(long);
+    read(&profile)
 }
 
 /// The same program before and after a change: lines have moved, some functions allocate more, some less, some are new.
@@ -183,7 +211,7 @@ fn two(random: &mut Random) -> [Value; 2] {
             path["line"] = json!(path["line"].as_u64().unwrap_or(0) + 3);
             let (times, of) = [(1, 1), (1, 1), (3, 2), (1, 3), (1, 1), (5, 1), (9, 10)][index % 7];
             for (name, _) in AMOUNTS {
-                path[*name] = json!(path[*name].as_u64().unwrap_or(0) * times / of);
+                path[*name] = json!(path[*name].as_i64().unwrap_or(0) * times / of);
             }
             if index % 17 == 5 {
                 path["function"] = json!(format!("{}_anew", path["function"].as_str().unwrap_or_default()));
@@ -191,7 +219,10 @@ fn two(random: &mut Random) -> [Value; 2] {
         }
         summed_up(space);
     }
-    [profile(&first, &[]), profile(&second, &[])]
+    [
+        labelled(profile(&first, &[]), "main", "2026-11-25T09:30:00.000Z"),
+        labelled(profile(&second, &[]), "pull request 77", "2026-11-26T05:10:02.123Z"),
+    ]
 }
 
 /// The same spaces where nothing is live any more.
@@ -251,6 +282,7 @@ fn space(name: &str, paths: usize, sites: &[Site], random: &mut Random) -> Value
             "blocks_total": blocks(bytes), "self_total": bytes, "self_blocks": blocks(bytes), "reallocs": blocks(bytes) / 7,
             "failed": 0, "live": live, "live_blocks": blocks(live), "at_peak": at_peak, "at_peak_blocks": blocks(at_peak),
             "temporary": blocks(bytes) / 5, "largest": bytes / 3,
+            "kept": if index % 23 == 7 { json!(-112) } else { json!(live) }, "kept_calls": usize::from(live > 0 && index % 23 != 7),
         }));
     }
     for index in (1..paths).rev() {
@@ -282,22 +314,23 @@ fn summed_up(space: &mut Value) {
             record
         });
         for (field, adds_up) in AMOUNTS {
-            let of_path = path[*field].as_u64().unwrap_or(0);
-            let known = of_site[*field].as_u64().unwrap_or(0);
+            let of_path = path[*field].as_i64().unwrap_or(0);
+            let known = of_site[*field].as_i64().unwrap_or(0);
             of_site[*field] = json!(if *adds_up { known + of_path } else { known.max(of_path) });
-            let sum = sums.get(*field).and_then(Value::as_u64).unwrap_or(0);
+            let sum = sums.get(*field).and_then(Value::as_i64).unwrap_or(0);
             sums.insert((*field).to_owned(), json!(sum + of_path));
         }
     }
     space["records"] = records.into_iter().map(|(_, record)| record).collect();
-    let sum = |field: &str| sums.get(field).and_then(Value::as_u64).unwrap_or(0);
-    let outside = |field: &str| space["totals"][field].as_u64().unwrap_or(0);
+    let sum = |field: &str| sums.get(field).and_then(Value::as_i64).unwrap_or(0);
+    let outside = |field: &str| space["totals"][field].as_i64().unwrap_or(0);
     let at_peak = sum("at_peak") + outside("no_scope_at_peak");
     space["totals"] = json!({
-        "live": sum("live") + outside("no_scope_live"), "live_blocks": sum("live_blocks"), "peak": at_peak,
-        "peak_blocks": sum("at_peak_blocks"), "at_peak_level": at_peak, "total": sum("self_total") + outside("no_scope_total"),
-        "blocks_total": sum("self_blocks"), "failed": 0, "unknown_frees": 0, "missed_frees": 0,
+        "live": sum("live") + outside("no_scope_live"), "live_blocks": sum("live_blocks") + 1, "peak": at_peak,
+        "peak_blocks": sum("at_peak_blocks") + 7, "at_peak_level": at_peak, "total": sum("self_total") + outside("no_scope_total"),
+        "blocks_total": sum("self_blocks") + 14, "failed": 0, "unknown_frees": 0, "missed_frees": 0,
         "no_scope_live": outside("no_scope_live"), "no_scope_total": outside("no_scope_total"), "no_scope_at_peak": outside("no_scope_at_peak"),
+        "no_scope_live_blocks": 1, "no_scope_blocks": 14, "no_scope_at_peak_blocks": 7,
     });
 }
 

@@ -239,7 +239,7 @@ await check('a difference is drawn apart', 'diff', {}, async (page) => {
 });
 
 await check('no name is taken for anything but text', 'hostile', {}, async (page) => {
-  assert.equal(await page.title(), 'Memory report');
+  assert.equal(await page.title(), '</title><script>alert(1)</script>: memory report');
   assert.equal(await page.evaluate(() => document.querySelectorAll('img, script').length), 2, 'the data and the script');
   await page.locator('button.open').nth(2).click();
   for (const tab of [1, 2]) await page.getByRole('tab').nth(tab).click();

@@ -1,7 +1,7 @@
 //! What the page's script reads, as JSON: the profile by columns.
 //!
 //! ```text
-//! { "memprof": "0.1.0", "process": null, "resident": null, "message": null, "notes": ["…"],
+//! { "memprof": "0.1.0", "process": { "program": "flights", … }, "resident": { "now": 4096, … }, "message": null, "notes": ["…"],
 //!   "order": "memory_peak", "columns": null, "measure": null, "space": null,
 //!   "fields":  [{ "name": "ncalls", "unit": "calls", "meaning": "…", "additive": false }, …],
 //!   "strings": ["", "load", "src/io.rs", …],
@@ -30,7 +30,9 @@ use crate::{
     device::Device,
     json::writer,
     options::Options,
+    process::{Process, Resident},
     record::{Field, Record, Totals},
+    resident,
     snapshot::Snapshot,
 };
 
@@ -43,8 +45,8 @@ const MOST_NOTES: usize = 100;
 #[derive(Serialize)]
 struct Page<'a> {
     memprof: &'static str,
-    process: Option<()>,
-    resident: Option<()>,
+    process: Option<ProcessText>,
+    resident: Option<ResidentNumbers>,
     message: Option<&'static str>,
     notes: Vec<String>,
     order: &'static str,
@@ -62,7 +64,25 @@ struct Page<'a> {
 /// What is known of the first of two profiles.
 #[derive(Serialize)]
 struct Diff {
-    process: Option<()>,
+    process: Option<ProcessText>,
+}
+
+/// Which process it was, and when.
+#[derive(Serialize)]
+struct ProcessText {
+    program: String,
+    pid: u32,
+    started: String,
+    seconds: f64,
+    label: Option<String>,
+}
+
+/// What the system said that the process held.
+#[derive(Serialize)]
+struct ResidentNumbers {
+    now: Number,
+    peak: Number,
+    limit: Option<Number>,
 }
 
 /// What the head of a column says.
@@ -225,7 +245,7 @@ fn page<'a>(
             name: cut(space.name),
             totals: totals(&space.totals),
             before: space.before.as_ref().map(totals),
-            lines: device(snapshot, space.name).map(content::device_line).into_iter().collect(),
+            lines: lines(snapshot, space.name),
             device: device(snapshot, space.name).map(DeviceNumbers::of),
             rows: names.columns_of(&part(&space.rows)),
             paths: names.columns_of(&part(&space.paths)),
@@ -233,15 +253,15 @@ fn page<'a>(
         .collect();
     Page {
         memprof: env!("CARGO_PKG_VERSION"),
-        process: None,
-        resident: None,
+        process: ProcessText::of(snapshot),
+        resident: snapshot.resident().map(ResidentNumbers::of),
         message: nothing_to_show(snapshot),
         notes: notes(snapshot, all_spaces),
         order: options.order.name(),
         columns: options.columns.as_ref().map(|fields| fields.iter().map(|field| field.name()).collect()),
         measure: options.measure.map(crate::measure::Measure::name),
         space: options.space.as_deref(),
-        diff: profiles.first.map(|_| Diff { process: None }),
+        diff: profiles.first.map(|first| Diff { process: ProcessText::of(first) }),
         fields: COLUMNS.iter().copied().map(FieldText::of).collect(),
         strings: names.strings,
         sites: names.sites,
@@ -269,8 +289,37 @@ fn notes(snapshot: &Snapshot, all_spaces: usize) -> Vec<String> {
     notes
 }
 
+/// What stands below the figures of a space, as in the text.
+fn lines(snapshot: &Snapshot, space: &str) -> Vec<String> {
+    let resident = if space == "host" { resident::line(snapshot) } else { None };
+    resident.into_iter().chain(device(snapshot, space).map(content::device_line)).collect()
+}
+
 fn device<'a>(snapshot: &'a Snapshot, space: &str) -> Option<&'a Device> {
     snapshot.devices().iter().find(|device| device.space == space)
+}
+
+impl ProcessText {
+    /// `None` of a profile that does not say it: version 1 did not.
+    fn of(snapshot: &Snapshot) -> Option<Self> {
+        let Process { program, pid, started, seconds, label, .. } = snapshot.process();
+        let text = ProcessText {
+            program: cut(program),
+            pid: *pid,
+            started: cut(started),
+            seconds: *seconds,
+            label: label.as_deref().map(cut),
+        };
+        (!started.is_empty()).then_some(text)
+    }
+}
+
+impl ResidentNumbers {
+    fn of(resident: Resident) -> Self {
+        let Resident { now, peak, limit, .. } = resident;
+        let number = |bytes: u64| Number(bytes.into());
+        ResidentNumbers { now: number(now), peak: number(peak), limit: limit.map(number) }
+    }
 }
 
 impl DeviceNumbers {
@@ -323,7 +372,7 @@ fn totals(totals: &Totals) -> BTreeMap<&'static str, Number> {
 impl FieldText {
     fn of(field: Field) -> FieldText {
         let unit = match field {
-            Field::Ncalls => "calls",
+            Field::Ncalls | Field::KeptCalls => "calls",
             Field::Reallocs | Field::Failed => "times",
             field if field.meaning().contains("(in bytes)") => "bytes",
             _ => "blocks",

@@ -47,12 +47,16 @@ const SCRIPT: &str = concat!(
 /// SHA-256 of [`STYLE`] and of [`SCRIPT`], in base64: what a browser compares before it takes them. A test says what to
 /// write here after a change of theirs.
 const STYLE_HASH: &str = "SXYuWKul77aQZoiZMO7+OxupiH+0SVA0VPXtZDbKhOk=";
-const SCRIPT_HASH: &str = "n+rnFE1Y797p7HNMsLztN0vPC0Bizi8e0qNltg/pXc8=";
+const SCRIPT_HASH: &str = "LU3Gnwer6mEFHrbHQkz9aaSxTLXJsxxYMmdA10jZdMY=";
 
 /// Writes the page. Of the options it takes the order, the columns, and the measure and space that are shown first; all
 /// rows are there.
 pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    write_page("Memory report", Profiles { first: None, second: snapshot }, options, out)
+    let title = match snapshot.process().program.as_str() {
+        "" => "Memory report".to_owned(),
+        program => format!("{}: memory report", program.chars().take(100).collect::<String>()),
+    };
+    write_page(&title, Profiles { first: None, second: snapshot }, options, out)
 }
 
 /// Writes a page of what changed from `first` to `second`: what grew and shrank, what is new and gone, and a flame graph of

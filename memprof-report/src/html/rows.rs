@@ -58,9 +58,9 @@ pub(super) const COLUMNS: &[Field] = &[
     Field::AtPeak,
     Field::Live,
     Field::SelfTotal,
-    Field::Largest,
     Field::Kept,
     Field::KeptCalls,
+    Field::Largest,
     Field::Temporary,
     Field::BlocksTotal,
     Field::SelfBlocks,
@@ -84,13 +84,17 @@ pub(super) fn is_additive(field: Field) -> bool {
     )
 }
 
-/// The field that a measure is in.
-pub(super) fn field_of(measure: Measure) -> Field {
-    match measure {
-        Measure::AtPeak => Field::AtPeak,
-        Measure::Live => Field::Live,
-        Measure::SelfTotal => Field::SelfTotal,
-    }
+/// What happened outside any scope, of a field that is a measure or the blocks of one.
+fn outside(field: Field, totals: &Totals) -> Option<i128> {
+    Some(match field {
+        Field::AtPeak => Measure::AtPeak.outside(totals),
+        Field::AtPeakBlocks => Measure::AtPeak.outside_blocks(totals),
+        Field::Live => Measure::Live.outside(totals),
+        Field::LiveBlocks => Measure::Live.outside_blocks(totals),
+        Field::SelfTotal => Measure::SelfTotal.outside(totals),
+        Field::SelfBlocks => Measure::SelfTotal.outside_blocks(totals),
+        _ => return None,
+    })
 }
 
 impl<'a> Rows<'a> {
@@ -122,10 +126,8 @@ impl<'a> Rows<'a> {
 
     /// What no site has: so the rows sum to the space's totals.
     fn push_outside(&mut self, totals: &Totals) {
-        let outside =
-            |field| Measure::ALL.iter().find(|measure| field_of(**measure) == field).map(|m| m.outside(totals));
-        if COLUMNS.iter().any(|field| outside(*field).is_some_and(|bytes| bytes != 0)) {
-            self.push(Place::Outside, None, |field| outside(field).unwrap_or(0));
+        if COLUMNS.iter().any(|field| outside(*field, totals).is_some_and(|number| number != 0)) {
+            self.push(Place::Outside, None, |field| outside(field, totals).unwrap_or(0));
         }
     }
 

@@ -25,8 +25,10 @@ function runWords(process, withProgram) {
   const parts = [];
   if (withProgram) parts.push(bdi(oneLine(process.program), 'strong'));
   if (process.label) parts.push(['label ', bdi(oneLine(process.label), 'strong')]);
-  parts.push(`started ${moment(process.started)}`, `measured for ${duration(process.seconds)}`, `process ${process.pid}`);
-  return parts.map((part) => element('span', {}, part));
+  parts.push(`started ${moment(process.started)}`,
+    // A clock that went wrong is no number.
+    typeof process.seconds === 'number' ? `measured for ${duration(process.seconds)}` : null, `process ${process.pid}`);
+  return parts.filter(Boolean).map((part) => element('span', {}, part));
 }
 
 /** Why there is nothing to see, and which limits were reached. */
@@ -73,7 +75,7 @@ function figure(label, value, exact, meaning) {
   const node = element('div', { class: 'figure', tabindex: 0 },
     element('div', { class: 'label' }, label),
     element('div', { class: 'value' }, value),
-    exact.map((line) => element('div', { class: 'exact' }, line)));
+    exact.filter(Boolean).map((line) => element('div', { class: 'exact' }, line)));
   return tips.on(node, () => meaning);
 }
 
@@ -96,10 +98,15 @@ function spaceWords(space) {
   ].filter(Boolean);
 }
 
+/** By how much a peak may be short: so much each thread may hold that it has not told yet. */
+function shortBy(threads) {
+  return Number(threads) > 0 ? `short by at most ${thousands(Number(threads) * 64)} KiB: ${counted(threads, 'thread')}` : null;
+}
+
 function plainFigures(profile, space, isHost) {
   const total = (name) => space.total(name);
   const figures = [
-    figure('Peak', short(total('peak')), [bytes(total('peak')), counted(total('peak_blocks'), 'block')],
+    figure('Peak', short(total('peak')), [bytes(total('peak')), counted(total('peak_blocks'), 'block'), shortBy(total('peak_threads'))],
       `The most bytes that were live in ${space.title} at any one moment, and the blocks at that moment.`),
     figure('Live', short(total('live')), [bytes(total('live')), counted(total('live_blocks'), 'block')],
       'What was allocated and not freed when this profile was taken.'),
@@ -133,7 +140,7 @@ function changedFigures(space) {
     const relative = Number(before) && change ? ` (${change > 0 ? '+' : ''}${share(change, before)})` : '';
     return figure(label, Number(change) === 0 ? 'unchanged' : shortChange(change),
       [Number(change) === 0 ? bytes(after) : `${signed(change)}${relative}`,
-        Number(change) === 0 ? null : `${thousands(before)} → ${thousands(after)}`].filter(Boolean), meaning);
+        Number(change) === 0 ? null : `${thousands(before)} → ${thousands(after)}`], meaning);
   };
   return [
     one('Peak', 'peak', `The most bytes that were live in ${space.title} at any one moment: its change, and before → after.`),

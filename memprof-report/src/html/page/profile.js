@@ -30,10 +30,10 @@ class Rows {
     this.sides = data.sides;
     /** How many rows a folded one stands for. */
     this.folded = new Map(data.folded);
-    /** What there is of a row that is no path: of folded ones what adds up, outside any scope the three measures. */
+    /** What there is of a row that is no path: of folded ones what adds up, outside any scope the measures and their blocks. */
     this.known = {
       [OTHER]: new Set(fields.filter((field) => field.additive).map((field) => field.name)),
-      [OUTSIDE]: new Set(MEASURES.map((measure) => measure.field)),
+      [OUTSIDE]: new Set(MEASURES.flatMap((measure) => [measure.field, measure.blocks])),
     };
   }
 
