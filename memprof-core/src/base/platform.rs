@@ -131,6 +131,55 @@ pub(crate) fn pause() {
     std::thread::park();
 }
 
+/// Starts a thread with a stack of so many bytes, which runs `body`, under the name `memprof` where the system has names. It is the
+/// system's own: the standard library's would allocate in it before `body` begins, and so in the program's numbers.
+#[cfg(unix)]
+pub(crate) fn spawn(stack: usize, body: fn()) -> std::io::Result<()> {
+    let asked = |error| if error == 0 { Ok(()) } else { Err(std::io::Error::from_raw_os_error(error)) };
+    let mut attributes = core::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+    // SAFETY: there is room for them.
+    asked(unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) })?;
+    // SAFETY: they were written.
+    let stack_is_taken = asked(unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), stack) });
+    // SAFETY: likewise. Nobody waits for the thread's end.
+    unsafe { libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED) };
+    let mut thread = core::mem::MaybeUninit::<libc::pthread_t>::uninit();
+    let started = stack_is_taken.and_then(|()| {
+        let body = body as *mut core::ffi::c_void;
+        // SAFETY: room for the thread's handle, attributes that were written, and what `run` takes.
+        asked(unsafe { libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), run, body) })
+    });
+    // SAFETY: they were written, and the thread does not need them.
+    unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
+    started
+}
+
+/// What a thread of [`spawn`] runs. `body` is a `fn()`.
+#[cfg(unix)]
+extern "C" fn run(body: *mut core::ffi::c_void) -> *mut core::ffi::c_void {
+    // SAFETY: `spawn` made it of a `fn()`, and on Unix both have the size of an address.
+    let body = unsafe { core::mem::transmute::<*mut core::ffi::c_void, fn()>(body) };
+    name_this_thread();
+    body();
+    core::ptr::null_mut()
+}
+
+#[cfg(target_os = "linux")]
+fn name_this_thread() {
+    // SAFETY: it needs nothing.
+    let this = unsafe { libc::pthread_self() };
+    // SAFETY: a thread that is there, and a string that ends in 0.
+    unsafe { libc::pthread_setname_np(this, c"memprof".as_ptr()) };
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn name_this_thread() {}
+
+#[cfg(not(unix))]
+pub(crate) fn spawn(stack: usize, body: fn()) -> std::io::Result<()> {
+    std::thread::Builder::new().name("memprof".to_owned()).stack_size(stack).spawn(body).map(drop)
+}
+
 /// Leaves the program's signals to its own threads: this one takes none but those that it causes itself.
 #[cfg(unix)]
 pub(crate) fn block_signals() {

@@ -11,6 +11,7 @@ use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::time::Duration;
 use std::panic::catch_unwind;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use crate::base::blind;
@@ -43,6 +44,9 @@ thread_local! {
     static IS_THIS: Cell<bool> = const { Cell::new(false) };
 }
 
+/// What the thread was started with.
+static SETTINGS: OnceLock<&'static Settings> = OnceLock::new();
+
 /// Whether this process, not the one it was forked from, was given the thread.
 static STARTED: AtomicBool = AtomicBool::new(false);
 
@@ -60,9 +64,9 @@ pub(crate) fn start(settings: &'static Settings) {
     LAST_IS_WRITTEN.begin();
     HAS_BEGUN.begin();
     ASIDE.take(SET_ASIDE);
-    let thread = std::thread::Builder::new().name("memprof".to_owned()).stack_size(STACK);
-    match thread.spawn(move || serve(settings)) {
-        Ok(_) => {
+    SETTINGS.get_or_init(|| settings);
+    match platform::spawn(STACK, serve) {
+        Ok(()) => {
             // From there on it needs no memory until it is asked for something, whatever the program does with all that there is.
             HAS_BEGUN.wait(Duration::from_secs(2));
             PROCESS.store(std::process::id(), Ordering::Release);
@@ -119,7 +123,8 @@ pub(crate) fn give_up() -> ! {
     }
 }
 
-fn serve(settings: &'static Settings) {
+fn serve() {
+    let Some(settings) = SETTINGS.get().copied() else { return };
     IS_THIS.set(true);
     platform::block_signals();
     HAS_BEGUN.post();
