@@ -688,16 +688,21 @@ fn more_bytes_than_can_be_counted_are_no_panic() {
 #[test]
 fn names_with_quotes_newlines_and_other_scripts_are_kept() {
     let _alone = alone();
-    let names =
-        ["\"quoted\" 'twice'", "two\nlines\r\ttab", "Größe — 大きさ 🦀", "", "a,b;c|d\\e", "\u{0}nul\u{1b}[31m"];
+    let names = ["\"quoted\" 'twice'", "two\nlines\r\ttab", "Größe — 大きさ 🦀", "a,b;c|d\\e", "\u{0}nul\u{1b}[31m"];
     for name in names {
         drop(Scope::enter(Site::named(name)));
     }
+    drop(Scope::enter(Site::named("")));
     let space = arena();
+    // A saved profile has the rows of spaces in which something happened.
+    memprof::record_alloc(space, 1, 1);
+    memprof::record_free(space, 1);
     let snapshot = memprof::snapshot();
     for name in names {
         assert_eq!(row(&snapshot, space, name).ncalls, 1, "{name:?}");
     }
+    // A row without a name is no row to a reader.
+    assert_eq!(row(&snapshot, space, "\"\"").ncalls, 1);
     let json = serde_json::to_string(&snapshot).expect("a snapshot is plain data");
     let again: memprof::Snapshot = serde_json::from_str(&json).expect("it reads back");
     for name in names {
