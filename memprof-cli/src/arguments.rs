@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
-use memprof_report::{Field, Format, Measure};
+use memprof_report::{Field, Measure};
 
 use crate::{WRONG, error::say};
 
@@ -82,11 +82,6 @@ fn measure(name: &str) -> Result<Measure, String> {
         let names: Vec<&str> = Measure::ALL.iter().map(|measure| measure.name()).collect();
         format!("accepted: {}", names.join(", "))
     })
-}
-
-/// Every ending that can be written, for a message.
-pub(crate) fn endings() -> String {
-    Format::endings()
 }
 
 /// What is answered instead of doing something.

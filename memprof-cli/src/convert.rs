@@ -1,22 +1,20 @@
 //! `memprof convert`: a saved profile in another format.
 
-use std::io::Write;
-
 use memprof_report::Format;
 
 use crate::{
-    arguments::{ConvertArguments, endings},
+    arguments::ConvertArguments,
     error::Error,
     profile::{check_space, read},
 };
 
 /// Writes the file; on stdout is nothing.
-pub(crate) fn run(arguments: &ConvertArguments, _out: &mut dyn Write) -> Result<(), Error> {
+pub(crate) fn run(arguments: &ConvertArguments) -> Result<(), Error> {
     let ConvertArguments { file, output, measure, space } = arguments;
     // Before a large profile is read.
     if Format::of(output).is_none() {
         let problem =
-            format!("cannot write ‘{}’: its ending names no format; accepted: {}", output.display(), endings());
+            format!("cannot write ‘{}’: its ending names no format; accepted: {}", output.display(), Format::endings());
         return Err(Error::File(problem));
     }
     let snapshot = read(file)?;

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let mut out = io::stdout().lock();
     let done = match &command {
         Command::Report(arguments) => report::run(arguments, &mut out),
-        Command::Convert(arguments) => convert::run(arguments, &mut out),
+        Command::Convert(arguments) => convert::run(arguments),
     };
     match done.and_then(|()| out.flush().map_err(Error::Output)) {
         Ok(()) => ExitCode::SUCCESS,
