@@ -4,7 +4,7 @@
 //! what every format builds its areas, samples and widths on. Numbers that do not add up (a scope's own peak) are no
 //! measure; they may stand beside a path, never in a sum.
 
-use std::fmt::Write as _;
+use std::fmt;
 
 use crate::record::{PathRecord, Totals};
 
@@ -118,12 +118,16 @@ impl Node<'_> {
 
 /// The text of a path's innermost frame in a viewer: `function (file:line)`, or the run-time name.
 pub fn frame(path: &PathRecord) -> String {
-    let mut text = path.function.clone();
-    if !path.file.is_empty() {
-        // A `String` takes whatever is written to it.
-        let _ = write!(text, " ({}:{})", path.file, path.line);
-    }
+    let mut text = String::new();
+    // A `String` takes whatever is written to it.
+    let _ = write_frame(&mut text, &path.function, &path.file, path.line);
     text
+}
+
+/// Writes a frame's text: `function (file:line)`, or the function alone where it has no file.
+pub(crate) fn write_frame(out: &mut dyn fmt::Write, function: &str, file: &str, line: u32) -> fmt::Result {
+    out.write_str(function)?;
+    if file.is_empty() { Ok(()) } else { write!(out, " ({file}:{line})") }
 }
 
 /// The call tree of a space by `measure`: a node for each path, at the path's own index, and then one for what happened

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::{
-    measure::{Measure, OUTSIDE},
+    measure::{Measure, OUTSIDE, write_frame},
     options::Options,
     record::PathRecord,
     snapshot::{Snapshot, SpaceData},
@@ -40,11 +40,7 @@ impl Frame<'_> {
 /// `function (file:line)`, or the run-time name.
 impl fmt::Display for Frame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.function)?;
-        if !self.file.is_empty() {
-            write!(f, " ({}:{})", self.file, self.line)?;
-        }
-        Ok(())
+        write_frame(f, &self.function, self.file, self.line)
     }
 }
 
