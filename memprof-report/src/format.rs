@@ -50,7 +50,7 @@ macro_rules! formats {
             /// Those of `out`.
             #[cfg(feature = "formats")]
             pub fn write(self, snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-                match self { $(Format::$variant => crate::$module::write(snapshot, options, out),)+ }
+                match self { $(Format::$variant => crate::formats::$module::write(snapshot, options, out),)+ }
             }
         }
     };

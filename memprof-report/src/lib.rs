@@ -39,43 +39,10 @@ mod snapshot;
 mod file;
 mod options;
 
-mod cells;
+mod thousands;
+
 #[cfg(feature = "formats")]
-mod held;
-#[cfg(feature = "formats")]
-mod resident;
-#[cfg(feature = "formats")]
-mod content;
-#[cfg(feature = "formats")]
-mod csv;
-#[cfg(feature = "formats")]
-mod json;
-#[cfg(feature = "formats")]
-mod markdown;
-#[cfg(feature = "formats")]
-mod html;
-#[cfg(feature = "formats")]
-mod text;
-#[cfg(feature = "formats")]
-mod gzip;
-#[cfg(feature = "formats")]
-mod protobuf;
-#[cfg(feature = "formats")]
-mod stacks;
-#[cfg(feature = "formats")]
-mod dhat;
-#[cfg(feature = "formats")]
-mod folded;
-#[cfg(feature = "formats")]
-mod openmetrics;
-#[cfg(feature = "formats")]
-mod perfetto;
-#[cfg(feature = "formats")]
-mod pprof;
-#[cfg(feature = "formats")]
-mod speedscope;
-#[cfg(feature = "formats")]
-mod svg;
+mod formats;
 
 mod format;
 mod report;
@@ -83,7 +50,7 @@ mod report;
 pub use device::Device;
 pub use format::Format;
 #[cfg(feature = "formats")]
-pub use html::write_diff as write_html_diff;
+pub use formats::html::write_diff as write_html_diff;
 pub use measure::{Measure, Node, OUTSIDE, frame, weigh};
 pub use options::Options;
 pub use process::{Process, Resident};
@@ -94,8 +61,8 @@ pub use snapshot::Snapshot;
 /// What the recorder makes a snapshot with, and shares with the formats. Not part of the public surface.
 #[doc(hidden)]
 pub mod __recorder {
-    pub use crate::cells::thousands;
     pub use crate::one_line::one_line;
     pub use crate::process::rfc3339;
     pub use crate::snapshot::{HostState, SnapshotParts, SpaceData};
+    pub use crate::thousands::thousands;
 }

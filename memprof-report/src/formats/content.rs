@@ -1,14 +1,13 @@
 //! What a report for people says, whatever its format.
 
 use crate::{
-    cells::thousands,
     device::Device,
-    held::Held,
+    formats::{held::Held, resident},
     one_line::one_line,
     options::Options,
     record::{Cell, Field, Record, Totals},
-    resident,
     snapshot::{HostState, Snapshot, SpaceData},
+    thousands::thousands,
 };
 
 #[cfg(test)]

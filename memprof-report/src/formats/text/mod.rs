@@ -14,13 +14,16 @@ use tabled::{
 };
 
 use crate::{
-    cells::{cell, thousands},
-    content::{DEFAULT_COLUMNS, Sheet, TITLE, last_lines, nothing_to_show},
-    held::{self, Held},
+    formats::{
+        cell::cell,
+        content::{DEFAULT_COLUMNS, Sheet, TITLE, last_lines, nothing_to_show},
+        held::{self, Held},
+    },
     one_line::one_line,
     options::Options,
     record::Field,
     snapshot::Snapshot,
+    thousands::thousands,
 };
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! peak, which `host` has with several threads, the title says so.
 
 use crate::{
-    cells::thousands, measure::OUTSIDE, one_line::one_line, options::Options, record::Record, snapshot::SpaceData,
+    measure::OUTSIDE, one_line::one_line, options::Options, record::Record, snapshot::SpaceData, thousands::thousands,
 };
 
 #[cfg(test)]

@@ -13,11 +13,13 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    json,
+    formats::{
+        json,
+        stacks::{Frame, Part, parts, spaces},
+    },
     measure::Measure,
     options::Options,
     snapshot::{Snapshot, SpaceData},
-    stacks::{Frame, Part, parts, spaces},
 };
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use super::{SAMPLE_TYPES, field, write};
 use crate::{
     Options,
-    protobuf::reader::{all, number},
+    formats::protobuf::reader::{all, number},
     snapshot::{
         Snapshot,
         fixtures::{HOSTILE, forest, measuring, space_of_tree},
@@ -53,7 +53,7 @@ impl Read {
             let entries = all(&self.message, field);
             entries
                 .into_iter()
-                .map(crate::protobuf::reader::Value::bytes)
+                .map(crate::formats::protobuf::reader::Value::bytes)
                 .find(|entry| number(entry, 1) == id)
                 .expect("an entry")
         };

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::{interned, packet, write};
 use crate::{
     Options,
-    protobuf::reader::{Value, all, number},
+    formats::protobuf::reader::{Value, all, number},
     snapshot::fixtures::forest,
 };
 

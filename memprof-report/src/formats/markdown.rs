@@ -3,9 +3,11 @@
 use std::io::{self, Write};
 
 use crate::{
-    cells::cell,
-    content::{DEFAULT_COLUMNS, Sheet, TITLE, last_lines, nothing_to_show},
-    held::{self, Held},
+    formats::{
+        cell::cell,
+        content::{DEFAULT_COLUMNS, Sheet, TITLE, last_lines, nothing_to_show},
+        held::{self, Held},
+    },
     one_line::one_line,
     options::Options,
     record::{Cell, Field, Record},

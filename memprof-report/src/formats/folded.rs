@@ -11,10 +11,10 @@
 use std::io::{self, Write};
 
 use crate::{
+    formats::stacks::{Frame, measure, parts, spaces},
     one_line::one_line,
     options::Options,
     snapshot::Snapshot,
-    stacks::{Frame, measure, parts, spaces},
 };
 
 #[cfg(test)]

@@ -21,7 +21,8 @@ use std::{
 
 use self::layout::{Box, Layout};
 use crate::{
-    cells::thousands, measure::Measure, one_line::one_line, options::Options, snapshot::Snapshot, stacks::measure,
+    formats::stacks::measure, measure::Measure, one_line::one_line, options::Options, snapshot::Snapshot,
+    thousands::thousands,
 };
 
 /// The most frames that are drawn; smaller ones are left out, and a line says how many.

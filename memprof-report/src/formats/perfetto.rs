@@ -14,10 +14,12 @@ use std::{
 };
 
 use crate::{
+    formats::{
+        protobuf::Message,
+        stacks::{Amount, Amounts, Part, parts, spaces},
+    },
     options::Options,
-    protobuf::Message,
     snapshot::Snapshot,
-    stacks::{Amount, Amounts, Part, parts, spaces},
 };
 
 #[cfg(test)]

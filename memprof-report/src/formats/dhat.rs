@@ -17,10 +17,12 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    json,
+    formats::{
+        json,
+        stacks::{Amounts, Frame, parts, spaces},
+    },
     options::Options,
     snapshot::Snapshot,
-    stacks::{Amounts, Frame, parts, spaces},
 };
 
 #[cfg(test)]

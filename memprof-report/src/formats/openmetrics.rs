@@ -14,11 +14,11 @@ use std::{
 };
 
 use crate::{
+    formats::stacks::spaces,
     measure::OUTSIDE,
     options::Options,
     record::Record,
     snapshot::{Snapshot, SpaceData},
-    stacks::spaces,
 };
 
 #[cfg(test)]

@@ -26,13 +26,15 @@ use super::{
     rows::{COLUMNS, Place, Rows, is_additive},
 };
 use crate::{
-    content::{self, last_lines, nothing_to_show},
     device::Device,
-    json::writer,
+    formats::{
+        content::{self, last_lines, nothing_to_show},
+        json::writer,
+        resident,
+    },
     options::Options,
     process::{Process, Resident},
     record::{Field, Record, Totals},
-    resident,
     snapshot::Snapshot,
 };
 

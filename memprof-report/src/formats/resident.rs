@@ -1,8 +1,8 @@
 //! The line that says what the system holds of the process beside what memprof knows: why `top` says more.
 
 use crate::{
-    cells::thousands,
     snapshot::{HostState, Snapshot},
+    thousands::thousands,
 };
 
 #[cfg(test)]

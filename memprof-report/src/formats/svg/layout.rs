@@ -5,10 +5,10 @@
 use std::collections::HashMap;
 
 use crate::{
+    formats::stacks::{Frame, parts, spaces},
     measure::Measure,
     options::Options,
     snapshot::Snapshot,
-    stacks::{Frame, parts, spaces},
 };
 
 /// One frame of the graph.

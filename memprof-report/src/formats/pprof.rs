@@ -13,11 +13,13 @@ use std::{
 };
 
 use crate::{
-    gzip,
+    formats::{
+        gzip,
+        protobuf::Message,
+        stacks::{Amounts, Frame, Part, parts, spaces},
+    },
     options::Options,
-    protobuf::Message,
     snapshot::Snapshot,
-    stacks::{Amounts, Frame, Part, parts, spaces},
 };
 
 #[cfg(test)]

@@ -2,19 +2,6 @@
 
 use std::fmt::{self, Write as _};
 
-#[cfg(feature = "formats")]
-use crate::{one_line::one_line, record::Cell};
-
-/// A cell of a report for people: amounts with thousands separators, lines plain, texts by [`one_line`].
-#[cfg(feature = "formats")]
-pub(crate) fn cell(cell: Cell<'_>) -> String {
-    match cell {
-        Cell::Amount(amount) => thousands(amount).to_string(),
-        Cell::Line(line) => line.to_string(),
-        Cell::Text(text) => one_line(text),
-    }
-}
-
 /// `number` with a comma before every third digit from the end: `-1,234,567`.
 pub fn thousands(number: impl Into<i128>) -> Thousands {
     Thousands(number.into())

@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 
 use crate::{
-    content::{ordered, shown_spaces},
+    formats::content::{ordered, shown_spaces},
     measure::OUTSIDE,
     options::Options,
     record::{Cell, Field, Record, Totals},
