@@ -51,7 +51,7 @@ fn open(name: &str) -> Option<ambient::Id> {
     start_writer();
     let site = Site::named(name);
     let context = Context::current();
-    slot.mix();
+    slot.note_foreign_frees();
     let _blind = blind::enter();
     if !pages::program_has(1 << 14) {
         missed::note(Refused::NoMemory);
@@ -60,10 +60,10 @@ fn open(name: &str) -> Option<ambient::Id> {
     let parent = context.shared().filter(|shared| !shared.is_closed()).cloned();
     // A scope that has ended still gives the path.
     let base = context.shared().map_or(PathId::ROOT, |captured| captured.path);
-    let step = slot.step(base, site)?;
-    let marks = if parent.is_some() { Slot::marks_for(slot.top(), &step) } else { 0 };
-    let id = ambient::open(step.path, parent, marks)?;
-    slot.count_call(&step);
+    let path_entry = slot.path_entry(base, site)?;
+    let flags = if parent.is_some() { Slot::flags_for(slot.top(), &path_entry) } else { 0 };
+    let id = ambient::open(path_entry.path, parent, flags)?;
+    slot.count_call(&path_entry);
     Some(id)
 }
 

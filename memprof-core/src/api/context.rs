@@ -16,14 +16,14 @@ use crate::process::ready::ready;
 use crate::scope::leave;
 use crate::scope::plain;
 use crate::share::context::enter_context;
+use crate::share::forward;
 use crate::share::publish::before_poll;
 use crate::share::publish::note_published;
 use crate::share::settle::settle;
-use crate::share::told;
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
 use crate::thread::slot::Slot;
-use crate::thread::stack::Opened;
+use crate::thread::stack::FrameHandle;
 
 /// The innermost open scope of the thread or task that captured it, for others to work under.
 ///
@@ -67,7 +67,7 @@ impl core::fmt::Debug for Context {
 /// ```
 #[must_use = "the context is left when this is dropped: bind it to a name"]
 pub struct ContextGuard {
-    opened: Option<Opened>,
+    opened: Option<FrameHandle>,
     _on_this_thread: PhantomData<*const ()>,
 }
 
@@ -121,10 +121,10 @@ impl Drop for ContextGuard {
     }
 }
 
-/// The shared part of the innermost open scope, made now if it has none. The thread is hidden from the recorder.
+/// The shared part of the innermost open scope, made now if it has none. The thread is blind.
 fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
     settle(slot);
-    slot.mix();
+    slot.note_foreign_frees();
     let frame = slot.top();
     if let Some(shared) = frame.shared() {
         return Some(shared);
@@ -139,7 +139,7 @@ fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
         && let Some(shared) = future.activation.shared()
     {
         plain::share(slot, frame, shared.clone());
-        told::begin(slot, |below| !core::ptr::eq(below, frame));
+        forward::begin(slot, |below| !core::ptr::eq(below, frame));
         return Some(shared);
     }
     let shared = Arc::new(Shared::new(lane, frame.path(), nodes_around(frame), around(slot, frame)));
@@ -157,7 +157,7 @@ fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
     plain::share(slot, frame, shared.clone());
     let own = slot.host.tally_of(frame, None).counters;
     note_published(frame, own.current_bytes, own.current_blocks);
-    told::begin(slot, |below| !core::ptr::eq(below, frame));
+    forward::begin(slot, |below| !core::ptr::eq(below, frame));
     Some(shared)
 }
 

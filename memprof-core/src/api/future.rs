@@ -13,7 +13,7 @@ use crate::api::context::Context;
 use crate::base::blind;
 use crate::base::state;
 use crate::base::tally::Tally;
-use crate::lanes::activation::Beside;
+use crate::lanes::activation::Extras;
 use crate::lanes::kind::Kind;
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
@@ -29,7 +29,7 @@ use crate::share::ambient;
 use crate::space::spaces::Space;
 use crate::thread::current;
 use crate::thread::slot::Slot;
-use crate::thread::stack::Opened;
+use crate::thread::stack::FrameHandle;
 
 /// A future that is one activation of a site, made by [`TrackExt::track`].
 ///
@@ -128,14 +128,14 @@ fn is_task(lane: &'static Lane) -> bool {
 /// Begins the activation: its path is fixed here.
 fn begin(slot: &'static Slot, site: &'static Site) -> Option<(&'static Lane, bool)> {
     let top = slot.top();
-    let step = slot.step(top.path(), site)?;
+    let path_entry = slot.path_entry(top.path(), site)?;
     let lane = Lane::take()?;
     let task = slot.segment.get().and_then(|segment| segment.future.get().filter(|_| segment.kind() == Kind::Poll));
     let task = task.is_none_or(|outer| !slot.lane.is(outer));
     let home = if task { lane } else { top.tag().lane()? };
     lane.activation.outstanding.set(0);
-    lane.activation.tag.set(Tag::new(home, step.path).0);
-    slot.count_call(&step);
+    lane.activation.tag.set(Tag::new(home, path_entry.path).0);
+    slot.count_call(&path_entry);
     Some((lane, task))
 }
 
@@ -165,10 +165,10 @@ fn end(lane: &'static Lane) {
     let task = is_task(lane);
     let slot = current::own().unwrap_or_else(Slot::ended);
     slot.count_left(tag.path());
-    let (host, beside) = activation.clear();
+    let (host, extras) = activation.clear();
     raise_row(slot, tag.path(), Space::HOST, &host);
-    if let Some(beside) = beside {
-        end_beside(slot, tag.path(), beside);
+    if let Some(extras) = extras {
+        end_extras(slot, tag.path(), extras);
     }
     let parent = activation.parent.get();
     activation.parent.set(None);
@@ -179,7 +179,7 @@ fn end(lane: &'static Lane) {
 }
 
 /// A poll under way; it ends also when the poll panics.
-struct Entered(Opened);
+struct Entered(FrameHandle);
 
 impl Drop for Entered {
     fn drop(&mut self) {
@@ -208,7 +208,7 @@ impl<F> Drop for Tracked<F> {
             && let Some(slot) = ready()
         {
             come_out_of_ambient(slot, lane);
-            let _: Option<Opened> = enter_poll(slot, self.held.site, lane);
+            let _: Option<FrameHandle> = enter_poll(slot, self.held.site, lane);
         }
     }
 }
@@ -296,13 +296,13 @@ fn raise_row(slot: &'static Slot, path: PathId, space: Space, tally: &Tally) {
 
 /// Ends what few futures have.
 #[cold]
-fn end_beside(slot: &'static Slot, path: PathId, beside: Beside) {
+fn end_extras(slot: &'static Slot, path: PathId, extras: Extras) {
     let _blind = blind::enter();
-    if let Some(shared) = &beside.shared {
+    if let Some(shared) = &extras.shared {
         shared.close();
     }
-    for (space, account) in &beside.spaces {
+    for (space, account) in &extras.spaces {
         raise_row(slot, path, *space, &account.tally);
     }
-    drop(beside);
+    drop(extras);
 }

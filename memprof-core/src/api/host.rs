@@ -100,10 +100,10 @@ fn freed_unseen(bytes: u64, tag: Tag) {
     } else {
         let slot = Slot::ended();
         if let Some(row) = slot.host.row_of(tag.path()) {
-            slot.sequence.open_shared();
+            slot.sequence.begin_write_shared();
             row.freed_bytes.add_shared(bytes);
             row.freed_blocks.add_shared(1);
-            slot.sequence.close_shared();
+            slot.sequence.end_write_shared();
         }
         slot.net.add_shared(-bytes.cast_signed(), -1);
     }

@@ -21,7 +21,7 @@ use crate::space::spaces::Space;
 use crate::thread::current;
 use crate::thread::frame::Frame;
 use crate::thread::slot::Slot;
-use crate::thread::stack::Opened;
+use crate::thread::stack::FrameHandle;
 
 /// One activation of a [`Site`], open until it is dropped.
 ///
@@ -39,7 +39,7 @@ use crate::thread::stack::Opened;
 /// ```
 #[must_use = "a scope ends when it is dropped: bind it to a name"]
 pub struct Scope {
-    opened: Option<Opened>,
+    opened: Option<FrameHandle>,
     _on_this_thread: PhantomData<*const ()>,
 }
 
@@ -95,7 +95,7 @@ impl Scope {
 
     fn open_frame(&self) -> Option<(&'static Slot, &'static Frame)> {
         let slot = current::own()?;
-        let opened = self.opened.filter(Opened::is_open)?;
+        let opened = self.opened.filter(FrameHandle::is_open)?;
         Some((slot, opened.frame))
     }
 }
@@ -162,23 +162,23 @@ fn read(slot: &'static Slot, frame: &'static Frame, space: Space) -> Tally {
 
 /// Enters a plain scope, if memprof measures and this thread can be recorded.
 #[inline(always)]
-fn enter(site: &'static Site) -> Option<Opened> {
+fn enter(site: &'static Site) -> Option<FrameHandle> {
     if state::is_on() { enter_on(site) } else { None }
 }
 
 #[inline]
-fn enter_on(site: &'static Site) -> Option<Opened> {
+fn enter_on(site: &'static Site) -> Option<FrameHandle> {
     plain::enter(current::current(), site, || enter_slowly(site))
 }
 
 /// [`enter`] where something has to be done first.
 #[cold]
 #[inline(never)]
-fn enter_slowly(site: &'static Site) -> Option<Opened> {
+fn enter_slowly(site: &'static Site) -> Option<FrameHandle> {
     let slot = ready()?;
     start_writer();
     let top = slot.top();
-    let step = slot.step(top.path(), site)?;
+    let path_entry = slot.path_entry(top.path(), site)?;
     settle(slot);
-    slot.enter_scope(top, &step)
+    slot.enter_scope(top, &path_entry)
 }

@@ -61,7 +61,7 @@ impl Counter {
 /// What lets a reader take a consistent copy of numbers that their owner keeps changing, without ever making the
 /// owner wait.
 ///
-/// The owner brackets each change with [`open`](Self::open) and [`close`](Self::close): `begin` is ahead of `end`
+/// The owner brackets each change with [`begin_write`](Self::begin_write) and [`end_write`](Self::end_write): `begin` is ahead of `end`
 /// exactly while a change is under way. A reader sees `begin == end`, copies the numbers, and sees that `begin` is still
 /// the same: then nothing changed in between. Why that holds on any machine: the release fence after `begin` orders it
 /// before the change's stores, so a reader that saw one of those stores and then an acquire fence also sees `begin`; and
@@ -78,9 +78,9 @@ impl Sequence {
         Self { begin: AtomicU64::new(0), end: AtomicU64::new(0) }
     }
 
-    /// Begins a change, until [`close`](Self::close), and gives its number.
+    /// Begins a change, until [`end_write`](Self::end_write), and gives its number.
     #[inline(always)]
-    pub(crate) fn open(&self) -> u64 {
+    pub(crate) fn begin_write(&self) -> u64 {
         let number = self.begin.load(Ordering::Relaxed) + 1;
         self.begin.store(number, Ordering::Relaxed);
         fence(Ordering::Release);
@@ -88,31 +88,31 @@ impl Sequence {
     }
 
     #[inline(always)]
-    pub(crate) fn close(&self) {
+    pub(crate) fn end_write(&self) {
         self.end.store(self.end.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
-    /// [`open`](Self::open) for a record that several threads change at once.
-    pub(crate) fn open_shared(&self) {
+    /// [`begin_write`](Self::begin_write) for a record that several threads change at once.
+    pub(crate) fn begin_write_shared(&self) {
         self.begin.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::Release);
     }
 
-    /// [`close`](Self::close) for a record that several threads change at once.
-    pub(crate) fn close_shared(&self) {
+    /// [`end_write`](Self::end_write) for a record that several threads change at once.
+    pub(crate) fn end_write_shared(&self) {
         self.end.fetch_add(1, Ordering::Release);
     }
 
     /// How many changes there were, if none is under way.
     #[inline]
-    pub(crate) fn quiet(&self) -> Option<u64> {
+    pub(crate) fn read_begin(&self) -> Option<u64> {
         let end = self.end.load(Ordering::Acquire);
         (self.begin.load(Ordering::Acquire) == end).then_some(end)
     }
 
     /// Whether no further change has begun since there were so many; asked after an acquire fence.
     #[inline]
-    pub(crate) fn is_still(&self, changes: u64) -> bool {
+    pub(crate) fn read_validate(&self, changes: u64) -> bool {
         self.begin.load(Ordering::Relaxed) == changes
     }
 
@@ -123,10 +123,10 @@ impl Sequence {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let before = self.quiet();
+            let before = self.read_begin();
             let words = copy();
             fence(Ordering::Acquire);
-            if before.is_some_and(|changes| self.is_still(changes)) {
+            if before.is_some_and(|changes| self.read_validate(changes)) {
                 return (words, true);
             }
             if attempt >= tries {
@@ -147,9 +147,9 @@ mod tests {
     #[test]
     fn a_change_under_way_is_never_read() {
         let sequence = Sequence::new();
-        sequence.open();
+        sequence.begin_write();
         assert_eq!(sequence.read(3, || 1), (1, false));
-        sequence.close();
+        sequence.end_write();
         assert_eq!(sequence.read(3, || 1), (1, true));
     }
 
@@ -160,8 +160,8 @@ mod tests {
         let copy = || {
             copies += 1;
             if copies <= 3 {
-                sequence.open();
-                sequence.close();
+                sequence.begin_write();
+                sequence.end_write();
             }
             copies
         };

@@ -17,9 +17,9 @@ use std::thread::LocalKey;
 use crate::base::pages;
 
 /// A pointer that is null or leads to a `T` that lives forever.
-pub(crate) struct StaticRef<T: 'static>(AtomicPtr<T>);
+pub(crate) struct AtomicOptionRef<T: 'static>(AtomicPtr<T>);
 
-impl<T: Sync> StaticRef<T> {
+impl<T: Sync> AtomicOptionRef<T> {
     pub(crate) const fn null() -> Self {
         Self(AtomicPtr::new(core::ptr::null_mut()))
     }
@@ -53,10 +53,10 @@ impl<T: Sync> StaticRef<T> {
     }
 }
 
-/// A pointer that always leads to a `T` that lives forever: what a [`StaticRef`] is once it was set.
-pub(crate) struct Known<T: 'static>(AtomicPtr<T>);
+/// A pointer that always leads to a `T` that lives forever: what a [`AtomicOptionRef`] is once it was set.
+pub(crate) struct AtomicRef<T: 'static>(AtomicPtr<T>);
 
-impl<T: Sync> Known<T> {
+impl<T: Sync> AtomicRef<T> {
     pub(crate) const fn new(value: &'static T) -> Self {
         Self(AtomicPtr::new(core::ptr::from_ref(value).cast_mut()))
     }
@@ -153,7 +153,7 @@ pub(crate) trait Blank: Sync + Sized + 'static {
     const BLANK: Self;
 }
 
-impl<T: Sync> Blank for StaticRef<T> {
+impl<T: Sync> Blank for AtomicOptionRef<T> {
     const BLANK: Self = Self::null();
 }
 
@@ -162,12 +162,12 @@ const CHUNK: usize = 64;
 
 /// An array of up to `64 * CHUNKS` entries, made in chunks when first asked for. Entries never move.
 pub(crate) struct Table<T: Blank, const CHUNKS: usize> {
-    directory: StaticRef<[StaticRef<[T; CHUNK]>; CHUNKS]>,
+    directory: AtomicOptionRef<[AtomicOptionRef<[T; CHUNK]>; CHUNKS]>,
 }
 
 impl<T: Blank, const CHUNKS: usize> Table<T, CHUNKS> {
     pub(crate) const fn new() -> Self {
-        Self { directory: StaticRef::null() }
+        Self { directory: AtomicOptionRef::null() }
     }
 
     /// The entry, if its chunk is there.
@@ -203,15 +203,15 @@ impl<T: Blank, const CHUNKS: usize> Table<T, CHUNKS> {
 }
 
 /// Untouched: its pages cost nothing until they are written.
-fn empty_directory<T: Blank, const CHUNKS: usize>() -> Option<&'static [StaticRef<[T; CHUNK]>; CHUNKS]> {
-    let directory = room::<[StaticRef<[T; CHUNK]>; CHUNKS]>()?;
+fn empty_directory<T: Blank, const CHUNKS: usize>() -> Option<&'static [AtomicOptionRef<[T; CHUNK]>; CHUNKS]> {
+    let directory = room::<[AtomicOptionRef<[T; CHUNK]>; CHUNKS]>()?;
     // SAFETY: fresh memory is zeroed, a null `AtomicPtr` is all zero bytes, and nobody frees it.
     Some(unsafe { directory.as_ref() })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Blank, StaticRef, Table, leak};
+    use super::{AtomicOptionRef, Blank, Table, leak};
     use crate::base::counter::Counter;
 
     impl Blank for Counter {
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_value_that_comes_second_gives_way() {
-        static PLACE: StaticRef<Counter> = StaticRef::null();
+        static PLACE: AtomicOptionRef<Counter> = AtomicOptionRef::null();
         let second = || {
             PLACE.install(|| leak(Counter::new(1)));
             leak(Counter::new(2))

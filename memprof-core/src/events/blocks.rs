@@ -205,7 +205,7 @@ impl Target {
         if !here && !home.and_then(Lane::heir).is_some_and(|heir| slot.lane.is(heir)) {
             return take_back(space, block);
         }
-        slot.lower(ledger, block.bytes.wrapping_neg(), 1_u64.wrapping_neg());
+        slot.adjust_level(ledger, block.bytes.wrapping_neg(), 1_u64.wrapping_neg());
         if here {
             slot.add_outstanding(1);
         } else if let Some(home) = home {

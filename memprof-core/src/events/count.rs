@@ -18,11 +18,11 @@ pub(crate) fn prepare(slot: &'static Slot, space: Space, ledger: &'static Ledger
 /// Lowers what `path` owns.
 pub(crate) fn disown(slot: &'static Slot, ledger: &'static Ledger, path: PathId, bytes: u64) {
     let Some(row) = ledger.row_of(path) else { return };
-    slot.mix();
-    slot.sequence.open();
+    slot.note_foreign_frees();
+    slot.sequence.begin_write();
     row.freed_bytes.add(bytes);
     row.freed_blocks.add(1);
-    slot.sequence.close();
+    slot.sequence.end_write();
 }
 
 /// Counts the free of a block whose home is not the current lane as its tag has it: the home ended and left it
@@ -36,7 +36,7 @@ pub(crate) fn free_elsewhere(slot: &'static Slot, space: Space, ledger: &'static
         && prepare(slot, space, ledger).is_some()
     {
         // Of the thread's own lane, which is not the current one where the thread works for an ambient scope.
-        slot.lower(ledger, bytes, 1);
+        slot.adjust_level(ledger, bytes, 1);
         if core::ptr::eq(home, heir) {
             ambient.outstanding_below.sub(1);
         } else {
@@ -47,12 +47,12 @@ pub(crate) fn free_elsewhere(slot: &'static Slot, space: Space, ledger: &'static
     let is_heir = heir.is_some_and(|heir| slot.lane.is(heir));
     if !is_heir || prepare(slot, space, ledger).is_none() {
         if space == Space::HOST {
-            slot.free_beside(bytes);
+            slot.free_foreign(bytes);
         }
         home.hand_over(space, bytes);
         return false;
     }
-    slot.lower(ledger, bytes, 1);
+    slot.adjust_level(ledger, bytes, 1);
     home.add_outstanding(-1);
     true
 }
@@ -64,7 +64,7 @@ pub(crate) fn adopt(slot: &'static Slot, tag: Tag) -> bool {
     if !home.heir().is_some_and(|heir| slot.lane.is(heir)) {
         return false;
     }
-    slot.mix();
+    slot.note_foreign_frees();
     slot.add_outstanding(1);
     home.add_outstanding(-1);
     true
@@ -80,7 +80,7 @@ pub(crate) fn count_realloc(
     from: u64,
     to: u64,
 ) {
-    slot.sequence.open();
+    slot.sequence.begin_write();
     ledger.realloc(from, to);
     let row = ledger.row();
     let grown = to.saturating_sub(from);
@@ -97,41 +97,41 @@ pub(crate) fn count_realloc(
         row.freed_bytes.sub(to - grown);
         row.freed_blocks.sub(1);
     }
-    slot.sequence.close();
+    slot.sequence.end_write();
 }
 
 /// Counts the second half of a reallocation by the top frame, which is prepared, of a block that was freed elsewhere.
 pub(crate) fn count_realloc_here(slot: &'static Slot, ledger: &'static Ledger, to: u64) {
-    slot.sequence.open();
+    slot.sequence.begin_write();
     ledger.reallocs.add(1);
     ledger.alloc(to);
-    slot.sequence.close();
+    slot.sequence.end_write();
 }
 
 /// Counts a failure of the upstream.
 pub(crate) fn count_failure(slot: &'static Slot, ledger: &'static Ledger) {
-    slot.sequence.open();
+    slot.sequence.begin_write();
     ledger.failed.add(1);
-    slot.sequence.close();
+    slot.sequence.end_write();
 }
 
 /// Counts an allocation in the record that ended threads share: no scope, no lane of its own thread, and several writers.
 pub(crate) fn count_alloc_shared(slot: &'static Slot, ledger: &'static Ledger, bytes: u64) -> Option<()> {
     let row = ledger.row_of(PathId::ROOT)?;
-    slot.sequence.open_shared();
+    slot.sequence.begin_write_shared();
     row.alloc_bytes.add_shared(bytes);
     row.alloc_blocks.add_shared(1);
-    slot.sequence.close_shared();
+    slot.sequence.end_write_shared();
     Some(())
 }
 
 /// Counts a free in the record that ended threads share.
 pub(crate) fn count_free_shared(slot: &'static Slot, space: Space, ledger: &'static Ledger, tag: Tag, bytes: u64) {
     if let Some(row) = ledger.row_of(tag.path()) {
-        slot.sequence.open_shared();
+        slot.sequence.begin_write_shared();
         row.freed_bytes.add_shared(bytes);
         row.freed_blocks.add_shared(1);
-        slot.sequence.close_shared();
+        slot.sequence.end_write_shared();
     }
     if let Some(home) = tag.lane() {
         home.hand_over(space, bytes);

@@ -47,7 +47,7 @@ pub(crate) fn allocated_slowly(slot: &'static Slot, address: u64, bytes: u64) ->
     if !slot.top().has(Space::HOST.bit()) && slot.has_pending() {
         settle(slot);
     }
-    slot.sequence.open();
+    slot.sequence.begin_write();
     let top = slot.top();
     let touched = if top.has(Space::HOST.bit()) {
         Some(())
@@ -55,7 +55,7 @@ pub(crate) fn allocated_slowly(slot: &'static Slot, address: u64, bytes: u64) ->
         ledger.touch(top, Space::HOST.bit(), (bytes.cast_signed(), 1))
     };
     let recorded = touched.map(|()| count_alloc(slot, address, bytes));
-    slot.sequence.close();
+    slot.sequence.end_write();
     let Some(crossed) = recorded else { return Tag::UNKNOWN };
     if crossed {
         host_limit_crossed(slot);
@@ -66,9 +66,9 @@ pub(crate) fn allocated_slowly(slot: &'static Slot, address: u64, bytes: u64) ->
 /// Counts a block that the top frame allocated. `true`: the level has left its limits.
 #[inline(always)]
 pub(crate) fn count_alloc(slot: &'static Slot, address: u64, bytes: u64) -> bool {
-    let over = slot.host.alloc(bytes);
+    let crossed = slot.host.alloc(bytes);
     slot.host.note_latest(address);
-    over
+    crossed
 }
 
 /// Counts the free of a block of the lane that `mine`, the top frame's tag, has.
@@ -114,10 +114,10 @@ pub(crate) fn freed_slowly(slot: &'static Slot, address: u64, bytes: u64, tag: T
 /// The free of a block whose home, as its tag has it, is not the current lane, or that has no row here yet.
 pub(crate) fn freed_elsewhere(slot: &'static Slot, address: u64, bytes: u64, tag: Tag) {
     let ledger = &slot.host;
-    slot.mix();
+    slot.note_foreign_frees();
     let at_home = tag.same_lane(slot.top().tag());
     let row = ledger.row_of(tag.path());
-    slot.sequence.open();
+    slot.sequence.begin_write();
     if let Some(row) = row {
         row.freed_bytes.add(bytes);
         row.freed_blocks.add(1);
@@ -129,7 +129,7 @@ pub(crate) fn freed_elsewhere(slot: &'static Slot, address: u64, bytes: u64, tag
     if at_home {
         ledger.free(bytes, || ());
     }
-    slot.sequence.close();
+    slot.sequence.end_write();
     if !at_home {
         free_elsewhere(slot, Space::HOST, ledger, tag, bytes);
     }
@@ -141,7 +141,7 @@ pub(crate) fn freed_elsewhere(slot: &'static Slot, address: u64, bytes: u64, tag
 /// Records the free of a known block that no scope sees.
 pub(crate) fn freed_unseen(slot: &'static Slot, bytes: u64, tag: Tag) {
     disown(slot, &slot.host, tag.path(), bytes);
-    slot.free_beside(bytes);
+    slot.free_foreign(bytes);
     slot.publish_net();
 }
 
@@ -152,7 +152,7 @@ pub(crate) fn reallocated(slot: &'static Slot, address: u64, from: u64, to: u64,
     let ledger = &slot.host;
     count_realloc(slot, ledger, ledger.row_of(tag.path()), from, to);
     ledger.note_reallocated(address);
-    ledger.is_over()
+    ledger.is_limit_crossed()
 }
 
 /// [`reallocated`] in a slot that is up to date, whatever has to be done first. `None`: nothing was recorded.

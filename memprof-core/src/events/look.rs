@@ -39,9 +39,9 @@ pub(crate) fn raise_peaks(slot: &'static Slot, ledger: &'static Ledger) {
     if slot.has_pending() {
         settle(slot);
     }
-    slot.sequence.open();
-    ledger.raise();
-    slot.sequence.close();
+    slot.sequence.begin_write();
+    ledger.raise_peaks();
+    slot.sequence.end_write();
 }
 
 /// Takes note of a net outside what was watched, and publishes what it is time for.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::base::counter::{Counter, Sequence};
 use crate::base::lock::Lock;
 use crate::base::map::Refused;
-use crate::base::memory::{Blank, StaticRef};
+use crate::base::memory::{AtomicOptionRef, Blank};
 use crate::base::missed;
 use crate::base::tally::{TALLY_WORDS, TOTALS, Tally};
 use crate::lanes::captured::Shared;
@@ -28,17 +28,17 @@ pub(crate) struct Activation {
     /// Blocks of the task's lane that are out, apart from what its holds count.
     pub(crate) outstanding: Counter,
     /// The lane that the latest poll merged into, held.
-    pub(crate) parent: StaticRef<Lane>,
+    pub(crate) parent: AtomicOptionRef<Lane>,
     host: HostAccount,
     captured: AtomicBool,
-    /// Whether there is anything in `beside`, until the future is dropped.
-    has_beside: AtomicBool,
-    beside: Lock<Beside>,
+    /// Whether there is anything in `extras`, until the future is dropped.
+    has_extras: AtomicBool,
+    extras: Lock<Extras>,
 }
 
 /// What few futures have.
 #[derive(Default)]
-pub(crate) struct Beside {
+pub(crate) struct Extras {
     /// What it recorded in spaces other than `host`.
     pub(crate) spaces: Vec<(Space, Account)>,
     /// Set once the future was captured as a `Context`.
@@ -72,11 +72,11 @@ impl Blank for Activation {
     const BLANK: Self = Self {
         tag: Counter::new(0),
         outstanding: Counter::new(0),
-        parent: StaticRef::null(),
+        parent: AtomicOptionRef::null(),
         host: HostAccount::BLANK,
         captured: AtomicBool::new(false),
-        has_beside: AtomicBool::new(false),
-        beside: Lock::new(Beside { spaces: Vec::new(), shared: None }),
+        has_extras: AtomicBool::new(false),
+        extras: Lock::new(Extras { spaces: Vec::new(), shared: None }),
     };
 }
 
@@ -89,7 +89,7 @@ impl Activation {
 
     /// Notes the shared part of this future, until [`clear`](Self::clear).
     pub(crate) fn capture(&self, shared: Arc<Shared>) {
-        self.change_beside(|beside| beside.shared = Some(shared));
+        self.change_extras(|extras| extras.shared = Some(shared));
         self.captured.store(true, Ordering::Relaxed);
     }
 
@@ -98,29 +98,29 @@ impl Activation {
         if !self.is_captured() {
             return None;
         }
-        self.beside.lock().shared.clone()
+        self.extras.lock().shared.clone()
     }
 
-    /// Folds in what one poll did in a space, with the marks of its frame, and gives what the future recorded so far.
+    /// Folds in what one poll did in a space, with the flags of its frame, and gives what the future recorded so far.
     #[inline]
-    pub(crate) fn fold(&self, space: Space, poll: &Tally, marks: u64) -> Tally {
-        if space == Space::HOST { self.host.fold(poll, marks) } else { self.fold_beside(space, poll, marks) }
+    pub(crate) fn fold(&self, space: Space, poll: &Tally, flags: u64) -> Tally {
+        if space == Space::HOST { self.host.fold(poll, flags) } else { self.fold_extras(space, poll, flags) }
     }
 
     #[cold]
-    fn fold_beside(&self, space: Space, poll: &Tally, marks: u64) -> Tally {
-        self.change_beside(|beside| {
-            let place = beside.spaces.iter().position(|(known, _)| *known == space).unwrap_or_else(|| {
-                if beside.spaces.try_reserve(1).is_ok() {
-                    beside.spaces.push((space, Account::default()));
+    fn fold_extras(&self, space: Space, poll: &Tally, flags: u64) -> Tally {
+        self.change_extras(|extras| {
+            let place = extras.spaces.iter().position(|(known, _)| *known == space).unwrap_or_else(|| {
+                if extras.spaces.try_reserve(1).is_ok() {
+                    extras.spaces.push((space, Account::default()));
                 }
-                beside.spaces.len().saturating_sub(1)
+                extras.spaces.len().saturating_sub(1)
             });
-            let Some((_, account)) = beside.spaces.get_mut(place).filter(|(known, _)| *known == space) else {
+            let Some((_, account)) = extras.spaces.get_mut(place).filter(|(known, _)| *known == space) else {
                 missed::note(Refused::NoMemory);
                 return *poll;
             };
-            account.fold(poll, marks);
+            account.fold(poll, flags);
             account.tally
         })
     }
@@ -131,7 +131,7 @@ impl Activation {
             return self.host.read(|| ()).map(|((), account)| account.tally);
         }
         let mut of_space = Tally::default();
-        self.see_beside(|_, accounts| {
+        self.see_extras(|_, accounts| {
             let account = accounts.iter().find(|(known, _)| *known == space);
             of_space = account.map(|(_, account)| account.tally).unwrap_or_default();
         });
@@ -145,7 +145,7 @@ impl Activation {
         {
             see(Tag(tag), Space::HOST, &account);
         }
-        self.see_beside(|tag, accounts| {
+        self.see_extras(|tag, accounts| {
             for (space, account) in accounts.iter().filter(|_| tag != 0) {
                 see(Tag(tag), *space, account);
             }
@@ -169,34 +169,34 @@ impl Activation {
     }
 
     /// Takes everything out, for the next future. Gives what was recorded of `host`, and what few futures have.
-    pub(crate) fn clear(&self) -> (Tally, Option<Beside>) {
+    pub(crate) fn clear(&self) -> (Tally, Option<Extras>) {
         let host = self.host.clear(|| self.tag.set(0));
         self.captured.store(false, Ordering::Relaxed);
-        let beside = self.has_beside.load(Ordering::Relaxed).then(|| {
-            self.has_beside.store(false, Ordering::Relaxed);
-            core::mem::take(&mut *self.beside.lock())
+        let extras = self.has_extras.load(Ordering::Relaxed).then(|| {
+            self.has_extras.store(false, Ordering::Relaxed);
+            core::mem::take(&mut *self.extras.lock())
         });
-        (host, beside)
+        (host, extras)
     }
 
-    fn see_beside(&self, see: impl FnOnce(u64, &[(Space, Account)])) {
-        if self.has_beside.load(Ordering::Acquire) {
-            let beside = self.beside.lock();
-            see(self.tag.get(), &beside.spaces);
+    fn see_extras(&self, see: impl FnOnce(u64, &[(Space, Account)])) {
+        if self.has_extras.load(Ordering::Acquire) {
+            let extras = self.extras.lock();
+            see(self.tag.get(), &extras.spaces);
         }
     }
 
-    fn change_beside<R>(&self, change: impl FnOnce(&mut Beside) -> R) -> R {
-        let result = change(&mut self.beside.lock());
-        self.has_beside.store(true, Ordering::Release);
+    fn change_extras<R>(&self, change: impl FnOnce(&mut Extras) -> R) -> R {
+        let result = change(&mut self.extras.lock());
+        self.has_extras.store(true, Ordering::Release);
         result
     }
 }
 
 impl Account {
-    fn fold(&mut self, poll: &Tally, marks: u64) {
+    fn fold(&mut self, poll: &Tally, flags: u64) {
         self.tally.fold(poll);
-        self.inside.fold(poll, marks);
+        self.inside.fold(poll, flags);
     }
 
     /// Totals of what was added to the path's row.
@@ -213,10 +213,10 @@ impl Account {
 }
 
 impl Inside {
-    fn fold(&mut self, poll: &Tally, marks: u64) {
-        let sums = match marks {
-            _ if marks & NODE_OPEN != 0 => &mut self.node,
-            _ if marks & SITE_OPEN != 0 => &mut self.site,
+    fn fold(&mut self, poll: &Tally, flags: u64) {
+        let sums = match flags {
+            _ if flags & NODE_OPEN != 0 => &mut self.node,
+            _ if flags & SITE_OPEN != 0 => &mut self.site,
             _ => return,
         };
         sums.iter_mut().zip(poll.totals()).for_each(|(sum, more)| *sum += more);
@@ -233,38 +233,38 @@ impl HostAccount {
     };
 
     #[inline]
-    fn fold(&self, poll: &Tally, marks: u64) -> Tally {
+    fn fold(&self, poll: &Tally, flags: u64) -> Tally {
         let mut tally = self.tally();
         tally.fold(poll);
-        self.sequence.open();
+        self.sequence.begin_write();
         set(&self.tally, tally.words());
-        if marks & (NODE_OPEN | SITE_OPEN) != 0 {
+        if flags & (NODE_OPEN | SITE_OPEN) != 0 {
             let mut inside = self.inside();
-            inside.fold(poll, marks);
+            inside.fold(poll, flags);
             self.set_inside(&inside);
         }
-        self.sequence.close();
+        self.sequence.end_write();
         tally
     }
 
-    /// The account, with what `beside` gives at the same moment.
-    fn read<R: PartialEq>(&self, mut beside: impl FnMut() -> R) -> Option<(R, Account)> {
+    /// The account, with what `with` gives at the same moment.
+    fn read<R: PartialEq>(&self, mut with: impl FnMut() -> R) -> Option<(R, Account)> {
         /// A reader meets one poll in a thousand as it ends.
         const TRIES: u32 = 1_000;
-        let (read, whole) = self.sequence.read(TRIES, || (beside(), self.copy()));
+        let (read, whole) = self.sequence.read(TRIES, || (with(), self.copy()));
         whole.then_some(read)
     }
 
-    fn clear(&self, beside: impl FnOnce()) -> Tally {
+    fn clear(&self, with: impl FnOnce()) -> Tally {
         let tally = self.tally();
-        self.sequence.open();
-        beside();
+        self.sequence.begin_write();
+        with();
         // Many futures end without an event.
         if tally != Tally::default() {
             set(&self.tally, Tally::default().words());
             self.set_inside(&Inside::default());
         }
-        self.sequence.close();
+        self.sequence.end_write();
         tally
     }
 
@@ -341,9 +341,9 @@ mod tests {
         for space in SPACES {
             activation.fold(space, &poll(100), SITE_OPEN);
         }
-        let (host, beside) = activation.clear();
+        let (host, extras) = activation.clear();
         assert_eq!(host, poll(100));
-        let [(Space::PINNED, pinned)] = beside.expect("another space").spaces[..] else { panic!("one more space") };
+        let [(Space::PINNED, pinned)] = extras.expect("another space").spaces[..] else { panic!("one more space") };
         assert_eq!(pinned.tally, host);
         assert!(accounts(&activation).is_empty(), "no future is here");
         activation.tag.set(2);

@@ -42,8 +42,8 @@ pub(crate) struct Shared {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Added {
     pub(crate) tally: Tally,
-    /// The part of its value that the scopes were told that a future is being polled in.
-    pub(crate) told: [i64; 2],
+    /// The part of its value that was forwarded to the scopes in which the future is being polled.
+    pub(crate) forwarded: [i64; 2],
 }
 
 /// The captured scope that another one folds into.
@@ -183,7 +183,7 @@ impl Shared {
     pub(crate) fn finish(
         &self,
         is_still_out: impl FnOnce() -> bool,
-        parts: impl IntoIterator<Item = (Space, Tally, Part)>,
+        parts: impl IntoIterator<Item = (Space, Tally, PublishedLevel)>,
     ) {
         let mut added = self.added.lock();
         if self.is_closed() || !is_still_out() {
@@ -221,7 +221,7 @@ impl Shared {
         if let Some((_, sum)) = added.iter_mut().find(|(known, _)| *known == space) {
             sum.tally.fold(tally);
         } else if added.try_reserve(1).is_ok() {
-            added.push((space, Added { tally: *tally, told: [0; 2] }));
+            added.push((space, Added { tally: *tally, forwarded: [0; 2] }));
         } else {
             missed::note(Refused::NoMemory);
         }
@@ -240,13 +240,13 @@ impl Shared {
         find(&self.added.lock(), space).map(|added| added.tally)
     }
 
-    /// Gives what was added and not told yet to `tell`, by space.
-    pub(crate) fn tell(&self, mut tell: impl FnMut(Space, [i64; 2])) {
+    /// Gives what was added and not forwarded yet to `see`, by space.
+    pub(crate) fn forward_added(&self, mut see: impl FnMut(Space, [i64; 2])) {
         for (space, added) in self.added.lock().iter_mut() {
             let value = added.tally.counters.value();
-            let news = [value[0] - added.told[0], value[1] - added.told[1]];
-            added.told = value;
-            tell(*space, news);
+            let news = [value[0] - added.forwarded[0], value[1] - added.forwarded[1]];
+            added.forwarded = value;
+            see(*space, news);
         }
     }
 
@@ -296,7 +296,7 @@ impl Drop for Shared {
 
 /// How much of a frame's own level its [`Shared`] knows of: what it was last, and the most it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct PublishedLevel {
     pub(crate) bytes: i64,
     pub(crate) blocks: i64,
     pub(crate) most_bytes: i64,

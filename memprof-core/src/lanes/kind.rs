@@ -21,9 +21,9 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// What stands in the marks of a frame.
-    pub(crate) fn of(marks: u64) -> Self {
-        match marks >> KIND_SHIFT & 7 {
+    /// What stands in the flags of a frame.
+    pub(crate) fn of(flags: u64) -> Self {
+        match flags >> KIND_SHIFT & 7 {
             0 => Self::Scope,
             1 => Self::Poll,
             4 => Self::Context,
@@ -32,8 +32,8 @@ impl Kind {
         }
     }
 
-    /// The marks of a frame that is entered as this kind, with these marks of its own.
-    pub(crate) const fn marks(self, marks: u64) -> u64 {
+    /// The flags of a frame that is entered as this kind, with these flags of its own.
+    pub(crate) const fn flags(self, flags: u64) -> u64 {
         let number: u64 = match self {
             Self::Scope => 0,
             Self::Poll => 1,
@@ -41,18 +41,18 @@ impl Kind {
             Self::Context => 4,
             Self::Ambient => 5,
         };
-        marks | number << KIND_SHIFT
+        flags | number << KIND_SHIFT
     }
 }
 
-/// Whether a frame of these marks hides what happens above it from what is open further down: a [`Kind::Context`] or a
+/// Whether a frame of these flags hides what happens above it from what is open further down: a [`Kind::Context`] or a
 /// [`Kind::Ambient`].
 #[inline(always)]
-pub(crate) const fn hides(marks: u64) -> bool {
-    marks >> KIND_SHIFT & 4 != 0
+pub(crate) const fn hides(flags: u64) -> bool {
+    flags >> KIND_SHIFT & 4 != 0
 }
 
-/// The part of `Frame::marks` that is the set of spaces that the frame has an entry for.
+/// The part of `Frame::flags` that is the set of spaces that the frame has an entry for.
 pub(crate) const SPACES: u64 = (1 << 40) - 1;
 const _: () = assert!(MOST_SPACES <= 40);
 /// Another activation of the same node is open further down.
@@ -64,5 +64,5 @@ pub(crate) const UNDER_CONTEXT: u64 = 1 << 42;
 /// `shared` is set: the frame was captured as a `Context`, or is one.
 pub(crate) const SHARES: u64 = 1 << 43;
 const KIND_SHIFT: u32 = 44;
-/// The marks of a poll that has seen nothing, outside any `Context` and any other activation of its site.
-pub(crate) const POLL: u64 = Kind::Poll.marks(0);
+/// The flags of a poll that has seen nothing, outside any `Context` and any other activation of its site.
+pub(crate) const POLL: u64 = Kind::Poll.flags(0);

@@ -14,16 +14,16 @@
 //!
 //! # A lane that has ended
 //!
-//! If something still leads there, the [`ENDED`] bit is set by the swap that takes the last pending hand-overs, after `forward` was set. A thread
+//! If something still leads there, the [`ENDED`] bit is set by the swap that takes the last pending hand-overs, after `left_to` was set. A thread
 //! that hands over adds first and looks at what stood there: if the bit was set, its addition reached nobody, and it
-//! follows `forward` instead. The bit and the counts are one word, so there is no state between.
+//! follows `left_to` instead. The bit and the counts are one word, so there is no state between.
 //!
-//! # Who is told
+//! # To whom hand-overs are forwarded
 //!
 //! What is handed over to a lane comes off the levels of scopes that others work for as well, and those count it at
-//! once: whoever hands over tells them ([`Told`]). A lane knows whom, under the lock of what waits there; whoever
-//! changes that takes everything out that waits ([`Lane::tell`]), so what waits was told either to all that are told
-//! now, or, in the word `pending`, to nobody yet. Other spaces tell each hand-over; of the `host`, what comes to a
+//! once: whoever hands over forwards it ([`Forward`]). A lane knows whom, under the lock of what waits there; whoever
+//! changes that takes everything out that waits ([`Lane::forward`]), so what waits was forwarded either to all
+//! of today's, or, in the word `pending`, to nobody yet. Other spaces forward each hand-over; of the `host`, what comes to a
 //! step.
 
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -32,7 +32,7 @@ use std::sync::Arc;
 use crate::base::blind;
 use crate::base::lock::Lock;
 use crate::base::map::Refused;
-use crate::base::memory::{Blank, StaticRef, Table};
+use crate::base::memory::{AtomicOptionRef, Blank, Table};
 use crate::base::missed;
 use crate::lanes::activation::Activation;
 use crate::space::spaces::Space;
@@ -72,17 +72,17 @@ impl HandOver {
 }
 
 /// Who learns at once what is handed over to a lane.
-pub(crate) trait Told: Send + Sync {
+pub(crate) trait Forward: Send + Sync {
     /// Does not allocate for a hand-over of the host.
     fn handed_over(&self, space: Space, hand_over: HandOver);
 }
 
-/// What waits beside the word `pending`; all of it was told.
+/// What waits beside the word `pending`; all of it was forwarded.
 struct Waiting {
     /// The host's.
     host: HandOver,
     others: Vec<(Space, HandOver)>,
-    told: Option<Arc<dyn Told>>,
+    forward_to: Option<Arc<dyn Forward>>,
 }
 
 /// Hand-overs of one space that waited.
@@ -90,8 +90,8 @@ struct Waiting {
 pub(crate) struct Waited {
     pub(crate) space: Space,
     pub(crate) sum: HandOver,
-    /// Whether those who are told know of it.
-    pub(crate) is_told: bool,
+    /// Whether it was forwarded.
+    pub(crate) is_forwarded: bool,
 }
 
 /// A lane. Lives forever, changes hands through the pool.
@@ -102,11 +102,11 @@ pub(crate) struct Lane {
     next_free: AtomicU32,
     pending: AtomicU64,
     waiting: Lock<Waiting>,
-    /// Whether anybody is told.
-    tells: AtomicBool,
+    /// Whether hand-overs are forwarded to anybody.
+    forwards: AtomicBool,
     outstanding: AtomicI64,
     /// To whom an ended task leaves its blocks; a thread leaves them to nobody.
-    forward: StaticRef<Lane>,
+    left_to: AtomicOptionRef<Lane>,
     /// The counters of the future that holds this lane, between its polls.
     pub(crate) activation: Activation,
 }
@@ -118,9 +118,9 @@ impl Blank for Lane {
         next_free: AtomicU32::new(0),
         pending: AtomicU64::new(0),
         waiting: Lock::new(Waiting::NOTHING),
-        tells: AtomicBool::new(false),
+        forwards: AtomicBool::new(false),
         outstanding: AtomicI64::new(0),
-        forward: StaticRef::null(),
+        left_to: AtomicOptionRef::null(),
         activation: Activation::BLANK,
     };
 }
@@ -138,7 +138,7 @@ impl Lane {
         let lane = Self::take_pooled().or_else(Self::make)?;
         lane.pending.store(0, Ordering::Relaxed);
         lane.taken.store(lane.taken.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-        lane.forward.set(None);
+        lane.left_to.set(None);
         lane.outstanding.store(HOLD, Ordering::Release);
         Some(lane)
     }
@@ -218,35 +218,35 @@ impl Lane {
         let mut difference = difference;
         // A lane that goes back to the pool releases the one it forwards to.
         while lane.outstanding.fetch_add(difference, Ordering::AcqRel).wrapping_add(difference) == 0 {
-            let forward = lane.forward.get();
+            let left_to = lane.left_to.get();
             lane.give_back();
-            let Some(next) = forward else { return };
+            let Some(next) = left_to else { return };
             lane = next;
             difference = -HOLD;
         }
     }
 
-    /// Ends the lane: later hand-overs go to `forward`, and so does what still waits. `outstanding` is what the
+    /// Ends the lane: later hand-overs go to `left_to`, and so does what still waits. `outstanding` is what the
     /// lane's own threads counted, without those that wait.
-    pub(crate) fn end(&'static self, forward: Option<&'static Self>, outstanding: i64) {
+    pub(crate) fn end(&'static self, left_to: Option<&'static Self>, outstanding: i64) {
         let alone = outstanding == 0 && self.outstanding.load(Ordering::Acquire) == HOLD;
         if alone && self.pending.load(Ordering::Acquire) == 0 {
             // No block, no context and no other lane leads here, so nobody will look for what became of it.
             return self.give_back();
         }
         // Futures may have been polled under each other's contexts; none inherits from itself.
-        let forward = forward.filter(|forward| !forward.leaves_to(self));
-        if let Some(forward) = forward {
-            forward.hold();
+        let left_to = left_to.filter(|heir| !heir.leaves_to(self));
+        if let Some(heir) = left_to {
+            heir.hold();
         }
-        self.forward.set(forward);
+        self.left_to.set(left_to);
         let word = self.pending.swap(ENDED, Ordering::AcqRel);
         self.settle(outstanding);
-        self.unpack(word, |Waited { space, sum, .. }| self.pass_on(forward, space, sum));
-        if self.tells.swap(false, Ordering::AcqRel) {
+        self.unpack(word, |Waited { space, sum, .. }| self.pass_on(left_to, space, sum));
+        if self.forwards.swap(false, Ordering::AcqRel) {
             let _blind = blind::enter();
-            let told = self.waiting.lock().told.take();
-            drop(told);
+            let forwarded_to = self.waiting.lock().forward_to.take();
+            drop(forwarded_to);
         }
         self.settle(-HOLD);
     }
@@ -260,7 +260,7 @@ impl Lane {
     fn heirs(&'static self) -> impl Iterator<Item = &'static Self> {
         /// Two futures may leave their blocks to each other at the same moment: then to nobody.
         const MOST: usize = 1 << 16;
-        let next = |lane: &&'static Self| if lane.has_ended() { lane.forward.get() } else { None };
+        let next = |lane: &&'static Self| if lane.has_ended() { lane.left_to.get() } else { None };
         core::iter::successors(Some(self), next).take(MOST)
     }
 
@@ -296,26 +296,26 @@ impl Lane {
         }
     }
 
-    /// Has others told from now on what is handed over to this lane, which the caller runs; takes what waited until now.
-    pub(crate) fn tell(&self, told: Option<Arc<dyn Told>>, charge: impl FnMut(Waited)) {
+    /// Has forwarded from now on `to` others what is handed over to this lane, which the caller runs; takes what waited until now.
+    pub(crate) fn forward(&self, to: Option<Arc<dyn Forward>>, charge: impl FnMut(Waited)) {
         let _blind = blind::enter();
         let mut waiting = self.waiting.lock();
         let word = self.pending.swap(0, Ordering::AcqRel);
         let waited = waiting.take();
-        self.tells.store(told.is_some(), Ordering::Release);
-        let before = core::mem::replace(&mut waiting.told, told);
+        self.forwards.store(to.is_some(), Ordering::Release);
+        let before = core::mem::replace(&mut waiting.forward_to, to);
         drop(waiting);
         waited.see(word, before.is_some(), charge);
     }
 
     fn unpack(&self, word: u64, charge: impl FnMut(Waited)) {
-        let (waited, is_told) = if word & MORE == 0 {
+        let (waited, is_forwarded) = if word & MORE == 0 {
             (Waiting::NOTHING, false)
         } else {
             let mut waiting = self.waiting.lock();
-            (waiting.take(), waiting.told.is_some())
+            (waiting.take(), waiting.forward_to.is_some())
         };
-        waited.see(word, is_told, charge);
+        waited.see(word, is_forwarded, charge);
     }
 
     /// Leaves the free of a block of this lane, that another lane performed, to be charged to the innermost scope
@@ -351,7 +351,7 @@ impl Lane {
             // It ended between the look and the change, which nobody will find.
             return self.pass_on(self.heir(), space, hand_over);
         }
-        let most = if self.tells.load(Ordering::Acquire) { STEP } else { SPILL_BYTES };
+        let most = if self.forwards.load(Ordering::Acquire) { STEP } else { SPILL_BYTES };
         let in_word = HandOver::of_word(word);
         if in_word.blocks >= SPILL_BLOCKS || in_word.bytes + bytes >= most {
             self.spill();
@@ -368,7 +368,7 @@ impl Lane {
         self.add_outstanding(-blocks);
     }
 
-    /// Moves the counts out of `pending` before they overflow, or as they come to a step that is to be told. Whoever frees
+    /// Moves the counts out of `pending` before they overflow, or as they come to a step that is to be forwarded. Whoever frees
     /// never waits: if somebody is at it, the next one tries again.
     #[cold]
     fn spill(&self) {
@@ -388,7 +388,7 @@ impl HandOver {
 }
 
 impl Waiting {
-    const NOTHING: Self = Self { host: HandOver { bytes: 0, blocks: 0 }, others: Vec::new(), told: None };
+    const NOTHING: Self = Self { host: HandOver { bytes: 0, blocks: 0 }, others: Vec::new(), forward_to: None };
 
     fn of(&self, space: Space) -> HandOver {
         if space == Space::HOST {
@@ -398,10 +398,10 @@ impl Waiting {
         of_space.map(|(_, hand_over)| *hand_over).unwrap_or_default()
     }
 
-    /// Adds a hand-over, and tells it.
+    /// Adds a hand-over, and forwards it.
     fn add(&mut self, space: Space, hand_over: HandOver) {
-        if let Some(told) = &self.told {
-            told.handed_over(space, hand_over);
+        if let Some(to) = &self.forward_to {
+            to.handed_over(space, hand_over);
         }
         if space == Space::HOST {
             self.host = self.host.and(hand_over);
@@ -414,19 +414,19 @@ impl Waiting {
         }
     }
 
-    /// Takes what waits; who is told stays.
+    /// Takes what waits; to whom it is forwarded stays.
     fn take(&mut self) -> Self {
-        Self { host: core::mem::take(&mut self.host), others: core::mem::take(&mut self.others), told: None }
+        Self { host: core::mem::take(&mut self.host), others: core::mem::take(&mut self.others), forward_to: None }
     }
 
     /// Gives what waited to `charge`, with what stood in the word.
-    fn see(self, word: u64, is_told: bool, mut charge: impl FnMut(Waited)) {
+    fn see(self, word: u64, is_forwarded: bool, mut charge: impl FnMut(Waited)) {
         for (space, sum) in self.others {
-            charge(Waited { space, sum, is_told });
+            charge(Waited { space, sum, is_forwarded });
         }
-        for (sum, is_told) in [(self.host, is_told), (HandOver::of_word(word), false)] {
+        for (sum, is_forwarded) in [(self.host, is_forwarded), (HandOver::of_word(word), false)] {
             if sum != HandOver::default() {
-                charge(Waited { space: Space::HOST, sum, is_told });
+                charge(Waited { space: Space::HOST, sum, is_forwarded });
             }
         }
     }

@@ -82,9 +82,9 @@ impl Level {
     }
 
     /// A poll ends, and takes in what the others `finished`: the next one has a peak of its own.
-    pub(crate) fn turn(&self, finished: &Counters) {
-        self.bytes.turn(finished.current_bytes);
-        self.blocks.turn(finished.current_blocks);
+    pub(crate) fn begin_next_poll(&self, finished: &Counters) {
+        self.bytes.begin_next_poll(finished.current_bytes);
+        self.blocks.begin_next_poll(finished.current_blocks);
     }
 
     /// The scope was left; gives the part of the others.
@@ -142,7 +142,7 @@ impl Sum {
         if others < CLOSED / 2 { 0 } else { others - added }
     }
 
-    fn turn(&self, taken: i64) {
+    fn begin_next_poll(&self, taken: i64) {
         let others = self.others.fetch_sub(taken, Ordering::AcqRel) - taken;
         self.lowest.store(others, Ordering::Release);
         self.peak.store(self.now.load(Ordering::Acquire), Ordering::Release);

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::base::blind;
 use crate::base::map::{Map, Refused};
-use crate::base::memory::{StaticRef, Table, leak, leak_str};
+use crate::base::memory::{AtomicOptionRef, Table, leak, leak_str};
 use crate::base::missed;
 use crate::names::label::function_label;
 
@@ -41,7 +41,7 @@ enum Name {
     },
 }
 
-static SITES: Table<StaticRef<Site>, { MOST_SITES as usize / 64 }> = Table::new();
+static SITES: Table<AtomicOptionRef<Site>, { MOST_SITES as usize / 64 }> = Table::new();
 static NEXT_SITE: AtomicU32 = AtomicU32::new(1);
 static NEXT_LEFT: AtomicU32 = AtomicU32::new(1);
 static RUNTIME_NAMES: AtomicU32 = AtomicU32::new(0);

@@ -18,8 +18,8 @@ type Probe = fn() -> Vec<Device>;
 
 static PROBES: Lock<Vec<Probe>> = Lock::new(Vec::new());
 
-/// Has every snapshot ask `probe` for the devices it knows. The probe runs while the thread is hidden from the
-/// recorder, and must not take a snapshot.
+/// Has every snapshot ask `probe` for the devices it knows. While it runs nothing of its thread is
+/// recorded; it must not take a snapshot.
 pub fn on_snapshot(probe: Probe) {
     let mut probes = PROBES.lock();
     if !probes.contains(&probe) {

@@ -42,10 +42,10 @@ impl OpenScopes {
     fn add(&mut self, space: Space, ended: &Ended) {
         let Some(row) = self.rows.get_mut(&ended.path) else { return };
         match ended.kind() {
-            Kind::Scope => row.add_open(&ended.tally, ended.marks),
+            Kind::Scope => row.add_open(&ended.tally, ended.flags),
             Kind::Poll => {
                 let counters = Counters { peak_bytes: 0, ..ended.tally.counters };
-                row.add_open(&Tally { counters, ..ended.tally }, ended.marks);
+                row.add_open(&Tally { counters, ..ended.tally }, ended.flags);
                 row.raise_to(&ended.whole_future(space).unwrap_or_default());
                 self.polled.extend(ended.frame.future.get());
             }

@@ -74,7 +74,7 @@ impl Thread {
     /// Rows of which a thread freed more than it allocated get their frees before any other number: blocks that it takes
     /// over from another thread meanwhile are not seen to be freed without having been seen to be allocated.
     fn read_freed_first(&mut self, sums: &mut [PathSums]) {
-        if !self.slot.is_mixed() {
+        if !self.slot.has_foreign_frees() {
             return;
         }
         for (path, row) in self.ledger.rows.iter(sums.len()) {

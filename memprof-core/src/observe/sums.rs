@@ -160,12 +160,12 @@ impl PathSums {
         self.freed_blocks = self.freed_blocks.wrapping_add(freed[1]);
     }
 
-    /// Adds an open activation as if it had ended, with the marks of its frame.
-    pub(super) fn add_open(&mut self, tally: &Tally, marks: u64) {
-        if marks & NODE_OPEN == 0 {
+    /// Adds an open activation as if it had ended, with the flags of its frame.
+    pub(super) fn add_open(&mut self, tally: &Tally, flags: u64) {
+        if flags & NODE_OPEN == 0 {
             let open = Inclusive::of(&tally.totals());
             self.sums.change(&open, u64::wrapping_add);
-            if marks & SITE_OPEN != 0 {
+            if flags & SITE_OPEN != 0 {
                 self.inner.change(&open, u64::wrapping_add);
             }
         }

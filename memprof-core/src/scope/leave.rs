@@ -21,32 +21,32 @@ use crate::share::settle::settle;
 use crate::thread::current;
 use crate::thread::frame::Frame;
 use crate::thread::slot::Slot;
-use crate::thread::stack::Opened;
+use crate::thread::stack::FrameHandle;
 
 /// Leaves the frame, after whatever is still open above it. Does nothing if it was ended already.
 #[inline]
-pub(crate) fn leave(opened: Opened) {
+pub(crate) fn leave(opened: FrameHandle) {
     let frame = opened.frame;
     let slot = current::current();
     let calls = frame.calls.get();
     let plain = slot.top.is(frame)
         && frame.serial.get() == opened.serial
-        && frame.marks.get() == 0
+        && frame.flags.get() == 0
         && calls.left_epoch.get() == u64::from(state::epoch())
         && !slot.lane.get().has_pending();
     if !plain {
         return leave_slowly(opened);
     }
-    slot.sequence.open();
+    slot.sequence.begin_write();
     calls.ended.add(1);
     calls.site.get().outer.set(None);
     slot.top.set(frame.below_scope());
-    slot.sequence.close();
+    slot.sequence.end_write();
 }
 
 #[cold]
 #[inline(never)]
-pub(crate) fn leave_slowly(opened: Opened) {
+pub(crate) fn leave_slowly(opened: FrameHandle) {
     let Some(slot) = current::own() else { return };
     if opened.is_open() && !leave_plainly(slot, opened.frame) {
         leave_above(slot, opened.frame);
@@ -90,25 +90,25 @@ pub(crate) fn leave_all(slot: &'static Slot) -> Option<Arc<Shared>> {
 
 /// Ends a poll, after whatever is still open above it.
 #[inline]
-pub(crate) fn leave_entered_poll(opened: Opened) {
+pub(crate) fn leave_entered_poll(opened: FrameHandle) {
     let frame = opened.frame;
     let slot = current::current();
     let plain = slot.top.is(frame)
         && frame.serial.get() == opened.serial
-        && frame.marks.get() == POLL
+        && frame.flags.get() == POLL
         && !slot.lane.get().has_pending();
     if !plain {
         return leave_eventful_poll(opened);
     }
-    slot.sequence.open();
+    slot.sequence.begin_write();
     close_plain_poll(slot, frame);
-    slot.sequence.close();
+    slot.sequence.end_write();
 }
 
 #[cold]
 #[inline(never)]
-pub(crate) fn leave_eventful_poll(opened: Opened) {
-    // On a thread that is hidden from the recorder, this leads to a slot without the frame.
+pub(crate) fn leave_eventful_poll(opened: FrameHandle) {
+    // On a blind thread, this leads to a slot without the frame.
     let slot = current::current();
     if opened.is_open() && leave_poll_plainly(slot, opened.frame) {
         return;

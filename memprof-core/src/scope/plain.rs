@@ -14,21 +14,21 @@ use crate::lanes::kind::{SHARES, UNDER_CONTEXT};
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::share::ambient;
+use crate::share::forward;
 use crate::share::publish::absorb;
-use crate::share::told;
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
+use crate::thread::path_entry::key;
 use crate::thread::slot::Slot;
-use crate::thread::stack::Opened;
-use crate::thread::step::key;
+use crate::thread::stack::FrameHandle;
 
 /// Enters a plain scope; `slowly` where something has to be done first.
 #[inline(always)]
 pub(crate) fn enter(
     slot: &'static Slot,
     site: &'static Site,
-    slowly: impl FnOnce() -> Option<Opened>,
-) -> Option<Opened> {
+    slowly: impl FnOnce() -> Option<FrameHandle>,
+) -> Option<FrameHandle> {
     if !slot.is_informed() {
         cold_path();
         return slowly();
@@ -44,7 +44,7 @@ pub(crate) fn enter(
     let calls = cached.calls.get();
     let site_row = calls.site.get();
     let plain = cached.key.get() == key
-        && top.marks.get() & UNDER_CONTEXT == 0
+        && top.flags.get() & UNDER_CONTEXT == 0
         && site_row.outer.get().is_none()
         && !slot.lane.get().has_pending();
     if !plain {
@@ -68,17 +68,17 @@ pub(crate) fn share(slot: &'static Slot, frame: &'static Frame, shared: Arc<Shar
 pub(crate) fn leave_plainly(slot: &'static Slot, frame: &'static Frame) -> bool {
     let calls = frame.calls.get();
     let plain = slot.top.is(frame)
-        && frame.marks.get() == Space::HOST.bit()
+        && frame.flags.get() == Space::HOST.bit()
         && calls.left_epoch.get() == u64::from(state::epoch())
         && !slot.lane.get().has_pending();
     if plain {
         let below = frame.below_scope();
-        slot.sequence.open();
+        slot.sequence.begin_write();
         slot.host.leave(below, Space::HOST.bit());
         calls.ended.add(1);
         calls.site.get().outer.set(None);
         slot.top.set(below);
-        slot.sequence.close();
+        slot.sequence.end_write();
     }
     plain
 }
@@ -88,12 +88,12 @@ pub(crate) fn leave_scope(slot: &'static Slot, frame: &'static Frame, below: &'s
         leave_shared(slot, frame);
     }
     let calls = frame.calls.get();
-    slot.sequence.open();
-    let marks = frame.marks.get();
-    for (space, ledger) in slot.ledgers(marks) {
+    slot.sequence.begin_write();
+    let flags = frame.flags.get();
+    for (space, ledger) in slot.ledgers(flags) {
         let tally = ledger.tally();
         let row = ledger.row();
-        row.add(&tally, marks);
+        row.add(&tally, flags);
         row.raise(tally.counters.peak_bytes, tally.largest);
         ledger.merge(below, space.bit());
     }
@@ -102,7 +102,7 @@ pub(crate) fn leave_scope(slot: &'static Slot, frame: &'static Frame, below: &'s
     if slot.segment.is(frame) {
         slot.end_going_on(frame, below);
     }
-    slot.sequence.close();
+    slot.sequence.end_write();
     calls.note_left(frame.path());
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn leave_shared(slot: &'static Slot, frame: &'static Frame) {
     let _blind = blind::enter();
     let Some(shared) = frame.shared() else { return };
     ambient::end_inside(&shared);
-    told::end(slot, frame);
+    forward::end(slot, frame);
     shared.close();
     absorb(slot, frame, &shared);
     slot.end_sharing(frame);

@@ -10,20 +10,20 @@ use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::site::Site;
 use crate::scope::plain::share;
+use crate::share::forward;
 use crate::share::publish::absorb;
+use crate::share::publish::forward_to_polled;
 use crate::share::publish::publish_shared;
-use crate::share::publish::tell_finished;
 use crate::share::settle::settle;
-use crate::share::told;
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
 use crate::thread::ledger::Ledger;
 use crate::thread::slot::Slot;
-use crate::thread::stack::Opened;
+use crate::thread::stack::FrameHandle;
 
 /// Begins a poll of a future that was polled before, if nothing has to be done first.
 #[inline]
-pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'static Lane) -> Option<Opened> {
+pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'static Lane) -> Option<FrameHandle> {
     let activation = &future.activation;
     let tag = Tag(activation.tag.get());
     let task = tag.is_of(future);
@@ -33,7 +33,7 @@ pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'sta
     let calls = slot.cached_calls(tag.path(), site)?;
     let site_row = calls.site.get();
     let (lane, tag) = if task { (future, tag) } else { (slot.lane.get(), top.tag().with_path(tag.path())) };
-    let plain = top.marks.get() & UNDER_CONTEXT == 0
+    let plain = top.flags.get() & UNDER_CONTEXT == 0
         && site_row.outer.get().is_none()
         && !lane.has_pending()
         && !activation.is_captured()
@@ -41,18 +41,18 @@ pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'sta
     if !plain {
         return None;
     }
-    let serial = slot.sequence.open();
+    let serial = slot.sequence.begin_write();
     frame.future.set(Some(future));
     slot.open(frame, serial, tag, POLL, calls, site_row);
     if task {
         slot.begin_segment(frame, future);
     }
-    slot.sequence.close();
-    Some(Opened { frame, serial })
+    slot.sequence.end_write();
+    Some(FrameHandle { frame, serial })
 }
 
 /// Begins a poll (or the drop) of a tracked future at its own path, on what is open here.
-pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'static Lane) -> Option<Opened> {
+pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'static Lane) -> Option<FrameHandle> {
     let tag = Tag(future.activation.tag.get());
     let task = tag.is_of(future);
     if !task && slot.lane.get().has_pending() {
@@ -61,18 +61,18 @@ pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'sta
     }
     let top = slot.top();
     let frame = top.grow()?;
-    let step = slot.step(tag.path(), site)?;
-    let marks = Kind::Poll.marks(Slot::marks_for(top, &step));
+    let path_entry = slot.path_entry(tag.path(), site)?;
+    let flags = Kind::Poll.flags(Slot::flags_for(top, &path_entry));
     let tag = if task { tag } else { top.tag_above(tag.path()) };
-    let serial = slot.sequence.open();
+    let serial = slot.sequence.begin_write();
     frame.future.set(Some(future));
-    slot.open(frame, serial, tag, marks, step.calls, step.site_row);
+    slot.open(frame, serial, tag, flags, path_entry.calls, path_entry.site_row);
     if task {
         slot.begin_segment(frame, future);
     } else {
         slot.go_on(frame, top);
     }
-    slot.sequence.close();
+    slot.sequence.end_write();
     let shared = future.activation.shared();
     if shared.is_some() || task && slot.sharing.get().is_some() {
         let _blind = blind::enter();
@@ -80,21 +80,21 @@ pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'sta
         if let Some(shared) = shared {
             share(slot, frame, shared);
         }
-        // While it was suspended, a task told its own future; a future inside it tells those around it all along.
-        told::begin(slot, |below| core::ptr::eq(below, frame) == task && is_captured);
-        tell_finished(slot);
+        // While a task was suspended, hand-overs were forwarded to its own future; those of a future inside it, to those around it all along.
+        forward::begin(slot, |below| core::ptr::eq(below, frame) == task && is_captured);
+        forward_to_polled(slot);
     }
     if task && future.has_pending() {
         settle(slot);
     }
-    Some(Opened { frame, serial })
+    Some(FrameHandle { frame, serial })
 }
 
 /// The poll of a future that is open on this thread.
-pub(crate) fn open_poll_of(slot: &'static Slot, future: &'static Lane) -> Option<Opened> {
+pub(crate) fn open_poll_of(slot: &'static Slot, future: &'static Lane) -> Option<FrameHandle> {
     let mut open = core::iter::successors(Some(slot.top()), |frame| frame.below());
     let frame = open.find(|frame| frame.kind() == Kind::Poll && frame.future.is(future))?;
-    Some(Opened { frame, serial: frame.serial.get() })
+    Some(FrameHandle { frame, serial: frame.serial.get() })
 }
 
 /// Notes, for the report, the scopes that are open above a poll that ends.
@@ -115,8 +115,8 @@ pub(crate) fn leave_poll(slot: &'static Slot, frame: &'static Frame, below: &'st
         // The last reference goes while the thread is blind.
         let _blind = blind::enter();
         match task {
-            Some(task) => told::suspend(slot, task),
-            None => told::end(slot, frame),
+            Some(task) => forward::suspend(slot, task),
+            None => forward::end(slot, frame),
         }
         if let Some(shared) = frame.shared() {
             // What the level lacks of this poll would be missing from all that follow.
@@ -126,21 +126,21 @@ pub(crate) fn leave_poll(slot: &'static Slot, frame: &'static Frame, below: &'st
         }
     }
     if let Some(future) = frame.future.get() {
-        let marks = frame.marks.get();
+        let flags = frame.flags.get();
         // The poll is over before it is folded in; a reader goes by that.
         frame.serial.set(0);
-        for (space, ledger) in slot.ledgers(marks) {
-            fold_poll(slot, future, space, ledger, marks, below);
+        for (space, ledger) in slot.ledgers(flags) {
+            fold_poll(slot, future, space, ledger, flags, below);
         }
     }
-    slot.sequence.open();
+    slot.sequence.begin_write();
     slot.close(frame, below);
     if task.is_some() {
         end_task_segment(slot, frame);
     } else if slot.segment.is(frame) {
         slot.end_going_on(frame, below);
     }
-    slot.sequence.close();
+    slot.sequence.end_write();
 }
 
 /// Folds a poll, the top frame, both into its future and into what is open below.
@@ -150,30 +150,30 @@ pub(crate) fn fold_poll(
     future: &'static Lane,
     space: Space,
     ledger: &'static Ledger,
-    marks: u64,
+    flags: u64,
     below: &'static Frame,
 ) {
     let poll = ledger.tally();
-    let sum = future.activation.fold(space, &poll, marks);
-    slot.sequence.open();
+    let sum = future.activation.fold(space, &poll, flags);
+    slot.sequence.begin_write();
     let row = ledger.row();
-    row.add(&poll, marks);
+    row.add(&poll, flags);
     row.raise(sum.counters.peak_bytes, sum.largest);
     ledger.merge(below, space.bit());
-    slot.sequence.close();
+    slot.sequence.end_write();
 }
 
 /// Leaves the top frame if it is a poll, outside any `Context` and any other activation of its site, that saw events
 /// on the host and nowhere else, and nothing has to be done first.
 pub(crate) fn leave_poll_plainly(slot: &'static Slot, frame: &'static Frame) -> bool {
-    let marks = POLL | Space::HOST.bit();
-    let plain = slot.top.is(frame) && frame.marks.get() == marks && !slot.lane.get().has_pending();
+    let flags = POLL | Space::HOST.bit();
+    let plain = slot.top.is(frame) && frame.flags.get() == flags && !slot.lane.get().has_pending();
     let Some(future) = frame.future.get().filter(|_| plain) else { return false };
     frame.serial.set(0);
-    slot.sequence.open();
-    fold_poll(slot, future, Space::HOST, &slot.host, marks, frame.below_scope());
+    slot.sequence.begin_write();
+    fold_poll(slot, future, Space::HOST, &slot.host, flags, frame.below_scope());
     close_plain_poll(slot, frame);
-    slot.sequence.close();
+    slot.sequence.end_write();
     true
 }
 

@@ -4,7 +4,7 @@
 //! open scope works for the newest: a frame of [`Kind::Ambient`] on its base is the home of what it allocates there,
 //! and its own lane goes on in the scopes that it opens above. The level of the ambient scope is right at every moment:
 //! threads publish what they do, as under a context, and whoever hands a block over to their lanes, or to the ambient one,
-//! tells it ([`told`]). What else it recorded is in parts, one a thread, that are added once: by the
+//! forwards it ([`forward`]). What else it recorded is in parts, one a thread, that are added once: by the
 //! thread when it leaves, or by whoever ends the scope and reads the thread.
 
 use core::cell::Cell;
@@ -17,17 +17,17 @@ use crate::base::map::Refused;
 use crate::base::missed;
 use crate::base::state;
 use crate::base::tally::{Counters, Tally};
-use crate::lanes::captured::{Around, Part, Shared};
+use crate::lanes::captured::{Around, PublishedLevel, Shared};
 use crate::lanes::kind::{Kind, UNDER_CONTEXT};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
+use crate::share::forward;
 use crate::share::open_frames::Stack;
 use crate::share::publish::come_out;
 use crate::share::publish::parts;
 use crate::share::publish::published_with;
 use crate::share::settle::settle;
-use crate::share::told;
 use crate::space::spaces::Space;
 use crate::thread::current;
 use crate::thread::frame::{Frame, NO_CALLS};
@@ -46,7 +46,7 @@ struct Open {
     /// The scope that was innermost where the ambient one was opened: it gets the sum.
     parent: Option<Arc<Shared>>,
     /// Those of a frame: whether it is inside another activation of its site.
-    marks: u64,
+    flags: u64,
 }
 
 /// How often a thread's part is read again before it is taken as it is.
@@ -56,17 +56,17 @@ const TRIES: u32 = 20_000;
 static CURRENT: AtomicU64 = AtomicU64::new(0);
 static OPEN: Lock<Vec<Open>> = Lock::new(Vec::new());
 
-/// Opens an ambient scope of `path` in `parent`, which is open, with the marks of a frame. `None` if there is no lane for it.
-pub(crate) fn open(path: PathId, parent: Option<Arc<Shared>>, marks: u64) -> Option<Id> {
+/// Opens an ambient scope of `path` in `parent`, which is open, with the flags of a frame. `None` if there is no lane for it.
+pub(crate) fn open(path: PathId, parent: Option<Arc<Shared>>, flags: u64) -> Option<Id> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let _blind = blind::enter();
     let lane = Lane::take()?;
     let around = parent.clone().map_or(Around::Nobody, Around::Elsewhere);
     let shared = Arc::new(Shared::new(lane, path, vec![path], around));
-    told::begin_ambient_lane(&shared);
+    forward::begin_ambient_lane(&shared);
     let id = Id(NEXT.fetch_add(1, Ordering::Relaxed));
     let mut open = OPEN.lock();
-    open.push(Open { id, shared, parent, marks });
+    open.push(Open { id, shared, parent, flags });
     CURRENT.store(id.0, Ordering::Release);
     drop(open);
     slot::announce();
@@ -123,7 +123,7 @@ impl Open {
             }
             if let Some(row) = slot.ledger(space).and_then(|ledger| ledger.row_of(self.shared.path)) {
                 slot.change(|| {
-                    row.add(&tally, self.marks);
+                    row.add(&tally, self.flags);
                     row.raise(tally.counters.peak_bytes, tally.largest);
                 });
             }
@@ -142,8 +142,8 @@ impl Open {
     /// Takes in what was handed over to its own lane.
     fn settle(&self) {
         self.shared.lane.take_pending(|waited| {
-            let [bytes, blocks] = [waited.sum.bytes, waited.sum.blocks].map(|lower| lower.wrapping_neg().cast_signed());
-            if !waited.is_told {
+            let [bytes, blocks] = [waited.sum.bytes, waited.sum.blocks].map(|freed| freed.wrapping_neg().cast_signed());
+            if !waited.is_forwarded {
                 self.shared.publish(waited.space, bytes, blocks);
             }
             let counters = Counters { current_bytes: bytes, current_blocks: blocks, ..Counters::default() };
@@ -184,7 +184,7 @@ impl Id {
 
 /// What a thread recorded in a space under the ambient scope that it works for, and what of it was published, if anything;
 /// asked by any thread.
-fn part(slot: &'static Slot, space: Space) -> Option<(Space, Tally, Part)> {
+fn part(slot: &'static Slot, space: Space) -> Option<(Space, Tally, PublishedLevel)> {
     let frame = slot.base.above()?;
     // The space may have been touched only by others, under a context captured in a scope that is open here.
     let ledger = slot.known_ledger(space).unwrap_or_else(Ledger::untouched);
@@ -193,7 +193,7 @@ fn part(slot: &'static Slot, space: Space) -> Option<(Space, Tally, Part)> {
     let ((own, stack), _) = slot.read_patiently(ledger, TRIES, copy);
     let tally = stack.end_of(frame, space, inside).unwrap_or(own);
     let published = published_with(frame, space, &own, &tally);
-    (tally != Tally::default() || published != Part::default()).then_some((space, tally, published))
+    (tally != Tally::default() || published != PublishedLevel::default()).then_some((space, tally, published))
 }
 
 /// An ambient scope that is being added up on this thread.
@@ -227,11 +227,11 @@ impl Drop for Adding {
     }
 }
 
-/// Gives each ambient scope that is open to `see`: its path and marks, and what it recorded in a space so far, as if it ended now.
+/// Gives each ambient scope that is open to `see`: its path and flags, and what it recorded in a space so far, as if it ended now.
 pub(crate) fn each_so_far(space: Space, mut see: impl FnMut(PathId, u64, &Tally)) {
     let open = OPEN.lock().clone();
     for one in &open {
-        see(one.shared.path, one.marks, &one.so_far(space, &open));
+        see(one.shared.path, one.flags, &one.so_far(space, &open));
     }
 }
 
@@ -287,23 +287,23 @@ fn try_open() -> Option<Locked<'static, Vec<Open>>> {
 fn enter(slot: &'static Slot, id: Id, shared: Arc<Shared>) {
     settle(slot);
     let Some(frame) = slot.base.grow() else { return };
-    let serial = slot.sequence.open();
+    let serial = slot.sequence.begin_write();
     let tag = Tag::new(shared.lane, shared.path);
-    frame.open(serial, tag, Kind::Ambient.marks(UNDER_CONTEXT), &NO_CALLS);
-    frame.hidden.set(None);
+    frame.open(serial, tag, Kind::Ambient.flags(UNDER_CONTEXT), &NO_CALLS);
+    frame.outer_before.set(None);
     slot.top.set(frame);
     slot.begin_segment(frame, shared.lane);
-    slot.sequence.close();
+    slot.sequence.end_write();
     frame.set_shared(Some(shared));
     slot.begin_sharing(frame);
     slot.ambient.store(id.0, Ordering::Release);
-    told::begin(slot, |_| false);
+    forward::begin(slot, |_| false);
 }
 
 /// Has a thread, with nothing open, leave the ambient scope of `frame`.
 pub(crate) fn leave(slot: &'static Slot, frame: &'static Frame) {
     let _blind = blind::enter();
-    told::end_ambient(slot);
+    forward::end_ambient(slot);
     if let Some(shared) = frame.shared() {
         let id = Id(slot.ambient.load(Ordering::Acquire));
         shared.finish(|| id.0 != 0 && id.is_left_by(slot), parts(slot, frame));

@@ -12,21 +12,21 @@ use crate::lanes::tag::Tag;
 use crate::share::publish::{come_out, parts};
 use crate::thread::frame::{Frame, NO_CALLS};
 use crate::thread::slot::Slot;
-use crate::thread::stack::Opened;
+use crate::thread::stack::FrameHandle;
 
 /// Enters a context: what happens now is not seen by what was open here before.
-pub(crate) fn enter_context(slot: &'static Slot, shared: &Arc<Shared>) -> Option<Opened> {
+pub(crate) fn enter_context(slot: &'static Slot, shared: &Arc<Shared>) -> Option<FrameHandle> {
     let frame = slot.top().grow()?;
-    let serial = slot.sequence.open();
+    let serial = slot.sequence.begin_write();
     let tag = Tag::new(shared.lane, shared.path);
-    frame.open(serial, tag, Kind::Context.marks(UNDER_CONTEXT), &NO_CALLS);
-    frame.hidden.set(None);
+    frame.open(serial, tag, Kind::Context.flags(UNDER_CONTEXT), &NO_CALLS);
+    frame.outer_before.set(None);
     slot.top.set(frame);
     slot.begin_segment(frame, shared.lane);
-    slot.sequence.close();
+    slot.sequence.end_write();
     frame.set_shared(Some(shared.clone()));
     slot.begin_sharing(frame);
-    Some(Opened { frame, serial })
+    Some(FrameHandle { frame, serial })
 }
 
 pub(crate) fn leave_context(slot: &'static Slot, frame: &'static Frame, below: &'static Frame) {

@@ -3,6 +3,6 @@
 pub(crate) mod publish;
 pub(crate) mod settle;
 pub(crate) mod context;
-pub(crate) mod told;
+pub(crate) mod forward;
 pub(crate) mod open_frames;
 pub(crate) mod ambient;

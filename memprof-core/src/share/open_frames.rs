@@ -26,18 +26,18 @@ pub(crate) struct Stack {
     most: Most,
     /// From the top down, as the frames.
     entries: Vec<Entered>,
-    frames: Vec<Opened>,
+    frames: Vec<OpenFrame>,
     /// Hand-overs that are on their way, each with the frame that they are charged to; from the top down.
     waiting: Vec<(At, HandOver)>,
 }
 
 /// A frame as it was copied.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Opened {
+struct OpenFrame {
     frame: At,
     serial: u64,
     path: usize,
-    marks: u64,
+    flags: u64,
 }
 
 /// Equal to itself only.
@@ -61,7 +61,7 @@ pub(crate) struct Ended {
     pub(crate) frame: &'static Frame,
     serial: u64,
     pub(crate) path: usize,
-    pub(crate) marks: u64,
+    pub(crate) flags: u64,
     pub(crate) tally: Tally,
 }
 
@@ -166,11 +166,11 @@ impl Stack {
             most,
             entries: entries.map(Entered::of).collect(),
             frames: frames
-                .map(|frame| Opened {
+                .map(|frame| OpenFrame {
                     frame: At(frame),
                     serial: frame.serial.get(),
                     path: frame.path().index(),
-                    marks: frame.marks.get(),
+                    flags: frame.flags.get(),
                 })
                 .collect(),
             waiting: Self::waiting(slot, space),
@@ -211,8 +211,8 @@ impl Stack {
             if let Some(whole) = open.complete(space, &tally, inside, &mut ending.unfinished) {
                 ending.correct(&mut tally, &whole, depth);
             }
-            ended.push(Ended { frame: open.frame.0, serial: open.serial, path: open.path, marks: open.marks, tally });
-            if hides(open.marks) {
+            ended.push(Ended { frame: open.frame.0, serial: open.serial, path: open.path, flags: open.flags, tally });
+            if hides(open.flags) {
                 ending.forget();
             }
         }
@@ -244,7 +244,7 @@ impl Ending {
     }
 
     /// Charges what was handed over to the frame and waits. What was reached until now counts with the value before it.
-    fn charge(&mut self, waiting: &[(At, HandOver)], open: &Opened, depth: u64) {
+    fn charge(&mut self, waiting: &[(At, HandOver)], open: &OpenFrame, depth: u64) {
         let Some((_, hand_over)) = waiting.get(self.waiting).filter(|(innermost, _)| *innermost == open.frame) else {
             return;
         };
@@ -283,11 +283,11 @@ impl Ending {
     }
 }
 
-impl Opened {
+impl OpenFrame {
     /// `tally` with what came in under the context captured at this frame, if it was and is still open.
     fn complete(&self, space: Space, tally: &Tally, inside: Inside, unfinished: &mut [i64; 2]) -> Option<Tally> {
         let frame = self.frame.0;
-        if hides(self.marks) || frame.serial.get() != self.serial {
+        if hides(self.flags) || frame.serial.get() != self.serial {
             return None;
         }
         let shared = frame.shared()?;
@@ -298,7 +298,7 @@ impl Opened {
 
 impl Ended {
     pub(crate) fn kind(&self) -> Kind {
-        Kind::of(self.marks)
+        Kind::of(self.flags)
     }
 
     /// What the future recorded with this poll, as long as the poll goes on.

@@ -1,4 +1,4 @@
-//! What a thread tells the captured scopes that it works in: of its own events, and of what others added for it.
+//! What a thread publishes to the captured scopes that it works in: of its own events, and of what others added for it.
 
 use core::sync::atomic::Ordering;
 
@@ -10,7 +10,7 @@ use crate::space::spaces::Space;
 use crate::thread::frame::{Frame, Published};
 use crate::thread::slot::Slot;
 
-use crate::lanes::captured::{Added, Part, Shared};
+use crate::lanes::captured::{Added, PublishedLevel, Shared};
 
 fn minus(one: [i64; 2], other: [i64; 2]) -> [i64; 2] {
     [one[0] - other[0], one[1] - other[1]]
@@ -24,27 +24,27 @@ pub(crate) fn before_poll(frame: &Frame, space: Space) -> Tally {
 }
 
 /// What was published of the `tally` of this frame.
-pub(crate) fn published_of(frame: &Frame, space: Space, tally: &Tally) -> Part {
+pub(crate) fn published_of(frame: &Frame, space: Space, tally: &Tally) -> PublishedLevel {
     if space == Space::HOST {
         let Published { bytes, blocks, most_bytes, most_blocks } = &frame.published;
         let [bytes, blocks, most_bytes, most_blocks] = [bytes, blocks, most_bytes, most_blocks].map(Counter::signed);
-        Part { bytes, blocks, most_bytes, most_blocks }
+        PublishedLevel { bytes, blocks, most_bytes, most_blocks }
     } else {
         let c = tally.counters;
         let (bytes, blocks) = (c.current_bytes, c.current_blocks);
-        Part { bytes, blocks, most_bytes: c.peak_bytes, most_blocks: c.peak_blocks }
+        PublishedLevel { bytes, blocks, most_bytes: c.peak_bytes, most_blocks: c.peak_blocks }
     }
 }
 
 /// [`published_of`](Frame::published_of) `tally`, which is what this frame's `own` ledger has together with what was added
 /// under contexts captured above it: that was published when it was added.
-pub(crate) fn published_with(frame: &Frame, space: Space, own: &Tally, tally: &Tally) -> Part {
+pub(crate) fn published_with(frame: &Frame, space: Space, own: &Tally, tally: &Tally) -> PublishedLevel {
     if space != Space::HOST {
         return published_of(frame, space, tally);
     }
     let [bytes, blocks] = minus(tally.counters.value(), own.counters.value());
     let part = published_of(frame, space, own);
-    Part { bytes: part.bytes + bytes, blocks: part.blocks + blocks, ..part }
+    PublishedLevel { bytes: part.bytes + bytes, blocks: part.blocks + blocks, ..part }
 }
 
 /// Notes that its [`Shared`] knows of this much more, on the host.
@@ -56,18 +56,18 @@ pub(crate) fn note_published(frame: &Frame, bytes: i64, blocks: i64) {
     }
 }
 
-/// Publishes that this frame, the top, has recorded `sum` where `own` was published, and `told` was told of: to the
+/// Publishes that this frame, the top, has recorded `sum` where `own` was published, and `forwarded` was forwarded: to the
 /// scopes below it on this thread that share.
-pub(crate) fn publish_absorbed(frame: &Frame, space: Space, own: &Counters, sum: &Counters, told: [i64; 2]) {
+pub(crate) fn publish_absorbed(frame: &Frame, space: Space, own: &Counters, sum: &Counters, forwarded: [i64; 2]) {
     let more = minus(sum.value(), own.value());
     // What the own lane reached by itself was published as it came to that.
     let [beyond_bytes, beyond_blocks] = [sum.peak_bytes > own.peak_bytes, sum.peak_blocks > own.peak_blocks];
-    let above = minus(minus([sum.peak_bytes, sum.peak_blocks], own.value()), told);
+    let above = minus(minus([sum.peak_bytes, sum.peak_blocks], own.value()), forwarded);
     let above = [if beyond_bytes { above[0] } else { 0 }, if beyond_blocks { above[1] } else { 0 }];
     each_below(frame, |frame, shared| {
         if let Some(shared) = shared {
             raise_level(frame, shared, space, above);
-            publish_level(frame, shared, space, minus(more, told));
+            publish_level(frame, shared, space, minus(more, forwarded));
         }
         if space == Space::HOST {
             note_published(frame, more[0], more[1]);
@@ -76,17 +76,17 @@ pub(crate) fn publish_absorbed(frame: &Frame, space: Space, own: &Counters, sum:
 }
 
 /// Gives the frames below this one that share to `see`, as far as they see it; with what they share, if nothing else
-/// tells that of a change inside this frame. The scope around a captured one is told at once, a future has none.
+/// forwards a change inside this frame to that. The scope around a captured one gets it at once; a future has none around it.
 pub(crate) fn each_below(frame: &Frame, mut see: impl FnMut(&Frame, Option<&Shared>)) {
-    let mut told = frame.kind() != Kind::Poll;
+    let mut is_forwarded = frame.kind() != Kind::Poll;
     let below = core::iter::successors(frame.sharing_below.get(), |frame| frame.sharing_below.get());
     for frame in below {
         let Some(shared) = frame.shared() else { return };
-        see(frame, Some(&*shared).filter(|_| !told));
+        see(frame, Some(&*shared).filter(|_| !is_forwarded));
         if frame.hides() {
             return;
         }
-        told &= frame.kind() != Kind::Poll;
+        is_forwarded &= frame.kind() != Kind::Poll;
     }
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn raise_level(frame: &Frame, shared: &Shared, space: Space, above: [
 #[cold]
 pub(crate) fn publish_shared(slot: &'static Slot, step: i64) {
     let _blind = blind::enter();
-    tell_finished(slot);
+    forward_to_polled(slot);
     let mut context = None;
     let mut sharing = slot.sharing.get();
     while let Some(frame) = sharing {
@@ -135,7 +135,7 @@ pub(crate) fn publish_shared(slot: &'static Slot, step: i64) {
 
 /// Publishes one event of the top frame in a space other than `host`: there, every one.
 pub(crate) fn publish_event(slot: &'static Slot, space: Space, bytes: i64, blocks: i64) {
-    tell_finished(slot);
+    forward_to_polled(slot);
     see_sharing(slot, slot.top(), |frame, shared| publish_level(frame, shared, space, [bytes, blocks]));
 }
 
@@ -151,9 +151,9 @@ pub(crate) fn see_sharing(slot: &'static Slot, innermost: &'static Frame, mut se
     }
 }
 
-/// Tells the scopes that a future is being polled in of what was added under its context, and under those of scopes
+/// Forwards to the scopes that a future is being polled in what was added under its context, and under those of scopes
 /// inside it: before the next event of this thread, as if it had happened right now.
-pub(crate) fn tell_finished(slot: &'static Slot) {
+pub(crate) fn forward_to_polled(slot: &'static Slot) {
     let sharing = || core::iter::successors(slot.sharing.get(), |frame| frame.sharing_below.get());
     let on_this_lane = || sharing().take_while(|frame| !frame.hides());
     if !on_this_lane().any(|frame| frame.kind() == Kind::Poll) {
@@ -164,7 +164,7 @@ pub(crate) fn tell_finished(slot: &'static Slot) {
         let additions = shared.additions.load(Ordering::Acquire);
         if frame.additions.get() != additions {
             frame.additions.set(additions);
-            shared.tell(|space, news| {
+            shared.forward_added(|space, news| {
                 each_below(frame, |below, shared| {
                     if let Some(shared) = shared {
                         publish_level(below, shared, space, news);
@@ -179,26 +179,29 @@ pub(crate) fn tell_finished(slot: &'static Slot) {
 pub(crate) fn absorb(slot: &'static Slot, frame: &'static Frame, shared: &Shared) {
     let spaces = Space::all().filter(|space| frame.has(space.bit()) || shared.has(*space));
     for space in spaces {
-        let Added { tally: added, told } = shared.take(space);
+        let Added { tally: added, forwarded } = shared.take(space);
         let Some(ledger) = slot.ledger(space) else { continue };
         if !frame.has(space.bit()) && slot.touch(space, ledger).is_none() {
             continue;
         }
         let own = ledger.tally();
         let sum = shared.sum(space, &own, &added, &before_poll(frame, space).counters);
-        slot.sequence.open();
+        slot.sequence.begin_write();
         slot.keep_net(space, || ledger.absorb(&added, &sum.counters));
-        slot.sequence.close();
+        slot.sequence.end_write();
         if frame.kind() == Kind::Poll {
-            shared.level(space).turn(&added.counters);
+            shared.level(space).begin_next_poll(&added.counters);
         }
-        publish_absorbed(frame, space, &own.counters, &sum.counters, told);
+        publish_absorbed(frame, space, &own.counters, &sum.counters, forwarded);
     }
 }
 
 /// What this thread recorded under the context of `frame`, the top, by space, and what of it was published.
-pub(crate) fn parts(slot: &'static Slot, frame: &'static Frame) -> impl Iterator<Item = (Space, Tally, Part)> {
-    slot.ledgers(frame.marks.get()).map(|(space, ledger)| {
+pub(crate) fn parts(
+    slot: &'static Slot,
+    frame: &'static Frame,
+) -> impl Iterator<Item = (Space, Tally, PublishedLevel)> {
+    slot.ledgers(frame.flags.get()).map(|(space, ledger)| {
         let tally = ledger.tally();
         (space, tally, published_of(frame, space, &tally))
     })
@@ -207,17 +210,17 @@ pub(crate) fn parts(slot: &'static Slot, frame: &'static Frame) -> impl Iterator
 /// Leaves the context of `frame`, the top, as if nothing had happened under it: that was taken.
 pub(crate) fn come_out(slot: &'static Slot, frame: &'static Frame, below: &'static Frame) {
     let lane = slot.lane.get();
-    let marks = frame.marks.get();
+    let flags = frame.flags.get();
     // This may be the last to hold the lane, which has to stay until its blocks were added to it.
     let _held = frame.shared();
     slot.end_sharing(frame);
-    slot.sequence.open();
+    slot.sequence.begin_write();
     let outstanding = slot.end_segment(frame);
-    for (space, ledger) in slot.ledgers(marks) {
+    for (space, ledger) in slot.ledgers(flags) {
         slot.keep_net(space, || ledger.forget());
     }
     frame.serial.set(0);
     slot.top.set(below);
-    slot.sequence.close();
+    slot.sequence.end_write();
     lane.add_outstanding(outstanding);
 }

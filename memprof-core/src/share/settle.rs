@@ -1,8 +1,8 @@
 //! What was handed over to the lanes that run on a thread, charged to their innermost scopes.
 //!
-//! Whoever frees a block away from its home leaves it in the home's lane, and tells the levels of captured scopes that
-//! it comes off ([`told`](crate::share::told)). The thread charges its ledgers here, before it enters or leaves a scope,
-//! raises a peak or is read; and adds to those levels what they were not told.
+//! Whoever frees a block away from its home leaves it in the home's lane, and forwards it to the levels of captured scopes
+//! that it comes off ([`forward`](crate::share::forward)). The thread charges its ledgers here, before it enters or leaves a scope,
+//! raises a peak or is read; and adds to those levels what was not forwarded.
 
 use crate::base::blind;
 use crate::lanes::lane::Waited;
@@ -23,17 +23,17 @@ pub(crate) fn settle(slot: &'static Slot) {
     }
 }
 
-/// Charges hand-overs that waited to the innermost frame of a segment. If they were told, then to those of the captured
+/// Charges hand-overs that waited to the innermost frame of a segment. If they were forwarded, then to those of the captured
 /// scopes that are open there that `knows` gives.
 pub(crate) fn charge(slot: &'static Slot, segment: Segment, waited: Waited, knows: impl Fn(&Frame) -> bool) {
-    let Waited { space, sum, is_told } = waited;
+    let Waited { space, sum, is_forwarded } = waited;
     segment.outstanding.sub(sum.blocks);
     let Some(ledger) = slot.ledger(space) else { return };
-    slot.sequence.open();
+    slot.sequence.begin_write();
     slot.keep_net(space, || ledger.charge(segment.innermost, space.bit(), sum));
-    slot.sequence.close();
-    let [bytes, blocks] = [sum.bytes, sum.blocks].map(|lower| lower.wrapping_neg().cast_signed());
-    see_sharing(slot, segment.innermost, |frame, shared| match (is_told && knows(frame), space == Space::HOST) {
+    slot.sequence.end_write();
+    let [bytes, blocks] = [sum.bytes, sum.blocks].map(|freed| freed.wrapping_neg().cast_signed());
+    see_sharing(slot, segment.innermost, |frame, shared| match (is_forwarded && knows(frame), space == Space::HOST) {
         (true, true) => note_published(frame, bytes, blocks),
         // Of the host, the thread publishes in steps what its ledger has beyond what it published before.
         (true, false) | (false, true) => {}

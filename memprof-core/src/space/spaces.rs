@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use crate::base::blind;
 use crate::base::lock::Leaf;
 use crate::base::map::Refused;
-use crate::base::memory::{StaticRef, leak, leak_str};
+use crate::base::memory::{AtomicOptionRef, leak, leak_str};
 use crate::base::missed;
 
 /// Spaces that one process records under their own names.
@@ -23,7 +23,7 @@ pub(crate) const MOST_SPACES: usize = MOST_NAMED + 1;
 pub struct Space(u8);
 
 /// The names given so far, in the order of their spaces. Read without a lock.
-static NAMES: [StaticRef<&'static str>; MOST_SPACES] = [const { StaticRef::null() }; MOST_SPACES];
+static NAMES: [AtomicOptionRef<&'static str>; MOST_SPACES] = [const { AtomicOptionRef::null() }; MOST_SPACES];
 /// The names that stand there from the beginning.
 const FIRST: [&str; 3] = ["host", "pinned", "managed"];
 /// Held while a name is added.

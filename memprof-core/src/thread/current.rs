@@ -10,12 +10,12 @@ use core::cell::Cell;
 
 use crate::base::blind::{self, Cover};
 use crate::base::gate::Inside;
-use crate::base::memory::Known;
+use crate::base::memory::AtomicRef;
 use crate::thread::slot::{NO_SLOT, Slot};
 
 thread_local! {
     /// The slot that events go to if they need nothing looked up or done first.
-    static CURRENT: Known<Slot> = const { Known::new(&NO_SLOT) };
+    static CURRENT: AtomicRef<Slot> = const { AtomicRef::new(&NO_SLOT) };
     /// The slot that the thread has, blind or not.
     static OWN: Cell<Option<&'static Slot>> = const { Cell::new(None) };
 }
@@ -23,7 +23,7 @@ thread_local! {
 /// The slot; one where nothing is ready if the thread has none or is blind.
 #[inline(always)]
 pub(crate) fn current() -> &'static Slot {
-    Known::of_thread(&CURRENT)
+    AtomicRef::of_thread(&CURRENT)
 }
 
 /// Sets where events go that need nothing done first; `None` sends each to its slow path.

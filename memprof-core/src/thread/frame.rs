@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::counter::Counter;
 use crate::base::lock::Lock;
-use crate::base::memory::{Blank, Known, StaticRef, leak_blank};
+use crate::base::memory::{AtomicOptionRef, AtomicRef, Blank, leak_blank};
 use crate::base::state;
 use crate::lanes::captured::Shared;
 use crate::lanes::kind::{Kind, SHARES, hides};
@@ -17,32 +17,32 @@ use crate::space::spaces::Space;
 /// One open scope. A frame that is not open keeps its place in the list for the next scope of that depth.
 pub(crate) struct Frame {
     /// The frame above, made when first needed; then fixed.
-    next: StaticRef<Frame>,
+    next: AtomicOptionRef<Frame>,
     /// The frame below; fixed. For the base, one that never is below.
-    prev: Known<Frame>,
+    prev: AtomicRef<Frame>,
     /// Unlike that of any other activation of this slot; 0 while nothing is open here.
     pub(crate) serial: Counter,
     pub(crate) tag: Counter,
     /// The tag once the frame has its entry in the ledger of the host, and [`Tag::NONE`] until then.
     host_tag: Counter,
-    pub(crate) marks: Counter,
-    pub(crate) calls: Known<CallRow>,
-    /// Frames under a `Context` or an ambient scope only: the outermost frame of the site before, hidden by that.
-    pub(crate) hidden: StaticRef<Frame>,
+    pub(crate) flags: Counter,
+    pub(crate) calls: AtomicRef<CallRow>,
+    /// Frames under a `Context` or an ambient scope only: the frame that was the outermost of its site before this one; it is not seen from under the context.
+    pub(crate) outer_before: AtomicOptionRef<Frame>,
     depth: Counter,
     /// Frames that begin a segment, where the lane changes, only: what the segment below had out.
     pub(crate) outstanding_below: Counter,
-    pub(crate) segment_below: StaticRef<Frame>,
-    pub(crate) lane_below: StaticRef<Lane>,
+    pub(crate) segment_below: AtomicOptionRef<Frame>,
+    pub(crate) lane_below: AtomicOptionRef<Lane>,
     /// The innermost frame further down that shares, while this one does.
-    pub(crate) sharing_below: StaticRef<Frame>,
+    pub(crate) sharing_below: AtomicOptionRef<Frame>,
     /// What was added to `shared` for this frame's own thread.
     pub(crate) published: Published,
-    /// Additions to `shared` that the scopes below were told of.
+    /// Additions to `shared` that were forwarded to the scopes below.
     pub(crate) additions: Counter,
     shared: Lock<Option<Arc<Shared>>>,
     /// The future that a poll belongs to: its counters stand in the lane that it took at its first poll.
-    pub(crate) future: StaticRef<Lane>,
+    pub(crate) future: AtomicOptionRef<Lane>,
 }
 
 /// How much of a frame's own level its [`Shared`] knows of, for `host`.
@@ -68,24 +68,24 @@ impl Blank for Frame {
 impl Frame {
     /// The base record of a thread.
     pub(crate) const fn base() -> Self {
-        Self::of(Kind::Base.marks(0))
+        Self::of(Kind::Base.flags(0))
     }
 
-    const fn of(marks: u64) -> Self {
+    const fn of(flags: u64) -> Self {
         Self {
-            next: StaticRef::null(),
-            prev: Known::new(&NO_FRAME),
+            next: AtomicOptionRef::null(),
+            prev: AtomicRef::new(&NO_FRAME),
             serial: Counter::new(0),
             tag: Counter::new(0),
             host_tag: Counter::new(Tag::NONE.0),
-            marks: Counter::new(marks),
-            calls: Known::new(&NO_CALLS),
-            hidden: StaticRef::null(),
+            flags: Counter::new(flags),
+            calls: AtomicRef::new(&NO_CALLS),
+            outer_before: AtomicOptionRef::null(),
             depth: Counter::new(0),
             outstanding_below: Counter::new(0),
-            segment_below: StaticRef::null(),
-            lane_below: StaticRef::null(),
-            sharing_below: StaticRef::null(),
+            segment_below: AtomicOptionRef::null(),
+            lane_below: AtomicOptionRef::null(),
+            sharing_below: AtomicOptionRef::null(),
             published: Published {
                 bytes: Counter::new(0),
                 blocks: Counter::new(0),
@@ -94,7 +94,7 @@ impl Frame {
             },
             additions: Counter::new(0),
             shared: Lock::new(None),
-            future: StaticRef::null(),
+            future: AtomicOptionRef::null(),
         }
     }
 }
@@ -157,18 +157,18 @@ impl Frame {
         self.depth.get()
     }
 
-    pub(crate) fn has(&self, mark: u64) -> bool {
-        self.marks.get() & mark != 0
+    pub(crate) fn has(&self, flag: u64) -> bool {
+        self.flags.get() & flag != 0
     }
 
-    pub(crate) fn mark(&self, mark: u64) {
-        self.marks.set(self.marks.get() | mark);
+    pub(crate) fn set_flag(&self, flag: u64) {
+        self.flags.set(self.flags.get() | flag);
     }
 
     /// Notes that the frame has its entry in the ledger of a space.
     #[inline(always)]
-    pub(crate) fn mark_touched(&self, space: u64) {
-        self.mark(space);
+    pub(crate) fn set_touched(&self, space: u64) {
+        self.set_flag(space);
         if space == Space::HOST.bit() {
             self.host_tag.set(self.tag.get());
         }
@@ -176,20 +176,20 @@ impl Frame {
 
     /// Opens the frame, which has seen nothing yet.
     #[inline(always)]
-    pub(crate) fn open(&self, serial: u64, tag: Tag, marks: u64, calls: &'static CallRow) {
+    pub(crate) fn open(&self, serial: u64, tag: Tag, flags: u64, calls: &'static CallRow) {
         self.serial.set(serial);
         self.tag.set(tag.0);
         self.host_tag.set(Tag::NONE.0);
-        self.marks.set(marks);
+        self.flags.set(flags);
         self.calls.set(calls);
     }
 
-    pub(crate) fn unmark(&self, mark: u64) {
-        self.marks.set(self.marks.get() & !mark);
+    pub(crate) fn clear_flag(&self, flag: u64) {
+        self.flags.set(self.flags.get() & !flag);
     }
 
     pub(crate) fn kind(&self) -> Kind {
-        Kind::of(self.marks.get())
+        Kind::of(self.flags.get())
     }
 
     /// The tag of a frame that is entered on this one, at `path`; see [`Slot::go_on`](crate::thread::slot::Slot::go_on).
@@ -202,7 +202,7 @@ impl Frame {
 
     /// Whether what is open further down does not see what happens above.
     pub(crate) fn hides(&self) -> bool {
-        hides(self.marks.get())
+        hides(self.flags.get())
     }
 
     pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
@@ -225,7 +225,7 @@ pub(crate) struct CallRow {
     pub(crate) calls: Counter,
     pub(crate) ended: Counter,
     /// The row of the path's site.
-    pub(crate) site: Known<SiteRow>,
+    pub(crate) site: AtomicRef<SiteRow>,
     /// The last epoch in which a scope of this path was left here.
     pub(crate) left_epoch: Counter,
 }
@@ -234,19 +234,19 @@ impl Blank for CallRow {
     const BLANK: Self = Self {
         calls: Counter::new(0),
         ended: Counter::new(0),
-        site: Known::new(&NO_SITE),
+        site: AtomicRef::new(&NO_SITE),
         left_epoch: Counter::new(0),
     };
 }
 
 /// The activations of one site on one thread, whatever the path.
 pub(crate) struct SiteRow {
-    /// The outermost open frame of this site that is not hidden by a `Context`.
-    pub(crate) outer: StaticRef<Frame>,
+    /// The outermost open frame of this site that no `Context` above it hides.
+    pub(crate) outer: AtomicOptionRef<Frame>,
 }
 
 impl Blank for SiteRow {
-    const BLANK: Self = Self { outer: StaticRef::null() };
+    const BLANK: Self = Self { outer: AtomicOptionRef::null() };
 }
 
 impl CallRow {

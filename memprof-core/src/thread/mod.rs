@@ -8,5 +8,5 @@ pub(crate) mod current;
 pub(crate) mod read;
 pub(crate) mod picture;
 pub(crate) mod watch;
-pub(crate) mod step;
+pub(crate) mod path_entry;
 pub(crate) mod stack;

@@ -15,8 +15,8 @@ pub(crate) const STEP: i64 = 64 << 10;
 /// See the [module](self). All numbers are signed.
 pub(crate) struct HostNet {
     /// The net less the level of the ledger.
-    pub(super) beside_bytes: Counter,
-    pub(super) beside_blocks: Counter,
+    pub(super) offset_bytes: Counter,
+    pub(super) offset_blocks: Counter,
     pub(super) published_bytes: Counter,
     pub(super) published_blocks: Counter,
     /// The most that the net came to in `epoch`.
@@ -29,8 +29,8 @@ pub(crate) struct HostNet {
 
 impl Blank for HostNet {
     const BLANK: Self = Self {
-        beside_bytes: Counter::new(0),
-        beside_blocks: Counter::new(0),
+        offset_bytes: Counter::new(0),
+        offset_blocks: Counter::new(0),
         published_bytes: Counter::new(0),
         published_blocks: Counter::new(0),
         most_bytes: Counter::new(0),
@@ -43,13 +43,13 @@ impl Blank for HostNet {
 impl HostNet {
     /// Whether this thread ever had an event on the host.
     pub(crate) fn used(&self) -> bool {
-        [&self.most_blocks, &self.beside_blocks, &self.beside_bytes].iter().any(|number| number.get() != 0)
+        [&self.most_blocks, &self.offset_blocks, &self.offset_bytes].iter().any(|number| number.get() != 0)
     }
 
     /// An event of a thread that has ended, in the slot that all of those share.
     pub(crate) fn add_shared(&self, bytes: i64, blocks: i64) {
-        self.beside_bytes.add_shared(bytes.cast_unsigned());
-        self.beside_blocks.add_shared(blocks.cast_unsigned());
+        self.offset_bytes.add_shared(bytes.cast_unsigned());
+        self.offset_blocks.add_shared(blocks.cast_unsigned());
         self.most_blocks.add_shared(1);
         level::publish(bytes, blocks);
     }

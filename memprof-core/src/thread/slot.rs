@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use crate::base::counter::{Counter, Sequence};
 use crate::base::gate::Inside;
 use crate::base::lock::Lock;
-use crate::base::memory::{Blank, Known, Original, StaticRef, Table};
+use crate::base::memory::{AtomicOptionRef, AtomicRef, Blank, Original, Table};
 use crate::lanes::kind::{Kind, SHARES, SPACES};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
@@ -43,11 +43,11 @@ pub(crate) struct CacheEntry {
     /// Path and site, or [`NO_KEY`].
     pub(crate) key: Counter,
     pub(crate) path: Counter,
-    pub(crate) calls: Known<CallRow>,
+    pub(crate) calls: AtomicRef<CallRow>,
 }
 
 impl Blank for CacheEntry {
-    const BLANK: Self = Self { key: Counter::new(NO_KEY), path: Counter::new(0), calls: Known::new(&NO_CALLS) };
+    const BLANK: Self = Self { key: Counter::new(NO_KEY), path: Counter::new(0), calls: AtomicRef::new(&NO_CALLS) };
 }
 
 /// See the [module](self). What every event and every call touches comes first: two cache lines, within the reach of
@@ -57,18 +57,18 @@ pub(crate) struct Slot {
     /// [`Tag::NONE`] while something changed that this thread did not take note of, and 0 otherwise. Anybody writes it.
     notice: AtomicU64,
     pub(crate) sequence: Sequence,
-    pub(crate) top: Known<Frame>,
+    pub(crate) top: AtomicRef<Frame>,
     /// The lane of the top segment.
-    pub(crate) lane: Known<Lane>,
+    pub(crate) lane: AtomicRef<Lane>,
     pub(crate) host: Ledger,
     /// What [`outstanding`](Self::outstanding) is less the level of the host in blocks.
-    outstanding_beside: Counter,
+    outstanding_offset: Counter,
     /// The frame that begins the top segment.
-    pub(crate) segment: StaticRef<Frame>,
+    pub(crate) segment: AtomicOptionRef<Frame>,
     /// The innermost frame that shares with other threads.
-    pub(crate) sharing: StaticRef<Frame>,
+    pub(crate) sharing: AtomicOptionRef<Frame>,
     pub(crate) net: HostNet,
-    others: [StaticRef<Ledger>; MOST_SPACES],
+    others: [AtomicOptionRef<Ledger>; MOST_SPACES],
     pub(crate) cache: [CacheEntry; CACHE],
     pub(crate) calls: Table<CallRow, PATH_CHUNKS>,
     pub(crate) sites: Table<SiteRow, PATH_CHUNKS>,
@@ -77,7 +77,7 @@ pub(crate) struct Slot {
     pub(crate) ambient: AtomicU64,
     taken: AtomicBool,
     /// Whether blocks were freed here, or may be, that another thread allocated.
-    mixed: AtomicBool,
+    foreign_frees: AtomicBool,
     /// Set while the thread is blind.
     pub(crate) inside: Inside,
 }
@@ -86,21 +86,21 @@ impl Blank for Slot {
     const BLANK: Self = Self {
         notice: AtomicU64::new(Tag::NONE.0),
         sequence: Sequence::new(),
-        top: Known::new(&NO_FRAME),
-        lane: Known::new(&NO_LANE),
+        top: AtomicRef::new(&NO_FRAME),
+        lane: AtomicRef::new(&NO_LANE),
         host: Ledger::BLANK,
-        outstanding_beside: Counter::new(0),
-        segment: StaticRef::null(),
-        sharing: StaticRef::null(),
+        outstanding_offset: Counter::new(0),
+        segment: AtomicOptionRef::null(),
+        sharing: AtomicOptionRef::null(),
         net: HostNet::BLANK,
-        others: [const { StaticRef::null() }; MOST_SPACES],
+        others: [const { AtomicOptionRef::null() }; MOST_SPACES],
         cache: [const { CacheEntry::BLANK }; CACHE],
         calls: Table::new(),
         sites: Table::new(),
         base: Frame::BLANK,
         ambient: AtomicU64::new(0),
         taken: AtomicBool::new(false),
-        mixed: AtomicBool::new(false),
+        foreign_frees: AtomicBool::new(false),
         inside: Inside::new(),
     };
 }
@@ -119,7 +119,7 @@ const _: () = assert!(core::mem::offset_of!(Slot, host) + Ledger::HOT <= 128);
 /// Threads that are recorded one by one at the same time; the events of any further one are kept together.
 const MOST_THREADS: usize = 1 << 16;
 
-static SLOTS: Table<StaticRef<Slot>, { MOST_THREADS / 64 }> = Table::new();
+static SLOTS: Table<AtomicOptionRef<Slot>, { MOST_THREADS / 64 }> = Table::new();
 static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// Makes every thread take note, at its next event, of what the caller has changed: on or off, an epoch, an ambient scope.
@@ -170,11 +170,11 @@ impl Slot {
 
     fn begin(&'static self) -> Option<()> {
         let lane = Lane::take()?;
-        self.sequence.open();
+        self.sequence.begin_write();
         self.lane.set(lane);
         self.base.tag.set(Tag::new(lane, PathId::ROOT).0);
-        self.base.marks.set(Kind::Base.marks(0));
-        self.base.mark_touched(Space::HOST.bit());
+        self.base.flags.set(Kind::Base.flags(0));
+        self.base.set_touched(Space::HOST.bit());
         self.segment.set(Some(&self.base));
         self.sharing.set(None);
         let mut begun = self.keep_net(Space::HOST, || self.host.begin(&self.base));
@@ -182,11 +182,11 @@ impl Slot {
         for (index, ledger) in self.others.iter().enumerate() {
             if let Some(ledger) = ledger.get() {
                 begun = begun.and_then(|()| ledger.begin(&self.base));
-                self.base.mark_touched(Space::of_index(index).bit());
+                self.base.set_touched(Space::of_index(index).bit());
             }
         }
         self.top.set(&self.base);
-        self.sequence.close();
+        self.sequence.end_write();
         self.notify();
         begun
     }
@@ -238,25 +238,25 @@ impl Slot {
     /// Blocks of the current lane that this thread allocated, less those it freed, since the segment began.
     #[inline(always)]
     pub(crate) fn outstanding(&self) -> i64 {
-        self.host.level_blocks() + self.outstanding_beside.signed()
+        self.host.level_blocks() + self.outstanding_offset.signed()
     }
 
     #[inline(always)]
     pub(crate) fn set_outstanding(&self, blocks: i64) {
-        self.outstanding_beside.set((blocks - self.host.level_blocks()).cast_unsigned());
+        self.outstanding_offset.set((blocks - self.host.level_blocks()).cast_unsigned());
     }
 
     /// Counts blocks of the current lane that are not in the level of the host.
     pub(crate) fn add_outstanding(&self, blocks: i64) {
-        self.outstanding_beside.add(blocks.cast_unsigned());
+        self.outstanding_offset.add(blocks.cast_unsigned());
     }
 
     /// Changes a level without an event of the current lane.
-    pub(crate) fn lower(&'static self, ledger: &'static Ledger, bytes: u64, blocks: u64) {
+    pub(crate) fn adjust_level(&'static self, ledger: &'static Ledger, bytes: u64, blocks: u64) {
         let outstanding = self.outstanding();
-        self.sequence.open();
-        ledger.lower(bytes, blocks);
-        self.sequence.close();
+        self.sequence.begin_write();
+        ledger.adjust_level(bytes, blocks);
+        self.sequence.end_write();
         self.set_outstanding(outstanding);
     }
 
@@ -273,7 +273,7 @@ impl Slot {
         }
         let ledger = Ledger::leak_blank()?;
         ledger.begin(&self.base)?;
-        self.base.mark_touched(space.bit());
+        self.base.set_touched(space.bit());
         self.others[space.index()].set(Some(ledger));
         Some(ledger)
     }
@@ -289,15 +289,15 @@ impl Slot {
     pub(crate) fn change<R>(&'static self, change: impl FnOnce() -> R) -> R {
         static ENDED: Lock<()> = Lock::new(());
         if !core::ptr::eq(self, Self::ended()) {
-            self.sequence.open();
+            self.sequence.begin_write();
             let result = change();
-            self.sequence.close();
+            self.sequence.end_write();
             return result;
         }
         let _alone = ENDED.lock();
-        self.sequence.open_shared();
+        self.sequence.begin_write_shared();
         let result = change();
-        self.sequence.close_shared();
+        self.sequence.end_write_shared();
         result
     }
 
@@ -324,9 +324,9 @@ impl Slot {
     /// Makes `ledger` ready for an event of the top frame.
     #[cold]
     pub(crate) fn touch(&'static self, space: Space, ledger: &'static Ledger) -> Option<()> {
-        self.sequence.open();
+        self.sequence.begin_write();
         let touched = ledger.touch(self.top(), space.bit(), (0, 0));
-        self.sequence.close();
+        self.sequence.end_write();
         touched
     }
 
@@ -352,7 +352,7 @@ impl Slot {
     /// base is not among them: what is handed over to the thread comes off that scope.
     pub(crate) fn segments(&'static self) -> impl Iterator<Item = Segment> {
         let mut begin = self.segment.get();
-        let mut next = Segment { innermost: self.top(), lane: self.lane.get(), outstanding: &self.outstanding_beside };
+        let mut next = Segment { innermost: self.top(), lane: self.lane.get(), outstanding: &self.outstanding_offset };
         let mut lane_above: Option<&Lane> = None;
         core::iter::from_fn(move || {
             loop {
@@ -389,18 +389,18 @@ impl Slot {
     /// Notes that this thread may free what another one allocated from now on: it runs a lane that others do too, or it
     /// frees a block of another lane. Without that, each free is of a block that was allocated here.
     #[inline(always)]
-    pub(crate) fn mix(&self) {
-        self.mixed.store(true, Ordering::Release);
+    pub(crate) fn note_foreign_frees(&self) {
+        self.foreign_frees.store(true, Ordering::Release);
     }
 
     /// Whether blocks were freed here, or may be, that another thread allocated.
-    pub(crate) fn is_mixed(&self) -> bool {
-        self.mixed.load(Ordering::Acquire) || core::ptr::eq(self, Self::ended())
+    pub(crate) fn has_foreign_frees(&self) -> bool {
+        self.foreign_frees.load(Ordering::Acquire) || core::ptr::eq(self, Self::ended())
     }
 
     /// Begins a segment at `frame`, the new top.
     pub(crate) fn begin_segment(&'static self, frame: &'static Frame, lane: &'static Lane) {
-        self.mix();
+        self.note_foreign_frees();
         self.host.leave_lane(self.lane.get());
         frame.segment_below.set(self.segment.get());
         frame.lane_below.set(Some(self.lane.get()));
@@ -441,14 +441,14 @@ impl Slot {
         frame.sharing_below.set(self.sharing.get());
         frame.published.clear();
         frame.additions.set(0);
-        frame.mark(SHARES);
+        frame.set_flag(SHARES);
         self.sharing.set(Some(frame));
         self.watch_all();
     }
 
     pub(crate) fn end_sharing(&'static self, frame: &'static Frame) {
         debug_assert!(self.sharing.is(frame), "frames that share end innermost first");
-        frame.unmark(SHARES);
+        frame.clear_flag(SHARES);
         frame.set_shared(None);
         self.sharing.set(frame.sharing_below.get());
         self.unwatch();

@@ -6,17 +6,17 @@ use crate::lanes::kind::{NODE_OPEN, SITE_OPEN, UNDER_CONTEXT};
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::thread::frame::{CallRow, Frame, SiteRow};
+use crate::thread::path_entry::PathEntry;
 use crate::thread::slot::Slot;
-use crate::thread::step::Step;
 
 /// Names a frame for as long as it is open: it is left only by what entered it, on the thread that entered it.
 #[derive(Clone, Copy)]
-pub(crate) struct Opened {
+pub(crate) struct FrameHandle {
     pub(crate) frame: &'static Frame,
     pub(crate) serial: u64,
 }
 
-impl Opened {
+impl FrameHandle {
     /// Whether the frame is still the one that was opened.
     pub(crate) fn is_open(&self) -> bool {
         self.frame.serial.get() == self.serial
@@ -25,30 +25,32 @@ impl Opened {
 
 impl Slot {
     /// Enters a plain scope on `top`.
-    pub(crate) fn enter_scope(&'static self, top: &'static Frame, step: &Step) -> Option<Opened> {
+    pub(crate) fn enter_scope(&'static self, top: &'static Frame, path_entry: &PathEntry) -> Option<FrameHandle> {
         let frame = top.grow()?;
-        let marks = Self::marks_for(top, step);
-        let tag = top.tag_above(step.path);
-        let serial = self.sequence.open();
-        step.calls.calls.add(1);
-        self.open(frame, serial, tag, marks, step.calls, step.site_row);
+        let flags = Self::flags_for(top, path_entry);
+        let tag = top.tag_above(path_entry.path);
+        let serial = self.sequence.begin_write();
+        path_entry.calls.calls.add(1);
+        self.open(frame, serial, tag, flags, path_entry.calls, path_entry.site_row);
         self.go_on(frame, top);
-        self.sequence.close();
-        Some(Opened { frame, serial })
+        self.sequence.end_write();
+        Some(FrameHandle { frame, serial })
     }
 
-    /// The marks of a scope entered on `top`: what it inherits, and whether it is inside another one of its kind.
-    pub(crate) fn marks_for(top: &'static Frame, step: &Step) -> u64 {
-        let under_context = top.marks.get() & UNDER_CONTEXT;
+    /// The flags of a scope entered on `top`: what it inherits, and whether it is inside another one of its kind.
+    pub(crate) fn flags_for(top: &'static Frame, path_entry: &PathEntry) -> u64 {
+        let under_context = top.flags.get() & UNDER_CONTEXT;
         let context = if under_context == 0 { None } else { innermost_context(top) };
         let lowest = context.map_or(0, |context| context.depth() + 1);
-        let outer = step.site_row.outer.get().filter(|outer| outer.depth() >= lowest);
+        let outer = path_entry.site_row.outer.get().filter(|outer| outer.depth() >= lowest);
         let (node_open, site_open) = match (outer, context.and_then(Frame::shared)) {
             // The outermost activation of a site mostly is of the same node as those inside it.
-            (Some(outer), _) => (outer.path() == step.path || is_open_above(top, outer.depth(), step.path), true),
+            (Some(outer), _) => {
+                (outer.path() == path_entry.path || is_open_above(top, outer.depth(), path_entry.path), true)
+            }
             // No frame here is the outermost of the site then.
-            (None, Some(shared)) if shared.has_open(step.site) => {
-                (shared.has_open_node(step.path) || is_open_above(top, lowest, step.path), true)
+            (None, Some(shared)) if shared.has_open(path_entry.site) => {
+                (shared.has_open_node(path_entry.path) || is_open_above(top, lowest, path_entry.path), true)
             }
             (None, _) => (false, false),
         };
@@ -61,15 +63,15 @@ impl Slot {
         &'static self,
         frame: &'static Frame,
         tag: Tag,
-        marks: u64,
+        flags: u64,
         calls: &'static CallRow,
         site_row: &'static SiteRow,
-    ) -> Opened {
-        let serial = self.sequence.open();
+    ) -> FrameHandle {
+        let serial = self.sequence.begin_write();
         calls.calls.add(1);
-        self.open(frame, serial, tag, marks, calls, site_row);
-        self.sequence.close();
-        Opened { frame, serial }
+        self.open(frame, serial, tag, flags, calls, site_row);
+        self.sequence.end_write();
+        FrameHandle { frame, serial }
     }
 
     /// [`push`](Self::push) without the count, while the sequence is open.
@@ -79,14 +81,14 @@ impl Slot {
         frame: &'static Frame,
         serial: u64,
         tag: Tag,
-        marks: u64,
+        flags: u64,
         calls: &'static CallRow,
         site_row: &'static SiteRow,
     ) {
-        frame.open(serial, tag, marks, calls);
-        if marks & SITE_OPEN == 0 {
-            if marks & UNDER_CONTEXT != 0 {
-                frame.hidden.set(site_row.outer.get());
+        frame.open(serial, tag, flags, calls);
+        if flags & SITE_OPEN == 0 {
+            if flags & UNDER_CONTEXT != 0 {
+                frame.outer_before.set(site_row.outer.get());
             }
             site_row.outer.set(Some(frame));
         }
@@ -98,7 +100,7 @@ impl Slot {
         let under_context = frame.has(UNDER_CONTEXT);
         let site_row = frame.calls.get().site.get();
         if site_row.outer.is(frame) {
-            site_row.outer.set(if under_context { frame.hidden.get() } else { None });
+            site_row.outer.set(if under_context { frame.outer_before.get() } else { None });
         }
         frame.serial.set(0);
         self.top.set(below);

@@ -20,7 +20,7 @@ use crate::thread::slot::Slot;
 impl Slot {
     /// Bytes and blocks of the net.
     fn net(&self) -> (i64, i64) {
-        let (bytes, blocks) = (self.net.beside_bytes.signed(), self.net.beside_blocks.signed());
+        let (bytes, blocks) = (self.net.offset_bytes.signed(), self.net.offset_blocks.signed());
         (self.host.level_bytes() + bytes, self.host.level_blocks() + blocks)
     }
 
@@ -43,16 +43,16 @@ impl Slot {
         let outstanding = self.outstanding();
         let result = change();
         self.set_outstanding(outstanding);
-        self.net.beside_bytes.set((bytes - self.host.level_bytes()).cast_unsigned());
-        self.net.beside_blocks.set((blocks - self.host.level_blocks()).cast_unsigned());
+        self.net.offset_bytes.set((bytes - self.host.level_bytes()).cast_unsigned());
+        self.net.offset_blocks.set((blocks - self.host.level_blocks()).cast_unsigned());
         self.watch();
         result
     }
 
     /// The thread freed a block that its ledger does not hold.
-    pub(crate) fn free_beside(&'static self, bytes: u64) {
-        self.net.beside_bytes.sub(bytes);
-        self.net.beside_blocks.sub(1);
+    pub(crate) fn free_foreign(&'static self, bytes: u64) {
+        self.net.offset_bytes.sub(bytes);
+        self.net.offset_blocks.sub(1);
         self.watch();
     }
 
@@ -83,7 +83,7 @@ impl Slot {
     /// Tells the ledger which levels are to be looked at.
     fn watch(&'static self) {
         let net = &self.net;
-        let (bytes, blocks) = (net.beside_bytes.signed(), net.beside_blocks.signed());
+        let (bytes, blocks) = (net.offset_bytes.signed(), net.offset_blocks.signed());
         let published = net.published_bytes.signed();
         let most_blocks = net.most_blocks.signed() - blocks;
         let watch = if net.shares.get() > 0 {
@@ -92,32 +92,32 @@ impl Slot {
             let high = (published + STEP - 1).min(net.most_bytes.signed());
             Watch { high: high - bytes, low: published - STEP + 1 - bytes, blocks: most_blocks }
         };
-        self.sequence.open();
+        self.sequence.begin_write();
         self.host.watch(watch);
-        self.sequence.close();
+        self.sequence.end_write();
     }
 
-    /// All that is to be done at the allocations of a thread that grows, most times: its marks are raised. `false`: more
+    /// All that is to be done at the allocations of a thread that grows, most times: its flags are raised. `false`: more
     /// may be due, and nothing was done.
     #[inline(always)]
     pub(crate) fn raise_fast(&'static self) -> bool {
         let (net, ledger) = (&self.net, &self.host);
         let (level_bytes, level_blocks) = (ledger.level_bytes(), ledger.level_blocks());
-        let (beside_bytes, beside_blocks) = (net.beside_bytes.signed(), net.beside_blocks.signed());
-        let bytes = level_bytes + beside_bytes;
+        let (offset_bytes, offset_blocks) = (net.offset_bytes.signed(), net.offset_blocks.signed());
+        let bytes = level_bytes + offset_bytes;
         let ahead = bytes - net.published_bytes.signed();
         if ahead.abs() >= STEP || level::picture_is_due(ahead) || net.shares.get() > 0 || self.has_pending() {
             return false;
         }
         // Less than a step ahead, so the next publication is due above it.
         let most_bytes = net.most_bytes.signed().max(bytes);
-        let most_blocks = net.most_blocks.signed().max(level_blocks + beside_blocks);
+        let most_blocks = net.most_blocks.signed().max(level_blocks + offset_blocks);
         let high = most_bytes.min(bytes - ahead + STEP - 1);
         net.most_bytes.set(most_bytes.cast_unsigned());
         net.most_blocks.set(most_blocks.cast_unsigned());
-        self.sequence.open();
-        ledger.raise_fast((level_bytes, level_blocks), (high - beside_bytes, most_blocks - beside_blocks));
-        self.sequence.close();
+        self.sequence.begin_write();
+        ledger.raise_fast((level_bytes, level_blocks), (high - offset_bytes, most_blocks - offset_blocks));
+        self.sequence.end_write();
         true
     }
 

@@ -103,7 +103,7 @@ impl Blocks {
     }
 
     /// Changes the level without an event, and the room with it.
-    pub(super) fn lower(&self, blocks: u64) {
+    pub(super) fn adjust_level(&self, blocks: u64) {
         add(&self.room, blocks.cast_signed());
         add(&self.level, blocks.wrapping_neg().cast_signed());
     }
@@ -119,7 +119,7 @@ impl Blocks {
 
     /// How far the events have come, if none is under way.
     #[inline]
-    pub(crate) fn quiet(&self) -> Option<Version> {
+    pub(crate) fn read_begin(&self) -> Option<Version> {
         let allocations = self.allocations.load(Ordering::Acquire);
         let room = self.room.load(Ordering::Acquire);
         let level = self.level.load(Ordering::Acquire);
@@ -129,7 +129,7 @@ impl Blocks {
 
     /// Whether no event has begun since that version; asked after an acquire fence.
     #[inline]
-    pub(crate) fn is_still(&self, version: Version) -> bool {
+    pub(crate) fn read_validate(&self, version: Version) -> bool {
         let room = self.room.load(Ordering::Acquire);
         let level = self.level.load(Ordering::Acquire);
         let allocations = self.allocations.load(Ordering::Acquire);

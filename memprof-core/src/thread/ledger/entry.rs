@@ -1,17 +1,17 @@
 //! Entries: the sums of a ledger as they stood when a scope was entered.
 
 use crate::base::counter::Counter;
-use crate::base::memory::{Blank, StaticRef};
+use crate::base::memory::{AtomicOptionRef, Blank};
 use crate::thread::frame::Frame;
 
 use super::row::Row;
 
 /// The sums as they stood when a scope was entered, and what its parent's watermarks had reached by then.
 pub(crate) struct Entry {
-    pub(super) above: StaticRef<Entry>,
-    pub(crate) below: StaticRef<Entry>,
-    pub(crate) frame: StaticRef<Frame>,
-    pub(super) row: StaticRef<Row>,
+    pub(super) above: AtomicOptionRef<Entry>,
+    pub(crate) below: AtomicOptionRef<Entry>,
+    pub(crate) frame: AtomicOptionRef<Frame>,
+    pub(super) row: AtomicOptionRef<Row>,
     pub(crate) alloc_bytes: Counter,
     pub(crate) alloc_blocks: Counter,
     pub(crate) freed_bytes: Counter,
@@ -25,10 +25,10 @@ pub(crate) struct Entry {
 
 impl Blank for Entry {
     const BLANK: Self = Self {
-        above: StaticRef::null(),
-        below: StaticRef::null(),
-        frame: StaticRef::null(),
-        row: StaticRef::null(),
+        above: AtomicOptionRef::null(),
+        below: AtomicOptionRef::null(),
+        frame: AtomicOptionRef::null(),
+        row: AtomicOptionRef::null(),
         alloc_bytes: Counter::new(0),
         alloc_blocks: Counter::new(0),
         freed_bytes: Counter::new(0),
@@ -79,7 +79,7 @@ impl Entry {
 }
 
 /// Whether a context was entered between the frames of two entries, so that the lower does not see the upper.
-pub(super) fn is_hidden(upper: &Entry, lower: &Entry) -> bool {
+pub(super) fn is_under_context(upper: &Entry, lower: &Entry) -> bool {
     let lowest = lower.frame.get().map_or(0, Frame::depth);
     let between = core::iter::successors(upper.frame.get(), |frame| frame.below());
     between.take_while(|frame| frame.depth() > lowest).any(Frame::hides)

@@ -15,7 +15,7 @@
 use core::hint::cold_path;
 
 use crate::base::counter::Counter;
-use crate::base::memory::{Blank, Known, Original, StaticRef, Table, leak, leak_blank};
+use crate::base::memory::{AtomicOptionRef, AtomicRef, Blank, Original, Table, leak, leak_blank};
 use crate::base::tally::{Counters, Tally};
 use crate::lanes::lane::{HandOver, Lane};
 use crate::lanes::tag::Tag;
@@ -24,7 +24,7 @@ use crate::thread::frame::Frame;
 
 pub(crate) use blocks::Blocks;
 pub(crate) use entry::Entry;
-use entry::is_hidden;
+use entry::is_under_context;
 use latest::Latest;
 use row::NO_ROW;
 pub(crate) use row::Row;
@@ -38,7 +38,7 @@ mod latest;
 #[repr(C)]
 pub(crate) struct Ledger {
     /// The row of the path of the top entry's frame.
-    row: Known<Row>,
+    row: AtomicRef<Row>,
     /// What the level lacks of its limits. The level is allocated less freed, signed; the limits are the levels above
     /// which an allocation has more to do: the peaks, or lower ones that are watched. So an event changes one number,
     /// and sees by its sign whether there is more to do.
@@ -49,21 +49,21 @@ pub(crate) struct Ledger {
     most_room_bytes: Counter,
     latest: Latest,
     /// Bytes allocated so far less those that the row has: what an event adds to the row is in both.
-    alloc_bytes_beside: Counter,
+    alloc_bytes_offset: Counter,
     limit_bytes: Counter,
     /// The greatest level since the top entry was made: `allocated - freed`, signed.
     pub(crate) peak_bytes: Counter,
     pub(crate) peak_blocks: Counter,
     pub(crate) reallocs: Counter,
     pub(crate) failed: Counter,
-    pub(crate) entry: StaticRef<Entry>,
+    pub(crate) entry: AtomicOptionRef<Entry>,
     watch_high: Counter,
     watch_low: Counter,
     watch_blocks: Counter,
     base: Entry,
     pub(crate) rows: Table<Row, PATH_CHUNKS>,
     /// Where a path is counted for which the system had no memory: nowhere that is read.
-    spare: Known<Row>,
+    spare: AtomicRef<Row>,
 }
 
 /// Levels that somebody besides the ledger watches: above `high` and `blocks`, and below `low`.
@@ -76,25 +76,25 @@ pub(crate) struct Watch {
 
 impl Blank for Ledger {
     const BLANK: Self = Self {
-        row: Known::new(&NO_ROW),
+        row: AtomicRef::new(&NO_ROW),
         room_bytes: Counter::new(0),
         blocks: Blocks::BLANK,
         largest: Counter::new(0),
         most_room_bytes: Counter::new(i64::MAX.cast_unsigned()),
         latest: Latest::BLANK,
-        alloc_bytes_beside: Counter::new(0),
+        alloc_bytes_offset: Counter::new(0),
         limit_bytes: Counter::new(0),
         peak_bytes: Counter::new(0),
         peak_blocks: Counter::new(0),
         reallocs: Counter::new(0),
         failed: Counter::new(0),
-        entry: StaticRef::null(),
+        entry: AtomicOptionRef::null(),
         watch_high: Counter::new(i64::MAX.cast_unsigned()),
         watch_low: Counter::new(i64::MIN.cast_unsigned()),
         watch_blocks: Counter::new(i64::MAX.cast_unsigned()),
         base: Entry::BLANK,
         rows: Table::new(),
-        spare: Known::new(&NO_ROW),
+        spare: AtomicRef::new(&NO_ROW),
     };
 }
 
@@ -121,7 +121,7 @@ impl Ledger {
     pub(crate) fn begin(&'static self, base: &'static Frame) -> Option<()> {
         let sums = [&self.room_bytes, &self.limit_bytes, &self.largest, &self.reallocs, &self.failed];
         sums.into_iter().chain(self.base.numbers()).for_each(|number| number.set(0));
-        self.blocks.lower(self.level_blocks().cast_unsigned());
+        self.blocks.adjust_level(self.level_blocks().cast_unsigned());
         self.blocks.set_allocations(0);
         self.set_peaks(0, 0);
         self.latest.begin();
@@ -156,11 +156,11 @@ impl Ledger {
     /// Bytes allocated so far.
     #[inline(always)]
     pub(crate) fn alloc_bytes(&self) -> u64 {
-        self.row().alloc_bytes.get().wrapping_add(self.alloc_bytes_beside.get())
+        self.row().alloc_bytes.get().wrapping_add(self.alloc_bytes_offset.get())
     }
 
     fn set_alloc_bytes(&self, bytes: u64) {
-        self.alloc_bytes_beside.set(bytes.wrapping_sub(self.row().alloc_bytes.get()));
+        self.alloc_bytes_offset.set(bytes.wrapping_sub(self.row().alloc_bytes.get()));
     }
 
     /// The row of the top entry.
@@ -205,7 +205,7 @@ impl Ledger {
         room_bytes | room_blocks < 0
     }
 
-    /// Counts the free of a block of this lane, with `owner` to be told at the same moment. `true`: the level is below
+    /// Counts the free of a block of this lane, with `owner` called at the same moment. `true`: the level is below
     /// what is watched.
     #[inline(always)]
     pub(crate) fn free(&self, bytes: u64, owner: impl FnOnce()) -> bool {
@@ -216,7 +216,7 @@ impl Ledger {
         room_bytes > self.most_room_bytes.signed()
     }
 
-    /// Counts a reallocation of a block of this lane. The bounds it may have left: [`is_over`](Self::is_over).
+    /// Counts a reallocation of a block of this lane. The bounds it may have left: [`is_limit_crossed`](Self::is_limit_crossed).
     #[inline]
     pub(crate) fn realloc(&self, from: u64, to: u64) {
         self.reallocs.add(1);
@@ -226,15 +226,15 @@ impl Ledger {
 
     /// Whether the level is above a peak, or above or below what is watched.
     #[inline]
-    pub(crate) fn is_over(&self) -> bool {
+    pub(crate) fn is_limit_crossed(&self) -> bool {
         let room = self.room_bytes.signed();
         room < 0 || self.blocks.room() < 0 || room > self.most_room_bytes.signed()
     }
 
     /// Changes the level by what was freed, or by less than nothing, without an event.
-    pub(crate) fn lower(&self, bytes: u64, blocks: u64) {
+    pub(crate) fn adjust_level(&self, bytes: u64, blocks: u64) {
         self.room_bytes.add(bytes);
-        self.blocks.lower(blocks);
+        self.blocks.adjust_level(blocks);
     }
 
     /// Changes how many blocks were allocated, without an allocation.
@@ -312,8 +312,8 @@ impl Ledger {
     }
 
     /// Raises the watermarks to the level.
-    pub(crate) fn raise(&self) {
-        self.raise_peaks(self.level_bytes(), self.level_blocks());
+    pub(crate) fn raise_peaks(&self) {
+        self.raise_peaks_to(self.level_bytes(), self.level_blocks());
     }
 
     /// Raises the watermarks to a level that the caller has read, and has the levels above `high` watched, which are no
@@ -329,7 +329,7 @@ impl Ledger {
         self.set_limits(level_bytes, bytes.min(high), blocks.min(high_blocks));
     }
 
-    fn raise_peaks(&self, bytes: i64, blocks: i64) {
+    fn raise_peaks_to(&self, bytes: i64, blocks: i64) {
         self.set_peaks(bytes.max(self.peak_bytes.signed()), blocks.max(self.peak_blocks.signed()));
     }
 
@@ -355,7 +355,7 @@ impl Ledger {
         self.largest.set(0);
         self.entry.set(Some(entry));
         self.set_row(row);
-        frame.mark_touched(bit);
+        frame.set_touched(bit);
         Some(())
     }
 
@@ -398,11 +398,11 @@ impl Ledger {
     pub(crate) fn tally_of(&'static self, frame: &'static Frame, context: Option<&'static Frame>) -> Tally {
         let mut entry = self.top();
         let mut now = Tally::default();
-        let mut marks = [self.peak_bytes.signed(), self.peak_blocks.signed()];
+        let mut watermarks = [self.peak_bytes.signed(), self.peak_blocks.signed()];
         let mut largest = self.largest.get();
-        // Step below the context: its entry holds the sums as they stand for everything under it.
+        // PathEntry below the context: its entry holds the sums as they stand for everything under it.
         while let Some(context) = context.filter(|context| entry.at_or_above(context)) {
-            marks = [entry.saved_bytes.signed(), entry.saved_blocks.signed()];
+            watermarks = [entry.saved_bytes.signed(), entry.saved_blocks.signed()];
             largest = entry.saved_largest.get();
             now = self.tally_since(entry, 0, 0, 0);
             entry = entry.below.get().unwrap_or(&self.base);
@@ -411,20 +411,20 @@ impl Ledger {
         if !entry.at_or_above(frame) {
             return Tally::default();
         }
-        let hidden = now;
+        let under_context = now;
         while let Some(below) = entry.below.get().filter(|below| below.at_or_above(frame)) {
-            marks[0] = marks[0].max(entry.saved_bytes.signed());
-            marks[1] = marks[1].max(entry.saved_blocks.signed());
+            watermarks[0] = watermarks[0].max(entry.saved_bytes.signed());
+            watermarks[1] = watermarks[1].max(entry.saved_blocks.signed());
             largest = largest.max(entry.saved_largest.get());
             entry = below;
         }
-        let mut tally = self.tally_since(entry, marks[0], marks[1], largest);
-        tally.counters.current_bytes -= hidden.counters.current_bytes;
-        tally.counters.current_blocks -= hidden.counters.current_blocks;
-        tally.counters.total_bytes -= hidden.counters.total_bytes;
-        tally.counters.total_blocks -= hidden.counters.total_blocks;
-        tally.reallocs -= hidden.reallocs;
-        tally.failed -= hidden.failed;
+        let mut tally = self.tally_since(entry, watermarks[0], watermarks[1], largest);
+        tally.counters.current_bytes -= under_context.counters.current_bytes;
+        tally.counters.current_blocks -= under_context.counters.current_blocks;
+        tally.counters.total_bytes -= under_context.counters.total_bytes;
+        tally.counters.total_blocks -= under_context.counters.total_blocks;
+        tally.reallocs -= under_context.reallocs;
+        tally.failed -= under_context.failed;
         tally
     }
 
@@ -453,10 +453,10 @@ impl Ledger {
             entry.frame.set(Some(parent));
             entry.row.set(Some(row));
             self.set_row(row);
-            parent.mark_touched(bit);
+            parent.set_touched(bit);
             return;
         }
-        self.raise_peaks(entry.saved_bytes.signed(), entry.saved_blocks.signed());
+        self.raise_peaks_to(entry.saved_bytes.signed(), entry.saved_blocks.signed());
         self.largest.raise(entry.saved_largest.get());
         self.pop(entry);
     }
@@ -467,7 +467,7 @@ impl Ledger {
         self.set_alloc_bytes(entry.alloc_bytes.get());
         self.recount_blocks(entry.alloc_blocks.get());
         let (bytes, blocks) = (self.level_bytes() - entry.level_bytes(), self.level_blocks() - entry.level_blocks());
-        self.lower(bytes.cast_unsigned(), blocks.cast_unsigned());
+        self.adjust_level(bytes.cast_unsigned(), blocks.cast_unsigned());
         self.reallocs.set(entry.reallocs.get());
         self.failed.set(entry.failed.get());
         self.set_peaks(entry.saved_bytes.signed(), entry.saved_blocks.signed());
@@ -497,7 +497,7 @@ impl Ledger {
             entry.freed_bytes.add(hand_over.bytes);
             entry.freed_blocks.add(hand_over.blocks);
             let below = entry.below.get()?;
-            if is_hidden(entry, below) {
+            if is_under_context(entry, below) {
                 // What is under a context is not seen from here.
                 (bytes, blocks) = (entry.saved_bytes.signed(), entry.saved_blocks.signed());
             } else {
@@ -514,7 +514,7 @@ impl Ledger {
             entry.saved_blocks.set(kept_blocks.cast_unsigned());
             entry = below;
         }
-        self.lower(hand_over.bytes, hand_over.blocks);
+        self.adjust_level(hand_over.bytes, hand_over.blocks);
         Some(())
     }
 
@@ -545,7 +545,7 @@ impl Ledger {
         upper.saved_blocks.set(entry.level_blocks().cast_unsigned());
         upper.saved_largest.set(0);
         self.entry.set(Some(place));
-        frame.mark_touched(bit);
+        frame.set_touched(bit);
         Some(())
     }
 
@@ -554,9 +554,9 @@ impl Ledger {
     /// freed some of that.
     pub(crate) fn absorb(&'static self, added: &Tally, sum: &Counters) {
         let counters = &added.counters;
-        self.alloc_bytes_beside.add(counters.total_bytes.cast_unsigned());
+        self.alloc_bytes_offset.add(counters.total_bytes.cast_unsigned());
         self.recount_blocks(self.alloc_blocks().wrapping_add(counters.total_blocks.cast_unsigned()));
-        self.lower((-counters.current_bytes).cast_unsigned(), (-counters.current_blocks).cast_unsigned());
+        self.adjust_level((-counters.current_bytes).cast_unsigned(), (-counters.current_blocks).cast_unsigned());
         self.reallocs.add(added.reallocs);
         self.failed.add(added.failed);
         self.largest.raise(added.largest);

@@ -68,11 +68,11 @@ impl Blank for Row {
 }
 
 impl Row {
-    /// Adds what an activation, or one poll of it, recorded. `marks` are its frame's.
-    pub(crate) fn add(&self, tally: &Tally, marks: u64) {
-        if marks & NODE_OPEN == 0 {
+    /// Adds what an activation, or one poll of it, recorded. `flags` are its frame's.
+    pub(crate) fn add(&self, tally: &Tally, flags: u64) {
+        if flags & NODE_OPEN == 0 {
             self.sums.add(tally.totals());
-            if marks & SITE_OPEN != 0 {
+            if flags & SITE_OPEN != 0 {
                 self.inner.add(tally.totals());
             }
         }

@@ -118,19 +118,19 @@ fn two_equal_copies_around_a_quiet_moment_are_not_torn() {
 #[test]
 fn an_event_under_way_and_one_that_came_and_went_are_seen() {
     let blocks = Blocks::BLANK;
-    let quiet = || blocks.quiet().expect("no event is under way");
+    let quiet = || blocks.read_begin().expect("no event is under way");
     let version = quiet();
     blocks.begin_alloc();
-    assert_eq!(blocks.quiet(), None);
+    assert_eq!(blocks.read_begin(), None);
     blocks.end_alloc();
-    assert!(!blocks.is_still(version));
+    assert!(!blocks.read_validate(version));
     let version = quiet();
     blocks.begin_free();
-    assert_eq!(blocks.quiet(), None);
+    assert_eq!(blocks.read_begin(), None);
     blocks.end_free();
-    assert!(!blocks.is_still(version));
+    assert!(!blocks.read_validate(version));
     blocks.begin_alloc();
     blocks.end_alloc();
-    assert!(!blocks.is_still(version), "the level is what it was, but not the allocations");
-    assert!(blocks.is_still(quiet()));
+    assert!(!blocks.read_validate(version), "the level is what it was, but not the allocations");
+    assert!(blocks.read_validate(quiet()));
 }

@@ -9,7 +9,7 @@ use crate::thread::frame::{CallRow, SiteRow};
 use crate::thread::slot::{CacheEntry, NO_KEY, Slot};
 
 /// Where a step from a path through a site leads.
-pub(crate) struct Step {
+pub(crate) struct PathEntry {
     pub(crate) site: u32,
     pub(crate) path: PathId,
     pub(crate) calls: &'static CallRow,
@@ -37,12 +37,12 @@ impl Slot {
     }
 
     /// Where entering `site` at `path` leads to, from the cache or by interning.
-    pub(crate) fn step(&'static self, path: PathId, site: &'static Site) -> Option<Step> {
+    pub(crate) fn path_entry(&'static self, path: PathId, site: &'static Site) -> Option<PathEntry> {
         let id = site.id();
         let key = key(path, id);
         let cached = self.cached(key);
         if id != 0 && cached.key.get() == key {
-            return Some(Step {
+            return Some(PathEntry {
                 site: id,
                 path: PathId::from_bits(cached.path.get() as u32),
                 calls: cached.calls.get(),
@@ -52,40 +52,40 @@ impl Slot {
         let _blind = blind::enter();
         let id = site.register()?;
         let path_there = path.enter(id).inspect_err(|why| missed::note(*why)).ok()?;
-        let Some(step) = self.step_to(path_there) else {
+        let Some(path_entry) = self.path_entry_at(path_there) else {
             missed::note(Refused::NoMemory);
             return None;
         };
-        let step = Step { site: id, ..step };
+        let path_entry = PathEntry { site: id, ..path_entry };
         let key = self::key(path, id);
         let cached = self.cached(key);
         cached.key.set(NO_KEY);
-        cached.path.set(u64::from(step.path.bits()));
-        cached.calls.set(step.calls);
+        cached.path.set(u64::from(path_entry.path.bits()));
+        cached.calls.set(path_entry.calls);
         cached.key.set(key);
-        Some(step)
+        Some(path_entry)
     }
 
     /// The step that led to a known path.
-    pub(crate) fn step_to(&'static self, path: PathId) -> Option<Step> {
+    pub(crate) fn path_entry_at(&'static self, path: PathId) -> Option<PathEntry> {
         let site = path.site();
         let calls = self.calls.get(path.index()).or_else(|| self.calls.make(path.index()))?;
         let site_row = self.sites.get(site as usize).or_else(|| self.sites.make(site as usize))?;
         calls.site.set(site_row);
-        Some(Step { site, path, calls, site_row })
+        Some(PathEntry { site, path, calls, site_row })
     }
 }
 
 impl Slot {
     /// Counts the call of an activation that is entered later, poll by poll.
-    pub(crate) fn count_call(&'static self, step: &Step) {
-        self.change(|| step.calls.calls.add(1));
+    pub(crate) fn count_call(&'static self, path_entry: &PathEntry) {
+        self.change(|| path_entry.calls.calls.add(1));
     }
 
     /// Counts the end of such an activation, on whichever thread that is.
     pub(crate) fn count_left(&'static self, path: PathId) {
-        if let Some(step) = self.step_to(path) {
-            self.change(|| step.calls.end_future(path));
+        if let Some(path_entry) = self.path_entry_at(path) {
+            self.change(|| path_entry.calls.end_future(path));
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Who is told at once what is handed over to a lane: the levels of the captured scopes that it comes off.
+//! To whom a hand-over is forwarded at once: to the levels of the captured scopes that it comes off.
 //!
 //! Those are, for a lane that runs on a thread, the captured scopes among the frames from the top of the lane's segment
 //! down to the first that hides what is below it. Others work for these scopes: were the hand-over to wait for the
-//! thread, they would raise the peaks above what was ever held. A task that is suspended tells its own future, if that
-//! was captured.
+//! thread, they would raise the peaks above what was ever held. A hand-over to a task that is suspended is forwarded to its
+//! own future, if that was captured.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::base::missed;
 use crate::base::pages;
 use crate::lanes::captured::Shared;
 use crate::lanes::kind::Kind;
-use crate::lanes::lane::{HandOver, Lane, Told};
+use crate::lanes::lane::{Forward, HandOver, Lane};
 use crate::share::settle;
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
@@ -21,9 +21,9 @@ use crate::thread::slot::Slot;
 /// Captured scopes, each with whether the lane works for it as any other does.
 struct Levels(Vec<(Arc<Shared>, bool)>);
 
-impl Told for Levels {
+impl Forward for Levels {
     fn handed_over(&self, space: Space, hand_over: HandOver) {
-        let [bytes, blocks] = [hand_over.bytes, hand_over.blocks].map(|lower| lower.wrapping_neg().cast_signed());
+        let [bytes, blocks] = [hand_over.bytes, hand_over.blocks].map(|freed| freed.wrapping_neg().cast_signed());
         for (shared, is_others_work) in &self.0 {
             if *is_others_work {
                 shared.publish(space, bytes, blocks);
@@ -38,8 +38,8 @@ impl Told for Levels {
 /// other.
 const FOR_LEVELS: usize = 8 << 10;
 
-/// `None` if there are none, or no memory for them: then the thread tells them itself.
-fn levels(levels: impl Iterator<Item = (Arc<Shared>, bool)>) -> Option<Arc<dyn Told>> {
+/// `None` if there are none, or no memory for them: then the thread publishes it itself, as it charges the hand-over.
+fn levels(levels: impl Iterator<Item = (Arc<Shared>, bool)>) -> Option<Arc<dyn Forward>> {
     let mut levels = levels.peekable();
     levels.peek()?;
     if !pages::program_has(FOR_LEVELS) {
@@ -50,45 +50,45 @@ fn levels(levels: impl Iterator<Item = (Arc<Shared>, bool)>) -> Option<Arc<dyn T
 }
 
 /// Those from `frame` down.
-fn from(frame: Option<&'static Frame>) -> Option<Arc<dyn Told>> {
-    let mut is_hidden = false;
+fn from(frame: Option<&'static Frame>) -> Option<Arc<dyn Forward>> {
+    let mut is_under_context = false;
     let below = core::iter::successors(frame, |frame| frame.sharing_below.get());
-    let seen = below.take_while(move |frame| !core::mem::replace(&mut is_hidden, frame.hides()));
+    let seen = below.take_while(move |frame| !core::mem::replace(&mut is_under_context, frame.hides()));
     levels(seen.filter_map(|frame| Some((frame.shared()?, frame.hides()))))
 }
 
-/// The level of `frame`, the top, begins or goes on: it is told from now on what is handed over to its lane, as those below
-/// it are. What waited until now was told to those that `knows` gives.
+/// The level of the top frame begins or goes on: from now on what is handed over to its lane is forwarded to it, as to
+/// those below it. What waited until now was forwarded to those for which `knows` is true.
 pub(crate) fn begin(slot: &'static Slot, knows: impl Fn(&Frame) -> bool) {
-    tell(slot, from(slot.sharing.get()), knows);
+    forward(slot, from(slot.sharing.get()), knows);
 }
 
 /// The level of `frame`, the top, which shares, is about to end.
 pub(crate) fn end(slot: &'static Slot, frame: &'static Frame) {
-    tell(slot, from(frame.sharing_below.get()), |_| true);
+    forward(slot, from(frame.sharing_below.get()), |_| true);
 }
 
-/// The poll of a task, the top frame, is about to end: only its own future is told.
+/// The poll of a task, the top frame, is about to end: from then on, hand-overs are forwarded to its own future alone.
 pub(crate) fn suspend(slot: &'static Slot, task: &Lane) {
     let future = task.activation.shared();
-    tell(slot, levels(future.into_iter().map(|shared| (shared, false))), |_| true);
+    forward(slot, levels(future.into_iter().map(|shared| (shared, false))), |_| true);
 }
 
 /// The thread, which has nothing open, is about to leave an ambient scope.
 pub(crate) fn end_ambient(slot: &'static Slot) {
-    tell(slot, None, |_| true);
+    forward(slot, None, |_| true);
 }
 
-fn tell(slot: &'static Slot, told: Option<Arc<dyn Told>>, knows: impl Fn(&Frame) -> bool) {
+fn forward(slot: &'static Slot, to: Option<Arc<dyn Forward>>, knows: impl Fn(&Frame) -> bool) {
     // A context's lane runs elsewhere.
     if slot.segment.get().is_some_and(|segment| segment.kind() == Kind::Context) {
         return;
     }
     let Some(segment) = slot.segments().next() else { return };
-    segment.lane.tell(told, |waited| settle::charge(slot, segment, waited, &knows));
+    segment.lane.forward(to, |waited| settle::charge(slot, segment, waited, &knows));
 }
 
-/// Has an ambient scope told what is handed over to its own lane.
+/// Has forwarded to an ambient scope what is handed over to its own lane.
 pub(crate) fn begin_ambient_lane(shared: &Arc<Shared>) {
-    shared.lane.tell(levels([(shared.clone(), true)].into_iter()), |_| ());
+    shared.lane.forward(levels([(shared.clone(), true)].into_iter()), |_| ());
 }
