@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use memprof_report::Asker;
+
 use crate::{
     arguments::ReportArguments,
     error::Error,
@@ -17,7 +19,7 @@ pub(crate) fn run(arguments: &ReportArguments, out: &mut dyn Write) -> Result<()
             let between = if index == 0 { "" } else { "\n" };
             writeln!(out, "{between}==> {} <==\n", file.display()).map_err(Error::Output)?;
         }
-        let mut report = snapshot.report();
+        let mut report = snapshot.report().asker(Asker::Command);
         if let Some(space) = &arguments.space {
             report = report.space(space);
         }

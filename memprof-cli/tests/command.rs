@@ -58,6 +58,13 @@ fn report_orders_and_shows_what_is_asked_for() {
 }
 
 #[test]
+fn a_cut_table_names_the_option_that_cut_it() {
+    let text = printed(&["report", PROFILE, "--rows", "1"]);
+    let line = text.lines().find(|line| line.contains("left out")).expect("rows are left out");
+    assert!(line.ends_with(" more rows left out (--rows 1)"), "{line}");
+}
+
+#[test]
 fn report_of_several_files_says_which_is_which() {
     let text = printed(&["report", PROFILE, PROFILE, "--rows", "1"]);
     let heads: Vec<&str> = text.lines().filter(|line| line.starts_with("==>")).collect();

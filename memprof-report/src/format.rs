@@ -6,19 +6,22 @@
 //! | | text, Markdown | CSV | JSON | HTML |
 //! |---|---|---|---|---|
 //! | order | as asked | as asked | by `memory_peak` | as asked, and any by a click |
+//! | space | as asked; all | as asked; all | all | all, the one asked for first |
 //! | columns | as asked; the three of the contract and the name | as asked; all | all | as asked; those that are not 0 throughout |
 //! | rows | as asked; where several spaces have events, none of zeros | all | all | all; the smallest are folded where there are very many |
 //! | numbers | with thousands separators | plain | plain | with thousands separators; short ones beside them |
 //! | odd names | one line each | quoted | quoted | one line each |
 //!
 //! Formats for viewers show additive numbers alone ([`Measure`](crate::Measure)): one, as asked, else at the peak (SVG, collapsed stacks), or
-//! all three; of one space, as asked, or of all. Their parts sum to the totals, to the byte.
+//! all three. Their parts sum to the totals, to the byte.
 
 use std::{
     io::{self, Write},
     path::Path,
 };
 
+#[cfg(feature = "formats")]
+use crate::one_line::one_line;
 use crate::{options::Options, snapshot::Snapshot};
 
 #[cfg(all(test, feature = "formats"))]
@@ -47,9 +50,10 @@ macro_rules! formats {
             ///
             /// # Errors
             ///
-            /// Those of `out`.
+            /// A space asked for in which nothing happened, and those of `out`.
             #[cfg(feature = "formats")]
             pub fn write(self, snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+                check_space(snapshot, options)?;
                 match self { $(Format::$variant => crate::formats::$module::write(snapshot, options, out),)+ }
             }
         }
@@ -81,6 +85,19 @@ formats! {
     Perfetto ".pftrace" perfetto;
     /// What Prometheus scrapes.
     OpenMetrics ".prom" openmetrics;
+}
+
+/// Refuses a space that the snapshot says nothing of: the report would be empty, and look as if nothing was held there.
+#[cfg(feature = "formats")]
+fn check_space(snapshot: &Snapshot, options: &Options) -> io::Result<()> {
+    let Some(asked) = &options.space else { return Ok(()) };
+    if snapshot.spaces().any(|space| space == asked) {
+        return Ok(());
+    }
+    let spaces: Vec<String> = snapshot.spaces().map(one_line).collect();
+    let accepted = if spaces.is_empty() { "none, nothing was measured".to_owned() } else { spaces.join(", ") };
+    let problem = format!("no space ‘{}’ in which anything happened; accepted: {accepted}", one_line(asked));
+    Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
 }
 
 impl Format {

@@ -52,7 +52,7 @@ pub use format::Format;
 #[cfg(feature = "formats")]
 pub use formats::html::write_diff as write_html_diff;
 pub use measure::{Measure, Node, OUTSIDE, frame, weigh};
-pub use options::Options;
+pub use options::{Asker, Options};
 pub use process::{Process, Resident};
 pub use record::{Cell, Field, PathRecord, Record, Totals};
 pub use report::Report;

@@ -12,14 +12,29 @@ pub struct Options {
     pub columns: Option<Vec<Field>>,
     /// At most so many rows a table; `None` for all.
     pub rows: Option<usize>,
+    /// Who asks: a line that says what was left out says how to get more.
+    pub asker: Asker,
     /// The measure of a format that shows one; `None` leaves it to the format.
     pub measure: Option<Measure>,
-    /// The space of a format that shows one; `None` leaves it to the format.
+    /// The only space that is shown; `None` for all that have events.
     pub space: Option<String>,
+}
+
+/// Who asks for a report, and so where its options can be changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Asker {
+    /// A program, by [`Report`](crate::Report)'s methods.
+    #[default]
+    Code,
+    /// The environment, by `MEMPROF_ROWS` and its like.
+    Environment,
+    /// Who calls the command, by `--rows` and its like.
+    Command,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { order: Field::MemoryPeak, columns: None, rows: None, measure: None, space: None }
+        Options { order: Field::MemoryPeak, columns: None, rows: None, asker: Asker::Code, measure: None, space: None }
     }
 }

@@ -7,7 +7,13 @@ use std::{
 };
 
 use crate::{
-    file, format::Format, measure::Measure, one_line::one_line, options::Options, record::Field, snapshot::Snapshot,
+    file,
+    format::Format,
+    measure::Measure,
+    one_line::one_line,
+    options::{Asker, Options},
+    record::Field,
+    snapshot::Snapshot,
 };
 
 #[cfg(all(test, feature = "formats"))]
@@ -66,7 +72,7 @@ impl Report<'_> {
         self
     }
 
-    /// Shows this space, in a format that shows one.
+    /// Shows this space alone. One in which nothing happened is an error of [`write`](Self::write).
     pub fn space(mut self, space: impl AsRef<str>) -> Self {
         self.options.space = Some(space.as_ref().to_owned());
         self
@@ -75,6 +81,12 @@ impl Report<'_> {
     /// Writes it in this format, whatever the ending of the file.
     pub fn format(mut self, format: Format) -> Self {
         self.format = Some(format);
+        self
+    }
+
+    /// Says who asks, for the lines that say how to get more.
+    pub fn asker(mut self, asker: Asker) -> Self {
+        self.options.asker = asker;
         self
     }
 
@@ -88,7 +100,7 @@ impl Report<'_> {
     ///
     /// # Errors
     ///
-    /// Those of `out`.
+    /// A [`space`](Self::space) in which nothing happened, and those of `out`.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         self.format.unwrap_or(Format::Text).write(self.snapshot, &self.options, out)
     }
@@ -99,7 +111,7 @@ impl Report<'_> {
     ///
     /// # Errors
     ///
-    /// An ending that no format has, and what the system says of the file. The error's text names the path. Nothing is
+    /// An ending that no format has, a [`space`](Self::space) in which nothing happened, and what the system says of the file. The error's text names the path. Nothing is
     /// left behind, and what stood at `path` still stands.
     pub fn write_to(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
@@ -117,11 +129,14 @@ impl Report<'_> {
     }
 }
 
+/// The report; where there is none for what was asked, why.
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = Vec::new();
-        self.write(&mut bytes).map_err(|_| fmt::Error)?;
-        f.write_str(&String::from_utf8_lossy(&bytes))
+        match self.write(&mut bytes) {
+            Ok(()) => f.write_str(&String::from_utf8_lossy(&bytes)),
+            Err(error) => writeln!(f, "{error}"),
+        }
     }
 }
 

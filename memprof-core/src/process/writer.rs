@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use memprof_report::Options;
+use memprof_report::{Asker, Options};
 
 use crate::base::platform;
 use crate::base::state;
@@ -50,10 +50,10 @@ pub(crate) fn write_file(settings: &Settings) -> bool {
 fn write(output: &Output, options: &Options) -> Result<(), String> {
     let path = output.path(std::process::id(), is_forked());
     let snapshot = snapshot::take(state::is_announced_on());
-    let report = snapshot.report().options(options.clone()).format(output.format());
+    let report = snapshot.report().options(options.clone()).asker(Asker::Environment).format(output.format());
     report.write_to(path).map_err(|error| format!("memprof: {error}; it follows here"))
 }
 
 fn text(options: &Options) -> String {
-    snapshot::take(state::is_announced_on()).report().options(options.clone()).to_string()
+    snapshot::take(state::is_announced_on()).report().options(options.clone()).asker(Asker::Environment).to_string()
 }

@@ -1,6 +1,7 @@
 use super::Format;
 use crate::{
-    options::Options,
+    device::Device,
+    options::{Asker, Options},
     record::{Field, Record},
     snapshot::{
         Snapshot, SnapshotParts,
@@ -48,6 +49,57 @@ fn the_ending_picks_the_format() {
 fn text_is_the_display_of_the_snapshot() {
     let text = rendered(&contract_example(), &Options::default(), Format::Text);
     assert_eq!(text, contract_example().to_string());
+}
+
+#[test]
+fn one_space_is_asked_for_and_the_others_are_not_shown() {
+    let options = Options { space: Some("cuda:0".to_owned()), ..Options::default() };
+    let device = Device { used: 500, total: 8000, ..Device::of("cuda:1".to_owned()) };
+    let snapshot = Snapshot::new(SnapshotParts { devices: vec![device], ..two_spaces().parts().clone() });
+    let text = rendered(&snapshot, &options, Format::Text);
+    let below = text.split_once("Ordered by: memory_peak\n\n").expect("the tables stand below").1;
+    let expected = "\
+Space: cuda:0
+
+ncalls memory_peak memory_total filename:lineno(function)
+ 1,000           0            0 src/a.rs:1690(<A|B as T>::f)
+
+cuda:0: peak 0 bytes, total 0 bytes, live 0 bytes; outside any scope: total 0 bytes, live 0 bytes
+";
+    assert_eq!(below, expected);
+    for format in [Format::Markdown, Format::Csv] {
+        let report = rendered(&snapshot, &options, format);
+        assert!(report.contains("cuda:0") && !report.contains("host") && !report.contains("cuda:1"), "{report}");
+    }
+}
+
+#[test]
+fn a_space_in_which_nothing_happened_is_an_error_that_lists_those_that_are_there() {
+    let asked = |space: &str| Options { space: Some(space.to_owned()), ..Options::default() };
+    for format in Format::ALL {
+        let mut out = Vec::new();
+        let error = format.write(&two_spaces(), &asked("pinned\n"), &mut out).expect_err("no such space");
+        let expected = r"no space ‘pinned\n’ in which anything happened; accepted: host, cuda:0";
+        assert_eq!((error.to_string(), error.kind()), (expected.to_owned(), std::io::ErrorKind::InvalidInput));
+        assert!(out.is_empty());
+    }
+    let snapshot = two_spaces();
+    let report = snapshot.report().space("pinned").to_string();
+    assert_eq!(report, "no space ‘pinned’ in which anything happened; accepted: host, cuda:0\n");
+    let report = nothing().report().space("host").to_string();
+    assert_eq!(report, "no space ‘host’ in which anything happened; accepted: none, nothing was measured\n");
+}
+
+#[test]
+fn a_table_that_is_cut_says_how_whoever_asked_gets_more() {
+    for (asker, expected) in [
+        (Asker::Code, "1 more row left out (rows(2))"),
+        (Asker::Environment, "1 more row left out (MEMPROF_ROWS=2)"),
+        (Asker::Command, "1 more row left out (--rows 2)"),
+    ] {
+        let report = contract_example().report().rows(2).asker(asker).to_string();
+        assert_eq!(report.lines().find(|line| line.contains("left out")), Some(expected));
+    }
 }
 
 #[test]
@@ -129,7 +181,7 @@ fn markdown_escapes_odd_names() {
 fn markdown_cuts_rows_and_says_so() {
     let options = Options { rows: Some(1), ..Options::default() };
     let markdown = rendered(&contract_example(), &options, Format::Markdown);
-    assert!(markdown.contains("|\n\n- `host: 2 more rows left out (MEMPROF_ROWS=1)`\n- `host: peak"), "{markdown}");
+    assert!(markdown.contains("|\n\n- `host: 2 more rows left out (rows(1))`\n- `host: peak"), "{markdown}");
 }
 
 #[test]

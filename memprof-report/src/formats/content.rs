@@ -4,7 +4,7 @@ use crate::{
     device::Device,
     formats::{held::Held, resident},
     one_line::one_line,
-    options::Options,
+    options::{Asker, Options},
     record::{Cell, Field, Record, Totals},
     snapshot::{HostState, Snapshot, SpaceData},
     thousands::thousands,
@@ -44,10 +44,12 @@ pub(crate) fn nothing_to_show(snapshot: &Snapshot) -> Option<&'static str> {
 
 /// The lines at the end of a report: the devices in whose space nothing was recorded, the snapshot's notes, then why the
 /// host's numbers are missing.
-pub(crate) fn last_lines(snapshot: &Snapshot) -> Vec<String> {
+///
+/// Where one space is asked for, it has its table, and other devices have no line.
+pub(crate) fn last_lines(snapshot: &Snapshot, options: &Options) -> Vec<String> {
     let has_table = |device: &&Device| snapshot.spaces().any(|space| space == device.space);
-    let mut lines: Vec<String> =
-        snapshot.devices().iter().filter(|device| !has_table(device)).map(device_line).collect();
+    let devices = snapshot.devices().iter().filter(|device| !has_table(device) && is_asked_for(&device.space, options));
+    let mut lines: Vec<String> = devices.map(device_line).collect();
     lines.extend(snapshot.notes().map(one_line));
     if nothing_to_show(snapshot).is_some() {
         return lines;
@@ -71,14 +73,15 @@ pub(crate) struct Sheet<'a> {
     pub(crate) space: &'a SpaceData,
     pub(crate) rows: Vec<&'a Record>,
     left_out: usize,
+    asker: Asker,
 }
 
 impl Sheet<'_> {
-    /// The sheets of a report: one for each space that has events; the host's where none has.
+    /// The sheets of a report: one for each space that has events, or the one of them that is asked for; the host's where
+    /// none has.
     pub(crate) fn all<'a>(snapshot: &'a Snapshot, options: &Options) -> Vec<Sheet<'a>> {
-        let spaces = shown_spaces(snapshot);
-        let with_zeros = spaces.len() == 1;
-        spaces.into_iter().map(|space| Sheet::new(space, options, with_zeros)).collect()
+        let with_zeros = !has_several(snapshot);
+        asked_spaces(snapshot, options).map(|space| Sheet::new(space, options, with_zeros)).collect()
     }
 
     fn new<'a>(space: &'a SpaceData, options: &Options, with_zeros: bool) -> Sheet<'a> {
@@ -87,14 +90,23 @@ impl Sheet<'_> {
         let most = options.rows.unwrap_or(usize::MAX);
         let left_out = rows.len().saturating_sub(most);
         rows.truncate(most);
-        Sheet { space, rows, left_out }
+        Sheet { space, rows, left_out, asker: options.asker }
     }
 
     /// The line that says how many rows are left out, if any are.
     pub(crate) fn left_out(&self) -> Option<String> {
         let count = self.left_out;
-        (count > 0)
-            .then(|| format!("{} left out (MEMPROF_ROWS={})", counted(count as u64, "more row"), self.rows.len()))
+        (count > 0).then(|| format!("{} left out ({})", counted(count as u64, "more row"), self.how_to_get_more()))
+    }
+
+    /// How whoever asks asked for so many rows.
+    fn how_to_get_more(&self) -> String {
+        let most = self.rows.len();
+        match self.asker {
+            Asker::Code => format!("rows({most})"),
+            Asker::Environment => format!("MEMPROF_ROWS={most}"),
+            Asker::Command => format!("--rows {most}"),
+        }
     }
 
     /// How the memory of the device adds up, if this is the space of one.
@@ -196,6 +208,21 @@ pub(crate) fn device_line(device: &Device) -> String {
 pub(crate) fn shown_spaces(snapshot: &Snapshot) -> Vec<&SpaceData> {
     let spaces: Vec<&SpaceData> = snapshot.parts().spaces.iter().filter(|space| space.has_events).collect();
     if spaces.is_empty() { snapshot.parts().spaces.iter().take(1).collect() } else { spaces }
+}
+
+/// Whether a report that shows the spaces asked for shows this one.
+pub(crate) fn is_asked_for(space: &str, options: &Options) -> bool {
+    options.space.as_deref().is_none_or(|asked| asked == space)
+}
+
+/// Whether several spaces have events, so that each is named.
+pub(crate) fn has_several(snapshot: &Snapshot) -> bool {
+    shown_spaces(snapshot).len() > 1
+}
+
+/// Those of [`shown_spaces`] that are asked for.
+pub(crate) fn asked_spaces<'a>(snapshot: &'a Snapshot, options: &Options) -> impl Iterator<Item = &'a SpaceData> {
+    shown_spaces(snapshot).into_iter().filter(|space| is_asked_for(&space.name, options))
 }
 
 /// The records of `space`, ordered by `order`: amounts descending, all else ascending. Ties keep the

@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 
 use crate::{
-    formats::content::{ordered, shown_spaces},
+    formats::content::{asked_spaces, ordered},
     measure::OUTSIDE,
     options::Options,
     record::{Cell, Field, Record, Totals},
@@ -20,7 +20,7 @@ pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
     let mut writer = ::csv::Writer::from_writer(out);
     writer.write_field("space")?;
     writer.write_record(columns.iter().map(|field| field.name()))?;
-    for space in shown_spaces(snapshot) {
+    for space in asked_spaces(snapshot, options) {
         for record in ordered(space, options.order) {
             writer.write_field(&space.name)?;
             writer.write_record(columns.iter().map(|field| plain(field.cell(record))))?;

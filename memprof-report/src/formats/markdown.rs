@@ -36,7 +36,7 @@ pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
             lines.extend(sheet.resident_line(snapshot));
         }
     }
-    lines.extend(last_lines(snapshot));
+    lines.extend(last_lines(snapshot, options));
     if !lines.is_empty() {
         let items: Vec<String> = lines.iter().map(|line| format!("- {}", code(line))).collect();
         blocks.push(items.join("\n"));

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::{
+    formats::content::is_asked_for,
     measure::{Measure, OUTSIDE, write_frame},
     options::Options,
     record::PathRecord,
@@ -102,8 +103,7 @@ pub(crate) struct Part<'a> {
 
 /// The spaces that a viewer's file shows: those that have events, or of them the one that is asked for.
 pub(crate) fn spaces<'a>(snapshot: &'a Snapshot, options: &Options) -> Vec<&'a SpaceData> {
-    let is_asked_for = |name: &str| options.space.as_deref().is_none_or(|asked| asked == name);
-    snapshot.parts().spaces.iter().filter(|space| space.has_events && is_asked_for(&space.name)).collect()
+    snapshot.parts().spaces.iter().filter(|space| space.has_events && is_asked_for(&space.name, options)).collect()
 }
 
 /// The measure of a format that shows one: the one that is asked for, else what was held at the peak.

@@ -97,8 +97,8 @@ fn rows_are_cut_with_a_line_that_says_how_many() {
     let records = ["a", "b", "c"].map(|name| named(name, [1, 1, 1])).to_vec();
     let snapshot = Snapshot::new(measuring(vec![space("host", 1, records)]));
     for (rows, table) in [
-        (1, "     1           1            1 a\n2 more rows left out (MEMPROF_ROWS=1)\n\nhost:"),
-        (2, "     1           1            1 b\n1 more row left out (MEMPROF_ROWS=2)\n\nhost:"),
+        (1, "     1           1            1 a\n2 more rows left out (rows(1))\n\nhost:"),
+        (2, "     1           1            1 b\n1 more row left out (rows(2))\n\nhost:"),
         (3, "     1           1            1 c\n\nhost:"),
     ] {
         let report = snapshot.report().rows(rows).to_string();

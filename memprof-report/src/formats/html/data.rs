@@ -280,7 +280,8 @@ fn text(page: &Page<'_>) -> io::Result<String> {
 }
 
 fn notes(snapshot: &Snapshot, all_spaces: usize) -> Vec<String> {
-    let all = last_lines(snapshot);
+    // All spaces are on the page, whichever is asked for.
+    let all = last_lines(snapshot, &Options::default());
     let mut notes: Vec<String> = all.iter().take(MOST_NOTES).map(|note| cut(note)).collect();
     if all.len() > MOST_NOTES {
         notes.push(format!("and {} more notes, which the saved profile has", all.len() - MOST_NOTES));

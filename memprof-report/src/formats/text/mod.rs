@@ -16,7 +16,7 @@ use tabled::{
 use crate::{
     formats::{
         cell::cell,
-        content::{DEFAULT_COLUMNS, Sheet, TITLE, last_lines, nothing_to_show},
+        content::{DEFAULT_COLUMNS, Sheet, TITLE, has_several, last_lines, nothing_to_show},
         held::{self, Held},
     },
     one_line::one_line,
@@ -36,7 +36,7 @@ pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
         Some(line) => blocks.push(line.to_owned()),
         None => blocks.extend(tables(snapshot, options)),
     }
-    let last_lines = last_lines(snapshot);
+    let last_lines = last_lines(snapshot, options);
     if !last_lines.is_empty() {
         blocks.push(last_lines.join("\n"));
     }
@@ -51,7 +51,7 @@ fn tables(snapshot: &Snapshot, options: &Options) -> Vec<String> {
     blocks.push(format!("Ordered by: {}", options.order.title()));
 
     let sheets = Sheet::all(snapshot, options);
-    let several = sheets.len() > 1;
+    let several = has_several(snapshot);
     for sheet in &sheets {
         if several {
             blocks.push(format!("Space: {}", one_line(&sheet.space.name)));
