@@ -1,11 +1,11 @@
-//! What the command can be asked, and how a wrong call is answered.
+//! What the command can be asked, and how a wrong call is answered. What a verb takes stands in the verb's own module.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use clap::{Parser, Subcommand, error::ErrorKind};
 use memprof_report::{Field, Measure};
 
-use crate::{WRONG, error::say};
+use crate::{convert, diff, error::say, outcome::WRONG, report};
 
 /// Reads what memprof measured: who needs how much memory, who holds it, and what is left.
 #[derive(Debug, Parser)]
@@ -17,67 +17,29 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Report(ReportArguments),
-    Convert(ConvertArguments),
+    Report(report::Arguments),
+    Convert(convert::Arguments),
+    Diff(diff::Arguments),
 }
 
-/// Prints the table of saved profiles.
-///
-/// A profile is the `.json` that a program writes with `MEMPROF=1 MEMPROF_OUTPUT=profile.json`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  memprof report profile.json                               the table that the program itself would print
-  memprof report profile.json --order live --rows 10        the ten that hold most now
-  memprof report profile.json --columns at_peak,live,name   who held it at the peak, and who holds it still")]
-pub(crate) struct ReportArguments {
-    /// Saved profiles, `.json`
-    #[arg(required = true, value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-    /// Only this space: host, pinned, managed, cuda:0, or one that the program names
-    #[arg(long, value_name = "SPACE")]
-    pub(crate) space: Option<String>,
-    /// Order by this field of a record, greatest first
-    #[arg(long, value_name = "FIELD", value_parser = field)]
-    pub(crate) order: Option<Field>,
-    /// Show these fields, in this order, with commas between them
-    #[arg(long, value_name = "FIELDS", value_parser = field, value_delimiter = ',')]
-    pub(crate) columns: Option<Vec<Field>>,
-    /// At most this many rows a table; a line says how many are left out
-    #[arg(long, value_name = "N")]
-    pub(crate) rows: Option<usize>,
+/// A field of a record, by its name.
+pub(crate) fn field(name: &str) -> Result<Field, String> {
+    Field::parse(name).ok_or_else(|| accepted(Field::ALL.iter()))
 }
 
-/// Writes a saved profile in the format of another tool, or as a page or a picture.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  memprof convert profile.json -o report.html                     a page to click through
-  memprof convert profile.json -o live.svg --measure live         a flame graph of what is live
-  memprof convert profile.json -o profile.pb.gz                   then: go tool pprof -http=: profile.pb.gz
-  memprof convert profile.json -o profile.speedscope.json         for speedscope
-  memprof convert profile.json -o device.folded --space cuda:0    collapsed stacks of one space")]
-pub(crate) struct ConvertArguments {
-    /// A saved profile, `.json`
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// The file to write; its ending picks the format
-    #[arg(short, long, value_name = "OUT")]
-    pub(crate) output: PathBuf,
-    /// What a format that shows one measure shows: `at_peak`, `live` or `self_total`
-    #[arg(long, value_name = "MEASURE", value_parser = measure)]
-    pub(crate) measure: Option<Measure>,
-    /// Only this space, where a format can show one
-    #[arg(long, value_name = "SPACE")]
-    pub(crate) space: Option<String>,
+/// A field that is a number, so that it can be compared.
+pub(crate) fn amount(name: &str) -> Result<Field, String> {
+    let is_amount = |field: &Field| !matches!(field, Field::Name | Field::File | Field::Line | Field::Function);
+    Field::parse(name).filter(is_amount).ok_or_else(|| accepted(Field::ALL.iter().filter(|field| is_amount(field))))
 }
 
-fn field(name: &str) -> Result<Field, String> {
-    Field::parse(name).ok_or_else(|| {
-        let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
-        format!("accepted: {}", names.join(", "))
-    })
+fn accepted<'a>(fields: impl Iterator<Item = &'a Field>) -> String {
+    let names: Vec<&str> = fields.map(|field| field.name()).collect();
+    format!("accepted: {}", names.join(", "))
 }
 
-fn measure(name: &str) -> Result<Measure, String> {
+/// A measure, by its name.
+pub(crate) fn measure(name: &str) -> Result<Measure, String> {
     Measure::parse(name).ok_or_else(|| {
         let names: Vec<&str> = Measure::ALL.iter().map(|measure| measure.name()).collect();
         format!("accepted: {}", names.join(", "))

@@ -1,23 +1,26 @@
 //! The command `memprof`: what was measured, read from saved profiles.
 //!
-//! It sees `memprof-report` alone: no recorder, no allocator of its own. Data goes to stdout, words to stderr. It ends with 0 when it is
-//! done, and with 2 when the call or a file was wrong, after one line that names what was wrong and what is accepted.
+//! It sees `memprof-report` alone: no recorder, no allocator of its own. Data goes to stdout, words to stderr. How it ends is
+//! said in [`outcome`]; a wrong call or file is one line that names what was wrong and what is accepted.
+//!
+//! A verb is a module: its arguments with their help, and a function `run`.
 
-mod arguments;
 mod error;
+mod outcome;
 mod profile;
 
 mod convert;
+mod diff;
 mod report;
+
+mod arguments;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use arguments::Command;
 use error::Error;
-
-/// The call or a file was wrong.
-const WRONG: u8 = 2;
+use outcome::{Outcome, WRONG};
 
 fn main() -> ExitCode {
     let command = match arguments::parse() {
@@ -28,11 +31,12 @@ fn main() -> ExitCode {
     let done = match &command {
         Command::Report(arguments) => report::run(arguments, &mut out),
         Command::Convert(arguments) => convert::run(arguments),
+        Command::Diff(arguments) => diff::run(arguments, &mut out),
     };
-    match done.and_then(|()| out.flush().map_err(Error::Output)) {
-        Ok(()) => ExitCode::SUCCESS,
+    match done.and_then(|outcome| out.flush().map(|()| outcome).map_err(Error::Output)) {
+        Ok(outcome) => outcome.into(),
         // Whoever read it has seen enough: `memprof report x.json | head`.
-        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::Done.into(),
         Err(error) => {
             error::say(&error);
             ExitCode::from(WRONG)

@@ -28,11 +28,16 @@ pub(crate) fn read(path: &Path) -> Result<Snapshot, Error> {
 
 /// Refuses a space that the profile does not have.
 pub(crate) fn check_space(snapshot: &Snapshot, path: &Path, space: Option<&str>) -> Result<(), Error> {
-    let Some(asked) = space.filter(|asked| !snapshot.spaces().any(|space| space == *asked)) else { return Ok(()) };
-    let spaces: Vec<&str> = snapshot.spaces().collect();
-    Err(Error::File(format!(
+    let unknown = space.filter(|asked| !snapshot.spaces().any(|space| space == *asked));
+    unknown.map_or(Ok(()), |asked| Err(has_no_space(snapshot.spaces(), path, asked)))
+}
+
+/// That a profile has other spaces than the one that is asked for.
+pub(crate) fn has_no_space<'a>(spaces: impl Iterator<Item = &'a str>, path: &Path, asked: &str) -> Error {
+    let spaces: Vec<&str> = spaces.collect();
+    Error::File(format!(
         "‘{}’ has no space ‘{asked}’ in which anything happened; accepted: {}",
         path.display(),
         if spaces.is_empty() { "none, nothing was measured".to_owned() } else { spaces.join(", ") }
-    )))
+    ))
 }

@@ -1,17 +1,45 @@
 //! `memprof report`: the table of saved profiles, on stdout.
 
-use std::io::Write;
+use std::{io::Write, path::PathBuf};
 
-use memprof_report::Asker;
+use clap::Args;
+use memprof_report::{Asker, Field};
 
 use crate::{
-    arguments::ReportArguments,
+    arguments::field,
     error::Error,
+    outcome::Outcome,
     profile::{check_space, read},
 };
 
+/// Prints the table of saved profiles.
+///
+/// A profile is the `.json` that a program writes with `MEMPROF=1 MEMPROF_OUTPUT=profile.json`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  memprof report profile.json                               the table that the program itself would print
+  memprof report profile.json --order live --rows 10        the ten that hold most now
+  memprof report profile.json --columns at_peak,live,name   who held it at the peak, and who holds it still")]
+pub(crate) struct Arguments {
+    /// Saved profiles, `.json`
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Only this space: host, pinned, managed, cuda:0, or one that the program names
+    #[arg(long, value_name = "SPACE")]
+    space: Option<String>,
+    /// Order by this field of a record, greatest first
+    #[arg(long, value_name = "FIELD", value_parser = field)]
+    order: Option<Field>,
+    /// Show these fields, in this order, with commas between them
+    #[arg(long, value_name = "FIELDS", value_parser = field, value_delimiter = ',')]
+    columns: Option<Vec<Field>>,
+    /// At most this many rows a table; a line says how many are left out
+    #[arg(long, value_name = "N")]
+    rows: Option<usize>,
+}
+
 /// Prints the report of each file; where there are several, under its name.
-pub(crate) fn run(arguments: &ReportArguments, out: &mut dyn Write) -> Result<(), Error> {
+pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Outcome, Error> {
     for (index, file) in arguments.files.iter().enumerate() {
         let snapshot = read(file)?;
         check_space(&snapshot, file, arguments.space.as_deref())?;
@@ -34,5 +62,5 @@ pub(crate) fn run(arguments: &ReportArguments, out: &mut dyn Write) -> Result<()
         }
         report.write(out).map_err(Error::Output)?;
     }
-    Ok(())
+    Ok(Outcome::Done)
 }

@@ -36,6 +36,10 @@ mod record;
 mod measure;
 mod snapshot;
 
+mod pairs;
+
+mod diff;
+
 mod file;
 mod options;
 
@@ -47,7 +51,11 @@ mod formats;
 mod format;
 mod report;
 
+mod diff_report;
+
 pub use device::Device;
+pub use diff::{Change, Diff, Kind, PathChange};
+pub use diff_report::DiffReport;
 pub use format::Format;
 #[cfg(feature = "formats")]
 pub use formats::html::write_diff as write_html_diff;

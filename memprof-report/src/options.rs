@@ -38,3 +38,15 @@ impl Default for Options {
         Options { order: Field::MemoryPeak, columns: None, rows: None, asker: Asker::Code, measure: None, space: None }
     }
 }
+
+/// What a report of differences shows. What is `None` is left to whether both profiles are of one process, or to the format.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choice {
+    pub(crate) order: Option<Field>,
+    pub(crate) columns: Option<Vec<Field>>,
+    pub(crate) rows: Option<usize>,
+    pub(crate) measure: Option<Measure>,
+    pub(crate) space: Option<String>,
+    /// What the two profiles are called.
+    pub(crate) names: Option<[String; 2]>,
+}

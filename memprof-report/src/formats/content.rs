@@ -243,7 +243,7 @@ fn is_zero(record: &Record) -> bool {
 }
 
 /// `1 unknown free`, `2 unknown frees`.
-fn counted(count: u64, what: &str) -> String {
+pub(crate) fn counted(count: u64, what: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{} {what}{ending}", thousands(count))
 }

@@ -74,7 +74,8 @@ fn held_table(held: &Held) -> String {
     lines.join("\n")
 }
 
-fn line(cells: impl IntoIterator<Item = String>) -> String {
+/// A row of a table.
+pub(crate) fn line(cells: impl IntoIterator<Item = String>) -> String {
     let cells: Vec<String> = cells.into_iter().collect();
     format!("| {} |", cells.join(" | "))
 }
@@ -91,19 +92,22 @@ fn rule(field: Field) -> &'static str {
     }
 }
 
-/// Texts as code, so that `<T as Trait>` is not taken for HTML nor `_` for emphasis; in a table, `|` needs an
-/// escape there too, and then so does the backslash.
+/// Texts as code, so that `<T as Trait>` is not taken for HTML nor `_` for emphasis.
 fn table_cell(value: Cell<'_>) -> String {
     let text = cell(value);
     match value {
-        Cell::Text(_) if text.contains('|') => code(&text.replace('\\', r"\\").replace('|', r"\|")),
-        Cell::Text(_) => code(&text),
+        Cell::Text(_) => code_in_table(&text),
         Cell::Amount(_) | Cell::Line(_) => text,
     }
 }
 
+/// `text` as a code span in a cell, where `|` needs an escape, and then so does the backslash.
+pub(crate) fn code_in_table(text: &str) -> String {
+    if text.contains('|') { code(&text.replace('\\', r"\\").replace('|', r"\|")) } else { code(text) }
+}
+
 /// `text` as a code span, whatever backticks it has: fenced by one more than its longest run of them.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }

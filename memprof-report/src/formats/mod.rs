@@ -22,6 +22,8 @@ pub(crate) mod text;
 pub(crate) mod html;
 pub(crate) mod svg;
 
+pub(crate) mod diff;
+
 pub(crate) mod dhat;
 pub(crate) mod folded;
 pub(crate) mod openmetrics;

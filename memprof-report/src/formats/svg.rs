@@ -29,19 +29,19 @@ use crate::{
 pub(crate) const MOST_FRAMES: usize = 4_000;
 
 /// Pixels.
-const WIDTH: f64 = 1200.0;
-const MARGIN: f64 = 10.0;
-const HEAD: f64 = 40.0;
-const ROW: f64 = 20.0;
-const FOOT: f64 = 26.0;
+pub(crate) const WIDTH: f64 = 1200.0;
+pub(crate) const MARGIN: f64 = 10.0;
+pub(crate) const HEAD: f64 = 40.0;
+pub(crate) const ROW: f64 = 20.0;
+pub(crate) const FOOT: f64 = 26.0;
 /// A frame below this width cannot be seen.
-const LEAST_WIDTH: f64 = 0.25;
+pub(crate) const LEAST_WIDTH: f64 = 0.25;
 /// What a character of the text takes, generously: fonts differ.
 const CHARACTER: f64 = 7.0;
-const PADDING: f64 = 4.0;
+pub(crate) const PADDING: f64 = 4.0;
 
 /// Light frames with dark text in both settings; only the ground changes.
-const STYLE: &str = "\
+pub(crate) const STYLE: &str = "\
 text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:#1b1f24}\
 .ground{fill:#fff}.words{fill:#1b1f24}.small{fill:#57606a}\
 rect.frame{stroke:#fff;stroke-width:.6}\
@@ -121,7 +121,7 @@ fn write_frame(frame: &Box, whole: i128, out: &mut dyn Write) -> io::Result<()> 
 
 /// As much of `text` as has room, with an ellipsis where it is cut; `None` where too little has.
 #[expect(clippy::cast_sign_loss, reason = "it is not below 0")]
-fn fitting(text: &str, width: f64) -> Option<String> {
+pub(crate) fn fitting(text: &str, width: f64) -> Option<String> {
     let room = ((width - 2.0 * PADDING) / CHARACTER).max(0.0) as usize;
     if text.chars().count() <= room {
         return Some(text.to_owned());
@@ -175,7 +175,7 @@ impl fmt::Display for Colour {
 }
 
 /// Text of XML: what has a meaning there, and what may not stand there, is written otherwise.
-struct Escaped<'a>(&'a str);
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -33,6 +33,7 @@ use crate::{
         resident,
     },
     options::Options,
+    pairs::Pairs,
     process::{Process, Resident},
     record::{Field, Record, Totals},
     snapshot::Snapshot,
@@ -184,15 +185,7 @@ fn unfolded<'a>(profiles: Profiles<'a>, options: &Options) -> (Vec<Unfolded<'a>>
     let Profiles { first, second } = profiles;
     let names = shown(second, first);
     let several = names.len() > 1;
-    let pairs = first.map(|first| {
-        let places = |snapshot: &'a Snapshot| {
-            snapshot.parts().spaces.iter().flat_map(|space| {
-                let records = space.records.iter().map(|record| Place::of(&record.function, &record.file, record.line));
-                records.chain(space.tree.iter().map(|path| Place::of(&path.function, &path.file, path.line)))
-            })
-        };
-        diff::pairs(places(first), places(second))
-    });
+    let pairs = first.map(|first| Pairs::of(first, second));
     let all = names.len();
     let space = |name: &'a str| {
         let of = |snapshot: &'a Snapshot| {

@@ -99,7 +99,8 @@ fn held_table(held: &Held) -> Vec<String> {
     aligned(builder)
 }
 
-fn aligned(builder: Builder) -> Vec<String> {
+/// A table's lines, their titles first: columns right-aligned, the last one left-aligned, one space between them.
+pub(crate) fn aligned(builder: Builder) -> Vec<String> {
     let mut table = builder.build();
     table.with(Style::blank()).with(Padding::zero()).with(Alignment::right());
     table.modify(Columns::last(), Alignment::left());

@@ -1,0 +1,21 @@
+//! [`Outcome`]: how a verb ended, and the status that says so.
+
+use std::process::ExitCode;
+
+/// The call or a file was wrong.
+pub(crate) const WRONG: u8 = 2;
+
+/// How a verb ended that had nothing to complain of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Done, and where something was judged: it holds.
+    Done,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => ExitCode::SUCCESS,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The built command on real files: what it prints, what it writes, how it ends, and what it says of a wrong call or file.
+//!
+//! `dataframe.json` was saved by the first example. Each test works in a folder of its own.
+
+mod support;
+
+mod convert;
+mod diff;
+mod help;
+mod report;
+mod wrong;

@@ -1,0 +1,86 @@
+use std::{fs, process::Command};
+
+use crate::support::{PROFILE, complaint, folder};
+
+#[test]
+fn a_wrong_call_is_one_line_that_says_what_is_accepted() {
+    let is_wrong = [
+        (&["report"][..], "the following required arguments were not provided: <FILE>...; see memprof --help"),
+        (&["frob"][..], "unrecognized subcommand 'frob'; see memprof --help"),
+        (
+            &["convert", PROFILE, "-o", "x.svg", "--measure", "peak"][..],
+            "invalid value 'peak' for '--measure <MEASURE>': accepted: at_peak, live, self_total; see memprof --help",
+        ),
+    ];
+    for (arguments, expected) in is_wrong {
+        assert_eq!(complaint(arguments), expected);
+    }
+    assert!(
+        complaint(&["report", PROFILE, "--order", "size"])
+            .starts_with("invalid value 'size' for '--order <FIELD>': accepted: name, file, ")
+    );
+    assert_eq!(
+        complaint(&["report", PROFILE, "--space", "cuda:9"]),
+        format!("‘{PROFILE}’ has no space ‘cuda:9’ in which anything happened; accepted: host")
+    );
+}
+
+#[test]
+fn a_wrong_file_is_one_line_that_names_it() {
+    let folder = folder("wrong_files");
+    let whole = fs::read_to_string(PROFILE).expect("the profile");
+    let newer = whole.replacen("\"schema_version\":1", "\"schema_version\":99", 1);
+    let accepted = "accepted: a profile that memprof wrote, with MEMPROF=1 MEMPROF_OUTPUT=profile.json";
+    let files = [
+        ("empty", "", format!("it is empty; {accepted}")),
+        ("truncated", &whole[..500], format!("it ends before the profile does, after 500 bytes; {accepted}")),
+        ("text", "root:x:0:0", format!("it is no JSON: expected value at line 1 column 1; {accepted}")),
+        (
+            "foreign",
+            "{\"a\":1}",
+            format!("it is no profile: missing field `schema_version` at line 1 column 7; {accepted}"),
+        ),
+    ];
+    for (name, content, expected) in files {
+        let path = folder.join(name);
+        fs::write(&path, content).expect("a file");
+        let path = path.to_str().expect("UTF-8");
+        assert_eq!(complaint(&["report", path]), format!("cannot read ‘{path}’: {expected}"));
+    }
+    let path = folder.join("newer");
+    fs::write(&path, newer).expect("a file");
+    let said = complaint(&["report", path.to_str().expect("UTF-8")]);
+    assert!(said.contains("99"), "{said}");
+    assert_eq!(
+        complaint(&["report", "/no/such.json"]),
+        "cannot read ‘/no/such.json’: No such file or directory (os error 2)"
+    );
+}
+
+#[test]
+fn what_cannot_be_written_is_said_and_leaves_nothing() {
+    let folder = folder("unwritable");
+    let path = folder.join("no/such/out.svg");
+    let path = path.to_str().expect("UTF-8");
+    assert_eq!(
+        complaint(&["convert", PROFILE, "-o", path]),
+        format!("cannot write the report to ‘{path}’: No such file or directory (os error 2)")
+    );
+    let path = folder.join("out.doc");
+    let path = path.to_str().expect("UTF-8");
+    assert_eq!(
+        complaint(&["convert", PROFILE, "-o", path]),
+        format!("cannot write ‘{path}’: its ending names no format; accepted: {}", memprof_report::Format::endings())
+    );
+    assert_eq!(fs::read_dir(folder).expect("the folder").count(), 0);
+}
+
+/// `memprof report x.json | head -1` is no failure.
+#[test]
+fn a_reader_that_has_seen_enough_ends_it_quietly() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_memprof")).args(["report", PROFILE]).stdout(writer).output();
+    let output = output.expect("the command starts");
+    assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
+}
