@@ -492,6 +492,18 @@ fn rows_order_and_columns_are_the_ones_asked_for() {
 }
 
 #[test]
+fn the_call_tree_stands_instead_of_the_table_where_it_is_asked_for() {
+    let settings = [("MEMPROF", "1"), ("MEMPROF_TREE", "1"), ("MEMPROF_COLUMNS", "ncalls,name")];
+    let text = error_text(&run("three rows", &settings));
+    assert!(text.contains("\nCall tree by: at_peak, branches of less than 1% folded\n"), "{text}");
+    let rows: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("branch  share ncalls ")).take(4).collect();
+    assert!(rows[1].contains(" 1 ") && rows[1].ends_with("(holds)"), "{text}");
+    // The scopes in which nothing was allocated.
+    assert!(rows[2..].iter().any(|row| row.ends_with(" (2 more paths)")), "{text}");
+    assert!(text.contains("\nHeld at the peak of host ("), "{text}");
+}
+
+#[test]
 fn the_hosts_peak_holds_what_one_thread_held() {
     let output = run("one thread", &[("MEMPROF", "1")]);
     assert!(output.status.success(), "{}", error_text(&output));

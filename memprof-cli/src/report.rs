@@ -19,6 +19,7 @@ use crate::{
 #[command(after_help = "Examples:
   memprof report profile.json                               the table that the program itself would print
   memprof report profile.json --order live --rows 10        the ten that hold most now
+  memprof report profile.json --tree                        who held it at the peak, by who called whom
   memprof report profile.json --columns at_peak,live,name   who held it at the peak, and who holds it still")]
 pub(crate) struct Arguments {
     /// Saved profiles, `.json`
@@ -33,6 +34,9 @@ pub(crate) struct Arguments {
     /// Show these fields, in this order, with commas between them
     #[arg(long, value_name = "FIELDS", value_parser = field, value_delimiter = ',')]
     columns: Option<Vec<Field>>,
+    /// The call tree, indented, instead of the flat table; `--order live` or `total` for another one than at the peak
+    #[arg(long)]
+    tree: bool,
     /// At most this many rows a table; a line says how many are left out
     #[arg(long, value_name = "N")]
     rows: Option<usize>,
@@ -47,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Outcome,
             let between = if index == 0 { "" } else { "\n" };
             writeln!(out, "{between}==> {} <==\n", file.display()).map_err(Error::Output)?;
         }
-        let mut report = snapshot.report().asker(Asker::Command);
+        let mut report = snapshot.report().asker(Asker::Command).tree(arguments.tree);
         if let Some(space) = &arguments.space {
             report = report.space(space);
         }

@@ -12,6 +12,8 @@ pub struct Options {
     pub columns: Option<Vec<Field>>,
     /// At most so many rows a table; `None` for all.
     pub rows: Option<usize>,
+    /// In the formats that have the flat table, the call tree instead: see [`Report::tree`](crate::Report::tree).
+    pub tree: bool,
     /// Who asks: a line that says what was left out says how to get more.
     pub asker: Asker,
     /// The measure of a format that shows one; `None` leaves it to the format.
@@ -35,7 +37,15 @@ pub enum Asker {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { order: Field::MemoryPeak, columns: None, rows: None, asker: Asker::Code, measure: None, space: None }
+        Options {
+            order: Field::MemoryPeak,
+            columns: None,
+            rows: None,
+            tree: false,
+            asker: Asker::Code,
+            measure: None,
+            space: None,
+        }
     }
 }
 

@@ -66,6 +66,19 @@ impl Report<'_> {
         self
     }
 
+    /// Shows the call tree instead of the flat table, in text, Markdown and CSV.
+    ///
+    /// A path is indented by how deep it stands, the greatest branch first: `branch` is what a measure says of the path and of all
+    /// below it, `share` its part of the path that it stands in. The measure is the one [asked for](Self::measure), else the
+    /// one that the [order](Self::order) stands for: `live`; `self_total` for totals; else `at_peak`. Branches of less than a
+    /// hundredth of everything are folded into a line that says how many they are and sums them, and so are the smallest
+    /// where there are more than the [rows](Self::rows) asked for. CSV has a line for every path, with its number and that of
+    /// the path that it stands in, and folds none.
+    pub fn tree(mut self, tree: bool) -> Self {
+        self.options.tree = tree;
+        self
+    }
+
     /// Shows this measure, in a format that shows one.
     pub fn measure(mut self, measure: Measure) -> Self {
         self.options.measure = Some(measure);

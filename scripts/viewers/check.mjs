@@ -93,6 +93,19 @@ async function speedscope() {
     writeFileSync(join(folder, "speedscope.txt"), text);
     await view.screenshot({ path: join(folder, "speedscope.png") });
     equal("speedscope shows the first of all profiles", text.includes(`(1/${count})`), true);
+    // What it has read, in its own words: an opening and a closing of every frame, at a place on the axis of bytes.
+    const download = view.waitForEvent("download", { timeout: 60_000 });
+    await view.keyboard.press("Control+s");
+    const exported = join(folder, "speedscope-exported.json");
+    await (await download).saveAs(exported);
+    const read = JSON.parse(readFileSync(exported, "utf8")).profiles;
+    equal("speedscope's profiles", read.length, count);
+    const fields = { at_peak: "at_peak_level", live: "live", self_total: "total" };
+    for (const { name, startValue, endValue, unit } of read) {
+        const [space, measure] = name.split(": ");
+        const totals = spaces.find((one) => one.name === space).totals;
+        equal(`speedscope, weight of ${name}, in ${unit}`, endValue - startValue, totals[fields[measure]]);
+    }
     equal("speedscope has no error", errors.join("; "), "");
 }
 
@@ -175,6 +188,8 @@ async function prometheus() {
                 equal(`Prometheus, ${name} of ${space.name}`, Number(result[0]?.value[1]), space.totals[field]);
             }
         }
+        const resident = await ask("memprof_resident_bytes");
+        equal("Prometheus, memprof_resident_bytes", resident.map(({ metric, value }) => `${metric.space} ${value[1]}`).join(), `host ${profile.resident.now}`);
     } finally {
         child.kill();
         server.close();

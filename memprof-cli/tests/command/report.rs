@@ -24,6 +24,27 @@ fn a_cut_table_names_the_option_that_cut_it() {
 }
 
 #[test]
+fn report_prints_the_call_tree_that_is_asked_for() {
+    let text = printed(&["report", PROFILE, "--tree", "--columns", "ncalls", "--rows", "4"]);
+    let from = text.find("Call tree by:").expect("a tree");
+    let tree = text[from..].split("\n\nhost: ").next().expect("the tree");
+    let expected = "\
+Call tree by: at_peak, branches of less than 1% folded
+
+   branch  share ncalls filename:lineno(function)
+1,363,170 100.0%      1 examples/01_dataframe/main.rs:48(run)
+1,363,134 100.0%      1   examples/01_dataframe/main.rs:52(load flights)
+  686,107  50.3%      1     examples/01_dataframe/reader.rs:12(read_csv)
+        0   0.0%              (2 more paths)
+  677,027  49.7%      1     examples/01_dataframe/dataframe.rs:55(DataFrame::filter)
+  611,491  90.3%              (4 more paths)
+        0   0.0%          (30 more paths)
+      548   0.0%        (outside any scope)
+8 more paths folded (--rows 4)";
+    assert_eq!(tree, expected);
+}
+
+#[test]
 fn report_of_several_files_says_which_is_which() {
     let text = printed(&["report", PROFILE, PROFILE, "--rows", "1"]);
     let heads: Vec<&str> = text.lines().filter(|line| line.starts_with("==>")).collect();

@@ -57,7 +57,7 @@ pub(crate) struct Settings {
     pub(crate) intercept_cuda: bool,
     /// `MEMPROF_LABEL`: what tells this process from others in saved profiles.
     pub(crate) label: Option<String>,
-    /// `MEMPROF_ORDER`, `MEMPROF_COLUMNS`, `MEMPROF_ROWS`: what the report shows.
+    /// `MEMPROF_ORDER`, `MEMPROF_COLUMNS`, `MEMPROF_ROWS`, `MEMPROF_TREE`: what the report shows.
     pub(crate) report: Options,
 }
 
@@ -66,7 +66,7 @@ impl Settings {
     /// ignored, to be printed on stderr.
     pub(crate) fn read(variable: impl Fn(&str) -> Option<OsString>) -> (Settings, Vec<String>) {
         let mut reader = Reader { variable, problems: Vec::new() };
-        let enabled = reader.read("MEMPROF", "1, true, on, 0, false, off", says_on);
+        let enabled = reader.read("MEMPROF", SWITCH, says_on);
         let output = reader.read("MEMPROF_OUTPUT", &accepted_outputs(), Output::parse);
         let order = reader.read("MEMPROF_ORDER", &accepted_fields("one of"), |value| Field::parse(value.trim()));
         let columns =
@@ -85,6 +85,7 @@ impl Settings {
         let rows =
             reader.read("MEMPROF_ROWS", "a whole number from 1", |value| whole(value.trim()).filter(|rows| *rows > 0));
 
+        let tree = reader.read("MEMPROF_TREE", SWITCH, says_on);
         let cuda = reader
             .read("MEMPROF_CUDA", "intercept", |value| value.trim().eq_ignore_ascii_case("intercept").then_some(true));
 
@@ -92,7 +93,7 @@ impl Settings {
 
         let mut report = Options::default();
         report.order = order.unwrap_or(report.order);
-        (report.columns, report.rows) = (columns, rows);
+        (report.columns, report.rows, report.tree) = (columns, rows, tree.unwrap_or(false));
         let (enabled, intercept_cuda) = (enabled.unwrap_or(false), cuda.unwrap_or(false));
         let settings = Settings { enabled, output, interval, rise, signal, intercept_cuda, label, report };
         (settings, reader.problems)
@@ -100,19 +101,20 @@ impl Settings {
 }
 
 /// Variables that say how to report: nothing without `MEMPROF=1`.
-const OF_THE_REPORT: [&str; 8] = [
+const OF_THE_REPORT: [&str; 9] = [
     "MEMPROF_OUTPUT",
     "MEMPROF_ORDER",
     "MEMPROF_COLUMNS",
     "MEMPROF_INTERVAL",
     "MEMPROF_ROWS",
+    "MEMPROF_TREE",
     "MEMPROF_RISE",
     "MEMPROF_SIGNAL",
     "MEMPROF_CUDA",
 ];
 
 /// Variables whose names are taken, and that do nothing yet.
-const OF_LATER: [&str; 4] = ["MEMPROF_HTTP", "MEMPROF_HTTP_TOKEN", "MEMPROF_RECORD", "MEMPROF_TREE"];
+const OF_LATER: [&str; 3] = ["MEMPROF_HTTP", "MEMPROF_HTTP_TOKEN", "MEMPROF_RECORD"];
 
 /// A line for each variable that is set, that nothing was said of in `said`, and that has no effect in this process.
 pub(crate) fn without_effect(
@@ -246,6 +248,8 @@ fn signal(name: &str) -> Option<c_int> {
 fn signal(_name: &str) -> Option<c_int> {
     None
 }
+
+const SWITCH: &str = "1, true, on, 0, false, off";
 
 const INTERVALS: &str = "a whole number from 1 and its unit, such as 500ms, 10s, 2m or 1h";
 

@@ -96,17 +96,9 @@ impl Sheet<'_> {
     /// The line that says how many rows are left out, if any are.
     pub(crate) fn left_out(&self) -> Option<String> {
         let count = self.left_out;
-        (count > 0).then(|| format!("{} left out ({})", counted(count as u64, "more row"), self.how_to_get_more()))
-    }
-
-    /// How whoever asks asked for so many rows.
-    fn how_to_get_more(&self) -> String {
-        let most = self.rows.len();
-        match self.asker {
-            Asker::Code => format!("rows({most})"),
-            Asker::Environment => format!("MEMPROF_ROWS={most}"),
-            Asker::Command => format!("--rows {most}"),
-        }
+        (count > 0).then(|| {
+            format!("{} left out ({})", counted(count as u64, "more row"), how_to_get_more(self.rows.len(), self.asker))
+        })
     }
 
     /// How the memory of the device adds up, if this is the space of one.
@@ -208,6 +200,15 @@ pub(crate) fn device_line(device: &Device) -> String {
 pub(crate) fn shown_spaces(snapshot: &Snapshot) -> Vec<&SpaceData> {
     let spaces: Vec<&SpaceData> = snapshot.parts().spaces.iter().filter(|space| space.has_events).collect();
     if spaces.is_empty() { snapshot.parts().spaces.iter().take(1).collect() } else { spaces }
+}
+
+/// How so many rows are asked for.
+pub(crate) fn how_to_get_more(most: usize, asker: Asker) -> String {
+    match asker {
+        Asker::Code => format!("rows({most})"),
+        Asker::Environment => format!("MEMPROF_ROWS={most}"),
+        Asker::Command => format!("--rows {most}"),
+    }
 }
 
 /// Whether a report that shows the spaces asked for shows this one.

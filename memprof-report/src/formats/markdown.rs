@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use crate::{
     formats::{
         cell::cell,
-        content::{DEFAULT_COLUMNS, Sheet, TITLE, last_lines, nothing_to_show},
+        content::{DEFAULT_COLUMNS, Sheet, TITLE, has_several, last_lines, nothing_to_show},
         held::{self, Held},
+        text::call_tree,
     },
     one_line::one_line,
     options::Options,
@@ -25,12 +26,18 @@ pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
         blocks.push(code(line));
     } else {
         let sheets = Sheet::all(snapshot, options);
-        blocks.push(format!("Ordered by: {}", code(options.order.title())));
-        blocks.push(table(&sheets, options.columns.as_deref().unwrap_or(DEFAULT_COLUMNS)));
+        if options.tree {
+            blocks.push(call_tree::order(options));
+            blocks.extend(sheets.iter().flat_map(|sheet| tree(sheet, options, has_several(snapshot))));
+        } else {
+            blocks.push(format!("Ordered by: {}", code(options.order.title())));
+            blocks.push(table(&sheets, options.columns.as_deref().unwrap_or(DEFAULT_COLUMNS)));
+        }
         held.extend(sheets.iter().filter_map(|sheet| sheet.held(options)));
         for sheet in &sheets {
             let space = one_line(&sheet.space.name);
-            lines.extend(sheet.left_out().map(|left_out| format!("{space}: {left_out}")));
+            let left_out = sheet.left_out().filter(|_| !options.tree);
+            lines.extend(left_out.map(|left_out| format!("{space}: {left_out}")));
             lines.push(sheet.space_line());
             lines.extend(sheet.device_line(snapshot));
             lines.extend(sheet.resident_line(snapshot));
@@ -62,6 +69,14 @@ fn table(sheets: &[Sheet<'_>], columns: &[Field]) -> String {
         }
     }
     lines.join("\n")
+}
+
+/// The call tree of a space, as it stands in the text.
+fn tree(sheet: &Sheet<'_>, options: &Options, several: bool) -> Vec<String> {
+    let space = several.then(|| format!("Space: {}", code(&one_line(&sheet.space.name))));
+    let tree = call_tree::lines(sheet.space, options, !several).join("\n");
+    let fence = "`".repeat(longest_backticks(&tree).max(2) + 1);
+    space.into_iter().chain([format!("{fence}text\n{tree}\n{fence}")]).collect()
 }
 
 /// Who held a space's memory at its peak.
@@ -106,12 +121,17 @@ pub(crate) fn code_in_table(text: &str) -> String {
     if text.contains('|') { code(&text.replace('\\', r"\\").replace('|', r"\|")) } else { code(text) }
 }
 
+/// How many backticks stand in a row, at most.
+fn longest_backticks(text: &str) -> usize {
+    text.split(|character| character != '`').map(str::len).max().unwrap_or(0)
+}
+
 /// `text` as a code span, whatever backticks it has: fenced by one more than its longest run of them.
 pub(crate) fn code(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
-    let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or(0);
+    let longest = longest_backticks(text);
     let fence = "`".repeat(longest + 1);
     let space = if longest > 0 { " " } else { "" };
     format!("{fence}{space}{text}{space}{fence}")

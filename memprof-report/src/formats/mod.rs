@@ -10,14 +10,16 @@ mod resident;
 
 mod content;
 mod stacks;
+mod tree;
 
 mod gzip;
 mod protobuf;
 
 pub(crate) mod csv;
 pub(crate) mod json;
-pub(crate) mod markdown;
 pub(crate) mod text;
+
+pub(crate) mod markdown;
 
 pub(crate) mod html;
 pub(crate) mod svg;

@@ -1,6 +1,7 @@
 //! `OpenMetrics`: what Prometheus scrapes, one file of gauges and counters.
 //!
-//! By space: `memprof_live_bytes`, `memprof_peak_bytes`, `memprof_allocated_bytes_total` and `memprof_blocks` (live ones). By scope, for the first
+//! By space: `memprof_live_bytes`, `memprof_peak_bytes`, `memprof_allocated_bytes_total` and `memprof_blocks` (live ones); of the host also
+//! `memprof_resident_bytes`, where the system says what the process holds. By scope, for the first
 //! 500 by live bytes over all spaces: `memprof_scope_live_bytes`, `memprof_scope_peak_bytes` (the greatest growth of one call),
 //! `memprof_scope_allocated_bytes_total` (with what it calls) and `memprof_scope_calls_total`, with the label `scope`. What happened outside any scope is the scope
 //! `(outside any scope)`. So the number of series is bounded, whatever the program.
@@ -14,7 +15,7 @@ use std::{
 };
 
 use crate::{
-    formats::stacks::spaces,
+    formats::{content::is_asked_for, stacks::spaces},
     measure::OUTSIDE,
     options::Options,
     record::Record,
@@ -65,6 +66,10 @@ const OF_SPACES: [OfSpace; 4] = [
     (gauge("memprof_blocks", "", "Live blocks of the space."), |space| space.totals.live_blocks.into()),
 ];
 
+/// Of the host alone, of which the system says it.
+const RESIDENT: Metric =
+    gauge("memprof_resident_bytes", "bytes", "Memory of the process that is resident, as the system counts it.");
+
 const OF_SCOPES: [OfScope; 4] = [
     (gauge("memprof_scope_live_bytes", "bytes", "Live memory that the scope itself allocated."), |scope| {
         Some(scope.live)
@@ -107,6 +112,10 @@ pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
         for space in &spaces {
             metric.write_series(&[("space", &space.name)], value(space), out)?;
         }
+    }
+    if let Some(resident) = snapshot.resident().filter(|_| is_asked_for("host", options)) {
+        RESIDENT.write_head(out)?;
+        RESIDENT.write_series(&[("space", "host")], resident.now.into(), out)?;
     }
     let scopes = greatest_scopes(&spaces);
     for (metric, value) in OF_SCOPES {

@@ -73,7 +73,7 @@ pub(crate) fn contract_example() -> Snapshot {
 }
 
 /// A path of `site`, with bytes and blocks at the peak, live, and ever allocated by itself.
-fn path(site: Record, parent: Option<usize>, [at_peak, live, allocated]: [[i64; 2]; 3]) -> PathRecord {
+pub(crate) fn path(site: Record, parent: Option<usize>, [at_peak, live, allocated]: [[i64; 2]; 3]) -> PathRecord {
     PathRecord {
         at_peak: at_peak[0].unsigned_abs(),
         at_peak_blocks: at_peak[1].unsigned_abs(),

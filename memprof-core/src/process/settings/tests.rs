@@ -66,13 +66,14 @@ fn good_values_are_taken() {
         ("MEMPROF_RISE", "64MiB"),
         ("MEMPROF_SIGNAL", "USR2"),
         ("MEMPROF_ROWS", "20"),
+        ("MEMPROF_TREE", "on"),
         ("MEMPROF_CUDA", "Intercept"),
         ("MEMPROF_LABEL", " rank 3"),
     ]);
     assert_eq!(problems, [""; 0]);
     let columns = Some(vec![Field::Ncalls, Field::AtPeak, Field::Name]);
     let mut report = Options::default();
-    (report.order, report.columns, report.rows) = (Field::Live, columns, Some(20));
+    (report.order, report.columns, report.rows, report.tree) = (Field::Live, columns, Some(20), true);
     let expected = Settings {
         enabled: true,
         output: Output::parse("dir x/%p.JSON"),
@@ -143,6 +144,7 @@ fn an_empty_value_is_unset() {
         "MEMPROF_COLUMNS",
         "MEMPROF_INTERVAL",
         "MEMPROF_ROWS",
+        "MEMPROF_TREE",
         "MEMPROF_CUDA",
         "MEMPROF_LABEL",
     ];
@@ -154,6 +156,8 @@ fn a_bad_switch_is_one_line() {
     let line = problem("MEMPROF", "yes");
     assert_eq!(line, "memprof: MEMPROF=‘yes’ is ignored; accepted: 1, true, on, 0, false, off");
     problem("MEMPROF", "2");
+    let line = problem("MEMPROF_TREE", "deep");
+    assert_eq!(line, "memprof: MEMPROF_TREE=‘deep’ is ignored; accepted: 1, true, on, 0, false, off");
 }
 
 #[test]
@@ -249,7 +253,7 @@ fn a_value_that_is_not_utf8_is_one_line() {
     let (settings, problems) =
         Settings::read(|name| (!["MEMPROF_INTERVAL", "MEMPROF_RISE"].contains(&name)).then(bytes));
     assert_eq!(settings, Settings::default());
-    assert_eq!(problems.len(), 8);
+    assert_eq!(problems.len(), 9);
     let endings = Format::endings();
     let expected = format!(
         "memprof: MEMPROF_OUTPUT=‘a\u{fffd}.txt’ is ignored; accepted: a file name in UTF-8 that ends in one of {endings}"

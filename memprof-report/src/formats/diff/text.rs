@@ -7,7 +7,7 @@ use tabled::builder::Builder;
 use super::content::{self, Sheet, share, signed};
 use crate::{
     diff::{Change, Diff},
-    formats::text::aligned,
+    formats::text::table::aligned,
     one_line::one_line,
     options::Choice,
     record::Field,

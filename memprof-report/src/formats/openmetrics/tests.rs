@@ -3,8 +3,9 @@ use std::collections::BTreeMap;
 use super::{MOST_SCOPES, write};
 use crate::{
     Options,
+    process::Resident,
     snapshot::{
-        Snapshot,
+        Snapshot, SnapshotParts,
         fixtures::{forest, measuring, named, space},
     },
 };
@@ -39,6 +40,28 @@ fn the_series_of_a_space_are_its_totals() {
         let of_scopes: i128 = series.iter().filter(|(name, _)| name.starts_with(&prefix)).map(|(_, value)| value).sum();
         assert_eq!(of_scopes, totals.live.into(), "scopes of {space}");
     }
+}
+
+#[test]
+fn what_is_resident_is_a_series_of_the_host_where_the_system_says_it() {
+    let of_space = |snapshot: &Snapshot, space: Option<&str>| {
+        let mut out = Vec::new();
+        let options = Options { space: space.map(str::to_owned), ..Options::default() };
+        write(snapshot, &options, &mut out).expect("nothing can fail in memory");
+        let text = String::from_utf8(out).expect("UTF-8");
+        text.lines().filter(|line| line.contains("memprof_resident_bytes")).collect::<Vec<_>>().join("\n")
+    };
+    let resident = Some(Resident { now: u64::MAX, peak: 1, limit: None, limit_now: None });
+    let snapshot = Snapshot::new(SnapshotParts { resident, ..forest().parts().clone() });
+    let expected = "\
+# TYPE memprof_resident_bytes gauge
+# UNIT memprof_resident_bytes bytes
+# HELP memprof_resident_bytes Memory of the process that is resident, as the system counts it.
+memprof_resident_bytes{space=\"host\"} 18446744073709551615";
+    assert_eq!(of_space(&snapshot, None), expected);
+    assert_eq!(of_space(&snapshot, Some("host")), expected);
+    assert_eq!(of_space(&snapshot, Some("cuda:0")), "");
+    assert_eq!(of_space(&forest(), None), "");
 }
 
 #[test]

@@ -8,11 +8,9 @@
 
 use std::io::{self, Write};
 
-use tabled::{
-    builder::Builder,
-    settings::{Alignment, Padding, Style, object::Columns},
-};
+use tabled::builder::Builder;
 
+use self::table::aligned;
 use crate::{
     formats::{
         cell::cell,
@@ -25,6 +23,9 @@ use crate::{
     snapshot::Snapshot,
     thousands::thousands,
 };
+
+pub(crate) mod call_tree;
+pub(crate) mod table;
 
 #[cfg(test)]
 mod tests;
@@ -47,8 +48,14 @@ pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
 fn tables(snapshot: &Snapshot, options: &Options) -> Vec<String> {
     let columns = options.columns.as_deref().unwrap_or(DEFAULT_COLUMNS);
     let mut blocks = Vec::new();
-    blocks.extend(legends(columns));
-    blocks.push(format!("Ordered by: {}", options.order.title()));
+    if options.tree {
+        blocks.extend([legends(&call_tree::legends(options)), call_tree::order(options)]);
+    } else {
+        let explained = columns.iter().filter(|field| **field != Field::Name);
+        let explained: Vec<_> = explained.map(|field| (field.name(), field.meaning().to_owned())).collect();
+        blocks.extend((!explained.is_empty()).then(|| legends(&explained)));
+        blocks.push(format!("Ordered by: {}", options.order.title()));
+    }
 
     let sheets = Sheet::all(snapshot, options);
     let several = has_several(snapshot);
@@ -56,8 +63,7 @@ fn tables(snapshot: &Snapshot, options: &Options) -> Vec<String> {
         if several {
             blocks.push(format!("Space: {}", one_line(&sheet.space.name)));
         }
-        let mut lines = table(sheet, columns);
-        lines.extend(sheet.left_out());
+        let lines = if options.tree { call_tree::lines(sheet.space, options, !several) } else { flat(sheet, columns) };
         blocks.push(lines.join("\n"));
         let mut lines = vec![sheet.space_line()];
         lines.extend(sheet.device_line(snapshot));
@@ -71,38 +77,31 @@ fn tables(snapshot: &Snapshot, options: &Options) -> Vec<String> {
     blocks
 }
 
-/// A line for each column but the name, which its title explains; `None` if there is no other.
-fn legends(columns: &[Field]) -> Option<String> {
-    let explained = columns.iter().filter(|field| **field != Field::Name);
-    let width = explained.clone().map(|field| field.name().len()).max()?;
-    let lines = explained.map(|field| format!("\n{:width$} - {}", field.name(), field.meaning()));
-    Some("Legends:".to_owned() + &lines.collect::<String>())
+/// A line for each column that is explained.
+fn legends(explained: &[(&str, String)]) -> String {
+    let width = explained.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines = explained.iter().map(|(name, meaning)| format!("\n{name:width$} - {meaning}"));
+    "Legends:".to_owned() + &lines.collect::<String>()
 }
 
-/// The lines of a table, its titles first.
-fn table(sheet: &Sheet<'_>, columns: &[Field]) -> Vec<String> {
-    let mut builder = Builder::with_capacity(sheet.rows.len() + 1, columns.len());
-    builder.push_record(columns.iter().map(|field| field.title()));
+/// The lines of a flat table, its titles first, and last how many rows it lacks.
+fn flat(sheet: &Sheet<'_>, columns: &[Field]) -> Vec<String> {
+    let mut table = Builder::with_capacity(sheet.rows.len() + 1, columns.len());
+    table.push_record(columns.iter().map(|field| field.title()));
     for record in &sheet.rows {
-        builder.push_record(columns.iter().map(|field| cell(field.cell(record))));
+        table.push_record(columns.iter().map(|field| cell(field.cell(record))));
     }
-    aligned(builder)
+    let mut lines = aligned(table);
+    lines.extend(sheet.left_out());
+    lines
 }
 
 /// The lines of who held the memory at the peak, their titles first.
 fn held_table(held: &Held) -> Vec<String> {
-    let mut builder = Builder::with_capacity(held.rows.len() + 1, held::COLUMNS.len());
-    builder.push_record(held::COLUMNS);
+    let mut table = Builder::with_capacity(held.rows.len() + 1, held::COLUMNS.len());
+    table.push_record(held::COLUMNS);
     for (bytes, blocks, name) in &held.rows {
-        builder.push_record([thousands(*bytes).to_string(), thousands(*blocks).to_string(), one_line(name)]);
+        table.push_record([thousands(*bytes).to_string(), thousands(*blocks).to_string(), one_line(name)]);
     }
-    aligned(builder)
-}
-
-/// A table's lines, their titles first: columns right-aligned, the last one left-aligned, one space between them.
-pub(crate) fn aligned(builder: Builder) -> Vec<String> {
-    let mut table = builder.build();
-    table.with(Style::blank()).with(Padding::zero()).with(Alignment::right());
-    table.modify(Columns::last(), Alignment::left());
-    table.to_string().lines().map(|line| line.trim_end().to_owned()).collect()
+    aligned(table)
 }
