@@ -10,6 +10,8 @@
 use core::ffi::c_uint;
 use std::sync::OnceLock;
 
+use cudarc::driver::{CudaStream, result, sys};
+
 use crate::driver;
 
 /// The mode in which a thread disturbs nobody.
@@ -44,4 +46,14 @@ pub(crate) fn while_relaxed<R>(work: impl FnOnce() -> R) -> R {
         (status == 0).then_some(Before(exchange, mode))
     });
     work()
+}
+
+/// Whether the stream, of the context that is current, is captured into a graph. One that cannot be asked is taken for captured.
+///
+/// `CudaStream::capture_status` would take the error that waits in the context for the program.
+pub(crate) fn is_capturing(stream: &CudaStream) -> bool {
+    const NOT: sys::CUstreamCaptureStatus = sys::CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE;
+    let can_ask = driver::require(&["cuStreamIsCapturing"]).is_ok();
+    // SAFETY: the stream is alive.
+    !can_ask || unsafe { result::stream::is_capturing(stream.cu_stream()) }.ok() != Some(NOT)
 }

@@ -153,16 +153,10 @@ pub(crate) fn allocated(context: &CudaContext, stream: Option<&CudaStream>) {
         return;
     }
     ending::watch(Step::Memory);
-    if stream.is_none_or(|stream| !is_capturing(stream)) {
+    if stream.is_none_or(|stream| !relaxed::is_capturing(stream)) {
         let _blind = __allocator::blind();
         refresh(context.ordinal());
     }
-}
-
-/// Whether the stream is captured into a graph. One that cannot be asked is taken for captured.
-fn is_capturing(stream: &CudaStream) -> bool {
-    const NOT: sys::CUstreamCaptureStatus = sys::CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE;
-    driver::require(&["cuStreamIsCapturing"]).is_ok() && stream.capture_status().ok() != Some(NOT)
 }
 
 /// Something tracked in this context was freed, or ends: the driver is asked if that is due, or if nothing but the

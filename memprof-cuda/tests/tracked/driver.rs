@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::support::{Outcome, Turn, scope, stream};
-use cudarc::driver::{CudaContext, DevicePtr as _, result, sys::CUresult};
+use cudarc::driver::{CudaContext, DevicePtr as _, DriverError, result, sys::CUresult};
 use memprof_core::{Device, Space};
 use memprof_cuda::{Error, TrackedExt as _, TrackedStream};
 use memprof_cuda_sim::Sim;
@@ -170,6 +170,26 @@ fn tracked_allocations_have_the_driver_asked_now_and_then() -> Outcome {
 }
 
 #[test]
+fn an_error_waits_on_in_the_context_where_a_free_has_the_driver_asked() -> Outcome {
+    let turn = Turn::begin()?;
+    let Some(sim) = turn.simulator() else { return Ok(()) };
+    let stream = stream()?;
+    let waiting = Err(DriverError(CUresult::CUDA_ERROR_LAUNCH_FAILED));
+    let begun = Instant::now();
+    loop {
+        let block = stream.null::<u8>()?;
+        let calls = sim.calls("cuMemGetInfo_v2");
+        stream.context().record_err(waiting);
+        drop(block);
+        assert_eq!(stream.context().check_err(), waiting);
+        if sim.calls("cuMemGetInfo_v2") > calls {
+            return Ok(());
+        }
+        assert!(begun.elapsed() < Duration::from_secs(50), "nobody asks");
+    }
+}
+
+#[test]
 fn what_holds_a_context_last_has_the_driver_asked_before_it_goes() -> Outcome {
     let turn = Turn::begin()?;
     let Some(sim) = turn.simulator() else { return Ok(()) };
@@ -219,7 +239,7 @@ fn the_end_of_interception_has_the_driver_asked() -> Outcome {
 fn a_snapshot_leaves_the_threads_context_and_its_waiting_errors_as_they_were() -> Outcome {
     let _turn = Turn::begin()?;
     let stream = stream()?;
-    let error = Err(cudarc::driver::DriverError(CUresult::CUDA_ERROR_LAUNCH_FAILED));
+    let error = Err(DriverError(CUresult::CUDA_ERROR_LAUNCH_FAILED));
     stream.context().record_err(error);
     std::thread::spawn(move || {
         assert_eq!(result::ctx::get_current(), Ok(None));

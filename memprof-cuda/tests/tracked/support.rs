@@ -59,6 +59,17 @@ impl Turn {
     }
 }
 
+impl Drop for Turn {
+    /// The next test finds no memory of this one.
+    fn drop(&mut self) {
+        if let Some(sim) = self.driver.simulator()
+            && !std::thread::panicking()
+        {
+            assert_eq!(sim.blocks(), [], "every test gives back what it allocated");
+        }
+    }
+}
+
 /// A tracked default stream of the first device.
 pub(crate) fn stream() -> Result<TrackedStream, Box<dyn Error>> {
     Ok(memprof_cuda::context(0)?.default_stream().tracked())
