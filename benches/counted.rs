@@ -1,5 +1,6 @@
 //! One operation, as often as asked: what `scripts/instructions` runs under callgrind, twice, to count the instructions
-//! of one. Not a benchmark by itself, so `cargo bench` leaves it out.
+//! of one. Not a benchmark by itself, so `cargo bench` leaves it out. The cases `task` and `inner-future` have no bound there: they
+//! swing by a tenth with what the compiler inlines; they are for comparing by hand.
 //!
 //! ```text
 //! counted call 100000
@@ -52,6 +53,13 @@ fn main() -> ExitCode {
         "call-with-pair" => repeat(turns, tracked_call_with_pair),
         "poll" => poll(turns, || ()),
         "poll-with-pair" => poll(turns, tagged_pair),
+        "task" => repeat(turns, task),
+        "inner-future" => {
+            memprof::scope!("outer");
+            let mut outer =
+                pin!(std::future::poll_fn(|_| Poll::Ready(repeat(turns, task))).track(memprof::site!("outer")));
+            let _: Poll<()> = outer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
         _ => return usage(),
     }
     ExitCode::SUCCESS
@@ -72,6 +80,12 @@ fn poll(turns: u64, work: impl Fn()) {
     });
     let mut pending = pin!(future.track(memprof::site!("pending")));
     repeat(turns, || _ = pending.as_mut().poll(&mut context));
+}
+
+/// A future that is made, polled once and dropped: a task, unless that happens in another tracked future.
+fn task() {
+    let mut future = pin!(std::future::ready(()).track(memprof::site!("task")));
+    let _: Poll<()> = black_box(future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
 }
 
 fn repeat(turns: u64, mut turn: impl FnMut()) {

@@ -10,25 +10,15 @@ use core::pin::Pin;
 use core::task::{Context as TaskContext, Poll};
 
 use crate::api::context::Context;
-use crate::base::blind;
 use crate::base::state;
-use crate::base::tally::Tally;
-use crate::lanes::activation::Extras;
-use crate::lanes::kind::Kind;
-use crate::lanes::lane::Lane;
-use crate::lanes::tag::Tag;
-use crate::names::path::PathId;
+use crate::lanes::activation::Activation;
 use crate::names::site::Site;
 use crate::process::exit::start_writer;
 use crate::process::ready::ready;
-use crate::scope::leave;
-use crate::scope::poll::enter_poll;
-use crate::scope::poll::open_poll_of;
-use crate::scope::poll::poll_again;
+use crate::scope::poll::{enter_poll, open_poll_of, poll_again};
+use crate::scope::{future, leave};
 use crate::share::ambient;
-use crate::space::spaces::Space;
 use crate::thread::current;
-use crate::thread::slot::Slot;
 use crate::thread::stack::FrameHandle;
 
 /// A future that is one activation of a site, made by [`TrackExt::track`].
@@ -47,7 +37,7 @@ pub struct Tracked<F> {
 struct Held {
     site: &'static Site,
     /// Taken at the first poll.
-    lane: Option<&'static Lane>,
+    activation: Option<&'static Activation>,
 }
 
 impl<F> core::fmt::Debug for Tracked<F> {
@@ -83,7 +73,7 @@ impl<F: Future> TrackExt for F {}
 impl<F> Tracked<F> {
     #[doc(hidden)]
     pub fn new(site: &'static Site, future: F) -> Self {
-        Self { future, held: Held { site, lane: None } }
+        Self { future, held: Held { site, activation: None } }
     }
 }
 
@@ -94,9 +84,9 @@ impl Held {
             return None;
         }
         let slot = current::current();
-        if let Some(lane) = self.lane
+        if let Some(activation) = self.activation
             && slot.is_informed()
-            && let Some(opened) = poll_again(slot, self.site, lane)
+            && let Some(opened) = poll_again(slot, self.site, activation)
         {
             return Some(Entered(opened));
         }
@@ -107,74 +97,14 @@ impl Held {
     fn enter_slowly(&mut self) -> Option<Entered> {
         let slot = ready()?;
         start_writer();
-        self.lane.inspect(|lane| come_out_of_ambient(slot, lane));
-        let (lane, task) = if let Some(lane) = self.lane {
-            (lane, is_task(lane))
+        let activation = if let Some(activation) = self.activation {
+            future::come_out_of_ambient(slot, activation);
+            activation
         } else {
-            begin(slot, self.site).inspect(|(lane, _)| self.lane = Some(lane))?
+            *self.activation.insert(future::begin(slot, self.site)?)
         };
-        if task {
-            note_parent(slot, lane);
-        }
-        enter_poll(slot, self.site, lane).map(Entered)
-    }
-}
-
-/// Whether the future has the lane to itself, because it is not inside another tracked future.
-fn is_task(lane: &'static Lane) -> bool {
-    Tag(lane.activation.tag.get()).is_of(lane)
-}
-
-/// Begins the activation: its path is fixed here.
-fn begin(slot: &'static Slot, site: &'static Site) -> Option<(&'static Lane, bool)> {
-    let top = slot.top();
-    let path_entry = slot.path_entry(top.path(), site)?;
-    let lane = Lane::take()?;
-    let task = slot.segment.get().and_then(|segment| segment.future.get().filter(|_| segment.kind() == Kind::Poll));
-    let task = task.is_none_or(|outer| !slot.lane.is(outer));
-    let home = if task { lane } else { top.tag().lane()? };
-    lane.activation.outstanding.set(0);
-    lane.activation.tag.set(Tag::new(home, path_entry.path).0);
-    slot.count_call(&path_entry);
-    Some((lane, task))
-}
-
-/// A future is not polled or dropped under an ambient scope that was opened in it.
-fn come_out_of_ambient(slot: &'static Slot, lane: &'static Lane) {
-    if let Some(shared) = lane.activation.shared() {
-        ambient::come_out_of_those_in(slot, &shared);
-    }
-}
-
-/// Notes the lane that this poll merges into, and keeps it from becoming somebody else's.
-fn note_parent(slot: &'static Slot, lane: &'static Lane) {
-    let parent = slot.lane.get();
-    if !lane.activation.parent.is(parent) {
-        parent.hold();
-        if let Some(before) = lane.activation.parent.get() {
-            before.release();
-        }
-        lane.activation.parent.set(Some(parent));
-    }
-}
-
-/// Ends the activation of a future that was polled and is dropped now.
-fn end(lane: &'static Lane) {
-    let activation = &lane.activation;
-    let tag = Tag(activation.tag.get());
-    let task = is_task(lane);
-    let slot = current::own().unwrap_or_else(Slot::ended);
-    slot.count_left(tag.path());
-    let (host, extras) = activation.clear();
-    raise_row(slot, tag.path(), Space::HOST, &host);
-    if let Some(extras) = extras {
-        end_extras(slot, tag.path(), extras);
-    }
-    let parent = activation.parent.get();
-    activation.parent.set(None);
-    lane.end(parent.filter(|_| task), if task { activation.outstanding.signed() } else { 0 });
-    if let Some(parent) = parent {
-        parent.release();
+        future::note_parent(slot, activation);
+        enter_poll(slot, self.site, activation).map(Entered)
     }
 }
 
@@ -204,11 +134,11 @@ impl<F: Future> Future for Tracked<F> {
 impl<F> Drop for Tracked<F> {
     /// Enters the scope, in which the future is dropped next.
     fn drop(&mut self) {
-        if let Some(lane) = self.held.lane
+        if let Some(activation) = self.held.activation
             && let Some(slot) = ready()
         {
-            come_out_of_ambient(slot, lane);
-            let _: Option<FrameHandle> = enter_poll(slot, self.held.site, lane);
+            future::come_out_of_ambient(slot, activation);
+            let _: Option<FrameHandle> = enter_poll(slot, self.held.site, activation);
         }
     }
 }
@@ -216,17 +146,17 @@ impl<F> Drop for Tracked<F> {
 impl Drop for Held {
     /// Leaves the scope, and ends the activation.
     fn drop(&mut self) {
-        let Some(lane) = self.lane else { return };
-        if let Some(shared) = lane.activation.shared() {
+        let Some(activation) = self.activation else { return };
+        if let Some(shared) = activation.shared() {
             ambient::end_inside(&shared);
         }
         // Two only where a call's own statements drop the future that was made of it.
         for _ in 0..2 {
-            if let Some(opened) = current::own().and_then(|slot| open_poll_of(slot, lane)) {
+            if let Some(opened) = current::own().and_then(|slot| open_poll_of(slot, activation)) {
                 leave::leave_entered_poll(opened);
             }
         }
-        end(lane);
+        future::end(activation);
     }
 }
 
@@ -252,14 +182,14 @@ impl core::fmt::Debug for Call {
 impl Call {
     /// Begins the activation, if memprof measures.
     pub fn begin(site: &'static Site) -> Self {
-        let mut held = Held { site, lane: None };
+        let mut held = Held { site, activation: None };
         let entered = held.enter();
         Self { _entered: entered, held: Cell::new(Some(held)), site, _on_this_thread: PhantomData }
     }
 
     /// The future of this call. A second one would be an activation of its own.
     pub fn future<F>(&self, future: F) -> Tracked<F> {
-        let held = self.held.take().unwrap_or(Held { site: self.site, lane: None });
+        let held = self.held.take().unwrap_or(Held { site: self.site, activation: None });
         Tracked { future, held }
     }
 }
@@ -283,26 +213,4 @@ impl<F> Drop for InContext<F> {
         // SAFETY: dropped here and nowhere else; it stays where it was pinned.
         unsafe { ManuallyDrop::drop(&mut self.future) };
     }
-}
-
-/// Raises the row of a path to what a future recorded: its last poll may have been in an epoch before this.
-fn raise_row(slot: &'static Slot, path: PathId, space: Space, tally: &Tally) {
-    if *tally != Tally::default()
-        && let Some(row) = slot.ledger(space).and_then(|ledger| ledger.row_of(path))
-    {
-        slot.change(|| row.raise(tally.counters.peak_bytes, tally.largest));
-    }
-}
-
-/// Ends what few futures have.
-#[cold]
-fn end_extras(slot: &'static Slot, path: PathId, extras: Extras) {
-    let _blind = blind::enter();
-    if let Some(shared) = &extras.shared {
-        shared.close();
-    }
-    for (space, account) in &extras.spaces {
-        raise_row(slot, path, *space, &account.tally);
-    }
-    drop(extras);
 }

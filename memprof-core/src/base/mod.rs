@@ -2,6 +2,7 @@
 
 pub(crate) mod pages;
 pub(crate) mod memory;
+pub(crate) mod pool;
 pub(crate) mod counter;
 pub(crate) mod tally;
 pub(crate) mod platform;

@@ -9,7 +9,7 @@
 //!
 //! Which levels those are is left to `thread/watch`, and what scopes that share learn to `share/publish`.
 
-use crate::lanes::lane::STEP;
+use crate::lanes::waiting::STEP;
 use crate::share::publish::publish_shared;
 use crate::share::settle::settle;
 use crate::thread::ledger::Ledger;

@@ -1,9 +1,12 @@
-//! The counters of a tracked future, between its polls.
+//! Activations of tracked futures: what a future recorded, between its polls.
 //!
-//! They stand in the lane that the future took at its first poll; a future inside another one uses no more of that
-//! lane than this. What it recorded of `host` is written without a lock, by whoever polls it: handing a future to
-//! another thread orders what one poll wrote before what the next one reads. Any other space, where an event takes a
-//! lock anyway, is behind one.
+//! A future takes an activation from the pool at its first poll, or where its call begins, and gives it back when it is
+//! dropped. A *task*, which is inside no other tracked future, takes a lane besides; a future inside another one runs on that
+//! one's lane, or on its thread's. Memory is bounded by the most futures that were polled and not dropped yet at once.
+//!
+//! What it recorded of `host` is written without a lock, by whoever polls it: handing a future to another thread orders what
+//! one poll wrote before what the next one reads. Any other space, where an event takes a lock anyway, is behind one. A
+//! snapshot reads both at any time. How a poll is entered and left, and what it folds into, is left to `scope/poll`.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -13,21 +16,29 @@ use crate::base::lock::Lock;
 use crate::base::map::Refused;
 use crate::base::memory::{AtomicOptionRef, Blank};
 use crate::base::missed;
+use crate::base::pool::{Place, Pool, Pooled};
 use crate::base::tally::{TALLY_WORDS, TOTALS, Tally};
 use crate::lanes::captured::Shared;
 use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
-use crate::names::path::PathId;
 use crate::space::spaces::Space;
+
+/// Chunks of the table of activations: 16,777,216 tracked futures that were polled and are not dropped yet.
+const ACTIVATION_CHUNKS: usize = 1 << 18;
+
+static ACTIVATIONS: Pool<Activation, ACTIVATION_CHUNKS> = Pool::new();
 
 /// One tracked future that was polled and is not dropped yet.
 pub(crate) struct Activation {
+    place: Place,
     /// Path and, for a task, its own lane. 0 while no future is here.
     pub(crate) tag: Counter,
+    /// A task's own lane, held; a future inside another one has none. Fixed from the first poll to the last.
+    pub(crate) lane: AtomicOptionRef<Lane>,
     /// Blocks of the task's lane that are out, apart from what its holds count.
     pub(crate) outstanding: Counter,
-    /// The lane that the latest poll merged into, held.
+    /// The lane that the latest poll of a task merged into, held.
     pub(crate) parent: AtomicOptionRef<Lane>,
     host: HostAccount,
     captured: AtomicBool,
@@ -70,7 +81,9 @@ struct HostAccount {
 
 impl Blank for Activation {
     const BLANK: Self = Self {
+        place: Place::BLANK,
         tag: Counter::new(0),
+        lane: AtomicOptionRef::null(),
         outstanding: Counter::new(0),
         parent: AtomicOptionRef::null(),
         host: HostAccount::BLANK,
@@ -80,7 +93,39 @@ impl Blank for Activation {
     };
 }
 
+impl Pooled for Activation {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
 impl Activation {
+    /// An activation that nobody has, which recorded nothing: of a task with its lane, or of a future inside another one.
+    #[inline]
+    pub(crate) fn take(lane: Option<&'static Lane>) -> Option<&'static Self> {
+        let activation = ACTIVATIONS.take()?;
+        activation.outstanding.set(0);
+        activation.lane.set(lane);
+        Some(activation)
+    }
+
+    /// Gives it back to the pool; it was [cleared](Self::clear), and no poll of it is open.
+    #[inline]
+    pub(crate) fn give_back(&self) {
+        ACTIVATIONS.give_back(self);
+    }
+
+    /// Every activation, also those that nobody has: these have recorded nothing.
+    pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
+        ACTIVATIONS.all()
+    }
+
+    /// Whether the future is inside no other tracked one, and so has a lane of its own.
+    #[inline(always)]
+    pub(crate) fn is_task(&self) -> bool {
+        self.lane.get().is_some()
+    }
+
     /// Whether a `Context` was captured directly in this future.
     #[inline]
     pub(crate) fn is_captured(&self) -> bool {
@@ -94,6 +139,7 @@ impl Activation {
     }
 
     /// The shared part of this future, if it was captured.
+    #[inline]
     pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
         if !self.is_captured() {
             return None;
@@ -152,23 +198,8 @@ impl Activation {
         });
     }
 
-    /// Path, and what was recorded in a space: in the polls that have ended, and under contexts of this future since.
-    /// `inside`: what ambient scopes that were opened in a captured scope recorded.
-    pub(crate) fn suspended(
-        &self,
-        space: Space,
-        inside: fn(&Shared, Space) -> Tally,
-    ) -> Option<(PathId, Tally, Tally)> {
-        let shared = self.shared()?;
-        let path = Tag(self.tag.get()).path();
-        let before = self.tally(space)?;
-        let ambient = inside(&shared, space);
-        let added = shared.complete(space, &Tally::default(), &before.counters, &ambient, &mut [0; 2]);
-        // It may have ended meanwhile.
-        (self.is_captured() && path != PathId::ROOT).then_some((path, before, added))
-    }
-
     /// Takes everything out, for the next future. Gives what was recorded of `host`, and what few futures have.
+    #[inline]
     pub(crate) fn clear(&self) -> (Tally, Option<Extras>) {
         let host = self.host.clear(|| self.tag.set(0));
         self.captured.store(false, Ordering::Relaxed);
@@ -255,6 +286,7 @@ impl HostAccount {
         whole.then_some(read)
     }
 
+    #[inline]
     fn clear(&self, with: impl FnOnce()) -> Tally {
         let tally = self.tally();
         self.sequence.begin_write();

@@ -16,8 +16,9 @@ use crate::base::lock::Lock;
 use crate::base::map::Refused;
 use crate::base::missed;
 use crate::base::tally::{Counters, Tally};
-use crate::lanes::lane::{Lane, STEP};
+use crate::lanes::lane::Lane;
 use crate::lanes::level::Level;
+use crate::lanes::waiting::STEP;
 use crate::names::path::PathId;
 use crate::space::spaces::{MOST_SPACES, Space};
 

@@ -1,7 +1,7 @@
 //! Levels: what a captured scope holds together with those who work for it, and the most that this came to.
 //!
 //! Who works for a scope, its own lane included, adds what it does to the level: every event in most spaces, what comes to
-//! [a step](crate::lanes::lane::STEP) on the host. So `peak` is to the byte in the former, and on the host may lack
+//! [a step](crate::lanes::waiting::STEP) on the host. So `peak` is to the byte in the former, and on the host may lack
 //! less than a step for each thread. An example on the host, in KiB, with a step of 32; the scope's own lane holds 100
 //! when it is captured:
 //!

@@ -46,12 +46,6 @@ impl Tag {
         (self.0 ^ other.0) >> PATH_BITS == 0
     }
 
-    /// Whether the block's home is this very lane.
-    #[inline(always)]
-    pub(crate) fn is_of(self, lane: &Lane) -> bool {
-        self.0 >> PATH_BITS == u64::from(lane.index())
-    }
-
     pub(crate) fn lane(self) -> Option<&'static Lane> {
         Lane::of_index((self.0 >> PATH_BITS) as u32)
     }

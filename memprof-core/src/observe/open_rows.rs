@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::base::tally::{Counters, Tally};
+use crate::lanes::activation::Activation;
 use crate::lanes::kind::Kind;
-use crate::lanes::lane::Lane;
 use crate::share::ambient;
 use crate::share::open_frames::{Ended, Stack};
 use crate::space::spaces::Space;
@@ -18,7 +18,7 @@ pub(super) struct OpenScopes {
     /// Few, so that asking for a path that is not open costs next to nothing.
     pub(super) rows: BTreeMap<usize, PathSums>,
     /// The futures that are being polled there.
-    pub(super) polled: Vec<&'static Lane>,
+    pub(super) polled: Vec<&'static Activation>,
     /// Whether they were read at one moment. If not, they hold what was ended.
     pub(super) whole: bool,
 }

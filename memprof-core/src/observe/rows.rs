@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::lanes::lane::Lane;
+use crate::lanes::activation::Activation;
 use crate::space::spaces::Space;
 use crate::thread::ledger::Ledger;
 use crate::thread::slot::{Slot, slots};
@@ -19,7 +19,7 @@ const ROUNDS: u32 = 64;
 
 /// Adds up what the threads recorded in a space, by path. Gives the futures that were being polled; adds to `unread` how
 /// many parts could not be read whole.
-pub(super) fn read(space: Space, sums: &mut [PathSums], unread: &mut usize) -> Vec<&'static Lane> {
+pub(super) fn read(space: Space, sums: &mut [PathSums], unread: &mut usize) -> Vec<&'static Activation> {
     let mut threads: Vec<Thread> = slots().filter_map(|slot| Thread::of(slot, space)).collect();
     for thread in &mut threads {
         thread.read_freed_first(sums);
@@ -38,7 +38,7 @@ pub(super) fn read(space: Space, sums: &mut [PathSums], unread: &mut usize) -> V
 /// What was read so far.
 struct Read<'a> {
     sums: &'a mut [PathSums],
-    polled: Vec<&'static Lane>,
+    polled: Vec<&'static Activation>,
     unread: &'a mut usize,
 }
 

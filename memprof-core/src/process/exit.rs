@@ -1,5 +1,6 @@
 //! The report that comes by itself when the process ends: by `exit`, or by a signal.
 
+use core::hint::cold_path;
 use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
@@ -54,9 +55,13 @@ extern "C" fn at_exit() {
 
 /// Starts the thread that writes reports. Called from the first scope on: before that there is nothing to report, and threads cannot be
 /// started from an allocation.
+#[inline]
 pub(crate) fn start_writer() {
-    if let Some(settings) = settings::get() {
-        helper::start(settings);
+    if !helper::has_started() {
+        cold_path();
+        if let Some(settings) = settings::get() {
+            helper::start(settings);
+        }
     }
 }
 

@@ -50,11 +50,14 @@ static SETTINGS: OnceLock<&'static Settings> = OnceLock::new();
 /// Whether this process, not the one it was forked from, was given the thread.
 static STARTED: AtomicBool = AtomicBool::new(false);
 
-/// Starts the thread, once a process. A load, once it was started: whatever begins an activation calls this.
+/// Whether [`start`] has nothing to do: a load, for whatever begins an activation.
+#[inline]
+pub(crate) fn has_started() -> bool {
+    STARTED.load(Ordering::Relaxed)
+}
+
+/// Starts the thread, once a process.
 pub(crate) fn start(settings: &'static Settings) {
-    if STARTED.load(Ordering::Relaxed) {
-        return;
-    }
     // A forked child that has no file to report to reports nothing.
     if !settings.enabled || writer::is_forked() && settings.output.is_none() || STARTED.swap(true, Ordering::Relaxed) {
         return;

@@ -2,4 +2,5 @@
 
 pub(crate) mod plain;
 pub(crate) mod poll;
+pub(crate) mod future;
 pub(crate) mod leave;

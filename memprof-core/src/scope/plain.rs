@@ -5,17 +5,15 @@
 //! then the same, frame by frame. The guard that users hold is left to `api/scope`.
 
 use core::hint::cold_path;
-use std::sync::Arc;
 
 use crate::base::blind;
 use crate::base::state;
-use crate::lanes::captured::Shared;
 use crate::lanes::kind::{SHARES, UNDER_CONTEXT};
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::share::ambient;
-use crate::share::forward;
 use crate::share::publish::absorb;
+use crate::share::{forward, sharing};
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
 use crate::thread::path_entry::key;
@@ -53,13 +51,6 @@ pub(crate) fn enter(
     }
     let tag = top.tag().with_path(PathId::from_bits(cached.path.get() as u32));
     Some(slot.push(frame, tag, 0, calls, site_row))
-}
-
-/// Marks `frame`, the top, as captured.
-pub(crate) fn share(slot: &'static Slot, frame: &'static Frame, shared: Arc<Shared>) {
-    debug_assert!(!frame.has(SHARES), "a frame is captured once");
-    frame.set_shared(Some(shared));
-    slot.begin_sharing(frame);
 }
 
 /// Leaves the top frame if it is a plain scope that saw events on the host and nowhere else, and nothing has to be done
@@ -116,5 +107,5 @@ pub(crate) fn leave_shared(slot: &'static Slot, frame: &'static Frame) {
     forward::end(slot, frame);
     shared.close();
     absorb(slot, frame, &shared);
-    slot.end_sharing(frame);
+    sharing::end(slot, frame);
 }

@@ -5,16 +5,14 @@
 
 use crate::base::blind;
 use crate::base::state;
+use crate::lanes::activation::Activation;
 use crate::lanes::kind::{Kind, POLL, SHARES, UNDER_CONTEXT};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::site::Site;
-use crate::scope::plain::share;
-use crate::share::forward;
-use crate::share::publish::absorb;
-use crate::share::publish::forward_to_polled;
-use crate::share::publish::publish_shared;
+use crate::share::publish::{absorb, forward_to_polled, publish_shared};
 use crate::share::settle::settle;
+use crate::share::{forward, sharing};
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
 use crate::thread::ledger::Ledger;
@@ -23,39 +21,41 @@ use crate::thread::stack::FrameHandle;
 
 /// Begins a poll of a future that was polled before, if nothing has to be done first.
 #[inline]
-pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'static Lane) -> Option<FrameHandle> {
-    let activation = &future.activation;
-    let tag = Tag(activation.tag.get());
-    let task = tag.is_of(future);
+pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'static Activation) -> Option<FrameHandle> {
+    let tag = Tag(future.tag.get());
+    let task = future.lane.get();
     let top = slot.top();
     let frame = top.above()?;
     // A path leads to itself by its own site, so a poll uses the cache that scopes do.
     let calls = slot.cached_calls(tag.path(), site)?;
     let site_row = calls.site.get();
-    let (lane, tag) = if task { (future, tag) } else { (slot.lane.get(), top.tag().with_path(tag.path())) };
+    let (lane, tag) = match task {
+        Some(own) => (own, tag),
+        None => (slot.lane.get(), top.tag().with_path(tag.path())),
+    };
     let plain = top.flags.get() & UNDER_CONTEXT == 0
         && site_row.outer.get().is_none()
         && !lane.has_pending()
-        && !activation.is_captured()
-        && (!task || activation.parent.is(slot.lane.get()));
+        && !future.is_captured()
+        && (task.is_none() || future.parent.is(slot.lane.get()));
     if !plain {
         return None;
     }
     let serial = slot.sequence.begin_write();
     frame.future.set(Some(future));
     slot.open(frame, serial, tag, POLL, calls, site_row);
-    if task {
-        slot.begin_segment(frame, future);
+    if task.is_some() {
+        slot.begin_segment(frame, lane);
     }
     slot.sequence.end_write();
     Some(FrameHandle { frame, serial })
 }
 
 /// Begins a poll (or the drop) of a tracked future at its own path, on what is open here.
-pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'static Lane) -> Option<FrameHandle> {
-    let tag = Tag(future.activation.tag.get());
-    let task = tag.is_of(future);
-    if !task && slot.lane.get().has_pending() {
+pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'static Activation) -> Option<FrameHandle> {
+    let tag = Tag(future.tag.get());
+    let task = future.lane.get();
+    if task.is_none() && slot.lane.get().has_pending() {
         // What waits is for the scope that is innermost until now.
         settle(slot);
     }
@@ -63,35 +63,34 @@ pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'sta
     let frame = top.grow()?;
     let path_entry = slot.path_entry(tag.path(), site)?;
     let flags = Kind::Poll.flags(Slot::flags_for(top, &path_entry));
-    let tag = if task { tag } else { top.tag_above(tag.path()) };
+    let tag = if task.is_some() { tag } else { top.tag_above(tag.path()) };
     let serial = slot.sequence.begin_write();
     frame.future.set(Some(future));
     slot.open(frame, serial, tag, flags, path_entry.calls, path_entry.site_row);
-    if task {
-        slot.begin_segment(frame, future);
-    } else {
-        slot.go_on(frame, top);
+    match task {
+        Some(own) => slot.begin_segment(frame, own),
+        None => slot.go_on(frame, top),
     }
     slot.sequence.end_write();
-    let shared = future.activation.shared();
-    if shared.is_some() || task && slot.sharing.get().is_some() {
+    let shared = future.shared();
+    if shared.is_some() || task.is_some() && slot.sharing.get().is_some() {
         let _blind = blind::enter();
         let is_captured = shared.is_some();
         if let Some(shared) = shared {
-            share(slot, frame, shared);
+            sharing::begin(slot, frame, shared);
         }
         // While a task was suspended, hand-overs were forwarded to its own future; those of a future inside it, to those around it all along.
-        forward::begin(slot, |below| core::ptr::eq(below, frame) == task && is_captured);
+        forward::begin(slot, |below| core::ptr::eq(below, frame) == task.is_some() && is_captured);
         forward_to_polled(slot);
     }
-    if task && future.has_pending() {
+    if task.is_some_and(Lane::has_pending) {
         settle(slot);
     }
     Some(FrameHandle { frame, serial })
 }
 
 /// The poll of a future that is open on this thread.
-pub(crate) fn open_poll_of(slot: &'static Slot, future: &'static Lane) -> Option<FrameHandle> {
+pub(crate) fn open_poll_of(slot: &'static Slot, future: &'static Activation) -> Option<FrameHandle> {
     let mut open = core::iter::successors(Some(slot.top()), |frame| frame.below());
     let frame = open.find(|frame| frame.kind() == Kind::Poll && frame.future.is(future))?;
     Some(FrameHandle { frame, serial: frame.serial.get() })
@@ -110,7 +109,7 @@ pub(crate) fn note_scopes_above(slot: &'static Slot, poll: &'static Frame) {
 }
 
 pub(crate) fn leave_poll(slot: &'static Slot, frame: &'static Frame, below: &'static Frame) {
-    let task = frame.future.get().filter(|future| slot.lane.is(future));
+    let task = frame.future.get().filter(|future| future.is_task());
     if frame.has(SHARES) || task.is_some() && slot.sharing.get().is_some() {
         // The last reference goes while the thread is blind.
         let _blind = blind::enter();
@@ -122,7 +121,7 @@ pub(crate) fn leave_poll(slot: &'static Slot, frame: &'static Frame, below: &'st
             // What the level lacks of this poll would be missing from all that follow.
             publish_shared(slot, 1);
             absorb(slot, frame, &shared);
-            slot.end_sharing(frame);
+            sharing::end(slot, frame);
         }
     }
     if let Some(future) = frame.future.get() {
@@ -147,14 +146,14 @@ pub(crate) fn leave_poll(slot: &'static Slot, frame: &'static Frame, below: &'st
 #[inline(always)]
 pub(crate) fn fold_poll(
     slot: &'static Slot,
-    future: &'static Lane,
+    future: &'static Activation,
     space: Space,
     ledger: &'static Ledger,
     flags: u64,
     below: &'static Frame,
 ) {
     let poll = ledger.tally();
-    let sum = future.activation.fold(space, &poll, flags);
+    let sum = future.fold(space, &poll, flags);
     slot.sequence.begin_write();
     let row = ledger.row();
     row.add(&poll, flags);
@@ -192,6 +191,6 @@ pub(crate) fn close_plain_poll(slot: &'static Slot, frame: &'static Frame) {
 pub(crate) fn end_task_segment(slot: &'static Slot, frame: &'static Frame) {
     let outstanding = slot.end_segment(frame);
     if let Some(future) = frame.future.get() {
-        future.activation.outstanding.add(outstanding.cast_unsigned());
+        future.outstanding.add(outstanding.cast_unsigned());
     }
 }

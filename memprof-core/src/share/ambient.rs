@@ -28,6 +28,7 @@ use crate::share::publish::come_out;
 use crate::share::publish::parts;
 use crate::share::publish::published_with;
 use crate::share::settle::settle;
+use crate::share::sharing;
 use crate::space::spaces::Space;
 use crate::thread::current;
 use crate::thread::frame::{Frame, NO_CALLS};
@@ -142,7 +143,7 @@ impl Open {
     /// Takes in what was handed over to its own lane.
     fn settle(&self) {
         self.shared.lane.take_pending(|waited| {
-            let [bytes, blocks] = [waited.sum.bytes, waited.sum.blocks].map(|freed| freed.wrapping_neg().cast_signed());
+            let [bytes, blocks] = waited.sum.to_level();
             if !waited.is_forwarded {
                 self.shared.publish(waited.space, bytes, blocks);
             }
@@ -294,8 +295,7 @@ fn enter(slot: &'static Slot, id: Id, shared: Arc<Shared>) {
     slot.top.set(frame);
     slot.begin_segment(frame, shared.lane);
     slot.sequence.end_write();
-    frame.set_shared(Some(shared));
-    slot.begin_sharing(frame);
+    sharing::begin(slot, frame, shared);
     slot.ambient.store(id.0, Ordering::Release);
     forward::begin(slot, |_| false);
 }

@@ -1,15 +1,21 @@
-//! Contexts as frames: working for a scope that was captured elsewhere.
+//! Contexts as frames: capturing a scope, and working for one that was captured elsewhere.
 //!
 //! What happens under a context is not seen by what the thread had open before; when it is left, what was recorded goes to
-//! the captured scope, whole. Capturing is left to `api/context`.
+//! the captured scope, whole. The handle that users hold is left to `api/context`.
 
 use std::sync::Arc;
 
 use crate::base::blind;
-use crate::lanes::captured::Shared;
+use crate::base::tally::Counters;
+use crate::lanes::activation::Activation;
+use crate::lanes::captured::{Around, Shared};
 use crate::lanes::kind::{Kind, UNDER_CONTEXT};
 use crate::lanes::tag::Tag;
-use crate::share::publish::{come_out, parts};
+use crate::names::path::PathId;
+use crate::share::publish::{before_poll, come_out, note_published, parts};
+use crate::share::settle::settle;
+use crate::share::{forward, sharing};
+use crate::space::spaces::Space;
 use crate::thread::frame::{Frame, NO_CALLS};
 use crate::thread::slot::Slot;
 use crate::thread::stack::FrameHandle;
@@ -24,8 +30,7 @@ pub(crate) fn enter_context(slot: &'static Slot, shared: &Arc<Shared>) -> Option
     slot.top.set(frame);
     slot.begin_segment(frame, shared.lane);
     slot.sequence.end_write();
-    frame.set_shared(Some(shared.clone()));
-    slot.begin_sharing(frame);
+    sharing::begin(slot, frame, shared.clone());
     Some(FrameHandle { frame, serial })
 }
 
@@ -35,4 +40,81 @@ pub(crate) fn leave_context(slot: &'static Slot, frame: &'static Frame, below: &
         shared.finish(|| true, parts(slot, frame));
     }
     come_out(slot, frame, below);
+}
+
+/// The shared part of the innermost open scope, made now if it has none. The thread is blind.
+pub(crate) fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
+    settle(slot);
+    slot.note_foreign_frees();
+    let frame = slot.top();
+    if let Some(shared) = frame.shared() {
+        return Some(shared);
+    }
+    let lane = frame.tag().lane()?;
+    if frame.kind() == Kind::Base {
+        let nobody = Arc::new(Shared::new(lane, PathId::ROOT, Vec::new(), Around::Nobody));
+        nobody.close();
+        return Some(nobody);
+    }
+    if let Some(future) = future_of(frame)
+        && let Some(shared) = future.shared()
+    {
+        sharing::begin(slot, frame, shared.clone());
+        forward::begin(slot, |below| !core::ptr::eq(below, frame));
+        return Some(shared);
+    }
+    let shared = Arc::new(Shared::new(lane, frame.path(), nodes_around(frame), around(slot, frame)));
+    if let Some(future) = future_of(frame) {
+        future.capture(shared.clone());
+    }
+    for space in Space::all() {
+        let ledger = slot.known_ledger(space).filter(|_| frame.has(space.bit()));
+        let own = ledger.map(|ledger| ledger.tally_of(frame, None).counters).unwrap_or_default();
+        let before = before_poll(frame, space).counters;
+        if [own, before] != [Counters::default(); 2] {
+            shared.begin(space, &before, &own);
+        }
+    }
+    sharing::begin(slot, frame, shared.clone());
+    let own = slot.host.tally_of(frame, None).counters;
+    note_published(frame, own.current_bytes, own.current_blocks);
+    forward::begin(slot, |below| !core::ptr::eq(below, frame));
+    Some(shared)
+}
+
+/// The captured scope that `frame`, the top, folds into. A future has none: each poll folds into what is open there.
+fn around(slot: &'static Slot, frame: &'static Frame) -> Around {
+    if frame.kind() == Kind::Poll {
+        return Around::Nobody;
+    }
+    let below = slot.sharing.get().and_then(|below| Some((below.kind(), below.shared()?)));
+    below.map_or(Around::Nobody, |(kind, shared)| match kind {
+        Kind::Context | Kind::Ambient => Around::Elsewhere(shared),
+        Kind::Base | Kind::Scope | Kind::Poll => Around::Here(shared),
+    })
+}
+
+fn future_of(frame: &'static Frame) -> Option<&'static Activation> {
+    if frame.kind() == Kind::Poll { frame.future.get() } else { None }
+}
+
+/// The nodes that are open with `top` and stay so: its own, and those below it down to the context that it is under.
+fn nodes_around(top: &'static Frame) -> Vec<PathId> {
+    let mut nodes = Vec::new();
+    for frame in core::iter::successors(Some(top), |frame| frame.below()) {
+        match frame.kind() {
+            Kind::Base => break,
+            Kind::Context | Kind::Ambient => {
+                // A future has nobody around it.
+                if top.kind() == Kind::Poll {
+                    nodes.extend(frame.shared().iter().flat_map(|shared| shared.open_nodes()));
+                }
+                break;
+            }
+            Kind::Scope | Kind::Poll => nodes.push(frame.path()),
+        }
+    }
+    nodes.sort_unstable_by_key(|node| node.index());
+    nodes.dedup();
+    nodes
 }

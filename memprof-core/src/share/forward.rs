@@ -10,9 +10,11 @@ use std::sync::Arc;
 use crate::base::map::Refused;
 use crate::base::missed;
 use crate::base::pages;
+use crate::lanes::activation::Activation;
 use crate::lanes::captured::Shared;
 use crate::lanes::kind::Kind;
-use crate::lanes::lane::{Forward, HandOver, Lane};
+use crate::lanes::pending::HandOver;
+use crate::lanes::waiting::Forward;
 use crate::share::settle;
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
@@ -23,7 +25,7 @@ struct Levels(Vec<(Arc<Shared>, bool)>);
 
 impl Forward for Levels {
     fn handed_over(&self, space: Space, hand_over: HandOver) {
-        let [bytes, blocks] = [hand_over.bytes, hand_over.blocks].map(|freed| freed.wrapping_neg().cast_signed());
+        let [bytes, blocks] = hand_over.to_level();
         for (shared, is_others_work) in &self.0 {
             if *is_others_work {
                 shared.publish(space, bytes, blocks);
@@ -69,8 +71,8 @@ pub(crate) fn end(slot: &'static Slot, frame: &'static Frame) {
 }
 
 /// The poll of a task, the top frame, is about to end: from then on, hand-overs are forwarded to its own future alone.
-pub(crate) fn suspend(slot: &'static Slot, task: &Lane) {
-    let future = task.activation.shared();
+pub(crate) fn suspend(slot: &'static Slot, task: &Activation) {
+    let future = task.shared();
     forward(slot, levels(future.into_iter().map(|shared| (shared, false))), |_| true);
 }
 

@@ -9,7 +9,7 @@ use core::sync::atomic::{Ordering, fence};
 use crate::base::tally::{Counters, Tally};
 use crate::lanes::captured::Shared;
 use crate::lanes::kind::{Kind, hides};
-use crate::lanes::lane::HandOver;
+use crate::lanes::pending::HandOver;
 use crate::share::publish::before_poll;
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
@@ -303,7 +303,7 @@ impl Ended {
 
     /// What the future recorded with this poll, as long as the poll goes on.
     pub(crate) fn whole_future(&self, space: Space) -> Option<Tally> {
-        let mut sum = self.frame.future.get()?.activation.tally(space)?;
+        let mut sum = self.frame.future.get()?.tally(space)?;
         // A poll is over before it is folded in, so one that is not over was not.
         fence(Ordering::Acquire);
         if self.serial == 0 || self.frame.serial.get() != self.serial {

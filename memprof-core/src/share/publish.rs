@@ -6,6 +6,7 @@ use crate::base::blind;
 use crate::base::counter::Counter;
 use crate::base::tally::{Counters, Tally};
 use crate::lanes::kind::Kind;
+use crate::share::sharing;
 use crate::space::spaces::Space;
 use crate::thread::frame::{Frame, Published};
 use crate::thread::slot::Slot;
@@ -20,7 +21,7 @@ fn minus(one: [i64; 2], other: [i64; 2]) -> [i64; 2] {
 /// future counts from its first poll.
 pub(crate) fn before_poll(frame: &Frame, space: Space) -> Tally {
     let future = if frame.kind() == Kind::Poll { frame.future.get() } else { None };
-    future.and_then(|future| future.activation.tally(space)).unwrap_or_default()
+    future.and_then(|future| future.tally(space)).unwrap_or_default()
 }
 
 /// What was published of the `tally` of this frame.
@@ -114,8 +115,7 @@ pub(crate) fn publish_shared(slot: &'static Slot, step: i64) {
     let _blind = blind::enter();
     forward_to_polled(slot);
     let mut context = None;
-    let mut sharing = slot.sharing.get();
-    while let Some(frame) = sharing {
+    for frame in sharing::frames(slot) {
         let tally = slot.host.tally_of(frame, context);
         let published = published_of(frame, Space::HOST, &tally);
         let bytes = tally.counters.current_bytes - published.bytes;
@@ -129,33 +129,19 @@ pub(crate) fn publish_shared(slot: &'static Slot, step: i64) {
         if frame.hides() {
             context = Some(frame);
         }
-        sharing = frame.sharing_below.get();
     }
 }
 
 /// Publishes one event of the top frame in a space other than `host`: there, every one.
 pub(crate) fn publish_event(slot: &'static Slot, space: Space, bytes: i64, blocks: i64) {
     forward_to_polled(slot);
-    see_sharing(slot, slot.top(), |frame, shared| publish_level(frame, shared, space, [bytes, blocks]));
-}
-
-/// Gives the frames that share to `see`, from `innermost` down to the first that hides what is below it.
-pub(crate) fn see_sharing(slot: &'static Slot, innermost: &'static Frame, mut see: impl FnMut(&Frame, &Shared)) {
-    let sharing = core::iter::successors(slot.sharing.get(), |frame| frame.sharing_below.get());
-    for frame in sharing.skip_while(|frame| frame.depth() > innermost.depth()) {
-        let Some(shared) = frame.shared() else { return };
-        see(frame, &shared);
-        if frame.hides() {
-            return;
-        }
-    }
+    sharing::see_from(slot, slot.top(), |frame, shared| publish_level(frame, shared, space, [bytes, blocks]));
 }
 
 /// Forwards to the scopes that a future is being polled in what was added under its context, and under those of scopes
 /// inside it: before the next event of this thread, as if it had happened right now.
 pub(crate) fn forward_to_polled(slot: &'static Slot) {
-    let sharing = || core::iter::successors(slot.sharing.get(), |frame| frame.sharing_below.get());
-    let on_this_lane = || sharing().take_while(|frame| !frame.hides());
+    let on_this_lane = || sharing::frames(slot).take_while(|frame| !frame.hides());
     if !on_this_lane().any(|frame| frame.kind() == Kind::Poll) {
         return;
     }
@@ -213,7 +199,7 @@ pub(crate) fn come_out(slot: &'static Slot, frame: &'static Frame, below: &'stat
     let flags = frame.flags.get();
     // This may be the last to hold the lane, which has to stay until its blocks were added to it.
     let _held = frame.shared();
-    slot.end_sharing(frame);
+    sharing::end(slot, frame);
     slot.sequence.begin_write();
     let outstanding = slot.end_segment(frame);
     for (space, ledger) in slot.ledgers(flags) {

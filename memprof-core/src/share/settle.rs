@@ -5,13 +5,13 @@
 //! raises a peak or is read; and adds to those levels what was not forwarded.
 
 use crate::base::blind;
-use crate::lanes::lane::Waited;
-use crate::share::publish::note_published;
-use crate::share::publish::publish_level;
-use crate::share::publish::see_sharing;
+use crate::lanes::waiting::Waited;
+use crate::share::publish::{note_published, publish_level};
+use crate::share::sharing;
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
-use crate::thread::slot::{Segment, Slot};
+use crate::thread::segment::Segment;
+use crate::thread::slot::Slot;
 
 /// Charges the hand-overs that wait for the lanes that run on this thread, each to the innermost frame of its lane's
 /// segment.
@@ -32,11 +32,13 @@ pub(crate) fn charge(slot: &'static Slot, segment: Segment, waited: Waited, know
     slot.sequence.begin_write();
     slot.keep_net(space, || ledger.charge(segment.innermost, space.bit(), sum));
     slot.sequence.end_write();
-    let [bytes, blocks] = [sum.bytes, sum.blocks].map(|freed| freed.wrapping_neg().cast_signed());
-    see_sharing(slot, segment.innermost, |frame, shared| match (is_forwarded && knows(frame), space == Space::HOST) {
-        (true, true) => note_published(frame, bytes, blocks),
-        // Of the host, the thread publishes in steps what its ledger has beyond what it published before.
-        (true, false) | (false, true) => {}
-        (false, false) => publish_level(frame, shared, space, [bytes, blocks]),
+    let [bytes, blocks] = sum.to_level();
+    sharing::see_from(slot, segment.innermost, |frame, shared| {
+        match (is_forwarded && knows(frame), space == Space::HOST) {
+            (true, true) => note_published(frame, bytes, blocks),
+            // Of the host, the thread publishes in steps what its ledger has beyond what it published before.
+            (true, false) | (false, true) => {}
+            (false, false) => publish_level(frame, shared, space, [bytes, blocks]),
+        }
     });
 }

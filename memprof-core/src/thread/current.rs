@@ -52,6 +52,7 @@ pub(crate) fn set_own(slot: Option<&'static Slot>) {
 }
 
 /// The slot of this thread, also while it is blind.
+#[inline]
 pub(crate) fn own() -> Option<&'static Slot> {
     OWN.get()
 }

@@ -6,6 +6,7 @@ use crate::base::counter::Counter;
 use crate::base::lock::Lock;
 use crate::base::memory::{AtomicOptionRef, AtomicRef, Blank, leak_blank};
 use crate::base::state;
+use crate::lanes::activation::Activation;
 use crate::lanes::captured::Shared;
 use crate::lanes::kind::{Kind, SHARES, hides};
 use crate::lanes::lane::Lane;
@@ -41,8 +42,8 @@ pub(crate) struct Frame {
     /// Additions to `shared` that were forwarded to the scopes below.
     pub(crate) additions: Counter,
     shared: Lock<Option<Arc<Shared>>>,
-    /// The future that a poll belongs to: its counters stand in the lane that it took at its first poll.
-    pub(crate) future: AtomicOptionRef<Lane>,
+    /// The future that a poll belongs to.
+    pub(crate) future: AtomicOptionRef<Activation>,
 }
 
 /// How much of a frame's own level its [`Shared`] knows of, for `host`.

@@ -8,5 +8,7 @@ pub(crate) mod current;
 pub(crate) mod read;
 pub(crate) mod picture;
 pub(crate) mod watch;
+pub(crate) mod segment;
 pub(crate) mod path_entry;
 pub(crate) mod stack;
+pub(crate) mod lease;

@@ -78,6 +78,7 @@ impl Slot {
 
 impl Slot {
     /// Counts the call of an activation that is entered later, poll by poll.
+    #[inline]
     pub(crate) fn count_call(&'static self, path_entry: &PathEntry) {
         self.change(|| path_entry.calls.calls.add(1));
     }

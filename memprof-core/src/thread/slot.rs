@@ -4,13 +4,6 @@
 //! with the same rows, which only ever add up, so nothing is merged at a thread's end and memory is bounded by the
 //! greatest number of threads alive at once. Everything here is written by one thread, with plain loads and stores,
 //! and may be read by a snapshot at any time: see [`read`](crate::thread::read).
-//!
-//! # Segments
-//!
-//! The open scopes of a thread are one list of frames, the base record at the bottom. A frame that changes the
-//! current lane begins a *segment*: the base, a poll of a task, an entered `Context`, an ambient scope, and the first
-//! scope in that, where the thread's own lane goes on. Hand-overs to a lane are charged to the innermost frame of its
-//! segment; that of a `Context` belongs to a lane that runs elsewhere, and is charged there.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
@@ -18,10 +11,10 @@ use crate::base::counter::{Counter, Sequence};
 use crate::base::gate::Inside;
 use crate::base::lock::Lock;
 use crate::base::memory::{AtomicOptionRef, AtomicRef, Blank, Original, Table};
-use crate::lanes::kind::{Kind, SHARES, SPACES};
+use crate::lanes::kind::SPACES;
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
-use crate::names::path::{PATH_CHUNKS, PathId};
+use crate::names::path::PATH_CHUNKS;
 use crate::space::spaces::{MOST_SPACES, Space};
 use crate::thread::frame::{CallRow, Frame, NO_CALLS, NO_FRAME, SiteRow};
 use crate::thread::ledger::Ledger;
@@ -30,7 +23,7 @@ use crate::thread::net::HostNet;
 /// Where a thread's events go that go nowhere without further ado: see [`thread`](crate::thread::current). There is always
 /// something that it did not take note of.
 pub(crate) static NO_SLOT: Slot = Slot::BLANK;
-static NO_LANE: Lane = Lane::BLANK;
+pub(super) static NO_LANE: Lane = Lane::BLANK;
 
 /// Entries of a slot's cache of paths. The most used ones fit into the first-level cache.
 const CACHE: usize = 128;
@@ -62,20 +55,20 @@ pub(crate) struct Slot {
     pub(crate) lane: AtomicRef<Lane>,
     pub(crate) host: Ledger,
     /// What [`outstanding`](Self::outstanding) is less the level of the host in blocks.
-    outstanding_offset: Counter,
+    pub(super) outstanding_offset: Counter,
     /// The frame that begins the top segment.
     pub(crate) segment: AtomicOptionRef<Frame>,
     /// The innermost frame that shares with other threads.
     pub(crate) sharing: AtomicOptionRef<Frame>,
     pub(crate) net: HostNet,
-    others: [AtomicOptionRef<Ledger>; MOST_SPACES],
+    pub(super) others: [AtomicOptionRef<Ledger>; MOST_SPACES],
     pub(crate) cache: [CacheEntry; CACHE],
     pub(crate) calls: Table<CallRow, PATH_CHUNKS>,
     pub(crate) sites: Table<SiteRow, PATH_CHUNKS>,
     pub(crate) base: Frame,
     /// The ambient scope that this thread works for, until its part was taken; 0 for none.
     pub(crate) ambient: AtomicU64,
-    taken: AtomicBool,
+    pub(super) taken: AtomicBool,
     /// Whether blocks were freed here, or may be, that another thread allocated.
     foreign_frees: AtomicBool,
     /// Set while the thread is blind.
@@ -103,15 +96,6 @@ impl Blank for Slot {
         foreign_frees: AtomicBool::new(false),
         inside: Inside::new(),
     };
-}
-
-/// A stretch of open frames on one lane, which runs on this thread.
-#[derive(Clone, Copy)]
-pub(crate) struct Segment {
-    pub(crate) innermost: &'static Frame,
-    pub(crate) lane: &'static Lane,
-    /// Blocks of the lane that are out; see [`Slot::outstanding`].
-    pub(crate) outstanding: &'static Counter,
 }
 
 const _: () = assert!(core::mem::offset_of!(Slot, host) + Ledger::HOT <= 128);
@@ -143,20 +127,7 @@ pub(crate) fn slots() -> impl Iterator<Item = &'static Slot> {
 static BLANK: Original<Slot> = Original::new();
 
 impl Slot {
-    /// A slot that no thread has, with a lane and zeroed counters; rows are those of the threads before.
-    #[cold]
-    pub(crate) fn take() -> Option<&'static Self> {
-        let free = Self::all()
-            .find(|slot| slot.taken.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok());
-        let slot = free.or_else(Self::make)?;
-        let begun = slot.begin();
-        if begun.is_none() {
-            slot.taken.store(false, Ordering::Release);
-        }
-        begun.map(|()| slot)
-    }
-
-    fn make() -> Option<&'static Self> {
+    pub(super) fn make() -> Option<&'static Self> {
         let index = MADE
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |made| {
                 ((made as usize) < MOST_THREADS).then_some(made + 1)
@@ -166,39 +137,6 @@ impl Slot {
         slot.taken.store(true, Ordering::Relaxed);
         SLOTS.make(index as usize)?.set(Some(slot));
         Some(slot)
-    }
-
-    fn begin(&'static self) -> Option<()> {
-        let lane = Lane::take()?;
-        self.sequence.begin_write();
-        self.lane.set(lane);
-        self.base.tag.set(Tag::new(lane, PathId::ROOT).0);
-        self.base.flags.set(Kind::Base.flags(0));
-        self.base.set_touched(Space::HOST.bit());
-        self.segment.set(Some(&self.base));
-        self.sharing.set(None);
-        let mut begun = self.keep_net(Space::HOST, || self.host.begin(&self.base));
-        self.set_outstanding(0);
-        for (index, ledger) in self.others.iter().enumerate() {
-            if let Some(ledger) = ledger.get() {
-                begun = begun.and_then(|()| ledger.begin(&self.base));
-                self.base.set_touched(Space::of_index(index).bit());
-            }
-        }
-        self.top.set(&self.base);
-        self.sequence.end_write();
-        self.notify();
-        begun
-    }
-
-    /// Gives the slot back to the pool: the thread has left all its scopes and ends. It leaves its blocks to `heir`.
-    pub(crate) fn give_back(&'static self, heir: Option<&'static Lane>) {
-        self.notify();
-        self.publish_net();
-        self.lane.get().end(heir, self.outstanding());
-        self.lane.set(&NO_LANE);
-        self.top.set(&NO_FRAME);
-        self.taken.store(false, Ordering::Release);
     }
 
     /// Every slot ever made.
@@ -330,62 +268,6 @@ impl Slot {
         touched
     }
 
-    /// Whether a hand-over waits for any lane that runs on this thread.
-    #[inline]
-    pub(crate) fn has_pending(&'static self) -> bool {
-        if self.segment.is(&self.base) {
-            return self.lane.get().has_pending();
-        }
-        let mut lane = Some(self.lane.get());
-        let mut segment = self.segment.get();
-        while let (Some(frame), Some(of)) = (segment, lane) {
-            if !frame.hides() && of.has_pending() {
-                return true;
-            }
-            lane = frame.lane_below.get();
-            segment = frame.segment_below.get();
-        }
-        false
-    }
-
-    /// The segments of the lanes that run on this thread, from the top down. While it works for an ambient scope, the
-    /// base is not among them: what is handed over to the thread comes off that scope.
-    pub(crate) fn segments(&'static self) -> impl Iterator<Item = Segment> {
-        let mut begin = self.segment.get();
-        let mut next = Segment { innermost: self.top(), lane: self.lane.get(), outstanding: &self.outstanding_offset };
-        let mut lane_above: Option<&Lane> = None;
-        core::iter::from_fn(move || {
-            loop {
-                let frame = begin?;
-                let here = next;
-                let kind = frame.kind();
-                begin = frame.segment_below.get().filter(|_| kind != Kind::Ambient);
-                next = Segment {
-                    innermost: frame.below().unwrap_or(&self.base),
-                    lane: frame.lane_below.get().unwrap_or(&NO_LANE),
-                    outstanding: &frame.outstanding_below,
-                };
-                let own = match kind {
-                    Kind::Context => None,
-                    Kind::Ambient => Some(Segment { innermost: here.innermost, ..next }),
-                    Kind::Base | Kind::Scope | Kind::Poll => Some(here),
-                };
-                // Where the thread's own lane goes on in an ambient scope, its segment stands above that.
-                let is_above = own.is_some_and(|own| lane_above.is_some_and(|above| core::ptr::eq(above, own.lane)));
-                lane_above = own.map(|own| own.lane);
-                if own.is_some() && !is_above {
-                    return own;
-                }
-            }
-        })
-    }
-
-    /// The frame of the ambient scope that this thread works for.
-    pub(crate) fn ambient_frame(&'static self) -> Option<&'static Frame> {
-        self.top().below()?;
-        self.base.above().filter(|frame| frame.kind() == Kind::Ambient)
-    }
-
     /// Notes that this thread may free what another one allocated from now on: it runs a lane that others do too, or it
     /// frees a block of another lane. Without that, each free is of a block that was allocated here.
     #[inline(always)]
@@ -396,61 +278,5 @@ impl Slot {
     /// Whether blocks were freed here, or may be, that another thread allocated.
     pub(crate) fn has_foreign_frees(&self) -> bool {
         self.foreign_frees.load(Ordering::Acquire) || core::ptr::eq(self, Self::ended())
-    }
-
-    /// Begins a segment at `frame`, the new top.
-    pub(crate) fn begin_segment(&'static self, frame: &'static Frame, lane: &'static Lane) {
-        self.note_foreign_frees();
-        self.host.leave_lane(self.lane.get());
-        frame.segment_below.set(self.segment.get());
-        frame.lane_below.set(Some(self.lane.get()));
-        frame.outstanding_below.set(self.outstanding().cast_unsigned());
-        self.segment.set(Some(frame));
-        self.lane.set(lane);
-        self.set_outstanding(0);
-    }
-
-    /// Ends the segment that `frame` began, and gives what its lane has out more than before.
-    pub(crate) fn end_segment(&'static self, frame: &'static Frame) -> i64 {
-        self.host.leave_lane(self.lane.get());
-        let outstanding = self.outstanding();
-        self.segment.set(frame.segment_below.get());
-        self.lane.set(frame.lane_below.get().unwrap_or(&NO_LANE));
-        self.set_outstanding(frame.outstanding_below.signed());
-        outstanding
-    }
-
-    /// Begins a segment at `frame`, the new top, if it stands right on an ambient scope: the thread's own lane goes on.
-    pub(crate) fn go_on(&'static self, frame: &'static Frame, below: &'static Frame) {
-        if below.kind() == Kind::Ambient
-            && let Some(own) = below.lane_below.get()
-        {
-            self.begin_segment(frame, own);
-        }
-    }
-
-    /// Ends what [`go_on`](Self::go_on) began.
-    pub(crate) fn end_going_on(&'static self, frame: &'static Frame, below: &'static Frame) {
-        let outstanding = self.end_segment(frame);
-        below.outstanding_below.add(outstanding.cast_unsigned());
-    }
-
-    /// Notes that `frame`, the top, shares its level with other threads.
-    pub(crate) fn begin_sharing(&'static self, frame: &'static Frame) {
-        debug_assert!(!self.sharing.is(frame), "a frame shares once");
-        frame.sharing_below.set(self.sharing.get());
-        frame.published.clear();
-        frame.additions.set(0);
-        frame.set_flag(SHARES);
-        self.sharing.set(Some(frame));
-        self.watch_all();
-    }
-
-    pub(crate) fn end_sharing(&'static self, frame: &'static Frame) {
-        debug_assert!(self.sharing.is(frame), "frames that share end innermost first");
-        frame.clear_flag(SHARES);
-        frame.set_shared(None);
-        self.sharing.set(frame.sharing_below.get());
-        self.unwatch();
     }
 }

@@ -17,7 +17,8 @@ use core::hint::cold_path;
 use crate::base::counter::Counter;
 use crate::base::memory::{AtomicOptionRef, AtomicRef, Blank, Original, Table, leak, leak_blank};
 use crate::base::tally::{Counters, Tally};
-use crate::lanes::lane::{HandOver, Lane};
+use crate::lanes::lane::Lane;
+use crate::lanes::pending::HandOver;
 use crate::lanes::tag::Tag;
 use crate::names::path::{PATH_CHUNKS, PathId};
 use crate::thread::frame::Frame;
@@ -430,7 +431,7 @@ impl Ledger {
 
     /// Ends the top entry, whose frame is a scope that is inside no other one of its site, and adds to the path's row what
     /// was recorded since.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn leave(&'static self, parent: &'static Frame, bit: u64) {
         let (entry, row) = (self.top(), self.row());
         row.sums.add([
@@ -444,7 +445,7 @@ impl Ledger {
     }
 
     /// Ends the top entry, whose frame is being left: its parent sees everything that it saw.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn merge(&'static self, parent: &'static Frame, bit: u64) {
         let entry = self.top();
         if !parent.has(bit) {

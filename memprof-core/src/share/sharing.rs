@@ -1,0 +1,49 @@
+//! Which open frames of a thread share what happens in them with other threads.
+//!
+//! A frame shares from the moment when a `Context` is captured there, or when it is entered as one, until it is left. Those that do are
+//! a list, innermost first, so a thread that shares nothing finds that out by one load. While there is one, the thread looks at every
+//! event on the host ([`watch`](crate::thread::watch)). What it publishes then is left to [`publish`](super::publish).
+
+use std::sync::Arc;
+
+use crate::lanes::captured::Shared;
+use crate::lanes::kind::SHARES;
+use crate::thread::frame::Frame;
+use crate::thread::slot::Slot;
+
+/// `frame`, the top, shares from now on.
+pub(crate) fn begin(slot: &'static Slot, frame: &'static Frame, shared: Arc<Shared>) {
+    debug_assert!(!frame.has(SHARES), "a frame is captured once");
+    frame.set_shared(Some(shared));
+    frame.sharing_below.set(slot.sharing.get());
+    frame.published.clear();
+    frame.additions.set(0);
+    frame.set_flag(SHARES);
+    slot.sharing.set(Some(frame));
+    slot.watch_all();
+}
+
+/// `frame`, the top, shares no longer. Its reference goes here: the thread is blind if it may be the last.
+pub(crate) fn end(slot: &'static Slot, frame: &'static Frame) {
+    debug_assert!(slot.sharing.is(frame), "frames that share end innermost first");
+    frame.clear_flag(SHARES);
+    frame.set_shared(None);
+    slot.sharing.set(frame.sharing_below.get());
+    slot.unwatch();
+}
+
+/// The frames of this thread that share, innermost first.
+pub(crate) fn frames(slot: &'static Slot) -> impl Iterator<Item = &'static Frame> {
+    core::iter::successors(slot.sharing.get(), |frame| frame.sharing_below.get())
+}
+
+/// Gives the frames that share to `see`, from `innermost` down to the first that hides what is below it.
+pub(crate) fn see_from(slot: &'static Slot, innermost: &'static Frame, mut see: impl FnMut(&Frame, &Shared)) {
+    for frame in frames(slot).skip_while(|frame| frame.depth() > innermost.depth()) {
+        let Some(shared) = frame.shared() else { return };
+        see(frame, &shared);
+        if frame.hides() {
+            return;
+        }
+    }
+}

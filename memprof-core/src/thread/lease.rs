@@ -1,0 +1,62 @@
+//! How a thread gets a slot from the pool, and gives it back.
+//!
+//! A slot that comes back keeps its rows and its ledgers: the next thread adds to them. What begins anew is what is the
+//! thread's own: its lane, its level, its base record. When a thread takes a slot, and when it ends, is left to `process/ready`.
+
+use core::sync::atomic::Ordering;
+
+use crate::lanes::kind::Kind;
+use crate::lanes::lane::Lane;
+use crate::lanes::tag::Tag;
+use crate::names::path::PathId;
+use crate::space::spaces::Space;
+use crate::thread::frame::NO_FRAME;
+use crate::thread::slot::{NO_LANE, Slot};
+
+impl Slot {
+    /// A slot that no thread has, with a lane and zeroed counters; rows are those of the threads before.
+    #[cold]
+    pub(crate) fn take() -> Option<&'static Self> {
+        let free = Self::all()
+            .find(|slot| slot.taken.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok());
+        let slot = free.or_else(Self::make)?;
+        let begun = slot.begin();
+        if begun.is_none() {
+            slot.taken.store(false, Ordering::Release);
+        }
+        begun.map(|()| slot)
+    }
+
+    fn begin(&'static self) -> Option<()> {
+        let lane = Lane::take()?;
+        self.sequence.begin_write();
+        self.lane.set(lane);
+        self.base.tag.set(Tag::new(lane, PathId::ROOT).0);
+        self.base.flags.set(Kind::Base.flags(0));
+        self.base.set_touched(Space::HOST.bit());
+        self.segment.set(Some(&self.base));
+        self.sharing.set(None);
+        let mut begun = self.keep_net(Space::HOST, || self.host.begin(&self.base));
+        self.set_outstanding(0);
+        for (index, ledger) in self.others.iter().enumerate() {
+            if let Some(ledger) = ledger.get() {
+                begun = begun.and_then(|()| ledger.begin(&self.base));
+                self.base.set_touched(Space::of_index(index).bit());
+            }
+        }
+        self.top.set(&self.base);
+        self.sequence.end_write();
+        self.notify();
+        begun
+    }
+
+    /// Gives the slot back to the pool: the thread has left all its scopes and ends. It leaves its blocks to `heir`.
+    pub(crate) fn give_back(&'static self, heir: Option<&'static Lane>) {
+        self.notify();
+        self.publish_net();
+        self.lane.get().end(heir, self.outstanding());
+        self.lane.set(&NO_LANE);
+        self.top.set(&NO_FRAME);
+        self.taken.store(false, Ordering::Release);
+    }
+}
