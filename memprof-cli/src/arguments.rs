@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, error::ErrorKind};
 use memprof_report::{Field, Measure};
 
-use crate::{convert, diff, error::say, outcome::WRONG, report};
+use crate::{check, convert, diff, error::say, init, outcome::WRONG, report};
 
 /// Reads what memprof measured: who needs how much memory, who holds it, and what is left.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Report(report::Arguments),
     Convert(convert::Arguments),
     Diff(diff::Arguments),
+    Check(check::Arguments),
+    Init(init::Arguments),
 }
 
 /// A field of a record, by its name.

@@ -6,11 +6,14 @@
 //! A verb is a module: its arguments with their help, and a function `run`.
 
 mod error;
+mod files;
 mod outcome;
 mod profile;
 
+mod check;
 mod convert;
 mod diff;
+mod init;
 mod report;
 
 mod arguments;
@@ -32,6 +35,8 @@ fn main() -> ExitCode {
         Command::Report(arguments) => report::run(arguments, &mut out),
         Command::Convert(arguments) => convert::run(arguments),
         Command::Diff(arguments) => diff::run(arguments, &mut out),
+        Command::Check(arguments) => check::run(arguments, &mut out),
+        Command::Init(arguments) => init::run(arguments),
     };
     match done.and_then(|outcome| out.flush().map(|()| outcome).map_err(Error::Output)) {
         Ok(outcome) => outcome.into(),

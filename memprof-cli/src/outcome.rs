@@ -10,12 +10,15 @@ pub(crate) const WRONG: u8 = 2;
 pub(crate) enum Outcome {
     /// Done, and where something was judged: it holds.
     Done,
+    /// Judged, and it does not hold.
+    DoesNotHold,
 }
 
 impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Done => ExitCode::SUCCESS,
+            Outcome::DoesNotHold => ExitCode::from(1),
         }
     }
 }

@@ -60,11 +60,14 @@ pub use format::Format;
 #[cfg(feature = "formats")]
 pub use formats::html::write_diff as write_html_diff;
 pub use measure::{Measure, Node, OUTSIDE, frame, weigh};
+pub use one_line::one_line;
 pub use options::{Asker, Options};
+pub use pairs::stable_file;
 pub use process::{Process, Resident};
 pub use record::{Cell, Field, PathRecord, Record, Totals};
 pub use report::Report;
 pub use snapshot::Snapshot;
+pub use thousands::{Thousands, thousands};
 
 /// What the recorder makes a snapshot with, and shares with the formats. Not part of the public surface.
 #[doc(hidden)]

@@ -2,6 +2,10 @@
 
 /// `text` on one line: what would break the line, move the cursor or turn the writing direction becomes its
 /// escape, as in a Rust literal (`\n`, `\u{1b}`). All else stays, backslashes and non-ASCII too.
+///
+/// ```
+/// assert_eq!(memprof_report::one_line("layer\n3"), "layer\\n3");
+/// ```
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {

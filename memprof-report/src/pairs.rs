@@ -4,7 +4,7 @@
 //! same. Of several alike, those in one file at one line belong together first, then those at one line, then the rest in order
 //! of line. So a moved line and an upgrade are no difference. Paths belong together where all their sites do.
 
-use std::{collections::HashMap, hash::Hash, mem};
+use std::{borrow::Cow, collections::HashMap, hash::Hash, mem};
 
 use crate::snapshot::Snapshot;
 
@@ -90,6 +90,22 @@ fn without_version(file: &str) -> (&str, &str) {
         is_version.then(|| (&directory[..dash], rest))
     });
     versioned.unwrap_or(("", file))
+}
+
+/// A record's file as it is whatever the version of its registry crate: `bytes-1.9.0/src/lib.rs` as `bytes/src/lib.rs`, any
+/// other file whole.
+///
+/// ```
+/// use memprof_report::stable_file;
+///
+/// assert_eq!(stable_file("bytes-1.9.0/src/lib.rs"), "bytes/src/lib.rs");
+/// assert_eq!(stable_file("src/load-2/mod.rs"), "src/load-2/mod.rs");
+/// ```
+pub fn stable_file(file: &str) -> Cow<'_, str> {
+    match without_version(file) {
+        ("", whole) => Cow::Borrowed(whole),
+        (package, rest) => Cow::Owned(format!("{package}/{rest}")),
+    }
 }
 
 /// A row of two lists.

@@ -2,12 +2,16 @@
 
 use std::fmt::{self, Write as _};
 
-/// `number` with a comma before every third digit from the end: `-1,234,567`.
+/// `number` with a comma before every third digit from the end.
+///
+/// ```
+/// assert_eq!(memprof_report::thousands(-1_234_567_i64).to_string(), "-1,234,567");
+/// ```
 pub fn thousands(number: impl Into<i128>) -> Thousands {
     Thousands(number.into())
 }
 
-/// See [`thousands`].
+/// A number that is printed with [`thousands`] apart.
 #[derive(Debug)]
 pub struct Thousands(i128);
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -38,4 +38,20 @@ pub(crate) fn complaint(arguments: &[&str]) -> String {
     let words = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(words.lines().count(), 1, "{words}");
     words.trim_end().strip_prefix("memprof: ").expect("who says it").to_owned()
+}
+
+/// How a call ended: status, stdout and stderr.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// A call in this folder, so that names in it are short.
+pub(crate) fn memprof_in(folder: &Path, arguments: &[&str]) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memprof"));
+    let output = command.args(arguments).current_dir(folder).output().expect("the command starts");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Ended { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }

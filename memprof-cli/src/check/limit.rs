@@ -1,0 +1,76 @@
+//! [`Limit`]: what of a row or of a space can be limited, under the names of `memprof.toml`.
+
+use memprof_report::{Measure, Record, Snapshot, Totals};
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// The greatest growth of any activation; of a space its high-water mark.
+    Peak,
+    /// All bytes ever allocated.
+    Total,
+    /// What the row itself owns; what is live in the space.
+    Live,
+    /// What calls left behind: a budget is for the average call, a baseline for all of them.
+    Kept,
+    /// How often it was called.
+    Ncalls,
+}
+
+impl Limit {
+    pub(crate) const ALL: [Limit; 5] = [Limit::Peak, Limit::Total, Limit::Live, Limit::Kept, Limit::Ncalls];
+
+    /// The key.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Limit::Peak => "peak",
+            Limit::Total => "total",
+            Limit::Live => "live",
+            Limit::Kept => "kept",
+            Limit::Ncalls => "ncalls",
+        }
+    }
+
+    pub(crate) fn unit(self) -> &'static str {
+        if self == Limit::Ncalls { "calls" } else { "bytes" }
+    }
+
+    /// Refuses what a profile does not have: `kept` came with the schema that also says which memprof measured.
+    pub(crate) fn check(self, snapshot: &Snapshot) -> Result<(), String> {
+        if self == Limit::Kept && snapshot.process().memprof.is_empty() {
+            return Err("kept was not counted: the profile is of schema version 1".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Of a row.
+    pub(crate) fn of_record(self, record: &Record) -> i128 {
+        match self {
+            Limit::Peak => record.memory_peak.into(),
+            Limit::Total => record.memory_total.into(),
+            Limit::Live => record.live.into(),
+            Limit::Kept => record.kept.into(),
+            Limit::Ncalls => record.ncalls.into(),
+        }
+    }
+
+    /// Of a whole space, which has no calls.
+    pub(crate) fn of_totals(self, totals: &Totals) -> Option<i128> {
+        match self {
+            Limit::Peak => Some(totals.peak.into()),
+            Limit::Total => Some(totals.total.into()),
+            Limit::Live => Some(totals.live.into()),
+            Limit::Kept | Limit::Ncalls => None,
+        }
+    }
+
+    /// The additive number that says who has most of it; none where nobody else has a part of it.
+    pub(crate) fn measure(self) -> Option<Measure> {
+        match self {
+            Limit::Peak => Some(Measure::AtPeak),
+            Limit::Total => Some(Measure::SelfTotal),
+            Limit::Live | Limit::Kept => Some(Measure::Live),
+            Limit::Ncalls => None,
+        }
+    }
+}
