@@ -4,7 +4,10 @@
 //! events and every number one right value. Named spaces must agree in everything; `host` in everything
 //! but the process-wide numbers, to which the harness adds.
 #![expect(unsafe_code, reason = "host blocks of exact sizes come from the allocator itself")]
+#![expect(clippy::print_stdout, reason = "this is its own harness")]
 
+#[path = "model/known.rs"]
+mod known;
 #[path = "model/program.rs"]
 mod program;
 #[path = "model/threads.rs"]
@@ -17,8 +20,34 @@ use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestRn
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
 
-#[test]
+const NAME: &str = "random_programs_give_the_numbers_of_the_model";
+
+/// Without the harness of tests: its main thread has no scope open, so an ambient one would get what it allocates, which it
+/// does when a test has run for a minute.
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    if has("--list") {
+        if !has("--ignored") {
+            println!("{NAME}: test");
+        }
+        return;
+    }
+    // Those of options have no underscore.
+    let mut filters =
+        arguments.iter().filter(|argument| !argument.starts_with('-') && argument.contains('_')).peekable();
+    if has("--ignored") || filters.peek().is_some() && !filters.any(|filter| NAME.contains(filter.as_str())) {
+        return;
+    }
+    random_programs_give_the_numbers_of_the_model();
+    println!("test {NAME} ... ok");
+}
+
 fn random_programs_give_the_numbers_of_the_model() {
+    for (what, program) in known::programs() {
+        let outcome = std::panic::catch_unwind(|| program::Runner::run(&program));
+        assert!(outcome.is_ok(), "once more: {what}");
+    }
     // A fixed seed: the same programs on every machine. `PROPTEST_CASES` asks for more of them.
     let config = Config {
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/model/regressions.txt"))),

@@ -25,7 +25,8 @@ const ADDRESSES: u64 = 12;
 const STEP: u64 = 64 * 1024;
 
 /// One step of a program. Numbers are taken modulo what there is when the step comes; a step that the
-/// contract leaves open, or that is impossible, is passed over.
+/// contract leaves open, or that is impossible, is passed over. `Stranger`: a thread that no program knows of, as a library or a
+/// harness of tests has them, allocates on the host.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     Enter { site: u8 },
@@ -52,6 +53,7 @@ pub(crate) enum Step {
     Reset,
     Compare,
     RestartThread,
+    Stranger,
 }
 
 fn bytes() -> impl Strategy<Value = u32> {
@@ -89,6 +91,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Reset),
         2 => Just(Step::Compare),
         2 => Just(Step::RestartThread),
+        1 => Just(Step::Stranger),
     ]
 }
 
@@ -366,6 +369,10 @@ impl Runner {
                 self.was_reset = true;
             }
             Step::Compare => self.compare_snapshot(),
+            Step::Stranger => {
+                self.world.note_strangers();
+                crate::threads::have_stranger_allocate();
+            }
             Step::RestartThread => {
                 let is_context_entered = self.inside.iter().flatten().any(|inside| *inside == Inside::Context);
                 let is_free = self.inside[thread].is_empty() && self.guards[thread][0].is_empty();

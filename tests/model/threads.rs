@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, OnceLock};
 use std::task::{Context as Wakers, Poll, Waker};
 
 use memprof::{Ambient, Context, Counters, Scope, Site, Space, Tracked};
@@ -319,6 +319,23 @@ impl Stage {
         let layout = Layout::from_size_align(bytes, 8).expect("a layout");
         *self.blocks[at].lock().expect("lock-step") = Some(Block(block, layout));
     }
+}
+
+/// Has a thread that lives as long as the process, and has no scope open, allocate a block and free it.
+pub(crate) fn have_stranger_allocate() {
+    static STRANGER: OnceLock<&'static Baton> = OnceLock::new();
+    let baton = STRANGER.get_or_init(|| {
+        let baton: &'static Baton = Box::leak(Box::new(Baton::new()));
+        std::thread::spawn(move || {
+            loop {
+                baton.take();
+                drop(std::hint::black_box(Box::new([0_u8; 1000])));
+                baton.answer(Answer::Done);
+            }
+        });
+        baton
+    });
+    assert_eq!(baton.ask(Command::Quit), Answer::Done);
 }
 
 thread_local! {

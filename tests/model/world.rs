@@ -131,6 +131,8 @@ struct Activation {
     path: Path,
     /// What it folds into; nothing under a `Context` that adds to nobody.
     parent: Option<Node>,
+    /// The paths of what was open in that chain when it began: whether it is recursive is fixed then.
+    around: Vec<Path>,
     own: [Numbers; SPACES],
     peak: [i64; SPACES],
     peak_blocks: [i64; SPACES],
@@ -163,7 +165,7 @@ struct Place {
     is_task: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct LaneState {
     ended: bool,
     /// Whom its blocks go to when it has ended; a thread leaves them to nobody.
@@ -351,11 +353,12 @@ impl World {
         }
     }
 
-    /// Whether a thread is under a `Context` of a future.
+    /// Whether a thread is under a `Context` of a future, or an ambient scope was opened there.
     pub(crate) fn has_guests(&self, future: usize) -> bool {
         let Some(node) = self.futures[&future].node else { return false };
-        let is_guest = |bottom: Node| self.nodes[bottom].kind == Kind::Guest(node);
-        self.threads.values().flatten().filter_map(|place| place.bottom).any(is_guest)
+        let bottoms = self.threads.values().flatten().filter_map(|place| place.bottom);
+        let parents = self.ambients.iter().filter_map(|ambient| self.nodes[ambient.node].parent);
+        bottoms.chain(parents).any(|guest| self.nodes[guest].kind == Kind::Guest(node))
     }
 
     /// The poll of a future that is under way.
@@ -603,7 +606,9 @@ impl World {
             self.end_poll(thread);
             self.end_activation(node);
             if let Some(lane) = state.lane {
-                self.lanes[lane].ended = true;
+                // Polled under each other's contexts, two would inherit from each other: the second leaves to nobody.
+                let heir = self.lanes[lane].heir.filter(|heir| !self.leaves_to(*heir, lane));
+                self.lanes[lane] = LaneState { ended: true, heir, ..self.lanes[lane] };
             }
         }
         self.futures.remove(&future);
@@ -697,14 +702,15 @@ impl World {
 
     fn charge_free(&mut self, thread: Thread, space: Space, block: &Block) {
         let event = Numbers { value: -signed(block.bytes), blocks_value: -1, ..Numbers::default() };
-        let Some(home) = self.heir_of(block.home) else { return };
-        if Some(home) == self.heir_of(self.current_lane(thread)) {
+        let home = self.heir_of(block.home);
+        if self.leaves_to(block.home, self.current_lane(thread)) {
             // Under a context captured there, it does not come off the scopes that are open on that lane elsewhere.
             let here = self.chain(self.innermost(thread));
-            self.note_chain_above_live(self.innermost_of_lane(home), &here);
+            self.note_chain_above_live(home.and_then(|home| self.innermost_of_lane(home)), &here);
             self.charge(self.innermost(thread), space, event);
             return;
         }
+        let Some(home) = home else { return };
         // A hand-over.
         if self.works_for_ended(home) {
             return;
@@ -735,7 +741,7 @@ impl World {
         self.join_ambient(thread);
         let owner = self.path(thread);
         let here = self.current_lane(thread);
-        let at_home = self.heir_of(block.home).is_some() && self.heir_of(block.home) == self.heir_of(here);
+        let at_home = self.leaves_to(block.home, here);
         let new = Block { bytes, home: here, owner: owner.clone(), allocated_by: thread };
         self.spaces[space].blocks.insert(to, new);
         let mut event = Numbers { reallocs: 1, largest: bytes, ..Numbers::default() };
@@ -995,8 +1001,8 @@ impl World {
                 Kind::Scope | Kind::Base | Kind::Poll(_) | Kind::Guest(_) => vec![node],
             };
             for turn in turns {
-                let around = self.chain(self.nodes[turn].parent);
-                let recursive = around.iter().any(|open| key(&self.nodes[*open].path) == key(&activation.path));
+                let mut around = self.nodes[turn].around.iter();
+                let recursive = around.any(|open| key(open) == key(&activation.path));
                 if !recursive {
                     let numbers = sums[turn];
                     row.memory_total += unsigned(numbers.total);
@@ -1050,10 +1056,12 @@ impl World {
 
     fn open(&mut self, kind: Kind, path: Path, parent: Option<Node>) -> Node {
         let site = &path.last().copied().unwrap_or(usize::MAX);
+        let around = self.chain(parent).into_iter().map(|node| self.nodes[node].path.clone()).collect();
         self.nodes.push(Activation {
             kind,
             path,
             parent,
+            around,
             own: Default::default(),
             peak: [0; SPACES],
             peak_blocks: [0; SPACES],
@@ -1111,6 +1119,12 @@ impl World {
             return Some(lane);
         }
         self.heir_of(self.lanes[lane].heir?)
+    }
+
+    /// Whether blocks of a lane are of another one now, or were before that ended too.
+    fn leaves_to(&self, lane: Lane, other: Lane) -> bool {
+        let next = |lane: &Lane| self.lanes[*lane].heir.filter(|_| self.lanes[*lane].ended);
+        core::iter::successors(Some(lane), next).any(|lane| lane == other)
     }
 
     /// The innermost open scope of a lane: of its thread, or of the poll that runs; none for a

@@ -15,7 +15,7 @@ use crate::lanes::activation::Activation;
 use crate::names::site::Site;
 use crate::process::exit::start_writer;
 use crate::process::ready::ready;
-use crate::scope::poll::{enter_poll, open_poll_of, poll_again};
+use crate::scope::poll::{end_lane, enter_poll, open_poll_of, poll_again};
 use crate::scope::{future, leave};
 use crate::share::ambient;
 use crate::thread::current;
@@ -149,6 +149,9 @@ impl Drop for Held {
         let Some(activation) = self.activation else { return };
         if let Some(shared) = activation.shared() {
             ambient::end_inside(&shared);
+        }
+        if let Some(slot) = current::own() {
+            end_lane(slot, activation);
         }
         // Two only where a call's own statements drop the future that was made of it.
         for _ in 0..2 {

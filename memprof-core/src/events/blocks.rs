@@ -10,7 +10,6 @@ use crate::base::map::{Key, Map, spread};
 use crate::base::missed;
 use crate::events::count::{count_alloc_shared, count_failure, free_elsewhere, prepare};
 use crate::events::look::{limit_crossed, raise_peaks};
-use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::share::publish::publish_event;
@@ -202,7 +201,7 @@ impl Target {
         }
         let home = block.tag.lane();
         let here = block.tag.same_lane(slot.top().tag());
-        if !here && !home.and_then(Lane::heir).is_some_and(|heir| slot.lane.is(heir)) {
+        if !here && !home.is_some_and(|home| home.leaves_to(slot.lane.get())) {
             return take_back(space, block);
         }
         slot.adjust_level(ledger, block.bytes.wrapping_neg(), 1_u64.wrapping_neg());

@@ -44,8 +44,7 @@ pub(crate) fn free_elsewhere(slot: &'static Slot, space: Space, ledger: &'static
         }
         return true;
     }
-    let is_heir = heir.is_some_and(|heir| slot.lane.is(heir));
-    if !is_heir || prepare(slot, space, ledger).is_none() {
+    if !home.leaves_to(slot.lane.get()) || prepare(slot, space, ledger).is_none() {
         if space == Space::HOST {
             slot.free_foreign(bytes);
         }
@@ -61,7 +60,7 @@ pub(crate) fn free_elsewhere(slot: &'static Slot, space: Space, ledger: &'static
 #[cold]
 pub(crate) fn adopt(slot: &'static Slot, tag: Tag) -> bool {
     let Some(home) = tag.lane() else { return false };
-    if !home.heir().is_some_and(|heir| slot.lane.is(heir)) {
+    if !home.leaves_to(slot.lane.get()) {
         return false;
     }
     slot.note_foreign_frees();

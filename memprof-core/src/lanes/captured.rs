@@ -28,8 +28,9 @@ pub(crate) struct Shared {
     pub(crate) lane: &'static Lane,
     pub(crate) path: PathId,
     /// The nodes that are open with it, but for those of the scope around: what it was opened in, and it. More than its
-    /// path where a recursion led back to a node further up; less where a scope has ended that gives the path.
-    nodes: Vec<PathId>,
+    /// path where a recursion led back to a node further up; less where a scope has ended that gives the path. Of a future:
+    /// those of the poll that is under way, if there is one.
+    nodes: Lock<Vec<PathId>>,
     around: Around,
     closed: AtomicBool,
     host: Level,
@@ -71,7 +72,7 @@ impl Shared {
         Self {
             lane,
             path,
-            nodes,
+            nodes: Lock::new(nodes),
             around,
             closed: AtomicBool::new(false),
             host: Level::ZERO,
@@ -83,18 +84,30 @@ impl Shared {
 
     /// Whether a site is open in the chain that events under the context fold into.
     pub(crate) fn has_open(&self, site: u32) -> bool {
-        self.open_nodes().any(|node| node.site() == site)
+        self.has_any_open(|node| node.site() == site)
     }
 
     /// Whether this very node is.
     pub(crate) fn has_open_node(&self, node: PathId) -> bool {
-        self.open_nodes().any(|open| open == node)
+        self.has_any_open(|open| open == node)
     }
 
-    /// The nodes of that chain.
-    pub(crate) fn open_nodes(&self) -> impl Iterator<Item = PathId> {
-        let open = core::iter::successors(Some(self), |shared| shared.around.shared());
-        open.take_while(|shared| !shared.is_closed()).flat_map(|shared| shared.nodes.iter().copied())
+    /// Whether this is true of any node of that chain.
+    pub(crate) fn has_any_open(&self, mut is: impl FnMut(PathId) -> bool) -> bool {
+        let chain = core::iter::successors(Some(self), |shared| shared.around.shared());
+        let mut open = chain.take_while(|shared| !shared.is_closed());
+        open.any(|shared| shared.nodes.lock().iter().any(|node| is(*node)))
+    }
+
+    /// A poll of this future begins, with which these nodes are open.
+    pub(crate) fn begin_poll(&self, nodes: Vec<PathId>) {
+        let before = core::mem::replace(&mut *self.nodes.lock(), nodes);
+        drop(before);
+    }
+
+    /// A poll of this future ends: until the next one, it is open alone.
+    pub(crate) fn end_poll(&self) {
+        self.nodes.lock().retain(|node| *node == self.path);
     }
 
     /// Whether what happens here is part of `outer`.

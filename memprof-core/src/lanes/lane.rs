@@ -131,6 +131,21 @@ impl Lane {
     /// Ends the lane: later hand-overs go to `left_to`, and so does what still waits. `outstanding` is what the
     /// lane's own threads counted, without those that wait.
     pub(crate) fn end(&'static self, left_to: Option<&'static Self>, outstanding: i64) {
+        self.end_with(left_to, outstanding, |left_to, Waited { space, sum, .. }| self.pass_on(left_to, space, sum));
+    }
+
+    /// [`end`](Self::end) of a lane that the caller holds and goes on to count for: what still waits is charged as ever. From one
+    /// moment to the next, hand-overs are forwarded no longer to whom they are here but to whom they are at `left_to`.
+    pub(crate) fn end_charging(&'static self, left_to: Option<&'static Self>, mut charge: impl FnMut(Waited)) {
+        self.end_with(left_to, 0, |_, waited| charge(waited));
+    }
+
+    fn end_with(
+        &'static self,
+        left_to: Option<&'static Self>,
+        outstanding: i64,
+        mut charge: impl FnMut(Option<&'static Self>, Waited),
+    ) {
         let alone = outstanding == 0 && self.outstanding.load(Ordering::Acquire) == HOLD;
         if alone && self.pending.read().is_empty() {
             // No block, no context and no other lane leads here, so nobody will look for what became of it.
@@ -144,7 +159,7 @@ impl Lane {
         self.left_to.set(left_to);
         let word = self.pending.end();
         self.settle(outstanding);
-        self.unpack(word, |Waited { space, sum, .. }| self.pass_on(left_to, space, sum));
+        self.unpack(word, |waited| charge(left_to, waited));
         if self.forwards.swap(false, Ordering::AcqRel) {
             let _blind = blind::enter();
             let forwarded_to = self.waiting.lock().forward_to.take();
@@ -166,11 +181,12 @@ impl Lane {
         core::iter::successors(Some(self), next).take(MOST)
     }
 
-    fn leaves_to(&'static self, lane: &Self) -> bool {
+    /// Whether blocks of this lane are of `lane` now, or were before that ended too.
+    pub(crate) fn leaves_to(&'static self, lane: &Self) -> bool {
         self.heirs().any(|heir| core::ptr::eq(heir, lane))
     }
 
-    fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.pending.read().has_ended()
     }
 

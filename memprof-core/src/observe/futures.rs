@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::tally::Tally;
+use crate::base::tally::{Counters, Tally};
 use crate::lanes::activation::{Account, Activation};
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
@@ -17,7 +17,7 @@ pub(super) fn open_futures(mut see: impl FnMut(PathId, Space, &Account)) {
 }
 
 /// Gives each future that was captured as a `Context`, but for those in `polled`, to `see`: its path, what it recorded in the
-/// polls that have ended, and what was added under its contexts since.
+/// polls that have ended, and what was added under its contexts and handed over to it since.
 pub(super) fn suspended(space: Space, polled: &[&'static Activation], mut see: impl FnMut(PathId, &Tally, &Tally)) {
     let is_polled = |activation: &Activation| polled.iter().any(|polled| core::ptr::eq(*polled, activation));
     for activation in Activation::all().filter(|activation| activation.is_captured() && !is_polled(activation)) {
@@ -32,7 +32,11 @@ fn read_suspended(activation: &Activation, space: Space) -> Option<(PathId, Tall
     let path = Tag(activation.tag.get()).path();
     let before = activation.tally(space)?;
     let ambient = ambient::inside(&shared, space);
-    let added = shared.complete(space, &Tally::default(), &before.counters, &ambient, &mut [0; 2]);
+    let waiting = activation.lane.get().map(|own| own.waiting(space)).unwrap_or_default();
+    let [current_bytes, current_blocks] = waiting.to_level();
+    let counters = Counters { current_bytes, current_blocks, ..Counters::default() };
+    let since = Tally { counters, ..Tally::default() };
+    let added = shared.complete(space, &since, &before.counters, &ambient, &mut [0; 2]);
     // The future may have ended meanwhile, and another one may have taken its place.
     let is_same = activation.shared().is_some_and(|now| Arc::ptr_eq(&now, &shared));
     (is_same && path != PathId::ROOT).then_some((path, before, added))

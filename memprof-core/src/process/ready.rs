@@ -83,9 +83,9 @@ impl Drop for Lease {
         ENDED.set(true);
         let Some(slot) = current::own() else { return };
         current::set_current(Some(slot));
-        let heir = leave::leave_all(slot);
+        leave::leave_all(slot);
         current::set_current(None);
         current::set_own(None);
-        slot.give_back(heir.as_ref().map(|ambient| ambient.lane));
+        slot.give_back();
     }
 }

@@ -74,8 +74,13 @@ pub(crate) fn end(activation: &'static Activation) {
     activation.lane.set(None);
     activation.parent.set(None);
     activation.give_back();
-    if let Some(own) = own {
-        own.end(parent, outstanding);
+    match own {
+        Some(own) if own.has_ended() => {
+            own.add_outstanding(outstanding);
+            own.release();
+        }
+        Some(own) => own.end(parent, outstanding),
+        None => {}
     }
     if let Some(parent) = parent {
         parent.release();

@@ -3,11 +3,8 @@
 //! A guard leaves what it entered, after whatever is still open above that; a thread that ends leaves everything. What
 //! leaving does is left to [`plain`](super::plain), [`poll`](super::poll) and `share`.
 
-use std::sync::Arc;
-
 use crate::base::blind;
 use crate::base::state;
-use crate::lanes::captured::Shared;
 use crate::lanes::kind::{Kind, POLL};
 use crate::scope::plain::leave_plainly;
 use crate::scope::plain::leave_scope;
@@ -78,14 +75,13 @@ pub(crate) fn leave_above(slot: &'static Slot, frame: &'static Frame) {
     }
 }
 
-/// Ends everything that is open on a thread that ends. Gives the ambient scope that it leaves its blocks to, if there is
-/// one.
-pub(crate) fn leave_all(slot: &'static Slot) -> Option<Arc<Shared>> {
+/// Ends everything that is open on a thread that ends, and its lane, if it leaves its blocks to an ambient scope.
+pub(crate) fn leave_all(slot: &'static Slot) {
     let _blind = blind::enter();
     leave_above(slot, slot.ambient_frame().unwrap_or(&slot.base));
-    let heir = ambient::heir(slot);
-    settle(slot);
-    heir
+    if !ambient::bequeath(slot) {
+        settle(slot);
+    }
 }
 
 /// Ends a poll, after whatever is still open above it.

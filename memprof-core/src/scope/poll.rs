@@ -10,8 +10,9 @@ use crate::lanes::kind::{Kind, POLL, SHARES, UNDER_CONTEXT};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::site::Site;
+use crate::share::context::nodes_around;
 use crate::share::publish::{absorb, forward_to_polled, publish_shared};
-use crate::share::settle::settle;
+use crate::share::settle::{charge, settle};
 use crate::share::{forward, sharing};
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
@@ -77,6 +78,7 @@ pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'sta
         let _blind = blind::enter();
         let is_captured = shared.is_some();
         if let Some(shared) = shared {
+            shared.begin_poll(nodes_around(frame));
             sharing::begin(slot, frame, shared);
         }
         // While a task was suspended, hand-overs were forwarded to its own future; those of a future inside it, to those around it all along.
@@ -87,6 +89,17 @@ pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'sta
         settle(slot);
     }
     Some(FrameHandle { frame, serial })
+}
+
+/// Ends the lane of a task while its last poll is still open here, if what is handed over to it is forwarded: so that there is no
+/// moment at which what others free of it would come off nobody's level. It stays held.
+pub(crate) fn end_lane(slot: &'static Slot, task: &Activation) {
+    let Some(own) = task.lane.get().filter(|_| slot.sharing.get().is_some()) else { return };
+    let _blind = blind::enter();
+    if let Some(segment) = slot.segments().find(|segment| core::ptr::eq(segment.lane, own)) {
+        own.hold();
+        own.end_charging(task.parent.get(), |waited| charge(slot, segment, waited, |_| true));
+    }
 }
 
 /// The poll of a future that is open on this thread.
@@ -121,6 +134,7 @@ pub(crate) fn leave_poll(slot: &'static Slot, frame: &'static Frame, below: &'st
             // What the level lacks of this poll would be missing from all that follow.
             publish_shared(slot, 1);
             absorb(slot, frame, &shared);
+            shared.end_poll();
             sharing::end(slot, frame);
         }
     }

@@ -21,13 +21,14 @@ use crate::lanes::captured::{Around, PublishedLevel, Shared};
 use crate::lanes::kind::{Kind, UNDER_CONTEXT};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
+use crate::lanes::waiting::Waited;
 use crate::names::path::PathId;
 use crate::share::forward;
 use crate::share::open_frames::Stack;
 use crate::share::publish::come_out;
 use crate::share::publish::parts;
 use crate::share::publish::published_with;
-use crate::share::settle::settle;
+use crate::share::settle::{charge, settle};
 use crate::share::sharing;
 use crate::space::spaces::Space;
 use crate::thread::current;
@@ -114,7 +115,8 @@ impl Open {
             let part: Vec<_> = Space::all().filter_map(|space| part(slot, space)).collect();
             self.shared.finish(|| self.id.is_left_by(slot), part);
         }
-        self.settle();
+        // What is still out comes off the scope that gets the sum, from here on.
+        self.shared.lane.end_charging(self.parent.as_ref().map(|parent| parent.lane), |waited| self.charge(waited));
         self.shared.close();
         let slot = current::own().unwrap_or_else(Slot::ended);
         for space in Space::all() {
@@ -130,8 +132,6 @@ impl Open {
             }
         }
         slot.count_left(self.shared.path);
-        // What is still out comes off the scope that got the sum.
-        self.shared.lane.end(self.parent.as_ref().map(|parent| parent.lane), 0);
     }
 
     /// The threads whose part was not added yet.
@@ -142,15 +142,18 @@ impl Open {
 
     /// Takes in what was handed over to its own lane.
     fn settle(&self) {
-        self.shared.lane.take_pending(|waited| {
-            let [bytes, blocks] = waited.sum.to_level();
-            if !waited.is_forwarded {
-                self.shared.publish(waited.space, bytes, blocks);
-            }
-            let counters = Counters { current_bytes: bytes, current_blocks: blocks, ..Counters::default() };
-            self.shared.add(waited.space, &Tally { counters, ..Tally::default() });
-            self.shared.lane.add_outstanding(blocks);
-        });
+        self.shared.lane.take_pending(|waited| self.charge(waited));
+    }
+
+    /// Takes in what was handed over.
+    fn charge(&self, Waited { space, sum, is_forwarded }: Waited) {
+        let [bytes, blocks] = sum.to_level();
+        if !is_forwarded {
+            self.shared.publish(space, bytes, blocks);
+        }
+        let counters = Counters { current_bytes: bytes, current_blocks: blocks, ..Counters::default() };
+        self.shared.add(space, &Tally { counters, ..Tally::default() });
+        self.shared.lane.add_outstanding(blocks);
     }
 
     /// No lane of another scope's thread had a part in it.
@@ -304,6 +307,11 @@ fn enter(slot: &'static Slot, id: Id, shared: Arc<Shared>) {
 pub(crate) fn leave(slot: &'static Slot, frame: &'static Frame) {
     let _blind = blind::enter();
     forward::end_ambient(slot);
+    leave_unforwarded(slot, frame);
+}
+
+/// [`leave`], once nothing is forwarded any longer that is handed over to the thread.
+fn leave_unforwarded(slot: &'static Slot, frame: &'static Frame) {
     if let Some(shared) = frame.shared() {
         let id = Id(slot.ambient.load(Ordering::Acquire));
         shared.finish(|| id.0 != 0 && id.is_left_by(slot), parts(slot, frame));
@@ -312,16 +320,20 @@ pub(crate) fn leave(slot: &'static Slot, frame: &'static Frame) {
     come_out(slot, frame, &slot.base);
 }
 
-/// A thread that has nothing open ends: gives what it leaves its blocks to, if that is an ambient scope.
-pub(crate) fn heir(slot: &'static Slot) -> Option<Arc<Shared>> {
+/// A thread that has nothing open ends: leaves its blocks to the ambient scope that it works for. `false`: to none.
+///
+/// Its lane ends first, while the thread is still part of that scope, so that there is no moment at which what others free
+/// of it would come off nobody's level. It stays held for the slot.
+pub(crate) fn bequeath(slot: &'static Slot) -> bool {
     if state::is_on() {
         follow(slot, true);
     }
-    let frame = slot.ambient_frame()?;
-    let shared = frame.shared();
-    settle(slot);
-    leave(slot, frame);
-    shared
+    let Some(frame) = slot.ambient_frame() else { return false };
+    let (Some(shared), Some(segment)) = (frame.shared(), slot.segments().next()) else { return false };
+    segment.lane.hold();
+    segment.lane.end_charging(Some(shared.lane), |waited| charge(slot, segment, waited, |_| true));
+    leave_unforwarded(slot, frame);
+    true
 }
 
 /// What is about to be entered here is not under an ambient scope that was opened in it: the thread works for that again

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use crate::base::blind;
+use crate::base::map::Refused;
+use crate::base::missed;
 use crate::base::tally::Counters;
 use crate::lanes::activation::Activation;
 use crate::lanes::captured::{Around, Shared};
@@ -98,20 +100,29 @@ fn future_of(frame: &'static Frame) -> Option<&'static Activation> {
     if frame.kind() == Kind::Poll { frame.future.get() } else { None }
 }
 
-/// The nodes that are open with `top` and stay so: its own, and those below it down to the context that it is under.
-fn nodes_around(top: &'static Frame) -> Vec<PathId> {
+/// The nodes that are open with `top`: its own, and those below it down to the context that it is under; of a poll, which has
+/// no captured scope around it, those of the context as well.
+pub(crate) fn nodes_around(top: &'static Frame) -> Vec<PathId> {
     let mut nodes = Vec::new();
+    let mut push = |node| match nodes.try_reserve(1) {
+        Ok(()) => nodes.push(node),
+        Err(_) => missed::note(Refused::NoMemory),
+    };
     for frame in core::iter::successors(Some(top), |frame| frame.below()) {
         match frame.kind() {
             Kind::Base => break,
             Kind::Context | Kind::Ambient => {
-                // A future has nobody around it.
-                if top.kind() == Kind::Poll {
-                    nodes.extend(frame.shared().iter().flat_map(|shared| shared.open_nodes()));
+                if top.kind() == Kind::Poll
+                    && let Some(shared) = frame.shared()
+                {
+                    shared.has_any_open(|node| {
+                        push(node);
+                        false
+                    });
                 }
                 break;
             }
-            Kind::Scope | Kind::Poll => nodes.push(frame.path()),
+            Kind::Scope | Kind::Poll => push(frame.path()),
         }
     }
     nodes.sort_unstable_by_key(|node| node.index());

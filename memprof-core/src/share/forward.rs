@@ -86,7 +86,7 @@ fn forward(slot: &'static Slot, to: Option<Arc<dyn Forward>>, knows: impl Fn(&Fr
     if slot.segment.get().is_some_and(|segment| segment.kind() == Kind::Context) {
         return;
     }
-    let Some(segment) = slot.segments().next() else { return };
+    let Some(segment) = slot.segments().next().filter(|segment| !segment.lane.has_ended()) else { return };
     segment.lane.forward(to, |waited| settle::charge(slot, segment, waited, &knows));
 }
 

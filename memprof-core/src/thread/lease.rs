@@ -50,11 +50,18 @@ impl Slot {
         begun
     }
 
-    /// Gives the slot back to the pool: the thread has left all its scopes and ends. It leaves its blocks to `heir`.
-    pub(crate) fn give_back(&'static self, heir: Option<&'static Lane>) {
+    /// Gives the slot back to the pool: the thread has left all its scopes and ends. If its lane has not ended before, and is
+    /// held here, it leaves its blocks to nobody.
+    pub(crate) fn give_back(&'static self) {
         self.notify();
         self.publish_net();
-        self.lane.get().end(heir, self.outstanding());
+        let lane = self.lane.get();
+        if lane.has_ended() {
+            lane.add_outstanding(self.outstanding());
+            lane.release();
+        } else {
+            lane.end(None, self.outstanding());
+        }
         self.lane.set(&NO_LANE);
         self.top.set(&NO_FRAME);
         self.taken.store(false, Ordering::Release);

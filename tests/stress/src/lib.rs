@@ -438,8 +438,8 @@ fn help(mut random: u64, places: &[Place], steps: u64) -> u64 {
     let sites = ["stress a", "stress b"].map(Site::named);
     for _ in 0..steps {
         let place = usize::try_from(next(places.len() as u64)).expect("small");
-        let mut event = || {
-            let mut is_live = places[place].lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || places[place].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut event = |is_live: &mut bool| {
             if *is_live {
                 memprof::record_free(space(), place as u64);
             } else {
@@ -449,20 +449,23 @@ fn help(mut random: u64, places: &[Place], steps: u64) -> u64 {
             *is_live = !*is_live;
         };
         match next(4) {
-            0 => event(),
+            0 => event(&mut lock()),
             1 => {
                 let _scope = Scope::enter(sites[0]);
-                event();
+                event(&mut lock());
             }
             2 => {
                 let _outer = Scope::enter(sites[0]);
                 let context = memprof::Context::current();
                 let _inner = Scope::enter(sites[1]);
-                event();
+                event(&mut lock());
                 drop(context);
             }
             _ => {
-                let future = std::pin::pin!(async { event() }.track(sites[1]));
+                // Until the future is dropped: what others free of a suspended task waits for its next poll, and the
+                // law of peaks excepts it.
+                let mut is_live = lock();
+                let future = std::pin::pin!(async { event(&mut is_live) }.track(sites[1]));
                 let mut wakers = std::task::Context::from_waker(std::task::Waker::noop());
                 assert!(future.poll(&mut wakers).is_ready());
             }
@@ -480,7 +483,6 @@ fn an_ambient_scope_has_all_that_was_done_under_it() {
 }
 
 #[test]
-#[ignore = "an open fault: while threads free each other's blocks, the peak is above the space's in one run of four"]
 fn an_ambient_scope_never_held_more_than_was_live() {
     under_an_ambient_scope(|row, totals, _| {
         assert!(row.memory_peak <= totals.peak, "{} where {} were live", row.memory_peak, totals.peak);
