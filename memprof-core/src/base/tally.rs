@@ -1,5 +1,7 @@
 //! The counters of one activation, and the formulas of the contract as plain functions.
 
+use crate::base::counter::Counter;
+
 /// Bytes and blocks of one space in one scope: what it holds now beyond what it held at entry, the most it held,
 /// and all it ever allocated, children included.
 ///
@@ -39,15 +41,81 @@ pub(crate) struct Tally {
 
 /// The words of a [`Tally`].
 pub(crate) const TALLY_WORDS: usize = 9;
-/// The numbers of [`Tally::totals`].
-pub(crate) const TOTALS: usize = 4;
 
-impl Tally {
-    /// What only adds up: bytes and blocks allocated, reallocations, failures.
+/// What only adds up: bytes and blocks allocated, reallocations, failures. Differences are taken with wrapping arithmetic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) bytes: u64,
+    pub(crate) blocks: u64,
+    pub(crate) reallocs: u64,
+    pub(crate) failed: u64,
+}
+
+impl Totals {
     #[inline]
-    pub(crate) fn totals(&self) -> [u64; TOTALS] {
+    pub(crate) fn add(&mut self, more: &Self) {
+        self.bytes = self.bytes.wrapping_add(more.bytes);
+        self.blocks = self.blocks.wrapping_add(more.blocks);
+        self.reallocs = self.reallocs.wrapping_add(more.reallocs);
+        self.failed = self.failed.wrapping_add(more.failed);
+    }
+
+    #[inline]
+    pub(crate) fn subtract(&mut self, less: &Self) {
+        self.bytes = self.bytes.wrapping_sub(less.bytes);
+        self.blocks = self.blocks.wrapping_sub(less.blocks);
+        self.reallocs = self.reallocs.wrapping_sub(less.reallocs);
+        self.failed = self.failed.wrapping_sub(less.failed);
+    }
+}
+
+/// [`Totals`] that one thread writes and any may read.
+pub(crate) struct TotalCounters {
+    bytes: Counter,
+    blocks: Counter,
+    reallocs: Counter,
+    failed: Counter,
+}
+
+impl TotalCounters {
+    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
+    pub(crate) const ZERO: Self =
+        Self { bytes: Counter::new(0), blocks: Counter::new(0), reallocs: Counter::new(0), failed: Counter::new(0) };
+
+    /// Number by number: whoever reads another thread's makes sure that they belong together.
+    #[inline]
+    pub(crate) fn get(&self) -> Totals {
+        Totals {
+            bytes: self.bytes.get(),
+            blocks: self.blocks.get(),
+            reallocs: self.reallocs.get(),
+            failed: self.failed.get(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, totals: &Totals) {
+        self.bytes.set(totals.bytes);
+        self.blocks.set(totals.blocks);
+        self.reallocs.set(totals.reallocs);
+        self.failed.set(totals.failed);
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, more: &Totals) {
+        self.bytes.add(more.bytes);
+        self.blocks.add(more.blocks);
+        self.reallocs.add(more.reallocs);
+        self.failed.add(more.failed);
+    }
+}
+impl Tally {
+    /// What of it only adds up.
+    #[inline]
+    pub(crate) fn totals(&self) -> Totals {
         let Counters { total_bytes, total_blocks, .. } = self.counters;
-        [total_bytes.cast_unsigned(), total_blocks.cast_unsigned(), self.reallocs, self.failed]
+        let (bytes, blocks) = (total_bytes.cast_unsigned(), total_blocks.cast_unsigned());
+        Totals { bytes, blocks, reallocs: self.reallocs, failed: self.failed }
     }
 
     /// All of it, for [`of_words`](Self::of_words).
@@ -93,7 +161,7 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counters, Tally};
+    use super::{Counters, Tally, Totals};
 
     fn tally(current: i64, peak: i64, total: i64) -> Tally {
         let counters = Counters {
@@ -111,7 +179,8 @@ mod tests {
     fn a_tally_comes_back_from_its_words() {
         let words = [1, 2, 3, 4, 5, 6, 7, 8, 9];
         assert_eq!(Tally::of_words(words).words(), words);
-        assert_eq!(Tally::of_words(words).totals(), [5, 6, 7, 8]);
+        let totals = Totals { bytes: 5, blocks: 6, reallocs: 7, failed: 8 };
+        assert_eq!(Tally::of_words(words).totals(), totals);
     }
 
     #[test]

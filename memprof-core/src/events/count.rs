@@ -102,15 +102,14 @@ pub(crate) fn count_realloc(
 /// Counts the second half of a reallocation by the top frame, which is prepared, of a block that was freed elsewhere.
 pub(crate) fn count_realloc_here(slot: &'static Slot, ledger: &'static Ledger, to: u64) {
     slot.sequence.begin_write();
-    ledger.reallocs.add(1);
-    ledger.alloc(to);
+    ledger.realloc_here(to);
     slot.sequence.end_write();
 }
 
 /// Counts a failure of the upstream.
 pub(crate) fn count_failure(slot: &'static Slot, ledger: &'static Ledger) {
     slot.sequence.begin_write();
-    ledger.failed.add(1);
+    ledger.fail();
     slot.sequence.end_write();
 }
 

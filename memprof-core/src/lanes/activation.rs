@@ -11,15 +11,15 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
-use crate::base::counter::{Counter, Sequence};
+use crate::base::counter::Counter;
 use crate::base::lock::Lock;
 use crate::base::map::Refused;
 use crate::base::memory::{AtomicOptionRef, Blank};
 use crate::base::missed;
 use crate::base::pool::{Place, Pool, Pooled};
-use crate::base::tally::{TALLY_WORDS, TOTALS, Tally};
+use crate::base::tally::Tally;
+use crate::lanes::account::{Account, HostAccount};
 use crate::lanes::captured::Shared;
-use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::space::spaces::Space;
@@ -54,29 +54,6 @@ pub(crate) struct Extras {
     pub(crate) spaces: Vec<(Space, Account)>,
     /// Set once the future was captured as a `Context`.
     pub(crate) shared: Option<Arc<Shared>>,
-}
-
-/// What a future recorded in one space.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Account {
-    pub(crate) tally: Tally,
-    inside: Inside,
-}
-
-/// Totals of the polls of a future inside another activation of its site: of those that were not added to the path's
-/// row, because the node was open, and of those that the site's flat row leaves out.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Inside {
-    node: [u64; TOTALS],
-    site: [u64; TOTALS],
-}
-
-/// The [`Account`] of `host`, to be read by any thread.
-struct HostAccount {
-    sequence: Sequence,
-    tally: [Counter; TALLY_WORDS],
-    inside_node: [Counter; TOTALS],
-    inside_site: [Counter; TOTALS],
 }
 
 impl Blank for Activation {
@@ -139,11 +116,13 @@ impl Activation {
     }
 
     /// The shared part of this future, if it was captured.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
-        if !self.is_captured() {
-            return None;
-        }
+        if self.is_captured() { self.read_shared() } else { None }
+    }
+
+    #[cold]
+    fn read_shared(&self) -> Option<Arc<Shared>> {
         self.extras.lock().shared.clone()
     }
 
@@ -224,113 +203,11 @@ impl Activation {
     }
 }
 
-impl Account {
-    fn fold(&mut self, poll: &Tally, flags: u64) {
-        self.tally.fold(poll);
-        self.inside.fold(poll, flags);
-    }
-
-    /// Totals of what was added to the path's row.
-    pub(crate) fn counted(&self) -> [u64; TOTALS] {
-        let mut counted = self.tally.totals();
-        counted.iter_mut().zip(self.inside.node).for_each(|(counted, inside)| *counted -= inside);
-        counted
-    }
-
-    /// The part of [`counted`](Self::counted) that the site's flat row leaves out.
-    pub(crate) fn inner(&self) -> [u64; TOTALS] {
-        self.inside.site
-    }
-}
-
-impl Inside {
-    fn fold(&mut self, poll: &Tally, flags: u64) {
-        let sums = match flags {
-            _ if flags & NODE_OPEN != 0 => &mut self.node,
-            _ if flags & SITE_OPEN != 0 => &mut self.site,
-            _ => return,
-        };
-        sums.iter_mut().zip(poll.totals()).for_each(|(sum, more)| *sum += more);
-    }
-}
-
-impl HostAccount {
-    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
-    const BLANK: Self = Self {
-        sequence: Sequence::new(),
-        tally: [const { Counter::new(0) }; TALLY_WORDS],
-        inside_node: [const { Counter::new(0) }; TOTALS],
-        inside_site: [const { Counter::new(0) }; TOTALS],
-    };
-
-    #[inline]
-    fn fold(&self, poll: &Tally, flags: u64) -> Tally {
-        let mut tally = self.tally();
-        tally.fold(poll);
-        self.sequence.begin_write();
-        set(&self.tally, tally.words());
-        if flags & (NODE_OPEN | SITE_OPEN) != 0 {
-            let mut inside = self.inside();
-            inside.fold(poll, flags);
-            self.set_inside(&inside);
-        }
-        self.sequence.end_write();
-        tally
-    }
-
-    /// The account, with what `with` gives at the same moment.
-    fn read<R: PartialEq>(&self, mut with: impl FnMut() -> R) -> Option<(R, Account)> {
-        /// A reader meets one poll in a thousand as it ends.
-        const TRIES: u32 = 1_000;
-        let (read, whole) = self.sequence.read(TRIES, || (with(), self.copy()));
-        whole.then_some(read)
-    }
-
-    #[inline]
-    fn clear(&self, with: impl FnOnce()) -> Tally {
-        let tally = self.tally();
-        self.sequence.begin_write();
-        with();
-        // Many futures end without an event.
-        if tally != Tally::default() {
-            set(&self.tally, Tally::default().words());
-            self.set_inside(&Inside::default());
-        }
-        self.sequence.end_write();
-        tally
-    }
-
-    fn copy(&self) -> Account {
-        Account { tally: self.tally(), inside: self.inside() }
-    }
-
-    #[inline]
-    fn tally(&self) -> Tally {
-        Tally::of_words(self.tally.each_ref().map(Counter::get))
-    }
-
-    fn inside(&self) -> Inside {
-        Inside {
-            node: self.inside_node.each_ref().map(Counter::get),
-            site: self.inside_site.each_ref().map(Counter::get),
-        }
-    }
-
-    fn set_inside(&self, inside: &Inside) {
-        set(&self.inside_node, inside.node);
-        set(&self.inside_site, inside.site);
-    }
-}
-
-#[inline]
-fn set<const WORDS: usize>(counters: &[Counter; WORDS], words: [u64; WORDS]) {
-    counters.iter().zip(words).for_each(|(counter, word)| counter.set(word));
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Account, Activation, Blank as _, NODE_OPEN, SITE_OPEN};
+    use super::{Account, Activation, Blank as _};
     use crate::base::tally::{Counters, Tally};
+    use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
     use crate::space::spaces::Space;
 
     const SPACES: [Space; 2] = [Space::HOST, Space::PINNED];
@@ -363,7 +240,7 @@ mod tests {
         }
         let [(Space::HOST, host), (Space::PINNED, pinned)] = accounts(&activation)[..] else { panic!("two spaces") };
         assert_eq!(host, pinned);
-        assert_eq!((host.counted()[0], host.inner()[0]), (120, 20));
+        assert_eq!((host.counted().bytes, host.inner().bytes), (120, 20));
     }
 
     #[test]

@@ -7,4 +7,5 @@ pub(crate) mod lane;
 pub(crate) mod tag;
 pub(crate) mod level;
 pub(crate) mod captured;
+pub(crate) mod account;
 pub(crate) mod activation;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::base::tally::{Counters, Tally};
-use crate::lanes::activation::{Account, Activation};
+use crate::lanes::account::Account;
+use crate::lanes::activation::Activation;
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::share::ambient;

@@ -8,10 +8,10 @@ use crate::lanes::kind::Kind;
 use crate::share::ambient;
 use crate::share::open_frames::{Ended, Stack};
 use crate::space::spaces::Space;
-use crate::thread::ledger::Ledger;
+use crate::thread::ledger::{Ledger, Row};
 use crate::thread::slot::Slot;
 
-use super::sums::{PathSums, ROW_WORDS, TRIES, copy_row};
+use super::sums::{PathSums, TRIES};
 
 /// The rows, in one space, of the paths that are open on one thread.
 pub(super) struct OpenScopes {
@@ -27,13 +27,13 @@ impl OpenScopes {
     pub(super) fn read(slot: &'static Slot, space: Space, ledger: &'static Ledger) -> Self {
         let ((stack, rows), whole) = slot.read(ledger, TRIES, || {
             let stack = Stack::of(slot, space, ledger);
-            let row = |path| ledger.rows.get(path).map_or([0; ROW_WORDS], copy_row);
+            let row = |path| ledger.rows.get(path).map(Row::copy).unwrap_or_default();
             let rows: Vec<_> = stack.paths().map(|path| (path, row(path))).collect();
             (stack, rows)
         });
         let mut open = Self { rows: BTreeMap::new(), polled: Vec::new(), whole };
         if whole {
-            open.rows.extend(rows.iter().map(|(path, words)| (*path, PathSums::of_words(words))));
+            open.rows.extend(rows.iter().map(|(path, row)| (*path, PathSums::of(row))));
             stack.end(space, ambient::inside).iter().for_each(|ended| open.add(space, ended));
         }
         open

@@ -4,11 +4,11 @@ use memprof_report::Record;
 
 use crate::base::pages;
 use crate::base::state;
-use crate::base::tally::Tally;
-use crate::lanes::activation::Account;
+use crate::base::tally::{Tally, Totals};
+use crate::lanes::account::Account;
 use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
 use crate::names::site::Site;
-use crate::thread::ledger::{Ledger, Row};
+use crate::thread::ledger::{Ledger, Row, RowCopy};
 use crate::thread::slot::Slot;
 
 /// How often a row is read again at once. A thread that is met in the midst of a change so often was interrupted there.
@@ -35,98 +35,54 @@ pub(super) struct PathSums {
     owned_bytes: u64,
     owned_blocks: u64,
     temporary: u64,
-    sums: Inclusive,
-    inner: Inclusive,
+    /// Sums over the activations, children included.
+    sums: Totals,
+    /// What of `sums` the site's flat row leaves out.
+    inner: Totals,
     peak: u64,
     largest: u64,
     pub(super) at_peak: i64,
     pub(super) at_peak_blocks: i64,
 }
 
-/// Sums that include children.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Inclusive {
-    bytes: u64,
-    blocks: u64,
-    reallocs: u64,
-    failed: u64,
-}
-
-impl Inclusive {
-    fn of(words: &[u64]) -> Self {
-        Self { bytes: words[0], blocks: words[1], reallocs: words[2], failed: words[3] }
-    }
-
-    fn change(&mut self, other: &Self, change: fn(u64, u64) -> u64) {
-        self.bytes = change(self.bytes, other.bytes);
-        self.blocks = change(self.blocks, other.blocks);
-        self.reallocs = change(self.reallocs, other.reallocs);
-        self.failed = change(self.failed, other.failed);
-    }
-}
-
-/// The words of a row in the order in which [`PathSums::of_words`] wants them.
-#[inline(always)]
-pub(super) fn copy_row(row: &Row) -> [u64; ROW_WORDS] {
-    [
-        row.alloc_bytes.get(),
-        row.alloc_blocks.get(),
-        row.temporary.get(),
-        row.sums.bytes.get(),
-        row.sums.blocks.get(),
-        row.sums.reallocs.get(),
-        row.sums.failed.get(),
-        row.inner.bytes.get(),
-        row.inner.blocks.get(),
-        row.inner.reallocs.get(),
-        row.inner.failed.get(),
-        row.peak.get(),
-        row.largest.get(),
-        row.epoch.get(),
-        row.freed_bytes.get(),
-        row.freed_blocks.get(),
-    ]
-}
-
-/// Words that [`copy_row`] makes.
-pub(super) const ROW_WORDS: usize = 16;
-
 /// What one thread recorded in a row, and whether it was read whole.
 #[inline]
 pub(super) fn read_row(slot: &Slot, ledger: &Ledger, row: &Row) -> (PathSums, bool) {
-    let (words, whole) = slot.read(ledger, TRIES, || copy_row(row));
-    (PathSums::of_words(&words), whole)
+    let (copy, whole) = slot.read(ledger, TRIES, || row.copy());
+    (PathSums::of(&copy), whole)
 }
 
 /// [`read_row`] of a thread that may have been interrupted in the midst of a change: it gets its turns to go on.
 pub(super) fn read_row_patiently(slot: &Slot, ledger: &Ledger, row: &Row) -> (PathSums, bool) {
     /// 64 turns for everybody else.
     const PATIENCE: u32 = 64 * 64;
-    let (words, whole) = slot.read_patiently(ledger, PATIENCE, || copy_row(row));
-    (PathSums::of_words(&words), whole)
+    let (copy, whole) = slot.read_patiently(ledger, PATIENCE, || row.copy());
+    (PathSums::of(&copy), whole)
 }
 
 /// What one thread freed of a row's path, bytes and blocks, and whether it was read whole.
 pub(super) fn read_freed(slot: &Slot, ledger: &Ledger, row: &Row) -> ([u64; 2], bool) {
-    slot.read(ledger, TRIES, || [row.freed_bytes.get(), row.freed_blocks.get()])
+    slot.read(ledger, TRIES, || row.copy_freed())
 }
 
 impl PathSums {
+    /// What a row says now: its maxima count in the epoch that they are of.
     #[inline]
-    pub(super) fn of_words(words: &[u64]) -> Self {
-        let this_epoch = words[13] == u64::from(state::epoch());
+    pub(super) fn of(row: &RowCopy) -> Self {
+        let this_epoch = row.epoch == u64::from(state::epoch());
+        let ([bytes, blocks], [freed_bytes, freed_blocks]) = (row.allocated, row.freed);
         Self {
-            self_total: words[0],
-            self_blocks: words[1],
-            owned_bytes: words[0],
-            owned_blocks: words[1],
-            temporary: words[2],
-            sums: Inclusive::of(&words[3..7]),
-            inner: Inclusive::of(&words[7..11]),
-            peak: if this_epoch { words[11] } else { 0 },
-            largest: if this_epoch { words[12] } else { 0 },
-            freed_bytes: words[14],
-            freed_blocks: words[15],
+            self_total: bytes,
+            self_blocks: blocks,
+            owned_bytes: bytes,
+            owned_blocks: blocks,
+            freed_bytes,
+            freed_blocks,
+            temporary: row.temporary,
+            sums: row.sums,
+            inner: row.inner,
+            peak: if this_epoch { row.peak } else { 0 },
+            largest: if this_epoch { row.largest } else { 0 },
             ..Self::default()
         }
     }
@@ -146,8 +102,8 @@ impl PathSums {
         self.self_total = self.self_total.wrapping_add(other.self_total);
         self.self_blocks = self.self_blocks.wrapping_add(other.self_blocks);
         self.temporary = self.temporary.wrapping_add(other.temporary);
-        self.sums.change(&other.sums, u64::wrapping_add);
-        self.inner.change(&other.inner, u64::wrapping_add);
+        self.sums.add(&other.sums);
+        self.inner.add(&other.inner);
     }
 
     fn raise(&mut self, other: &Self) {
@@ -163,10 +119,10 @@ impl PathSums {
     /// Adds an open activation as if it had ended, with the flags of its frame.
     pub(super) fn add_open(&mut self, tally: &Tally, flags: u64) {
         if flags & NODE_OPEN == 0 {
-            let open = Inclusive::of(&tally.totals());
-            self.sums.change(&open, u64::wrapping_add);
+            let open = tally.totals();
+            self.sums.add(&open);
             if flags & SITE_OPEN != 0 {
-                self.inner.change(&open, u64::wrapping_add);
+                self.inner.add(&open);
             }
         }
         self.raise_to(tally);
@@ -174,7 +130,7 @@ impl PathSums {
 
     /// Adds what was `added` to a future since its polls, which recorded `before`.
     pub(super) fn add_suspended(&mut self, before: &Tally, added: &Tally) {
-        self.sums.change(&Inclusive::of(&added.totals()), u64::wrapping_add);
+        self.sums.add(&added.totals());
         let mut whole = *before;
         whole.fold(added);
         self.raise_to(&whole);
@@ -187,8 +143,8 @@ impl PathSums {
 
     /// Takes out what an open future has added so far.
     pub(super) fn take_back(&mut self, account: &Account) {
-        self.sums.change(&Inclusive::of(&account.counted()), u64::wrapping_sub);
-        self.inner.change(&Inclusive::of(&account.inner()), u64::wrapping_sub);
+        self.sums.subtract(&account.counted());
+        self.inner.subtract(&account.inner());
     }
 
     /// Takes off what stood here at the last reset; what is live stays.
@@ -196,8 +152,8 @@ impl PathSums {
         self.self_total = self.self_total.wrapping_sub(base.self_total);
         self.self_blocks = self.self_blocks.wrapping_sub(base.self_blocks);
         self.temporary = self.temporary.wrapping_sub(base.temporary);
-        self.sums.change(&base.sums, u64::wrapping_sub);
-        self.inner.change(&base.inner, u64::wrapping_sub);
+        self.sums.subtract(&base.sums);
+        self.inner.subtract(&base.inner);
     }
 
     pub(super) fn live(&self) -> i64 {
@@ -231,8 +187,8 @@ impl PathSums {
     /// Adds another path of the same site, without what was inside another activation of the site.
     pub(super) fn merge_flat(&mut self, other: &Self) {
         let mut flat = *other;
-        flat.sums.change(&other.inner, u64::wrapping_sub);
-        flat.inner = Inclusive::default();
+        flat.sums.subtract(&other.inner);
+        flat.inner = Totals::default();
         self.add(&flat);
         self.at_peak += other.at_peak;
         self.at_peak_blocks += other.at_peak_blocks;

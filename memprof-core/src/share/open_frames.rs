@@ -6,14 +6,14 @@
 
 use core::sync::atomic::{Ordering, fence};
 
-use crate::base::tally::{Counters, Tally};
+use crate::base::tally::Tally;
 use crate::lanes::captured::Shared;
 use crate::lanes::kind::{Kind, hides};
 use crate::lanes::pending::HandOver;
 use crate::share::publish::before_poll;
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
-use crate::thread::ledger::{Entry, Ledger};
+use crate::thread::ledger::{Entry, Ledger, Sums, Watermarks};
 use crate::thread::slot::Slot;
 
 /// What ambient scopes that were opened in a captured scope recorded so far: [`ambient::inside`](crate::share::ambient::inside).
@@ -23,7 +23,7 @@ pub(crate) type Inside = fn(&Shared, Space) -> Tally;
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Stack {
     now: Sums,
-    most: Most,
+    most: Watermarks,
     /// From the top down, as the frames.
     entries: Vec<Entered>,
     frames: Vec<OpenFrame>,
@@ -65,105 +65,28 @@ pub(crate) struct Ended {
     pub(crate) tally: Tally,
 }
 
-/// The sums of a ledger; each pair in bytes and in blocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Sums {
-    allocated: [u64; 2],
-    freed: [u64; 2],
-    reallocs: u64,
-    failed: u64,
-}
-
-/// The watermarks of a ledger, in bytes and in blocks, and the largest block.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Most {
-    peak: [i64; 2],
-    largest: u64,
-}
-
+/// An entry as it was copied.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Entered {
     at: Sums,
-    saved: Most,
+    saved: Watermarks,
     depth: u64,
-}
-
-impl Sums {
-    fn level(&self) -> [i64; 2] {
-        [0, 1].map(|unit| self.allocated[unit].wrapping_sub(self.freed[unit]).cast_signed())
-    }
-
-    /// Changes what was recorded from `before` to `after`.
-    fn correct(&mut self, before: &Tally, after: &Tally) {
-        let (was, is) = (&before.counters, &after.counters);
-        let totals = [is.total_bytes - was.total_bytes, is.total_blocks - was.total_blocks];
-        let values = [is.current_bytes - was.current_bytes, is.current_blocks - was.current_blocks];
-        for unit in [0, 1] {
-            self.allocated[unit] = self.allocated[unit].wrapping_add(totals[unit].cast_unsigned());
-            self.freed[unit] = self.freed[unit].wrapping_add((totals[unit] - values[unit]).cast_unsigned());
-        }
-        self.reallocs += after.reallocs - before.reallocs;
-        self.failed += after.failed - before.failed;
-    }
-}
-
-impl Most {
-    fn raise(&mut self, other: &Self) {
-        self.peak = [0, 1].map(|unit| self.peak[unit].max(other.peak[unit]));
-        self.largest = self.largest.max(other.largest);
-    }
 }
 
 impl Entered {
     fn of(entry: &Entry) -> Self {
-        Self {
-            at: Sums {
-                allocated: [entry.alloc_bytes.get(), entry.alloc_blocks.get()],
-                freed: [entry.freed_bytes.get(), entry.freed_blocks.get()],
-                reallocs: entry.reallocs.get(),
-                failed: entry.failed.get(),
-            },
-            saved: Most {
-                peak: [entry.saved_bytes.signed(), entry.saved_blocks.signed()],
-                largest: entry.saved_largest.get(),
-            },
-            depth: entry.frame.get().map_or(0, Frame::depth),
-        }
-    }
-
-    /// What was recorded since.
-    fn tally(&self, now: &Sums, most: &Most) -> Tally {
-        let ([bytes, blocks], [at_bytes, at_blocks]) = (now.level(), self.at.level());
-        let since = |unit: usize| now.allocated[unit].wrapping_sub(self.at.allocated[unit]).cast_signed();
-        let counters = Counters {
-            current_bytes: bytes - at_bytes,
-            current_blocks: blocks - at_blocks,
-            peak_bytes: most.peak[0] - at_bytes,
-            peak_blocks: most.peak[1] - at_blocks,
-            total_bytes: since(0),
-            total_blocks: since(1),
-        };
-        let reallocs = now.reallocs.wrapping_sub(self.at.reallocs);
-        Tally { counters, reallocs, failed: now.failed.wrapping_sub(self.at.failed), largest: most.largest }
+        Self { at: entry.sums(), saved: entry.saved(), depth: entry.frame.get().map_or(0, Frame::depth) }
     }
 }
 
 impl Stack {
     /// Copies what is open on a thread; another thread makes sure that it was copied at one moment.
     pub(crate) fn of(slot: &'static Slot, space: Space, ledger: &'static Ledger) -> Self {
-        let now = Sums {
-            allocated: [ledger.alloc_bytes(), ledger.alloc_blocks()],
-            freed: ledger.freed(),
-            reallocs: ledger.reallocs.get(),
-            failed: ledger.failed.get(),
-        };
-        let most =
-            Most { peak: [ledger.peak_bytes.signed(), ledger.peak_blocks.signed()], largest: ledger.largest.get() };
         let entries = core::iter::successors(ledger.entry.get(), |entry| entry.below.get());
         let frames = core::iter::successors(Some(slot.top()), |frame| frame.below());
         Self {
-            now,
-            most,
+            now: ledger.sums(),
+            most: ledger.watermarks(),
             entries: entries.map(Entered::of).collect(),
             frames: frames
                 .map(|frame| OpenFrame {
@@ -223,7 +146,7 @@ impl Stack {
 /// A stack that is ended frame by frame. In steps, each of which a thread with a small stack has the room for.
 struct Ending {
     now: Sums,
-    most: Most,
+    most: Watermarks,
     /// That of the frame, or of one above it that left it to its parent, which had none.
     entry: Option<Entered>,
     /// What threads hold that are still under a context captured in the frame, or above it.
@@ -251,14 +174,14 @@ impl Ending {
         self.waiting += 1;
         if self.entry.is_none() {
             self.entry = Some(Entered { at: self.now, saved: self.most, depth });
-            self.most = Most { peak: self.now.level(), largest: 0 };
+            self.most = Watermarks { peak: self.now.level(), largest: 0 };
         }
         let [bytes, blocks] = &mut self.now.freed;
         (*bytes, *blocks) = (bytes.wrapping_add(hand_over.bytes), blocks.wrapping_add(hand_over.blocks));
     }
 
     fn tally(&self) -> Tally {
-        self.entry.map(|entry| entry.tally(&self.now, &self.most)).unwrap_or_default()
+        self.entry.map(|entry| self.now.tally_since(&entry.at, &self.most)).unwrap_or_default()
     }
 
     /// What the frame recorded is not `tally` but `whole`.
@@ -270,7 +193,7 @@ impl Ending {
         self.now.correct(tally, whole);
         let [bytes, blocks] = entered.at.level();
         let peak = [bytes + whole.counters.peak_bytes, blocks + whole.counters.peak_blocks];
-        self.most = Most { peak, largest: whole.largest };
+        self.most = Watermarks { peak, largest: whole.largest };
         *tally = *whole;
     }
 
@@ -313,3 +236,6 @@ impl Ended {
         Some(sum)
     }
 }
+
+#[cfg(test)]
+mod tests;

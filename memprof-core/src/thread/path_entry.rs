@@ -1,4 +1,8 @@
-//! Steps: where entering a site at a path leads, from the slot's cache or by interning.
+//! Where entering a site at a path leads: to another path, with what this thread counts there.
+//!
+//! A slot remembers the entries that it took last in a cache of 128 places, so a scope that is entered again finds its path by one
+//! comparison. Otherwise the path is interned ([`names::path`](crate::names::path)), which takes a lock, and the thread is blind
+//! meanwhile. What entering it does to the stack is left to [`stack`](super::stack).
 
 use crate::base::blind;
 use crate::base::map::Refused;
@@ -8,7 +12,7 @@ use crate::names::site::Site;
 use crate::thread::frame::{CallRow, SiteRow};
 use crate::thread::slot::{CacheEntry, NO_KEY, Slot};
 
-/// Where a step from a path through a site leads.
+/// Where entering a site at a path leads.
 pub(crate) struct PathEntry {
     pub(crate) site: u32,
     pub(crate) path: PathId,
@@ -37,6 +41,7 @@ impl Slot {
     }
 
     /// Where entering `site` at `path` leads to, from the cache or by interning.
+    #[inline]
     pub(crate) fn path_entry(&'static self, path: PathId, site: &'static Site) -> Option<PathEntry> {
         let id = site.id();
         let key = key(path, id);
@@ -49,6 +54,11 @@ impl Slot {
                 site_row: cached.calls.get().site.get(),
             });
         }
+        self.make_path_entry(path, site)
+    }
+
+    #[cold]
+    fn make_path_entry(&'static self, path: PathId, site: &'static Site) -> Option<PathEntry> {
         let _blind = blind::enter();
         let id = site.register()?;
         let path_there = path.enter(id).inspect_err(|why| missed::note(*why)).ok()?;
@@ -57,7 +67,7 @@ impl Slot {
             return None;
         };
         let path_entry = PathEntry { site: id, ..path_entry };
-        let key = self::key(path, id);
+        let key = key(path, id);
         let cached = self.cached(key);
         cached.key.set(NO_KEY);
         cached.path.set(u64::from(path_entry.path.bits()));
@@ -66,7 +76,7 @@ impl Slot {
         Some(path_entry)
     }
 
-    /// The step that led to a known path.
+    /// The entry of a path that is known.
     pub(crate) fn path_entry_at(&'static self, path: PathId) -> Option<PathEntry> {
         let site = path.site();
         let calls = self.calls.get(path.index()).or_else(|| self.calls.make(path.index()))?;

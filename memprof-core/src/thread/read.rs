@@ -39,10 +39,10 @@ impl Slot {
     #[inline]
     fn read_at_rest<T>(&self, ledger: &Ledger, copy: &mut impl FnMut() -> T) -> Option<T> {
         let change = self.sequence.read_begin()?;
-        let version = ledger.blocks.read_begin()?;
+        let version = ledger.blocks().read_begin()?;
         let words = copy();
         fence(Ordering::Acquire);
-        (ledger.blocks.read_validate(version) && self.sequence.read_validate(change)).then_some(words)
+        (ledger.blocks().read_validate(version) && self.sequence.read_validate(change)).then_some(words)
     }
 
     /// Two copies that agree around a quiet moment: a thread that never rests need not pause for a whole copy, only leave
@@ -60,7 +60,7 @@ impl Slot {
             attempt += 1;
             let words = copy();
             fence(Ordering::Acquire);
-            let quiet = self.sequence.read_begin().is_some() && ledger.blocks.read_begin().is_some();
+            let quiet = self.sequence.read_begin().is_some() && ledger.blocks().read_begin().is_some();
             if quiet && copy() == words {
                 return (words, true);
             }

@@ -224,6 +224,7 @@ impl Slot {
     }
 
     /// Changes rows of this slot: on its own thread, or, of the record that ended threads share, on any of those.
+    #[inline]
     pub(crate) fn change<R>(&'static self, change: impl FnOnce() -> R) -> R {
         static ENDED: Lock<()> = Lock::new(());
         if !core::ptr::eq(self, Self::ended()) {

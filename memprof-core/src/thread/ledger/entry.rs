@@ -2,9 +2,11 @@
 
 use crate::base::counter::Counter;
 use crate::base::memory::{AtomicOptionRef, Blank};
+use crate::lanes::pending::HandOver;
 use crate::thread::frame::Frame;
 
 use super::row::Row;
+use super::sums::{Sums, Watermarks};
 
 /// The sums as they stood when a scope was entered, and what its parent's watermarks had reached by then.
 pub(crate) struct Entry {
@@ -12,15 +14,15 @@ pub(crate) struct Entry {
     pub(crate) below: AtomicOptionRef<Entry>,
     pub(crate) frame: AtomicOptionRef<Frame>,
     pub(super) row: AtomicOptionRef<Row>,
-    pub(crate) alloc_bytes: Counter,
-    pub(crate) alloc_blocks: Counter,
-    pub(crate) freed_bytes: Counter,
-    pub(crate) freed_blocks: Counter,
-    pub(crate) reallocs: Counter,
-    pub(crate) failed: Counter,
-    pub(crate) saved_bytes: Counter,
-    pub(crate) saved_blocks: Counter,
-    pub(crate) saved_largest: Counter,
+    alloc_bytes: Counter,
+    alloc_blocks: Counter,
+    freed_bytes: Counter,
+    freed_blocks: Counter,
+    reallocs: Counter,
+    failed: Counter,
+    saved_bytes: Counter,
+    saved_blocks: Counter,
+    saved_largest: Counter,
 }
 
 impl Blank for Entry {
@@ -42,12 +44,52 @@ impl Blank for Entry {
 }
 
 impl Entry {
-    pub(super) fn level_bytes(&self) -> i64 {
-        self.alloc_bytes.signed().wrapping_sub(self.freed_bytes.signed())
+    /// The sums as they stood when the scope was entered.
+    #[inline(always)]
+    pub(crate) fn sums(&self) -> Sums {
+        Sums {
+            allocated: [self.alloc_bytes.get(), self.alloc_blocks.get()],
+            freed: [self.freed_bytes.get(), self.freed_blocks.get()],
+            reallocs: self.reallocs.get(),
+            failed: self.failed.get(),
+        }
     }
 
-    pub(super) fn level_blocks(&self) -> i64 {
-        self.alloc_blocks.signed().wrapping_sub(self.freed_blocks.signed())
+    #[inline(always)]
+    pub(super) fn set_sums(&self, sums: &Sums) {
+        let Sums { allocated: [alloc_bytes, alloc_blocks], freed: [freed_bytes, freed_blocks], reallocs, failed } =
+            *sums;
+        self.alloc_bytes.set(alloc_bytes);
+        self.alloc_blocks.set(alloc_blocks);
+        self.freed_bytes.set(freed_bytes);
+        self.freed_blocks.set(freed_blocks);
+        self.reallocs.set(reallocs);
+        self.failed.set(failed);
+    }
+
+    /// What the watermarks of the frame below had reached by then.
+    #[inline(always)]
+    pub(crate) fn saved(&self) -> Watermarks {
+        let peak = [self.saved_bytes.signed(), self.saved_blocks.signed()];
+        Watermarks { peak, largest: self.saved_largest.get() }
+    }
+
+    #[inline(always)]
+    pub(super) fn set_saved(&self, watermarks: &Watermarks) {
+        self.set_saved_peak(watermarks.peak);
+        self.saved_largest.set(watermarks.largest);
+    }
+
+    #[inline(always)]
+    pub(super) fn set_saved_peak(&self, [bytes, blocks]: [i64; 2]) {
+        self.saved_bytes.set(bytes.cast_unsigned());
+        self.saved_blocks.set(blocks.cast_unsigned());
+    }
+
+    /// Blocks were freed before the scope was entered, as it turns out.
+    pub(super) fn free_before(&self, HandOver { bytes, blocks }: HandOver) {
+        self.freed_bytes.add(bytes);
+        self.freed_blocks.add(blocks);
     }
 
     /// Whether this entry is of `frame` or of one above it.

@@ -3,7 +3,7 @@
 use crate::base::counter::Counter;
 use crate::base::memory::Blank;
 use crate::base::state;
-use crate::base::tally::{TOTALS, Tally};
+use crate::base::tally::{Tally, TotalCounters, Totals};
 use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
 
 /// What one thread recorded for one path in one space. The sums only grow: a reset is a subtraction by the reader.
@@ -18,9 +18,9 @@ pub(crate) struct Row {
     pub(crate) freed_blocks: Counter,
     pub(crate) temporary: Counter,
     /// Sums over the activations that ended, children included.
-    pub(crate) sums: Sums,
+    pub(crate) sums: TotalCounters,
     /// What of `sums` came from activations inside another one of their site: not in the site's flat row.
-    pub(crate) inner: Sums,
+    pub(crate) inner: TotalCounters,
     pub(crate) peak: Counter,
     pub(crate) largest: Counter,
     pub(crate) epoch: Counter,
@@ -29,29 +29,6 @@ pub(crate) struct Row {
 /// What a ledger leads to that nobody has begun: never written.
 pub(super) static NO_ROW: Row = Row::BLANK;
 
-/// Inclusive sums of ended activations.
-pub(crate) struct Sums {
-    pub(crate) bytes: Counter,
-    pub(crate) blocks: Counter,
-    pub(crate) reallocs: Counter,
-    pub(crate) failed: Counter,
-}
-
-impl Sums {
-    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
-    const BLANK: Self =
-        Self { bytes: Counter::new(0), blocks: Counter::new(0), reallocs: Counter::new(0), failed: Counter::new(0) };
-
-    /// Adds what [`Tally::totals`] gives.
-    #[inline]
-    pub(super) fn add(&self, [bytes, blocks, reallocs, failed]: [u64; TOTALS]) {
-        self.bytes.add(bytes);
-        self.blocks.add(blocks);
-        self.reallocs.add(reallocs);
-        self.failed.add(failed);
-    }
-}
-
 impl Blank for Row {
     const BLANK: Self = Self {
         alloc_bytes: Counter::new(0),
@@ -59,21 +36,55 @@ impl Blank for Row {
         freed_bytes: Counter::new(0),
         freed_blocks: Counter::new(0),
         temporary: Counter::new(0),
-        sums: Sums::BLANK,
-        inner: Sums::BLANK,
+        sums: TotalCounters::ZERO,
+        inner: TotalCounters::ZERO,
         peak: Counter::new(0),
         largest: Counter::new(0),
         epoch: Counter::new(0),
     };
 }
 
+/// The numbers of a row as plain values, for who reads another thread's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RowCopy {
+    pub(crate) allocated: [u64; 2],
+    pub(crate) freed: [u64; 2],
+    pub(crate) temporary: u64,
+    pub(crate) sums: Totals,
+    pub(crate) inner: Totals,
+    pub(crate) peak: u64,
+    pub(crate) largest: u64,
+    pub(crate) epoch: u64,
+}
+
 impl Row {
+    /// Number by number: the reader makes sure that nothing changed meanwhile.
+    #[inline(always)]
+    pub(crate) fn copy(&self) -> RowCopy {
+        RowCopy {
+            allocated: [self.alloc_bytes.get(), self.alloc_blocks.get()],
+            freed: self.copy_freed(),
+            temporary: self.temporary.get(),
+            sums: self.sums.get(),
+            inner: self.inner.get(),
+            peak: self.peak.get(),
+            largest: self.largest.get(),
+            epoch: self.epoch.get(),
+        }
+    }
+
+    /// Bytes and blocks that this thread freed of the path's.
+    #[inline(always)]
+    pub(crate) fn copy_freed(&self) -> [u64; 2] {
+        [self.freed_bytes.get(), self.freed_blocks.get()]
+    }
+
     /// Adds what an activation, or one poll of it, recorded. `flags` are its frame's.
     pub(crate) fn add(&self, tally: &Tally, flags: u64) {
         if flags & NODE_OPEN == 0 {
-            self.sums.add(tally.totals());
+            self.sums.add(&tally.totals());
             if flags & SITE_OPEN != 0 {
-                self.inner.add(tally.totals());
+                self.inner.add(&tally.totals());
             }
         }
     }

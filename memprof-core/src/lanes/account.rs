@@ -1,0 +1,132 @@
+//! Accounts: what a tracked future recorded in one space, over the polls that have ended.
+//!
+//! Besides the sum, an account knows what part of it the rows of paths leave out, as another activation of the same node or site was
+//! open around that poll. A snapshot takes what an open future has added so far back out of the rows: until it is dropped, it is
+//! counted as the one activation that it is.
+
+use crate::base::counter::{Counter, Sequence};
+use crate::base::tally::{TALLY_WORDS, Tally, TotalCounters, Totals};
+use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
+
+/// What a future recorded in one space.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Account {
+    pub(crate) tally: Tally,
+    inside: Inside,
+}
+
+/// Totals of the polls of a future inside another activation of its site: of those that were not added to the path's
+/// row, because the node was open, and of those that the site's flat row leaves out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Inside {
+    node: Totals,
+    site: Totals,
+}
+
+/// The [`Account`] of `host`, to be read by any thread.
+pub(super) struct HostAccount {
+    sequence: Sequence,
+    tally: [Counter; TALLY_WORDS],
+    inside_node: TotalCounters,
+    inside_site: TotalCounters,
+}
+
+impl Account {
+    pub(super) fn fold(&mut self, poll: &Tally, flags: u64) {
+        self.tally.fold(poll);
+        self.inside.fold(poll, flags);
+    }
+
+    /// Totals of what was added to the path's row.
+    pub(crate) fn counted(&self) -> Totals {
+        let mut counted = self.tally.totals();
+        counted.subtract(&self.inside.node);
+        counted
+    }
+
+    /// The part of [`counted`](Self::counted) that the site's flat row leaves out.
+    pub(crate) fn inner(&self) -> Totals {
+        self.inside.site
+    }
+}
+
+impl Inside {
+    fn fold(&mut self, poll: &Tally, flags: u64) {
+        let sums = match flags {
+            _ if flags & NODE_OPEN != 0 => &mut self.node,
+            _ if flags & SITE_OPEN != 0 => &mut self.site,
+            _ => return,
+        };
+        sums.add(&poll.totals());
+    }
+}
+
+impl HostAccount {
+    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
+    pub(super) const BLANK: Self = Self {
+        sequence: Sequence::new(),
+        tally: [const { Counter::new(0) }; TALLY_WORDS],
+        inside_node: TotalCounters::ZERO,
+        inside_site: TotalCounters::ZERO,
+    };
+
+    #[inline]
+    pub(super) fn fold(&self, poll: &Tally, flags: u64) -> Tally {
+        let mut tally = self.tally();
+        tally.fold(poll);
+        self.sequence.begin_write();
+        set(&self.tally, tally.words());
+        if flags & (NODE_OPEN | SITE_OPEN) != 0 {
+            let mut inside = self.inside();
+            inside.fold(poll, flags);
+            self.set_inside(&inside);
+        }
+        self.sequence.end_write();
+        tally
+    }
+
+    /// The account, with what `with` gives at the same moment.
+    pub(super) fn read<R: PartialEq>(&self, mut with: impl FnMut() -> R) -> Option<(R, Account)> {
+        /// A reader meets one poll in a thousand as it ends.
+        const TRIES: u32 = 1_000;
+        let (read, whole) = self.sequence.read(TRIES, || (with(), self.copy()));
+        whole.then_some(read)
+    }
+
+    #[inline]
+    pub(super) fn clear(&self, with: impl FnOnce()) -> Tally {
+        let tally = self.tally();
+        self.sequence.begin_write();
+        with();
+        // Many futures end without an event.
+        if tally != Tally::default() {
+            set(&self.tally, Tally::default().words());
+            self.set_inside(&Inside::default());
+        }
+        self.sequence.end_write();
+        tally
+    }
+
+    fn copy(&self) -> Account {
+        Account { tally: self.tally(), inside: self.inside() }
+    }
+
+    #[inline]
+    fn tally(&self) -> Tally {
+        Tally::of_words(self.tally.each_ref().map(Counter::get))
+    }
+
+    fn inside(&self) -> Inside {
+        Inside { node: self.inside_node.get(), site: self.inside_site.get() }
+    }
+
+    fn set_inside(&self, inside: &Inside) {
+        self.inside_node.set(&inside.node);
+        self.inside_site.set(&inside.site);
+    }
+}
+
+#[inline]
+fn set<const WORDS: usize>(counters: &[Counter; WORDS], words: [u64; WORDS]) {
+    counters.iter().zip(words).for_each(|(counter, word)| counter.set(word));
+}

@@ -1,0 +1,154 @@
+//! The rule by which a scope folds into its parent stands in three forms: in the ledger, on the frames that a reader copied,
+//! and on plain values. Random programs of one thread see all three agree at every step.
+
+use crate::base::tally::{Counters, Tally};
+use crate::lanes::pending::HandOver;
+use crate::names::site::Site;
+use crate::scope::{leave, plain};
+use crate::share::open_frames::Stack;
+use crate::space::spaces::Space;
+use crate::thread::frame::Frame;
+use crate::thread::slot::Slot;
+
+/// One site for each depth, so that no scope is inside another one of its site.
+const DEPTHS: [&str; 6] = ["rule 0", "rule 1", "rule 2", "rule 3", "rule 4", "rule 5"];
+
+/// The contract on plain values: one tally for each open scope, the base first.
+struct Reference(Vec<Tally>);
+
+impl Reference {
+    fn add(&mut self, bytes: i64, blocks: i64) {
+        let [total_bytes, total_blocks] = [bytes.max(0), blocks.max(0)];
+        let counters = Counters {
+            current_bytes: bytes,
+            current_blocks: blocks,
+            peak_bytes: total_bytes,
+            peak_blocks: total_blocks,
+            total_bytes,
+            total_blocks,
+        };
+        let event = Tally { counters, largest: total_bytes.unsigned_abs(), ..Tally::default() };
+        self.0.last_mut().expect("the base").fold(&event);
+    }
+
+    fn leave(&mut self) -> Tally {
+        let ended = self.0.pop().expect("a scope");
+        self.0.last_mut().expect("the base").fold(&ended);
+        ended
+    }
+
+    /// What the scope at `depth` recorded, with those above it as if they ended now.
+    fn ended(&self, depth: usize) -> Tally {
+        let above = self.0[depth..].iter().rev().copied();
+        above
+            .reduce(|above, mut below| {
+                below.fold(&above);
+                below
+            })
+            .expect("it is open")
+    }
+
+    /// What was reached until now counts with the value before the hand-over.
+    fn charge(&mut self, depth: usize, hand_over: HandOver) {
+        let reached = self.ended(depth).counters;
+        let counters = &mut self.0[depth].counters;
+        (counters.peak_bytes, counters.peak_blocks) = (reached.peak_bytes, reached.peak_blocks);
+        let [bytes, blocks] = hand_over.to_level();
+        counters.current_bytes += bytes;
+        counters.current_blocks += blocks;
+    }
+}
+
+/// The same numbers on every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
+
+fn frames(slot: &'static Slot) -> Vec<&'static Frame> {
+    let mut frames: Vec<_> = core::iter::successors(Some(slot.top()), |frame| frame.below()).collect();
+    frames.reverse();
+    frames
+}
+
+fn event(slot: &'static Slot, event: impl FnOnce() -> bool) {
+    if !slot.top().has(Space::HOST.bit()) {
+        slot.touch(Space::HOST, &slot.host).expect("memory");
+    }
+    if event() {
+        slot.host.raise_peaks();
+    }
+}
+
+/// What the ledger says of each open scope, and what a reader makes of a copy.
+fn compare(slot: &'static Slot, reference: &Reference, step: &str) {
+    let mut ended = Stack::of(slot, Space::HOST, &slot.host).end(Space::HOST, |_, _| Tally::default());
+    ended.reverse();
+    for (depth, frame) in frames(slot).into_iter().enumerate() {
+        let expected = reference.ended(depth);
+        assert_eq!(slot.host.tally_of(frame, None), expected, "{step}: the ledger, depth {depth}");
+        assert_eq!(ended[depth].tally, expected, "{step}: a copy, depth {depth}");
+    }
+}
+
+#[test]
+fn the_rule_of_folding_is_the_same_in_all_its_forms() {
+    for seed in 0..200 {
+        let slot = Slot::take().expect("a slot");
+        let mut random = Random(seed);
+        let mut reference = Reference(vec![Tally::default()]);
+        for turn in 0..60 {
+            let what = random.below(10);
+            let step = format!("seed {seed}, turn {turn}, {what}");
+            let depth = reference.0.len() - 1;
+            match what {
+                0..=2 if depth < DEPTHS.len() => {
+                    let site = Site::named(DEPTHS[depth]);
+                    let path_entry = slot.path_entry(slot.top().path(), site).expect("memory");
+                    slot.enter_scope(slot.top(), &path_entry).expect("memory");
+                    reference.0.push(Tally::default());
+                }
+                3..=4 if depth > 0 => {
+                    let frame = slot.top();
+                    let row = slot.host.row_of(frame.path()).expect("memory");
+                    let before = row.copy();
+                    if !plain::leave_plainly(slot, frame) {
+                        leave::leave_top(slot);
+                    }
+                    let ended = reference.leave();
+                    let mut sums = before.sums;
+                    sums.add(&ended.totals());
+                    assert_eq!(row.copy().sums, sums, "{step}: the row");
+                    assert_eq!(row.copy().peak, before.peak.max(ended.counters.peak_bytes.unsigned_abs()), "{step}");
+                }
+                5..=7 => {
+                    let bytes = random.below(1_000);
+                    event(slot, || slot.host.alloc(bytes));
+                    reference.add(bytes.cast_signed(), 1);
+                }
+                8 => {
+                    let bytes = random.below(1_000);
+                    event(slot, || slot.host.free(bytes, || ()));
+                    reference.add(-bytes.cast_signed(), -1);
+                }
+                _ => {
+                    let depth = usize::try_from(random.below(reference.0.len() as u64)).expect("small");
+                    let hand_over = HandOver { bytes: random.below(500), blocks: 1 };
+                    let charge = || slot.host.charge(frames(slot)[depth], Space::HOST.bit(), hand_over);
+                    slot.keep_net(Space::HOST, charge).expect("memory");
+                    reference.charge(depth, hand_over);
+                }
+            }
+            compare(slot, &reference, &step);
+        }
+        while slot.top().depth() > 0 {
+            leave::leave_top(slot);
+            reference.leave();
+        }
+        slot.give_back();
+    }
+}

@@ -1,0 +1,270 @@
+//! The ledger, and what an event changes in it.
+//!
+//! An event of the current lane changes the level, the sums and the row of the top entry: about ten plain stores, whatever
+//! the depth. One of bytes, the sum of allocations, is kept as its distance from the row's, as both change alike at each event: then the
+//! row's is the only one to be written.
+
+use core::hint::cold_path;
+
+use crate::base::counter::Counter;
+use crate::base::memory::{AtomicOptionRef, AtomicRef, Blank, Original, Table, leak};
+use crate::lanes::lane::Lane;
+use crate::lanes::tag::Tag;
+use crate::names::path::{PATH_CHUNKS, PathId};
+use crate::thread::frame::Frame;
+
+use super::blocks::Blocks;
+use super::entry::Entry;
+use super::latest::Latest;
+use super::limits::{Limits, Watch};
+use super::row::{NO_ROW, Row};
+use super::sums::{Sums, Watermarks};
+
+/// See the [module](super). All of it is written by the thread that owns the slot. What events touch comes first.
+#[repr(C)]
+pub(crate) struct Ledger {
+    /// The row of the path of the top entry's frame.
+    row: AtomicRef<Row>,
+    /// The largest block since the top entry was made.
+    pub(super) largest: Counter,
+    latest: Latest,
+    pub(super) limits: Limits,
+    /// Bytes allocated so far, less those that `row` has. An event adds to the row, and so to the sum.
+    pub(super) alloc_bytes_offset: Counter,
+    pub(super) reallocs: Counter,
+    pub(super) failed: Counter,
+    /// The top entry: that of the innermost frame that has one.
+    pub(crate) entry: AtomicOptionRef<Entry>,
+    pub(super) base: Entry,
+    pub(crate) rows: Table<Row, PATH_CHUNKS>,
+    /// Where a path is counted for which the system had no memory: nowhere that is read.
+    pub(super) spare: AtomicRef<Row>,
+}
+
+impl Blank for Ledger {
+    const BLANK: Self = Self {
+        row: AtomicRef::new(&NO_ROW),
+        largest: Counter::new(0),
+        latest: Latest::BLANK,
+        limits: Limits::BLANK,
+        alloc_bytes_offset: Counter::new(0),
+        reallocs: Counter::new(0),
+        failed: Counter::new(0),
+        entry: AtomicOptionRef::null(),
+        base: Entry::BLANK,
+        rows: Table::new(),
+        spare: AtomicRef::new(&NO_ROW),
+    };
+}
+
+impl Ledger {
+    /// Bytes from the beginning to the end of what every event touches.
+    pub(crate) const HOT: usize = core::mem::offset_of!(Self, limits) + Limits::HOT;
+
+    /// A ledger in memory of its own that is never freed.
+    pub(crate) fn leak_blank() -> Option<&'static Self> {
+        static BLANK: Original<Ledger> = Original::new();
+        BLANK.leak()
+    }
+
+    /// What a thread without any event in a space has there.
+    pub(crate) fn untouched() -> &'static Self {
+        static UNTOUCHED: Ledger = Ledger::BLANK;
+        &UNTOUCHED
+    }
+
+    /// Begins anew for a thread that takes the slot: rows stay, the thread's own counters are zero.
+    pub(crate) fn begin(&'static self, base: &'static Frame) -> Option<()> {
+        let sums = [&self.largest, &self.reallocs, &self.failed];
+        sums.into_iter().chain(self.base.numbers()).for_each(|number| number.set(0));
+        self.limits.begin();
+        self.latest.begin();
+        let row = self.row_of(PathId::ROOT)?;
+        if self.spare.is(&NO_ROW) {
+            self.spare.set(leak(Row::BLANK)?);
+        }
+        self.base.frame.set(Some(base));
+        self.base.row.set(Some(row));
+        self.entry.set(Some(&self.base));
+        self.row.set(row);
+        self.set_alloc_bytes(0);
+        Some(())
+    }
+
+    /// The row of a path, made now if it is not there.
+    #[inline(always)]
+    pub(crate) fn row_of(&self, path: PathId) -> Option<&'static Row> {
+        self.rows.get(path.index()).or_else(|| self.rows.make(path.index()))
+    }
+
+    #[inline(always)]
+    pub(crate) fn level_bytes(&self) -> i64 {
+        self.limits.level_bytes()
+    }
+
+    #[inline(always)]
+    pub(crate) fn level_blocks(&self) -> i64 {
+        self.limits.level_blocks()
+    }
+
+    /// By which a reader of another thread sees whether an event is under way.
+    #[inline(always)]
+    pub(crate) fn blocks(&self) -> &Blocks {
+        &self.limits.blocks
+    }
+
+    /// Bytes allocated so far.
+    #[inline(always)]
+    pub(super) fn alloc_bytes(&self) -> u64 {
+        self.row().alloc_bytes.get().wrapping_add(self.alloc_bytes_offset.get())
+    }
+
+    pub(super) fn set_alloc_bytes(&self, bytes: u64) {
+        self.alloc_bytes_offset.set(bytes.wrapping_sub(self.row().alloc_bytes.get()));
+    }
+
+    /// Blocks allocated so far.
+    #[inline(always)]
+    pub(super) fn alloc_blocks(&self) -> u64 {
+        self.limits.blocks.allocations()
+    }
+
+    /// Changes how many blocks were allocated, without an allocation.
+    pub(super) fn recount_blocks(&self, allocations: u64) {
+        self.latest.recount(self.alloc_blocks(), allocations);
+        self.limits.blocks.set_allocations(allocations);
+    }
+
+    /// All that was counted so far.
+    #[inline(always)]
+    pub(crate) fn sums(&self) -> Sums {
+        let allocated = [self.alloc_bytes(), self.alloc_blocks()];
+        let level = [self.level_bytes(), self.level_blocks()];
+        let freed = [0, 1].map(|unit| allocated[unit].wrapping_sub(level[unit].cast_unsigned()));
+        Sums { allocated, freed, reallocs: self.reallocs.get(), failed: self.failed.get() }
+    }
+
+    /// The most that was reached since the top entry was made.
+    #[inline(always)]
+    pub(crate) fn watermarks(&self) -> Watermarks {
+        let Limits { peak_bytes, peak_blocks, .. } = &self.limits;
+        Watermarks { peak: [peak_bytes.signed(), peak_blocks.signed()], largest: self.largest.get() }
+    }
+
+    /// The row of the top entry.
+    #[inline(always)]
+    pub(crate) fn row(&self) -> &'static Row {
+        self.row.get()
+    }
+
+    #[inline(always)]
+    pub(super) fn set_row(&self, row: &'static Row) {
+        let allocated = self.alloc_bytes();
+        self.row.set(row);
+        self.set_alloc_bytes(allocated);
+    }
+
+    /// Counts a block that the top frame allocated; it has its entry. `true`: the level is above a peak, or above what
+    /// is watched.
+    #[inline(always)]
+    pub(crate) fn alloc(&self, bytes: u64) -> bool {
+        self.limits.alloc(bytes, || {
+            let row = self.row();
+            row.alloc_bytes.add(bytes);
+            row.alloc_blocks.add(1);
+            if bytes > self.largest.get() {
+                cold_path();
+                self.largest.set(bytes);
+            }
+        })
+    }
+
+    /// Counts the free of a block of this lane, with `owner` called at the same moment. `true`: the level is below
+    /// what is watched.
+    #[inline(always)]
+    pub(crate) fn free(&self, bytes: u64, owner: impl FnOnce()) -> bool {
+        self.limits.free(bytes, owner)
+    }
+
+    /// Counts a reallocation of a block of this lane. The bounds it may have left: [`is_limit_crossed`](Self::is_limit_crossed).
+    #[inline]
+    pub(crate) fn realloc(&self, from: u64, to: u64) {
+        self.reallocs.add(1);
+        self.limits.realloc(from, to);
+        self.largest.raise(to);
+    }
+
+    /// Counts a block that was allocated here because it was reallocated, and freed elsewhere.
+    pub(crate) fn realloc_here(&self, bytes: u64) {
+        self.reallocs.add(1);
+        self.alloc(bytes);
+    }
+
+    /// Counts a failure of the upstream.
+    pub(crate) fn fail(&self) {
+        self.failed.add(1);
+    }
+
+    /// Whether the level is above a peak, or above or below what is watched.
+    #[inline]
+    pub(crate) fn is_limit_crossed(&self) -> bool {
+        self.limits.is_crossed()
+    }
+
+    /// Whether the level is outside of what is watched.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.limits.is_watched()
+    }
+
+    /// Has these levels watched.
+    pub(crate) fn watch(&self, watch: Watch) {
+        self.limits.watch(watch);
+    }
+
+    /// Raises the watermarks to the level.
+    pub(crate) fn raise_peaks(&self) {
+        self.limits.raise_peaks(self.level_bytes(), self.level_blocks());
+    }
+
+    /// [`raise_peaks`](Self::raise_peaks) to a level that the caller has read, with the levels above `high` watched, which are no
+    /// lower.
+    #[inline(always)]
+    pub(crate) fn raise_fast(&self, level: (i64, i64), high: (i64, i64)) {
+        self.limits.raise_fast(level, high);
+    }
+
+    /// Changes the level by what was freed, or by less than nothing, without an event.
+    pub(crate) fn adjust_level(&self, bytes: u64, blocks: u64) {
+        self.limits.adjust_level(bytes, blocks);
+    }
+
+    /// Notes the address of the thread's latest allocation.
+    #[inline(always)]
+    pub(crate) fn note_latest(&self, address: u64) {
+        self.latest.note(address);
+    }
+
+    /// Notes the address of a block that was reallocated: as good as the latest allocation.
+    #[inline]
+    pub(crate) fn note_reallocated(&self, address: u64) {
+        self.latest.note_moved(address);
+    }
+
+    /// Whether a block that is freed is the thread's latest allocation; then it is that no longer. The caller knows that
+    /// its home is here, or that this thread allocated it.
+    #[inline(always)]
+    pub(crate) fn was_latest(&self, address: u64) -> bool {
+        self.latest.take(address)
+    }
+
+    /// [`was_latest`](Self::was_latest) of a block whose home is not the current lane.
+    pub(crate) fn was_latest_elsewhere(&self, address: u64, tag: Tag) -> bool {
+        self.latest.is_of(tag, self.alloc_blocks()) && self.latest.take(address)
+    }
+
+    /// The thread goes on with another lane than this.
+    #[inline(always)]
+    pub(crate) fn leave_lane(&self, lane: &Lane) {
+        self.latest.leave_lane(lane, self.alloc_blocks());
+    }
+}

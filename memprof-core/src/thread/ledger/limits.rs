@@ -1,0 +1,248 @@
+//! The level of a ledger, and when an event has more to do than to count.
+//!
+//! The *level* is what was allocated less what was freed, signed. An allocation that brings it above a peak has the peak
+//! to raise, and one that brings it where the thread's part in the process's mark is due has that to publish; a free likewise, below. So
+//! that an event need not compare with each of these, a ledger keeps one *limit*, and of the level only the *room* below
+//! the limit: an event changes that one number, and sees by its sign whether there is more to do.
+//!
+//! For bytes and for blocks alike, unless an event is under way:
+//!
+//! ```text
+//! level     = limit - room
+//! limit     = min(peak, max(watch.high, level))       an allocation has more to do once room < 0
+//! most_room = limit - watch.low       (bytes only)    a free has more to do once room > most_room
+//! ```
+//!
+//! `peak` is the greatest level since the top entry was made: its frame's watermark. `watch` is what somebody besides the ledger
+//! asked for: [`watch`](crate::thread::watch), and nobody in spaces other than `host`. Where everything is to be watched,
+//! `watch.high` lies below any level, and the limit at the level: any allocation leaves less room than none.
+//!
+//! The level in blocks is a number of its own, too ([`Blocks`]): a reader sees by the two whether an event is under way.
+
+use crate::base::counter::Counter;
+use crate::base::memory::Blank as _;
+
+use super::blocks::Blocks;
+
+/// See the [module](self). What every event touches comes first.
+#[repr(C)]
+pub(super) struct Limits {
+    room_bytes: Counter,
+    pub(super) blocks: Blocks,
+    most_room_bytes: Counter,
+    limit_bytes: Counter,
+    /// The watermarks of the top entry's frame, as levels.
+    pub(super) peak_bytes: Counter,
+    pub(super) peak_blocks: Counter,
+    watch_high: Counter,
+    watch_low: Counter,
+    watch_blocks: Counter,
+}
+
+/// Levels that somebody besides the ledger watches: above `high` and `blocks`, and below `low`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch {
+    pub(crate) high: i64,
+    pub(crate) low: i64,
+    pub(crate) blocks: i64,
+}
+
+impl Limits {
+    /// Bytes from the beginning to the end of what every event touches.
+    pub(super) const HOT: usize = core::mem::offset_of!(Self, limit_bytes);
+
+    /// The level and the peaks are 0, and nobody watches.
+    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
+    pub(super) const BLANK: Self = Self {
+        room_bytes: Counter::new(0),
+        blocks: Blocks::BLANK,
+        most_room_bytes: Counter::new(i64::MAX.cast_unsigned()),
+        limit_bytes: Counter::new(0),
+        peak_bytes: Counter::new(0),
+        peak_blocks: Counter::new(0),
+        watch_high: Counter::new(i64::MAX.cast_unsigned()),
+        watch_low: Counter::new(i64::MIN.cast_unsigned()),
+        watch_blocks: Counter::new(i64::MAX.cast_unsigned()),
+    };
+
+    /// Begins anew, for another thread: level and peaks are 0. What is watched stays.
+    pub(super) fn begin(&self) {
+        self.room_bytes.set(0);
+        self.limit_bytes.set(0);
+        self.blocks.adjust_level(self.level_blocks().cast_unsigned());
+        self.blocks.set_allocations(0);
+        self.set_peaks(0, 0);
+    }
+
+    #[inline(always)]
+    pub(super) fn level_bytes(&self) -> i64 {
+        self.limit_bytes.signed().wrapping_sub(self.room_bytes.signed())
+    }
+
+    #[inline(always)]
+    pub(super) fn level_blocks(&self) -> i64 {
+        self.blocks.level()
+    }
+
+    /// A block was allocated: gives the rooms that are left, of which one below 0 says that there is more to do. `count` is what
+    /// belongs to the same event; a reader sees all of it or nothing.
+    #[inline(always)]
+    pub(super) fn alloc(&self, bytes: u64, count: impl FnOnce()) -> bool {
+        let room_blocks = self.blocks.begin_alloc();
+        let room_bytes = self.room_bytes.sub(bytes).cast_signed();
+        count();
+        self.blocks.end_alloc();
+        room_bytes | room_blocks < 0
+    }
+
+    /// A block was freed, and `count` belongs to the same event. `true`: there is more to do.
+    #[inline(always)]
+    pub(super) fn free(&self, bytes: u64, count: impl FnOnce()) -> bool {
+        self.blocks.begin_free();
+        count();
+        let room_bytes = self.room_bytes.add(bytes).cast_signed();
+        self.blocks.end_free();
+        room_bytes > self.most_room_bytes.signed()
+    }
+
+    /// A block changed its size. Whether there is more to do: [`is_crossed`](Self::is_crossed).
+    #[inline]
+    pub(super) fn realloc(&self, from: u64, to: u64) {
+        self.room_bytes.add(from.wrapping_sub(to));
+    }
+
+    /// Whether the level is above a peak, or above or below what is watched.
+    #[inline]
+    pub(super) fn is_crossed(&self) -> bool {
+        let room = self.room_bytes.signed();
+        room < 0 || self.blocks.room() < 0 || room > self.most_room_bytes.signed()
+    }
+
+    /// Whether the level is outside of what is watched.
+    pub(super) fn is_watched(&self) -> bool {
+        self.level_bytes() > self.watch_high.signed()
+            || self.level_blocks() > self.watch_blocks.signed()
+            || self.level_bytes() < self.watch_low.signed()
+    }
+
+    /// Lowers the level by so much, which may be less than nothing, without an event.
+    pub(super) fn adjust_level(&self, bytes: u64, blocks: u64) {
+        self.room_bytes.add(bytes);
+        self.blocks.adjust_level(blocks);
+    }
+
+    /// Has these levels watched.
+    pub(super) fn watch(&self, watch: Watch) {
+        self.watch_high.set(watch.high.cast_unsigned());
+        self.watch_low.set(watch.low.cast_unsigned());
+        self.watch_blocks.set(watch.blocks.cast_unsigned());
+        self.set_peaks(self.peak_bytes.signed(), self.peak_blocks.signed());
+    }
+
+    /// Sets the watermarks, and with them the limits.
+    pub(super) fn set_peaks(&self, bytes: i64, blocks: i64) {
+        self.peak_bytes.set(bytes.cast_unsigned());
+        self.peak_blocks.set(blocks.cast_unsigned());
+        let level_bytes = self.level_bytes();
+        let limit_bytes = bytes.min(self.watch_high.signed().max(level_bytes));
+        let limit_blocks = blocks.min(self.watch_blocks.signed().max(self.level_blocks()));
+        self.set_limits(level_bytes, limit_bytes, limit_blocks);
+    }
+
+    /// Raises the watermarks to these levels, where they are lower.
+    pub(super) fn raise_peaks(&self, bytes: i64, blocks: i64) {
+        self.set_peaks(bytes.max(self.peak_bytes.signed()), blocks.max(self.peak_blocks.signed()));
+    }
+
+    /// Raises the watermarks to the level, which the caller has read, and has watched what is above `high`: no lower than that. So
+    /// the limits follow without being compared with the level.
+    #[inline(always)]
+    pub(super) fn raise_fast(&self, (level_bytes, level_blocks): (i64, i64), (high, high_blocks): (i64, i64)) {
+        let bytes = level_bytes.max(self.peak_bytes.signed());
+        let blocks = level_blocks.max(self.peak_blocks.signed());
+        self.peak_bytes.set(bytes.cast_unsigned());
+        self.peak_blocks.set(blocks.cast_unsigned());
+        self.watch_high.set(high.cast_unsigned());
+        self.watch_blocks.set(high_blocks.cast_unsigned());
+        self.set_limits(level_bytes, bytes.min(high), blocks.min(high_blocks));
+    }
+
+    #[inline(always)]
+    fn set_limits(&self, level_bytes: i64, limit_bytes: i64, limit_blocks: i64) {
+        self.limit_bytes.set(limit_bytes.cast_unsigned());
+        self.room_bytes.set((limit_bytes - level_bytes).cast_unsigned());
+        self.blocks.set_limit(limit_blocks);
+        self.most_room_bytes.set(limit_bytes.saturating_sub(self.watch_low.signed()).cast_unsigned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Limits, Watch};
+
+    const NOBODY: Watch = Watch { high: i64::MAX, low: i64::MIN, blocks: i64::MAX };
+
+    fn limits(watch: Watch) -> Limits {
+        let limits = Limits::BLANK;
+        limits.watch(watch);
+        limits
+    }
+
+    #[test]
+    fn an_allocation_above_the_peak_has_more_to_do_and_one_below_has_not() {
+        let limits = limits(NOBODY);
+        assert!(limits.alloc(100, || ()));
+        limits.raise_peaks(limits.level_bytes(), limits.level_blocks());
+        assert!(!limits.free(100, || ()));
+        assert!(!limits.alloc(100, || ()), "as high as before is not above it");
+        assert!(limits.alloc(0, || ()), "one block more");
+        limits.raise_peaks(limits.level_bytes(), limits.level_blocks());
+        assert_eq!((limits.level_bytes(), limits.level_blocks()), (100, 2));
+        assert_eq!((limits.peak_bytes.signed(), limits.peak_blocks.signed()), (100, 2));
+    }
+
+    #[test]
+    fn what_is_watched_is_seen_below_the_peak_and_when_it_is_undercut() {
+        let limits = limits(NOBODY);
+        limits.set_peaks(1_000, 10);
+        limits.watch(Watch { high: 100, low: -50, blocks: 10 });
+        assert!(!limits.alloc(100, || ()));
+        assert!(limits.alloc(1, || ()) && limits.is_watched());
+        assert!(!limits.free(151, || ()) && !limits.is_watched());
+        assert!(limits.free(1, || ()) && limits.is_watched());
+        assert_eq!(limits.level_bytes(), -51);
+    }
+
+    #[test]
+    fn where_everything_is_watched_every_event_has_more_to_do() {
+        let limits = limits(Watch { high: i64::MIN, low: i64::MAX, blocks: 10 });
+        limits.set_peaks(1_000, 10);
+        assert!(limits.alloc(1, || ()));
+        assert!(limits.free(1, || ()));
+        limits.realloc(10, 5);
+        assert!(limits.is_crossed());
+    }
+
+    /// The equations of the module's head.
+    #[test]
+    fn level_limit_and_room_stay_what_they_are_said_to_be() {
+        for watch in
+            [NOBODY, Watch { high: 64, low: -64, blocks: 3 }, Watch { high: i64::MIN, low: i64::MAX, blocks: 0 }]
+        {
+            let limits = limits(watch);
+            for (bytes, peak) in [(10_u64, 30), (100, 500), (7, 7)] {
+                limits.alloc(bytes, || ());
+                limits.set_peaks(peak, 2);
+                let level = limits.level_bytes();
+                let limit = peak.min(watch.high.max(level));
+                assert_eq!(limits.limit_bytes.signed(), limit, "{watch:?}");
+                assert_eq!(limits.room_bytes.signed(), limit - level, "{watch:?}");
+                assert_eq!(limits.most_room_bytes.signed(), limit.saturating_sub(watch.low), "{watch:?}");
+                assert_eq!(
+                    limits.blocks.room(),
+                    2_i64.min(watch.blocks.max(limits.level_blocks())) - limits.level_blocks()
+                );
+            }
+        }
+    }
+}
