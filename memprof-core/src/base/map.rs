@@ -6,11 +6,8 @@
 
 use core::borrow::Borrow;
 
-use allocator_api2::alloc::Allocator;
-use hashbrown::HashTable;
-
 use crate::base::lock::Leaf;
-use crate::base::pages::Pages;
+use crate::base::tables::{PageTable, page_table};
 
 /// What entries are found by.
 pub(crate) trait Key {
@@ -32,7 +29,7 @@ const SHARDS: usize = 64;
 
 /// Each on cache lines of its own.
 #[repr(align(128))]
-struct Shard<K, V>(Leaf<HashTable<(K, V), Pages>>);
+struct Shard<K, V>(Leaf<PageTable<(K, V)>>);
 
 pub(crate) struct Map<K, V> {
     shards: [Shard<K, V>; SHARDS],
@@ -40,7 +37,7 @@ pub(crate) struct Map<K, V> {
 
 impl<K: Key + Eq + Copy, V: Copy> Map<K, V> {
     pub(crate) const fn new() -> Self {
-        Self { shards: [const { Shard(Leaf::new(HashTable::new_in(Pages))) }; SHARDS] }
+        Self { shards: [const { Shard(Leaf::new(page_table())) }; SHARDS] }
     }
 
     /// The value of a key.
@@ -88,12 +85,12 @@ impl<K: Key + Eq + Copy, V: Copy> Map<K, V> {
     }
 
     /// By the upper bits: a table finds its places by the lower ones, and tells entries apart by the uppermost seven.
-    fn shard(&self, hash: u64) -> &Leaf<HashTable<(K, V), Pages>> {
+    fn shard(&self, hash: u64) -> &Leaf<PageTable<(K, V)>> {
         &self.shards[(hash >> 48) as usize % SHARDS].0
     }
 }
 
-fn make_room<K: Key, V, A: Allocator>(table: &mut HashTable<(K, V), A>) -> Result<(), Refused> {
+fn make_room<K: Key, V>(table: &mut PageTable<(K, V)>) -> Result<(), Refused> {
     table.try_reserve(1, |(key, _)| key.hash()).map_err(|_| Refused::NoMemory)
 }
 

@@ -1,10 +1,13 @@
 //! Memory that never moves, numbers that one thread writes, locks, and what the system offers.
 
 pub(crate) mod pages;
+#[cfg_attr(not(feature = "runtime"), path = "no_tables.rs")]
+pub(crate) mod tables;
 pub(crate) mod memory;
 pub(crate) mod pool;
 pub(crate) mod counter;
 pub(crate) mod tally;
+#[cfg_attr(not(feature = "runtime"), path = "no_platform.rs")]
 pub(crate) mod platform;
 pub(crate) mod semaphore;
 pub(crate) mod gate;

@@ -13,8 +13,6 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use allocator_api2::alloc::{AllocError, Allocator};
-
 /// What is mapped at once. The system gives a page when it is first written, so a chunk costs address space alone.
 const CHUNK: usize = 1 << 20;
 /// What is mapped where there is no room for a chunk.
@@ -78,7 +76,7 @@ fn take(chunk: NonNull<Chunk>, layout: Layout) -> Option<NonNull<u8>> {
     Some(unsafe { beginning.add(aligned - beginning.addr().get()) })
 }
 
-#[cfg(unix)]
+#[cfg(all(unix, feature = "runtime"))]
 fn map(bytes: usize) -> Option<NonNull<u8>> {
     let access = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a new mapping of nothing, wherever there is room.
@@ -90,17 +88,17 @@ fn map(bytes: usize) -> Option<NonNull<u8>> {
 /// # Safety
 ///
 /// * `memory` is what [`map`] gave for so many bytes, and nobody uses it any longer.
-#[cfg(unix)]
+#[cfg(all(unix, feature = "runtime"))]
 unsafe fn unmap(memory: NonNull<u8>, bytes: usize) {
     // SAFETY: as the caller promises.
     unsafe { libc::munmap(memory.as_ptr().cast(), bytes) };
 }
 
 /// A page: what a mapping is aligned to.
-#[cfg(not(unix))]
+#[cfg(not(all(unix, feature = "runtime")))]
 const PAGE: usize = 4096;
 
-#[cfg(not(unix))]
+#[cfg(not(all(unix, feature = "runtime")))]
 fn map(bytes: usize) -> Option<NonNull<u8>> {
     use std::alloc::{GlobalAlloc as _, System};
     let layout = Layout::from_size_align(bytes, PAGE).ok()?;
@@ -111,7 +109,7 @@ fn map(bytes: usize) -> Option<NonNull<u8>> {
 /// # Safety
 ///
 /// * `memory` is what [`map`] gave for so many bytes, and nobody uses it any longer.
-#[cfg(not(unix))]
+#[cfg(not(all(unix, feature = "runtime")))]
 unsafe fn unmap(memory: NonNull<u8>, bytes: usize) {
     use std::alloc::{GlobalAlloc as _, System};
     let Ok(layout) = Layout::from_size_align(bytes, PAGE) else { return };
@@ -160,26 +158,16 @@ impl Aside {
     }
 }
 
-/// The allocator of the recorder's tables.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pages;
-
-// SAFETY: what is handed out is there until it is given back, mostly for ever, and `Pages` has no state that could move.
-unsafe impl Allocator for Pages {
-    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        if layout.size() == 0 {
-            let dangling = NonNull::without_provenance(layout.align().try_into().map_err(|_| AllocError)?);
-            return Ok(NonNull::slice_from_raw_parts(dangling, 0));
-        }
-        let memory = allocate(layout).ok_or(AllocError)?;
-        Ok(NonNull::slice_from_raw_parts(memory, layout.size()))
-    }
-
-    unsafe fn deallocate(&self, memory: NonNull<u8>, layout: Layout) {
-        if layout.size() > LARGE {
-            // SAFETY: it came from `allocate` with this layout, which mapped it.
-            unsafe { unmap(memory, layout.size()) };
-        }
+/// Takes back what [`allocate`] gave: what is large goes to the system.
+///
+/// # Safety
+///
+/// * `memory` came from [`allocate`] with this layout, and nobody uses it any longer.
+#[cfg(feature = "runtime")]
+pub(crate) unsafe fn free(memory: NonNull<u8>, layout: Layout) {
+    if layout.size() > LARGE {
+        // SAFETY: as the caller promises; a mapping of its own.
+        unsafe { unmap(memory, layout.size()) };
     }
 }
 

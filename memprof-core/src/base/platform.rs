@@ -3,7 +3,7 @@
 
 #![expect(unsafe_code, reason = "calls of the C library")]
 
-use core::ffi::{CStr, c_char};
+use core::ffi::{CStr, c_char, c_int};
 use std::ffi::{CString, OsString};
 
 #[cfg(unix)]
@@ -73,6 +73,21 @@ pub(crate) fn variable_names() -> Vec<OsString> {
 #[cfg(not(unix))]
 pub(crate) fn variable_names() -> Vec<OsString> {
     std::env::vars_os().map(|(name, _)| name).collect()
+}
+
+/// The number of a signal that a program has for itself, by its name with or without `SIG`.
+#[cfg(unix)]
+pub(crate) fn signal(name: &str) -> Option<c_int> {
+    match name.strip_prefix("SIG").unwrap_or(name) {
+        "USR1" => Some(libc::SIGUSR1),
+        "USR2" => Some(libc::SIGUSR2),
+        _ => None,
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn signal(_name: &str) -> Option<c_int> {
+    None
 }
 
 /// Writes `text` to stderr, as far as it takes it.

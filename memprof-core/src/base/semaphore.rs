@@ -1,29 +1,29 @@
 //! A number that a signal handler may raise, and that a thread waits for.
 
 #![cfg_attr(
-    target_os = "linux",
+    all(target_os = "linux", feature = "runtime"),
     expect(unsafe_code, reason = "the C library's semaphore, which a signal handler may post")
 )]
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "runtime"))]
 use core::cell::UnsafeCell;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "runtime"))]
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
 /// The C library's.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "runtime"))]
 pub(crate) struct Semaphore(UnsafeCell<MaybeUninit<libc::sem_t>>);
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "runtime"))]
 // SAFETY: what it is for: any thread may post it or wait for it, once it was begun.
 unsafe impl Sync for Semaphore {}
 
 /// Longer than any process runs: what is added to a time must stay one.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "runtime"))]
 const LONGEST: u64 = 1 << 32;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "runtime"))]
 impl Semaphore {
     pub(crate) const fn new() -> Self {
         // All zero bytes are a semaphore of 0 in the C libraries of Linux, so that a post that comes early does no harm.
@@ -64,10 +64,10 @@ impl Semaphore {
 }
 
 /// Elsewhere no signal handler posts it.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", feature = "runtime")))]
 pub(crate) struct Semaphore(std::sync::Mutex<u32>, std::sync::Condvar);
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", feature = "runtime")))]
 impl Semaphore {
     pub(crate) const fn new() -> Self {
         Self(std::sync::Mutex::new(0), std::sync::Condvar::new())

@@ -98,6 +98,7 @@ pub(crate) fn is_this() -> bool {
 }
 
 /// Asks for a report now. For a signal handler.
+#[cfg(all(target_os = "linux", feature = "runtime"))]
 pub(crate) fn ask_for_one() {
     if is_there() {
         ASKED.fetch_or(NOW, Ordering::AcqRel);
@@ -117,6 +118,7 @@ pub(crate) fn finish(patience: Duration) -> bool {
 }
 
 /// The thread is about to be the end of the process: it stays where it is instead, for good, and the process goes on without it.
+#[cfg(all(target_os = "linux", feature = "runtime"))]
 pub(crate) fn give_up() -> ! {
     PROCESS.store(0, Ordering::Release);
     platform::print("memprof: the system has no memory left for the report\n");

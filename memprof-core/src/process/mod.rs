@@ -5,7 +5,7 @@ pub(crate) mod settings;
 pub(crate) mod writer;
 pub(crate) mod watch;
 pub(crate) mod helper;
-#[cfg_attr(not(target_os = "linux"), path = "no_signal.rs")]
+#[cfg_attr(not(all(target_os = "linux", feature = "runtime")), path = "no_signal.rs")]
 pub(crate) mod signal;
 pub(crate) mod exit;
 pub(crate) mod fork;

@@ -13,10 +13,11 @@ use std::{
 use memprof_report::__recorder::one_line;
 use memprof_report::{Field, Format, Options};
 
+use crate::base::platform;
 use crate::base::tags::says_on;
 use crate::process::output::Output;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "runtime"))]
 mod tests;
 
 /// Every variable that memprof or one of its crates reads.
@@ -81,7 +82,7 @@ impl Settings {
             if output.is_some() { RISES } else { "only together with MEMPROF_OUTPUT" },
             |value| Rise::parse(value.trim()).filter(|_| output.is_some()),
         );
-        let signal = reader.read("MEMPROF_SIGNAL", "USR1 or USR2", |value| signal(value.trim()));
+        let signal = reader.read("MEMPROF_SIGNAL", "USR1 or USR2", |value| platform::signal(value.trim()));
         let rows =
             reader.read("MEMPROF_ROWS", "a whole number from 1", |value| whole(value.trim()).filter(|rows| *rows > 0));
 
@@ -232,21 +233,6 @@ fn accepted_fields(how_many: &str) -> String {
 
 fn accepted_outputs() -> String {
     format!("a file name in UTF-8 that ends in one of {}", Format::endings())
-}
-
-/// The signals that a program has for itself, with or without `SIG`.
-#[cfg(unix)]
-fn signal(name: &str) -> Option<c_int> {
-    match name.strip_prefix("SIG").unwrap_or(name) {
-        "USR1" => Some(libc::SIGUSR1),
-        "USR2" => Some(libc::SIGUSR2),
-        _ => None,
-    }
-}
-
-#[cfg(not(unix))]
-fn signal(_name: &str) -> Option<c_int> {
-    None
 }
 
 const SWITCH: &str = "1, true, on, 0, false, off";

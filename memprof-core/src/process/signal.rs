@@ -121,13 +121,12 @@ unsafe extern "C" {
     /// The C library's own, each under its other name.
     #[link_name = "__sigaction"]
     fn system_sigaction(signal: c_int, new: *const Action, old: *mut Action) -> c_int;
-    #[cfg(feature = "runtime")]
     #[link_name = "ssignal"]
     fn system_signal(signal: c_int, handler: usize) -> usize;
 }
 
 /// The program has set the default: memprof's handler stands for it, if it did when the process started.
-#[cfg(all(target_os = "linux", target_env = "gnu", feature = "runtime"))]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn stand_for_default(signal: c_int) {
     if u32::try_from(signal)
         .is_ok_and(|signal| STANDS.load(Ordering::Relaxed).checked_shr(signal).unwrap_or(0) & 1 != 0)
@@ -141,7 +140,7 @@ fn stand_for_default(signal: c_int) {
 /// # Safety
 ///
 /// * As for the C library's.
-#[cfg(all(target_os = "linux", target_env = "gnu", feature = "runtime"))]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sigaction(signal: c_int, new: *const Action, old: *mut Action) -> c_int {
     // SAFETY: as the caller promises.
@@ -167,7 +166,7 @@ unsafe extern "C" fn sigaction(signal: c_int, new: *const Action, old: *mut Acti
 /// # Safety
 ///
 /// * As for the C library's.
-#[cfg(all(target_os = "linux", target_env = "gnu", feature = "runtime"))]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn signal(signal: c_int, handler: usize) -> usize {
     // SAFETY: as the caller promises.

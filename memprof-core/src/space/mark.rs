@@ -3,12 +3,10 @@
 //! Each space keeps its mark under one short lock, exactly. That of `host`, which every thread changes at every
 //! allocation, is left to [`level`](crate::space::level) and [`picture`](crate::thread::picture).
 
-use allocator_api2::vec::Vec;
-
 use crate::base::lock::{Lock, Locked};
 use crate::base::map::Refused;
 use crate::base::missed;
-use crate::base::pages::Pages;
+use crate::base::tables::{PageVec, page_vec};
 use crate::names::path::PathId;
 use crate::space::spaces::{MOST_SPACES, Space};
 
@@ -34,7 +32,7 @@ pub(crate) struct Mark {
     /// What was allocated outside any scope.
     root: Owner,
     /// By the path's number; the first place is not used.
-    owners: Vec<Owner, Pages>,
+    owners: PageVec<Owner>,
 }
 
 /// What one path owns. What it owned at the mark is committed lazily, as in memray's high-water-mark aggregator: at
@@ -75,7 +73,7 @@ impl Mark {
         ever: 0,
         peaks: 0,
         root: Owner::BLANK,
-        owners: Vec::new_in(Pages),
+        owners: page_vec(),
     };
 
     /// Whether anything was recorded here in this epoch, or is live.
@@ -163,7 +161,7 @@ impl Mark {
 
     /// Begins a new epoch, at what is live.
     pub(crate) fn reset(&mut self) {
-        let owners = core::mem::replace(&mut self.owners, Vec::new_in(Pages));
+        let owners = core::mem::replace(&mut self.owners, page_vec());
         *self = Self {
             live: self.live,
             live_blocks: self.live_blocks,

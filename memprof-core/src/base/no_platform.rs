@@ -1,0 +1,41 @@
+//! Without the recorder nothing is asked of the system: no setting is read, no thread started, no call made at the end.
+
+use core::ffi::{CStr, c_int};
+use std::ffi::OsString;
+use std::io::Write as _;
+
+pub(crate) fn variable(_name: &str) -> Option<OsString> {
+    None
+}
+
+pub(crate) fn with_variable(_name: &CStr, _ask: impl FnOnce(&str) -> bool) -> bool {
+    false
+}
+
+pub(crate) fn variable_names() -> Vec<OsString> {
+    Vec::new()
+}
+
+pub(crate) fn signal(_name: &str) -> Option<c_int> {
+    None
+}
+
+pub(crate) fn print(text: &str) {
+    let _refused = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Writes one line to stderr.
+pub fn print_line(line: &str) {
+    print(&format!("{line}\n"));
+}
+
+pub(crate) fn spawn(_stack: usize, _body: fn()) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn block_signals() {}
+
+pub(crate) fn at_exit(_call: extern "C" fn()) {}
+
+#[cfg(unix)]
+pub(crate) fn around_fork(_before: extern "C" fn(), _parent: extern "C" fn(), _child: extern "C" fn()) {}
