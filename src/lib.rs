@@ -2,15 +2,15 @@
 #![forbid(unsafe_code)]
 
 pub use memprof_core::{
-    Alloc, Ambient, Cell, Context, ContextGuard, Counters, Device, Field, Format, InContext, Measure, Measurement,
-    Options, PathRecord, Process, Record, Report, Resident, Scope, Site, Snapshot, Space, Totals, TrackExt, Tracked,
-    ambient, counters, disable, enable, is_enabled, print_memory_report, record_alloc, record_alloc_failure,
-    record_free, reset, snapshot,
+    Alloc, Ambient, Cell, Context, ContextGuard, Counters, Device, Excess, Field, Format, InContext, LimitExceeded,
+    Measure, Measurement, Options, PathRecord, Process, Record, Report, Resident, Scope, Site, Snapshot, Space, Totals,
+    TrackExt, Tracked, ambient, counters, disable, enable, is_enabled, on_limit, print_memory_report, record_alloc,
+    record_alloc_failure, record_free, reset, snapshot,
 };
 #[cfg(feature = "cuda")]
 #[doc(inline)]
 pub use memprof_cuda as cuda;
-pub use memprof_macros::track;
+pub use memprof_macros::{limit, track};
 
 #[doc(hidden)]
 pub mod __private {

@@ -26,6 +26,7 @@ pub use api::alloc::Alloc;
 pub use api::ambient::{Ambient, ambient};
 pub use api::context::{Context, ContextGuard};
 pub use api::control::{disable, enable, is_enabled, print_memory_report, snapshot};
+pub use api::exceeded::{Excess, LimitExceeded, on_limit};
 pub use api::future::{InContext, TrackExt, Tracked};
 pub use api::record::{record_alloc, record_alloc_failure, record_free};
 pub use api::scope::{Measurement, Scope, counters};
@@ -43,6 +44,8 @@ pub mod __private {
     pub use core::{file, line, module_path};
 
     pub use crate::api::future::{Call, Tracked as InScope};
+    pub use crate::api::limit::{Limit, Limited, Limits};
+    pub use crate::api::limited_future::InLimits;
     pub use crate::api::scope::Scope;
     pub use crate::names::site::Site;
 

@@ -9,7 +9,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Result, Token};
 
-/// Closes every message about an argument.
+/// Closes every message about an argument of `#[track]`.
 const ACCEPTED: &str =
     "`#[track]` accepts `name = \"..\"`, `crate = path` and, on a function of a tracked `impl` block, `skip`";
 
@@ -126,38 +126,60 @@ impl Args {
             return Err(Error::new(key.span(), format!("`{word}` is given twice; {ACCEPTED}")));
         }
         match word.as_str() {
-            "name" => self.name = Some((key.clone(), parse_name(&key, input)?)),
-            "crate" => self.krate = Some((key.clone(), parse_crate(&key, input)?)),
-            _ => self.skip = Some(key),
+            "skip" => self.skip = Some(key),
+            _ => self.parse_common(key, input, ACCEPTED)?,
         }
         Ok(())
     }
+
+    /// The value of an argument that other attributes have too: `name` or `crate`. The caller has seen that it is one of them, given once.
+    pub(crate) fn parse_common(&mut self, key: Ident, input: ParseStream<'_>, accepted: &str) -> Result<()> {
+        if key.unraw() == "name" {
+            let name = parse_name(&key, input, accepted)?;
+            self.name = Some((key, name));
+        } else {
+            let path = parse_crate(&key, input, accepted)?;
+            self.krate = Some((key, path));
+        }
+        Ok(())
+    }
+
+    /// What is said here, and for the rest what another attribute of the same function says.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self { name: self.name.or(other.name), krate: self.krate.or(other.krate), skip: None }
+    }
 }
 
-fn parse_name(key: &Ident, input: ParseStream<'_>) -> Result<LitStr> {
+fn parse_name(key: &Ident, input: ParseStream<'_>, accepted: &str) -> Result<LitStr> {
     const EXPECTED: &str = "`name` takes a non-blank string literal";
-    parse_equals(key, input)?;
-    let value: Expr = input.parse().map_err(|error| Error::new(error.span(), format!("{EXPECTED}; {ACCEPTED}")))?;
-    match value {
+    parse_equals(key, input, accepted)?;
+    text(input.parse(), EXPECTED, accepted)
+}
+
+/// A string literal that is not blank.
+pub(crate) fn text(value: Result<Expr>, expected: &str, accepted: &str) -> Result<LitStr> {
+    match value.map_err(|error| Error::new(error.span(), format!("{expected}; {accepted}")))? {
         Expr::Lit(ExprLit { lit: Lit::Str(name), attrs })
             if attrs.is_empty() && name.suffix().is_empty() && !name.value().trim().is_empty() =>
         {
             Ok(name)
         }
-        other => Err(Error::new_spanned(other, format!("{EXPECTED}; {ACCEPTED}"))),
+        // What a `macro_rules!` macro puts around what it was given.
+        Expr::Group(group) => text(Ok(*group.expr), expected, accepted),
+        other => Err(Error::new_spanned(other, format!("{expected}; {accepted}"))),
     }
 }
 
-fn parse_crate(key: &Ident, input: ParseStream<'_>) -> Result<Path> {
-    parse_equals(key, input)?;
+fn parse_crate(key: &Ident, input: ParseStream<'_>, accepted: &str) -> Result<Path> {
+    parse_equals(key, input, accepted)?;
     input.call(Path::parse_mod_style).map_err(|error| {
-        Error::new(error.span(), format!("`crate` takes the path at which memprof is found; {ACCEPTED}"))
+        Error::new(error.span(), format!("`crate` takes the path at which memprof is found; {accepted}"))
     })
 }
 
-fn parse_equals(key: &Ident, input: ParseStream<'_>) -> Result<()> {
+pub(crate) fn parse_equals(key: &Ident, input: ParseStream<'_>, accepted: &str) -> Result<()> {
     if input.parse::<Token![=]>().is_err() || input.is_empty() {
-        return Err(Error::new(key.span(), format!("`{}` needs a value; {ACCEPTED}", key.unraw())));
+        return Err(Error::new(key.span(), format!("`{}` needs a value; {accepted}", key.unraw())));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The function that measures itself: what `#[track]` writes.
+//! The function that measures itself: what `#[track]` and `#[limit]` write.
 //!
 //! Nothing is put *around* the user's code: no closure, no `#[allow]`, no renamed variable. `?`, `return`, labels and borrows mean what they
 //! meant. Four rules keep it so, and every quotation below follows them:
@@ -18,22 +18,39 @@ use syn::{Attribute, ReturnType, Signature, Type};
 use crate::args::Args;
 use crate::arguments::Arguments;
 use crate::function::{Body, Function};
+use crate::limits::LimitArgs;
 use crate::returned;
 use crate::tail::Tail;
 
 /// The function, measured. One without a body is given back as it is. `alone` says that no attribute of a block around it is expanded later.
 pub(crate) fn measured(function: &Function, args: &Args, alone: bool) -> TokenStream {
+    written(function, args, None, alone)
+}
+
+/// The function, measured and judged at its end.
+pub(crate) fn limited(function: &Function, limits: &LimitArgs) -> TokenStream {
+    written(function, &limits.common, Some(&limits.expand()), true)
+}
+
+/// ```text
+/// Input:   #[limit(peak = 10)] fn f() { body }          Output as for #[track], but for
+///          __scope:                                      let __scope = P::Limited::enter(__site, LIMITS);
+///          a future, measured:                           P::InLimits::new(LIMITS, ..)
+/// ```
+///
+/// `LIMITS` is what [`LimitArgs::expand`] writes.
+fn written(function: &Function, args: &Args, limits: Option<&TokenStream>, alone: bool) -> TokenStream {
     let Function { attrs, qualifiers, sig, written_sig, body, .. } = function;
     let Some(body) = body else {
         return function.to_token_stream();
     };
     let private = args.private();
     let (sig_tokens, statements) = if sig.asyncness.is_some() {
-        asynchronous(function, body, alone, &private)
+        asynchronous(function, body, alone, &private, limits)
     } else if let Some(tail) = Tail::of(body) {
-        (written_sig.clone(), ending_in_a_future(body, tail, &private))
+        (written_sig.clone(), ending_in_a_future(body, tail, &private, limits))
     } else {
-        (written_sig.clone(), synchronous(body, &private))
+        (written_sig.clone(), synchronous(body, &private, limits))
     };
 
     let mut tokens = TokenStream::new();
@@ -85,11 +102,23 @@ fn site(sig: &Signature, args: &Args, private: &TokenStream) -> TokenStream {
 /// Input:   { body }
 /// Output:  { let __site = ..; let __scope = P::enter(__site); { const _: () = (); body } }
 /// ```
-fn synchronous(body: &Body, private: &TokenStream) -> TokenStream {
+fn synchronous(body: &Body, private: &TokenStream, limits: Option<&TokenStream>) -> TokenStream {
     let body = in_braces(body, &body.tokens);
+    let scope = match limits {
+        None => quote_spanned!(Span::mixed_site()=> #private::enter(__site)),
+        Some(limits) => quote_spanned!(Span::mixed_site()=> #private::Limited::enter(__site, #limits)),
+    };
     quote_spanned! {Span::mixed_site()=>
-        let __scope = #private::enter(__site);
+        let __scope = #scope;
         #body
+    }
+}
+
+/// A measured future, judged when it is ready if there are limits.
+fn judged(future: TokenStream, span: Span, private: &TokenStream, limits: Option<&TokenStream>) -> TokenStream {
+    match limits {
+        None => future,
+        Some(limits) => quote_spanned!(span=> #private::InLimits::new(#limits, #future)),
     }
 }
 
@@ -113,7 +142,13 @@ fn synchronous(body: &Body, private: &TokenStream) -> TokenStream {
 /// followed by code that cannot be reached.
 ///
 /// [`InScope`]: https://docs.rs/memprof/latest/memprof/struct.Tracked.html
-fn asynchronous(function: &Function, body: &Body, alone: bool, private: &TokenStream) -> (TokenStream, TokenStream) {
+fn asynchronous(
+    function: &Function,
+    body: &Body,
+    alone: bool,
+    private: &TokenStream,
+    limits: Option<&TokenStream>,
+) -> (TokenStream, TokenStream) {
     let span = Span::mixed_site().located_at(body.brace.span.join());
     let Arguments { mut sig, bindings } = Arguments::of(&function.sig, &body.tokens);
     let hint = returned::hint(&sig, private);
@@ -121,6 +156,7 @@ fn asynchronous(function: &Function, body: &Body, alone: bool, private: &TokenSt
     let mut block = Group::new(Delimiter::Brace, quote!(#bindings #hint #inner));
     block.set_span(span);
     let future = quote_spanned!(span=> #private::InScope::new(__site, async move #block));
+    let future = judged(future, span, private, limits);
     let output = returned::future(&sig, private).filter(|_| alone && function.attrs.iter().all(is_inert));
     let statements = match (output, &sig.output) {
         (Some(output), _) => {
@@ -158,13 +194,17 @@ pub(crate) fn is_inert(attr: &Attribute) -> bool {
 ///
 /// The same for a plain `async` block. It stays `move` or not as it was written. A call is one activation: with statements before the block
 /// it begins with the call, as that of an `async fn` would with its first poll; without them, with the first poll.
-fn ending_in_a_future(body: &Body, tail: Tail, private: &TokenStream) -> TokenStream {
+fn ending_in_a_future(body: &Body, tail: Tail, private: &TokenStream, limits: Option<&TokenStream>) -> TokenStream {
     let span = Span::mixed_site();
+    let judged = |future| judged(future, span, private, limits);
     if !tail.has_statements {
-        return in_braces(body, &tail.rewrite(|future| quote_spanned!(span=> #private::InScope::new(__site, #future))));
+        let measured = |future| judged(quote_spanned!(span=> #private::InScope::new(__site, #future)));
+        return in_braces(body, &tail.rewrite(measured));
     }
-    let body = in_braces(body, &tail.rewrite(|future| quote_spanned!(span=> __call.future(#future))));
-    quote_spanned!(span=> let __call = #private::Call::begin(__site); #body)
+    let body = in_braces(body, &tail.rewrite(|future| judged(quote_spanned!(span=> __call.future(#future)))));
+    // Measuring begins before the call does.
+    let begin = limits.map(|_| quote_spanned!(span=> #private::Limits::switch_on();));
+    quote_spanned!(span=> #begin let __call = #private::Call::begin(__site); #body)
 }
 
 /// `{ const _: () = (); tokens }` in the user's braces.

@@ -47,24 +47,24 @@ impl Function {
             && ahead.parse::<Signature>().is_ok()
     }
 
-    /// Why there is nothing to measure in this function, said at the token that is the reason.
-    pub(crate) fn refusal(&self) -> Option<Error> {
+    /// Why there is nothing for `attribute` to measure in this function, said at the token that is the reason.
+    pub(crate) fn refusal(&self, attribute: &str) -> Option<Error> {
         if let Some(constness) = &self.sig.constness {
             return Some(Error::new(
                 constness.span,
-                "`#[track]` cannot measure a `const fn`: it may run in the compiler",
+                format!("`#[{attribute}]` cannot measure a `const fn`: it may run in the compiler"),
             ));
         }
         if let Some(naked) = self.attrs.iter().find(|attr| is_naked(attr)) {
             return Some(Error::new_spanned(
                 naked,
-                "`#[track]` cannot measure a naked function: there is no place for its own code",
+                format!("`#[{attribute}]` cannot measure a naked function: there is no place for its own code"),
             ));
         }
         if self.body.is_none() {
             return Some(Error::new(
                 self.sig.ident.span(),
-                "`#[track]` needs a body to measure, and this function has none here",
+                format!("`#[{attribute}]` needs a body to measure, and this function has none here"),
             ));
         }
         None

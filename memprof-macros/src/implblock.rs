@@ -12,6 +12,7 @@ use crate::args::Args;
 use crate::expand;
 use crate::function::Function;
 use crate::invisible;
+use crate::limits;
 
 /// An `impl` block, its functions apart from the rest.
 pub(crate) struct ImplBlock {
@@ -44,11 +45,11 @@ impl ImplBlock {
         }
     }
 
-    /// Measures every function that can be measured and has no `#[track(..)]` of its own. [`Self::settle`] comes first.
+    /// Measures every function that can be measured and has no `#[track(..)]` or `#[limit(..)]` of its own. [`Self::settle`] comes first.
     pub(crate) fn measured(&self, args: &Args) -> TokenStream {
         let alone = self.attrs.iter().all(expand::is_inert);
         self.print(|function| match own_tracks(&function.attrs).next() {
-            None if function.refusal().is_none() && !function.skipped => expand::measured(function, args, alone),
+            None if function.refusal("track").is_none() && !function.skipped => expand::measured(function, args, alone),
             _ => function.to_token_stream(),
         })
     }
@@ -64,7 +65,7 @@ impl ImplBlock {
             function.attrs.retain(|attr| !is_skip(attr));
             function.skipped = function.attrs.len() < before;
             if let Some(krate) = krate {
-                function.attrs.iter_mut().filter(|attr| is_track(attr)).for_each(|attr| hand_over(attr, krate));
+                function.attrs.iter_mut().for_each(|attr| hand_over(attr, krate));
             }
         }
     }
@@ -150,11 +151,21 @@ fn is_track(attr: &Attribute) -> bool {
     attr.path().segments.last().is_some_and(|last| last.ident == "track")
 }
 
+/// What measures the function by itself.
 fn own_tracks(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
-    attrs.iter().filter(|attr| is_track(attr))
+    attrs.iter().filter(|attr| is_track(attr) || limits::of_attribute(attr).is_some())
 }
 
-/// The arguments of a method's own attribute, if they are right; if not, its own expansion says so.
+/// The arguments of a `#[track(..)]`, if they are right; if not, its own expansion says so.
+pub(crate) fn track_args(attr: &Attribute) -> Option<Args> {
+    if is_track(attr) { own_args(attr) } else { None }
+}
+
+/// What a function's own attribute says that every attribute of memprof's may say.
+fn common_args(attr: &Attribute) -> Option<Args> {
+    track_args(attr).or_else(|| limits::of_attribute(attr).map(|limits| limits.common))
+}
+
 fn own_args(attr: &Attribute) -> Option<Args> {
     match &attr.meta {
         Meta::Path(_) => Some(Args::default()),
@@ -164,7 +175,7 @@ fn own_args(attr: &Attribute) -> Option<Args> {
 }
 
 fn is_skip(attr: &Attribute) -> bool {
-    is_track(attr) && own_args(attr).is_some_and(|args| args.is_skip())
+    track_args(attr).is_some_and(|args| args.is_skip())
 }
 
 /// ```text
@@ -172,7 +183,7 @@ fn is_skip(attr: &Attribute) -> bool {
 /// Output:  #[track(crate = path, name = "load")]
 /// ```
 fn hand_over(attr: &mut Attribute, krate: &Path) {
-    if own_args(attr).is_none_or(|args| args.krate().is_some()) {
+    if common_args(attr).is_none_or(|args| args.krate().is_some()) {
         return;
     }
     let argument = quote_spanned!(Span::mixed_site()=> crate = #krate,);

@@ -1,13 +1,15 @@
-//! The attribute of memprof: [`macro@track`].
+//! The attributes of memprof: [`macro@track`] and [`macro@limit`].
 //!
-//! It changes nothing but the measurement. What a function may do, how it borrows, in which order it drops, which warnings and errors the
-//! compiler gives and where it points: all of that stays as it is without the attribute.
+//! They change nothing but the measurement. What a function may do, how it borrows, in which order it drops, which warnings and errors the
+//! compiler gives and where it points: all of that stays as it is without them.
 //!
 //! This crate depends on no other crate of memprof. It only names what `::memprof::__private` has to offer.
 //!
 //! | module, lower ones first | what it does |
 //! |---|---|
-//! | `args` | the arguments of the attribute, and what is said about wrong ones |
+//! | `args` | the arguments of `#[track]`, and what is said about wrong ones |
+//! | `units` | amounts of memory |
+//! | `limits` | the arguments of `#[limit]` |
 //! | `invisible` | what `macro_rules!` macros put around their arguments |
 //! | `function` | a function, its body left as tokens |
 //! | `arguments` | the arguments of an `async fn`, moved into its future |
@@ -15,7 +17,8 @@
 //! | `tail` | functions that end in a future |
 //! | `expand` | the measured function |
 //! | `implblock` | a whole `impl` block |
-//! | `item` | what the attribute stands on |
+//! | `limited` | a function with `#[limit]` |
+//! | `item` | what `#[track]` stands on |
 //!
 //! A module names only those above it.
 
@@ -26,10 +29,13 @@ mod function;
 mod implblock;
 mod invisible;
 mod item;
+mod limited;
+mod limits;
 mod returned;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod units;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;
@@ -114,6 +120,64 @@ pub fn track(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> pr
     expand_attribute(args.into(), item.into(), mode).into()
 }
 
+/// Judges each activation of a function at its end: it fails with a panic where it needed more than it may.
+///
+/// It goes on a function, a method or an `async fn`, above all on a test, and enters a scope as [`macro@track`] does. The
+/// numbers that it judges are those of the one activation, and so are right where tests run side by side. It switches measuring on by itself.
+///
+/// ```ignore
+/// #[global_allocator]
+/// static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
+///
+/// #[test]
+/// #[memprof::limit(peak = "24 MiB", total = "1 GB", kept = 0)]
+/// fn loads_in_little() { /* .. */ }
+///
+/// #[memprof::limit(peak = "64 MiB")]
+/// #[memprof::limit(space = "cuda:0", peak = "2 GiB", kept = 0)]
+/// async fn step(batch: &Batch) -> Result<Loss, Error> { /* .. */ }
+/// ```
+///
+/// # Arguments
+///
+/// An amount is a whole number of bytes, or a string of one and its unit: `B`, `kB`, `MB`, `GB`, `TB` (powers of 1000), `KiB`, `MiB`, `GiB`,
+/// `TiB` (powers of 1024). It is the most that is allowed: equal is fine.
+///
+/// * `peak`: what the activation may hold at once, above what there was when it began, with all that it calls.
+/// * `total`: what it may allocate in all, whatever it frees meanwhile.
+/// * `kept`: what it may leave when it ends, its return value included, less what it freed of older memory.
+/// * `space`: where; `"host"` if it is not given. One attribute a space.
+/// * `threads`: the work of threads that have no scope of their own open, such as a pool's, counts too: an
+///   [ambient](https://docs.rs/memprof/latest/memprof/fn.ambient.html) scope is open as long as the activation. It is exact where no other test
+///   runs in the process (cargo nextest, or `cargo test -- --test-threads=1`), and on the host to within 64 KiB for each such thread. Without it, what other
+///   threads do counts only under a [`Context`](https://docs.rs/memprof/latest/memprof/struct.Context.html).
+/// * `name` and `crate`, as `#[track]` takes them. Where both attributes are on a function, it is one activation, and one row.
+///
+/// # When it fails
+///
+/// The panic says what was allowed, what was measured and by how much it is over, and which scopes inside this one needed most.
+/// [`on_limit`](https://docs.rs/memprof/latest/memprof/fn.on_limit.html) has a function called instead, for a program that is not to panic. A space
+/// that is not measured fails too, and says what to add: the host without memprof's allocator, or with one that writes no tags, a space that
+/// nothing was ever reported in, and a process where measuring was switched off meanwhile. So nothing passes unmeasured.
+///
+/// Nothing is judged while the thread unwinds, and where a future is dropped unfinished. `#[should_panic]` must say what it expects.
+///
+/// Below `#[tokio::test]` the function that is judged runs the future, and so the runtime's own memory counts; above it, the future alone is
+/// judged.
+///
+/// # Errors
+///
+/// An amount, a unit or an argument that is not one of these, two limits for one space, and limits that contradict one another (a `peak` above
+/// the `total`) are each one compile error at the literal or the word. The function itself stays.
+///
+/// # When it is off
+///
+/// Without the feature `runtime` the function is left as it is; arguments and places are still checked.
+#[proc_macro_attribute]
+pub fn limit(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    limited::expand(args.into(), item.into(), cfg!(feature = "runtime")).into()
+}
+
 /// What becomes of an item that is right.
 #[derive(Clone, Copy)]
 enum Mode {
@@ -140,9 +204,12 @@ fn expand_item(item: Item, args: Result<Args>, mode: Mode) -> core::result::Resu
     match item {
         Item::Function(function) => {
             let args = args.and_then(Args::on_function)?;
-            match (function.refusal(), mode) {
+            match (function.refusal("track"), mode) {
                 (Some(error), _) => Err(error.into()),
-                (None, Mode::Measure) => Ok(Some(expand::measured(&function, &args, true))),
+                (None, Mode::Measure) => {
+                    let measured = expand::measured(&function, &args, true);
+                    Ok(Some(limited::left_to_limit(*function, &args).unwrap_or(measured)))
+                }
                 (None, Mode::Check) => Ok(None),
             }
         }

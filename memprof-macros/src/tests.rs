@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::{Mode, expand_attribute};
+use crate::{Mode, expand_attribute, limited};
 
 fn check(args: TokenStream, item: &TokenStream) -> String {
     expand_attribute(args, item.clone(), Mode::Check).to_string()
@@ -151,6 +151,39 @@ fn a_block_at_the_end_is_move_only_where_it_was() {
     assert_eq!(moves("fn f() -> X { async { a } }"), 0);
     assert_eq!(moves("fn f() -> X { Box::pin(async { a }) }"), 0);
     assert_eq!(moves("fn f() -> X { Box::pin(async move { a }) }"), 1);
+}
+
+/// Without the recorder the function is what it was, but for what was taken in; mistakes are still said.
+#[test]
+fn without_the_feature_a_limit_is_checked_and_leaves_the_function() {
+    let item =
+        parse("#[limit(space = \"cuda:0\", peak = 1)] #[track] #[test] async fn f(a: u8) -> u8 { a future $ syntax }");
+    let left = parse("#[test] async fn f(a: u8) -> u8 { a future $ syntax }");
+    assert_eq!(limited::expand(quote!(kept = 0), item.clone(), false).to_string(), left.to_string());
+    for wrong in [quote!(), quote!(peak = "1 mb"), quote!(peak = 1, total = 0), quote!(space = "cuda:0", kept = 0)] {
+        let expanded = limited::expand(wrong, item.clone(), false).to_string();
+        assert!(expanded.starts_with(":: core :: compile_error !"), "{expanded}");
+        assert!(expanded.ends_with(&left.to_string()), "{expanded}");
+    }
+}
+
+/// One activation, however many attributes there are.
+#[test]
+fn a_function_with_several_attributes_enters_one_scope() {
+    let limits = limited::expand(
+        quote!(kept = 0),
+        parse("#[limit(space = \"a\", peak = 7)] #[track(name = \"n\")] fn f() {}"),
+        true,
+    );
+    let limits = limits.to_string();
+    assert_eq!(limits.matches("Limited :: enter").count(), 1);
+    for written in ["of (\"host\") . kept (0u64)", "of (\"a\") . peak (7u64)", "\"n\""] {
+        assert_eq!(limits.matches(written).count(), 1, "{written} in {limits}");
+    }
+    let tracked = measure(quote!(name = "n", crate = a), &parse("#[m::limit(peak = 7)] fn f() {}"));
+    assert_eq!(tracked, parse("#[m::limit(name = \"n\", crate = a, peak = 7)] fn f() {}").to_string());
+    // An attribute of somebody else's, by the looks of it.
+    assert!(measure(quote!(), &parse("#[limit(rate = 7)] fn f() {}")).contains("enter"));
 }
 
 fn flat(tokens: TokenStream) -> Vec<String> {

@@ -43,13 +43,18 @@ pub struct Ambient {
 /// drop(ambient);
 /// ```
 pub fn ambient(name: &str) -> Ambient {
-    Ambient { id: open(name) }
+    Ambient { id: open(|| Site::named(name)) }
 }
 
-fn open(name: &str) -> Option<ambient::Id> {
+/// [`ambient`] with a site of its own.
+pub(crate) fn ambient_of(site: &'static Site) -> Ambient {
+    Ambient { id: open(|| site) }
+}
+
+fn open(site: impl FnOnce() -> &'static Site) -> Option<ambient::Id> {
     let slot = ready()?;
     start_writer();
-    let site = Site::named(name);
+    let site = site();
     let context = Context::current();
     slot.note_foreign_frees();
     let _blind = blind::enter();

@@ -122,12 +122,34 @@ impl<F: Future> Future for Tracked<F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<F::Output> {
+        self.poll_between(context, || (), |_| ())
+    }
+}
+
+impl<F: Future> Tracked<F> {
+    /// Polls the future, with `before` and, where it is ready, `ready` called in its scope, which may not have been recorded.
+    #[inline(always)]
+    pub(crate) fn poll_between(
+        self: Pin<&mut Self>,
+        context: &mut TaskContext<'_>,
+        before: impl FnOnce(),
+        ready: impl FnOnce(Option<FrameHandle>),
+    ) -> Poll<F::Output> {
         // SAFETY: nothing is moved out of `this`; `future` is only ever pinned in place.
         let this = unsafe { self.get_unchecked_mut() };
-        let _entered = this.held.enter();
+        let entered = this.held.enter();
+        before();
         // SAFETY: `self` was pinned, so its field is; `Drop` does not move it either.
         let future = unsafe { Pin::new_unchecked(&mut this.future) };
-        future.poll(context)
+        let polled = future.poll(context);
+        if polled.is_ready() {
+            ready(entered.as_ref().map(|entered| entered.0));
+        }
+        polled
+    }
+
+    pub(crate) fn site(&self) -> &'static Site {
+        self.held.site
     }
 }
 

@@ -9,4 +9,7 @@ pub(crate) mod record;
 pub(crate) mod context;
 pub(crate) mod ambient;
 pub(crate) mod future;
+pub(crate) mod exceeded;
+pub(crate) mod limit;
+pub(crate) mod limited_future;
 pub(crate) mod control;

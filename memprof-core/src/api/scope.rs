@@ -93,7 +93,7 @@ impl Scope {
         Measurement { spaces: spaces.filter(|(_, counters)| *counters != Counters::default()).collect() }
     }
 
-    fn open_frame(&self) -> Option<(&'static Slot, &'static Frame)> {
+    pub(crate) fn open_frame(&self) -> Option<(&'static Slot, &'static Frame)> {
         let slot = current::own()?;
         let opened = self.opened.filter(FrameHandle::is_open)?;
         Some((slot, opened.frame))
@@ -128,6 +128,11 @@ pub fn counters(space: Space) -> Counters {
     let Some(slot) = ready().or_else(current::own) else { return Counters::default() };
     let frame = slot.top();
     let _blind = blind::enter();
+    counted(slot, frame, space)
+}
+
+/// What the activation of `frame` recorded so far; of a future, over all its polls.
+pub(crate) fn counted(slot: &'static Slot, frame: &'static Frame, space: Space) -> Counters {
     let now = read(slot, frame, space);
     let mut sum = before_poll(frame, space);
     sum.fold(&now);

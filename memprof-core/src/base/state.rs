@@ -13,8 +13,8 @@ const UNREAD: u32 = 2;
 static STATE: AtomicU32 = AtomicU32::new(UNREAD);
 /// What every thread was told: the word, but for a switch that is still telling them.
 static ANNOUNCED: AtomicBool = AtomicBool::new(false);
-/// Whether there was a time without recording: since the start, or since it was switched off.
-static WAS_OFF: AtomicBool = AtomicBool::new(false);
+/// How many times without recording there were: the one since the start, and each since it was switched off.
+static TIMES_OFF: AtomicU32 = AtomicU32::new(0);
 static EPOCH: AtomicU32 = AtomicU32::new(1);
 
 /// Whether events are to be recorded, or this is not decided yet.
@@ -42,14 +42,19 @@ pub(crate) fn decide(on: bool) {
 /// Measures from now on, or no longer. The caller announces it.
 pub(crate) fn set(on: bool) {
     if !on {
-        WAS_OFF.store(true, Ordering::Relaxed);
+        TIMES_OFF.fetch_add(1, Ordering::Relaxed);
     }
     STATE.store(if on { ON } else { OFF }, Ordering::Release);
 }
 
 /// Whether blocks may be there that were allocated while nothing was recorded.
 pub(crate) fn was_off() -> bool {
-    WAS_OFF.load(Ordering::Relaxed)
+    times_off() > 0
+}
+
+/// How many times without recording there were so far. What began and ended with the same number, and on, was recorded whole.
+pub(crate) fn times_off() -> u32 {
+    TIMES_OFF.load(Ordering::Relaxed)
 }
 
 /// Every thread was told.

@@ -226,6 +226,12 @@ impl Site {
         }
     }
 
+    /// The site of what other threads do for the scopes of this one.
+    pub(crate) fn of_other_threads(&self) -> &'static Self {
+        let _blind = blind::enter();
+        Self::named(&format!("{}, on other threads", self.label()))
+    }
+
     /// Whether a limit on sites or names was reached.
     pub(crate) fn limits_reached() -> (bool, bool) {
         (NEXT_SITE.load(Ordering::Relaxed) >= MOST_SITES, RUNTIME_NAMES.load(Ordering::Relaxed) >= MOST_NAMES)

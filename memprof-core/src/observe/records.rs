@@ -11,7 +11,22 @@ use crate::observe::sums::PathSums;
 
 /// One record a site, in the order in which ties are shown.
 pub(super) fn flat_records(sums: &[PathSums], calls: &[u64]) -> Vec<Record> {
-    let shown = (1..sums.len()).filter(|path| sums[*path].is_shown(calls_of(calls, *path)));
+    flat_records_of(sums, calls, |_| true)
+}
+
+/// The same, of what the paths below `path` recorded.
+pub(super) fn records_below(path: PathId, sums: &[PathSums], calls: &[u64]) -> Vec<Record> {
+    // A path has a greater number than its parent.
+    let mut is_below = vec![false; sums.len()];
+    for index in path.index() + 1..sums.len() {
+        let parent = PathId::of_index(index).parent();
+        is_below[index] = parent == path || is_below[parent.index()];
+    }
+    flat_records_of(sums, calls, |path| is_below[path])
+}
+
+fn flat_records_of(sums: &[PathSums], calls: &[u64], of: impl Fn(usize) -> bool) -> Vec<Record> {
+    let shown = (1..sums.len()).filter(|path| of(*path) && sums[*path].is_shown(calls_of(calls, *path)));
     let mut paths: Vec<(u32, usize)> = shown.map(|path| (PathId::of_index(path).site(), path)).collect();
     paths.sort_unstable();
     let by_site = paths.chunk_by(|(one, _), (other, _)| one == other);

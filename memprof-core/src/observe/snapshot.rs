@@ -5,10 +5,11 @@
 //! as ended. A block that is handed over from one thread to another while they are read may count as live or not.
 
 use memprof_report::__recorder::{HostState, SnapshotParts, SpaceData};
-use memprof_report::{Process, Snapshot, Totals};
+use memprof_report::{Process, Record, Snapshot, Totals};
 
 use crate::base::blind;
 use crate::base::identity;
+use crate::base::lock;
 use crate::base::pages;
 use crate::base::resident;
 use crate::base::state;
@@ -18,13 +19,13 @@ use crate::observe::baseline::{Baseline, baseline};
 use crate::observe::devices;
 use crate::observe::futures;
 use crate::observe::notes::notes;
-use crate::observe::records::{flat_records, tree};
+use crate::observe::records::{flat_records, records_below, tree};
 use crate::observe::rows;
 use crate::observe::sums::{self, PathSums};
 use crate::share::ambient;
 use crate::share::settle::settle;
 use crate::space::level;
-use crate::space::mark;
+use crate::space::mark::{self, Mark};
 use crate::space::spaces::Space;
 use crate::thread::current;
 use crate::thread::picture;
@@ -100,7 +101,37 @@ fn read_calls(paths: usize, base: &[u64]) -> Vec<u64> {
     calls
 }
 
+/// What was recorded in a space below a path, one record a site; nothing where there is no memory to read it.
+pub(crate) fn below(path: PathId, space: Space) -> Vec<Record> {
+    let _blind = blind::enter();
+    let paths = PathId::count();
+    if lock::holds_any() || !sums::has_memory_for(paths) {
+        return Vec::new();
+    }
+    let base = baseline();
+    let calls = read_calls(paths, &base.calls);
+    let mut sums = Vec::new();
+    read_sums(space, &calls, &base, &mut sums, &mut 0);
+    if space != Space::HOST {
+        own_by_mark(&mark::of(space), &mut sums);
+    }
+    records_below(path, &sums, &calls)
+}
+
 fn read_space(space: Space, calls: &[u64], base: &Baseline, sums: &mut Vec<PathSums>, unread: &mut usize) -> SpaceData {
+    read_sums(space, calls, base, sums, unread);
+    let (totals, has_events) = if space == Space::HOST { host_totals(sums, base) } else { marked_totals(space, sums) };
+    SpaceData {
+        name: space.name().to_owned(),
+        totals,
+        has_events,
+        records: flat_records(sums, calls),
+        tree: tree(sums, calls),
+    }
+}
+
+/// What was recorded for each path in a space since the last reset.
+fn read_sums(space: Space, calls: &[u64], base: &Baseline, sums: &mut Vec<PathSums>, unread: &mut usize) {
     let paths = calls.len();
     sums.clear();
     sums.resize(paths, PathSums::default());
@@ -130,14 +161,6 @@ fn read_space(space: Space, calls: &[u64], base: &Baseline, sums: &mut Vec<PathS
                 sums.subtract(base);
             }
         }
-    }
-    let (totals, has_events) = if space == Space::HOST { host_totals(sums, base) } else { marked_totals(space, sums) };
-    SpaceData {
-        name: space.name().to_owned(),
-        totals,
-        has_events,
-        records: flat_records(sums, calls),
-        tree: tree(sums, calls),
     }
 }
 
@@ -190,13 +213,7 @@ fn host_totals(sums: &mut Vec<PathSums>, base: &Baseline) -> (Totals, bool) {
 /// The totals of any other space are those of its mark, and so is what each path owns.
 fn marked_totals(space: Space, sums: &mut Vec<PathSums>) -> (Totals, bool) {
     let mark = mark::of(space);
-    sums.iter_mut().for_each(PathSums::forget_owned);
-    mark.see_owners(|path, [live, live_blocks, at_peak, at_peak_blocks]| {
-        let sums = grown(sums, path);
-        sums.own(live, live_blocks);
-        sums.at_peak = at_peak;
-        sums.at_peak_blocks = at_peak_blocks;
-    });
+    own_by_mark(&mark, sums);
     let root = sums.first().copied().unwrap_or_default();
     let mut totals = Totals::default();
     totals.live = mark.live;
@@ -217,6 +234,17 @@ fn marked_totals(space: Space, sums: &mut Vec<PathSums>) -> (Totals, bool) {
     totals.no_scope_blocks = mark.blocks_total.saturating_sub(in_scopes);
     totals.no_scope_at_peak_blocks = unsigned(root.at_peak_blocks);
     (totals, mark.has_events())
+}
+
+/// What each path owns in a space, and owned at its mark.
+fn own_by_mark(mark: &Mark, sums: &mut Vec<PathSums>) {
+    sums.iter_mut().for_each(PathSums::forget_owned);
+    mark.see_owners(|path, [live, live_blocks, at_peak, at_peak_blocks]| {
+        let sums = grown(sums, path);
+        sums.own(live, live_blocks);
+        sums.at_peak = at_peak;
+        sums.at_peak_blocks = at_peak_blocks;
+    });
 }
 
 /// The sums of a path, which may have been made after the snapshot began: what is owned adds up all the same.

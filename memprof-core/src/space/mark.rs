@@ -81,6 +81,11 @@ impl Mark {
         self.blocks_total | self.failed | self.unknown_frees | self.missed_frees != 0 || self.live_blocks != 0
     }
 
+    /// Whether anything was ever recorded here.
+    pub(crate) fn is_known(&self) -> bool {
+        self.ever > 0 || self.has_events()
+    }
+
     /// What of `bytes` still fits into what is ever counted, at most `most`.
     pub(crate) fn fitting(&mut self, bytes: u64, most: u64) -> u64 {
         let fitting = bytes.min(most.saturating_sub(self.ever));

@@ -1,0 +1,6 @@
+#[memprof::limit(peak = 1, calls = 10)]
+fn f() {}
+
+fn main() {
+    f();
+}

@@ -1,0 +1,6 @@
+#[memprof::limit(peak = 1)]
+const fn f() {}
+
+fn main() {
+    f();
+}

@@ -1,0 +1,6 @@
+#[memprof::limit(live = 0)]
+fn f() {}
+
+fn main() {
+    f();
+}

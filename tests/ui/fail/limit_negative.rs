@@ -1,0 +1,6 @@
+#[memprof::limit(kept = -1)]
+fn f() {}
+
+fn main() {
+    f();
+}

@@ -1,0 +1,6 @@
+#[memprof::limit(peak = "1.5 MiB")]
+fn f() {}
+
+fn main() {
+    f();
+}

@@ -1,0 +1,6 @@
+#[memprof::limit(space = "cuda:0")]
+fn f() {}
+
+fn main() {
+    f();
+}

@@ -1,0 +1,6 @@
+#[memprof::limit]
+fn f() {}
+
+fn main() {
+    f();
+}

@@ -1,0 +1,6 @@
+#[memprof::limit(space = "", peak = 1)]
+fn f() {}
+
+fn main() {
+    f();
+}

@@ -1,0 +1,6 @@
+#[memprof::limit(peak = "24 MIB")]
+fn f() {}
+
+fn main() {
+    f();
+}

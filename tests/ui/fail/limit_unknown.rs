@@ -1,0 +1,6 @@
+#[memprof::limit(peek = 1)]
+fn f() {}
+
+fn main() {
+    f();
+}
