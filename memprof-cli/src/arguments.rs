@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, error::ErrorKind};
 use memprof_report::{Field, Measure};
 
-use crate::{check, convert, diff, error::say, init, outcome::WRONG, report};
+use crate::{check, convert, diff, error::say, init, merge, outcome::WRONG, report};
 
 /// Reads what memprof measured: who needs how much memory, who holds it, and what is left.
 #[derive(Debug, Parser)]
@@ -22,6 +22,7 @@ pub(crate) enum Command {
     Diff(diff::Arguments),
     Check(check::Arguments),
     Init(init::Arguments),
+    Merge(merge::Arguments),
 }
 
 /// A field of a record, by its name.

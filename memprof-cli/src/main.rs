@@ -14,6 +14,7 @@ mod check;
 mod convert;
 mod diff;
 mod init;
+mod merge;
 mod report;
 
 mod arguments;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Diff(arguments) => diff::run(arguments, &mut out),
         Command::Check(arguments) => check::run(arguments, &mut out),
         Command::Init(arguments) => init::run(arguments),
+        Command::Merge(arguments) => merge::run(arguments),
     };
     match done.and_then(|outcome| out.flush().map(|()| outcome).map_err(Error::Output)) {
         Ok(outcome) => outcome.into(),

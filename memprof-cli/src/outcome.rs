@@ -12,6 +12,8 @@ pub(crate) enum Outcome {
     Done,
     /// Judged, and it does not hold.
     DoesNotHold,
+    /// Done, but a file was left out.
+    LeftOut,
 }
 
 impl From<Outcome> for ExitCode {
@@ -19,6 +21,7 @@ impl From<Outcome> for ExitCode {
         match outcome {
             Outcome::Done => ExitCode::SUCCESS,
             Outcome::DoesNotHold => ExitCode::from(1),
+            Outcome::LeftOut => ExitCode::from(4),
         }
     }
 }

@@ -33,6 +33,8 @@ mod one_line;
 mod process;
 mod record;
 
+mod merged;
+
 mod measure;
 mod snapshot;
 
@@ -44,6 +46,8 @@ mod file;
 mod options;
 
 mod thousands;
+
+mod merge;
 
 #[cfg(feature = "formats")]
 mod formats;
@@ -60,6 +64,8 @@ pub use format::Format;
 #[cfg(feature = "formats")]
 pub use formats::html::write_diff as write_html_diff;
 pub use measure::{Measure, Node, OUTSIDE, frame, weigh};
+pub use merge::{Merge, median};
+pub use merged::{Merged, Range, Spread};
 pub use one_line::one_line;
 pub use options::{Asker, Options};
 pub use pairs::stable_file;

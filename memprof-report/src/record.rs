@@ -188,6 +188,9 @@ pub struct Totals {
     pub peak: u64,
     /// Blocks live at the high-water mark.
     pub peak_blocks: u64,
+    /// Of a profile that was merged, the sum of the processes' high-water marks; `peak` is the greatest of them. Else 0.
+    #[cfg_attr(feature = "formats", serde(default, skip_serializing_if = "is_zero"))]
+    pub peak_sum: u64,
     /// The level, in bytes, to which the records' `at_peak` and `no_scope_at_peak` sum exactly. It is `peak`
     /// in every space but `host`, whose picture is taken at most once per rise of 1/256.
     pub at_peak_level: u64,
@@ -219,6 +222,12 @@ pub struct Totals {
     /// Threads of which each may have held up to 64 KiB that `peak` lacks; 0 where `peak` is exact.
     #[cfg_attr(feature = "formats", serde(default))]
     pub peak_threads: u64,
+}
+
+#[cfg(feature = "formats")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The value of one [`Field`] in one record.

@@ -8,9 +8,10 @@ use crate::support::{PROFILE, folder, memprof_in, printed};
 /// What a reader of the help has: a few profiles, and what `init` and `--accept` write.
 fn prepared(verb: &str, number: usize) -> PathBuf {
     let folder = folder(&format!("help_{verb}_{number}"));
-    for name in ["profile.json", "base.json", "new.json"] {
+    for name in ["profile.json", "base.json", "new.json", "rank-0.json", "rank-1.json"] {
         fs::copy(PROFILE, folder.join(name)).expect("the profile");
     }
+    fs::write(folder.join("files.txt"), "rank-0.json\nrank-1.json\n").expect("a file");
     fs::create_dir(folder.join("ci")).expect("a folder");
     if verb != "init" {
         let toml = "[[budget]]\ntotal = \"1 GB\"\n\n[baseline]\nfile = \"memprof-baseline.json\"\n";
@@ -37,7 +38,7 @@ fn assert_runs(folder: &Path, call: &str) {
 /// The examples of each help run as they stand.
 #[test]
 fn each_example_of_the_help_runs() {
-    for verb in ["report", "convert", "diff", "check", "init"] {
+    for verb in ["report", "convert", "diff", "check", "init", "merge"] {
         let help = printed(&[verb, "--help"]);
         let calls = examples(&help);
         assert!(calls.len() >= 3, "{help}");

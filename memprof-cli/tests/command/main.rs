@@ -8,5 +8,6 @@ mod check;
 mod convert;
 mod diff;
 mod help;
+mod merge;
 mod report;
 mod wrong;

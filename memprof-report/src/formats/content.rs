@@ -2,7 +2,11 @@
 
 use crate::{
     device::Device,
-    formats::{held::Held, resident},
+    formats::{
+        held::Held,
+        resident,
+        spread::{self, SpreadTable},
+    },
     one_line::one_line,
     options::{Asker, Options},
     record::{Cell, Field, Record, Totals},
@@ -111,6 +115,11 @@ impl Sheet<'_> {
         Held::of(self.space, options)
     }
 
+    /// How the rows differ, if several processes were merged.
+    pub(crate) fn spread(&self, snapshot: &Snapshot, options: &Options) -> Vec<SpreadTable> {
+        snapshot.merged().map_or_else(Vec::new, |merged| spread::tables(merged, &self.space.name, options))
+    }
+
     /// Why the system says more than memprof, if this is the host and the system says it.
     pub(crate) fn resident_line(&self, snapshot: &Snapshot) -> Option<String> {
         if self.space.name == "host" { resident::line(snapshot) } else { None }
@@ -120,10 +129,11 @@ impl Sheet<'_> {
     pub(crate) fn space_line(&self) -> String {
         let totals = &self.space.totals;
         let mut line = format!(
-            "{}: peak {} bytes{}, total {} bytes, live {} bytes; outside any scope: total {} bytes, live {} bytes",
+            "{}: peak {} bytes{}{}, total {} bytes, live {} bytes; outside any scope: total {} bytes, live {} bytes",
             one_line(&self.space.name),
             thousands(totals.peak),
             short_by(totals),
+            peak_sum(totals),
             thousands(totals.total),
             thousands(totals.live),
             thousands(totals.no_scope_total),
@@ -148,6 +158,14 @@ fn short_by(totals: &Totals) -> String {
     }
     let most = thousands(i128::from(totals.peak_threads) * KIB_PER_THREAD);
     format!(" (short by at most {most} KiB: {})", counted(totals.peak_threads, "thread"))
+}
+
+/// ` (the greatest), peak_sum 4,000 bytes`, of a merged profile.
+fn peak_sum(totals: &Totals) -> String {
+    match totals.peak_sum {
+        0 => String::new(),
+        sum => format!(" (the greatest), peak_sum {} bytes", thousands(sum)),
+    }
 }
 
 pub(crate) fn device_line(device: &Device) -> String {

@@ -40,8 +40,17 @@ impl Held {
             rows.push((sum(|row| row.0), sum(|row| row.1), format!("({} more)", thousands(rest.len() as u64))));
         }
         let level = thousands(totals.at_peak_level);
-        let moment = if totals.at_peak_level == totals.peak { "" } else { ", the last picture before the peak" };
-        let title = format!("Held at the peak of {} ({level} bytes{moment}):", one_line(&space.name));
+        let title = title(space, &level.to_string());
         (!rows.is_empty()).then_some(Held { title, rows })
     }
+}
+
+/// Of which moment the rows are. Of a merged profile each process stood at its own peak.
+fn title(space: &SpaceData, level: &str) -> String {
+    let (name, totals) = (one_line(&space.name), &space.totals);
+    if totals.peak_sum > 0 {
+        return format!("Held at the peaks of {name}, each process at its own ({level} bytes in all):");
+    }
+    let moment = if totals.at_peak_level == totals.peak { "" } else { ", the last picture before the peak" };
+    format!("Held at the peak of {name} ({level} bytes{moment}):")
 }

@@ -7,6 +7,7 @@ use crate::{
         cell::cell,
         content::{DEFAULT_COLUMNS, Sheet, TITLE, has_several, last_lines, nothing_to_show},
         held::{self, Held},
+        spread::{self, SpreadTable},
         text::call_tree,
     },
     one_line::one_line,
@@ -21,7 +22,7 @@ use crate::{
 pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let mut blocks = vec![format!("# {TITLE}")];
     let mut lines = Vec::new();
-    let mut held = Vec::new();
+    let (mut held, mut spreads) = (Vec::new(), Vec::new());
     if let Some(line) = nothing_to_show(snapshot) {
         blocks.push(code(line));
     } else {
@@ -34,6 +35,7 @@ pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
             blocks.push(table(&sheets, options.columns.as_deref().unwrap_or(DEFAULT_COLUMNS)));
         }
         held.extend(sheets.iter().filter_map(|sheet| sheet.held(options)));
+        spreads.extend(sheets.iter().flat_map(|sheet| sheet.spread(snapshot, options)));
         for sheet in &sheets {
             let space = one_line(&sheet.space.name);
             let left_out = sheet.left_out().filter(|_| !options.tree);
@@ -51,6 +53,10 @@ pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
     for held in &held {
         blocks.push(code(&held.title));
         blocks.push(held_table(held));
+    }
+    for spread in &spreads {
+        blocks.push(code(&spread.title));
+        blocks.push(spread_table(spread));
     }
     writeln!(out, "{}", blocks.join("\n\n"))
 }
@@ -87,6 +93,17 @@ fn held_table(held: &Held) -> String {
         lines.push(line([Cell::Amount(*bytes), Cell::Amount(*blocks), Cell::Text(name)].map(table_cell)));
     }
     lines.join("\n")
+}
+
+/// How rows differ between processes.
+fn spread_table(spread: &SpreadTable) -> String {
+    let rules = ["---:", "---:", "---:", "---:", ":---", ":---"];
+    let mut lines = vec![line(spread::COLUMNS.map(str::to_owned)), line(rules.map(str::to_owned))];
+    for [numbers @ .., of, name] in &spread.rows {
+        lines.push(line(numbers.iter().cloned().chain([code_in_table(of), code_in_table(name)])));
+    }
+    let left_out = spread.left_out.as_ref().map(|left_out| format!("\n\n{left_out}"));
+    lines.join("\n") + &left_out.unwrap_or_default()
 }
 
 /// A row of a table.

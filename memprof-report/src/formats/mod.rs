@@ -7,6 +7,7 @@
 mod cell;
 mod held;
 mod resident;
+mod spread;
 
 mod content;
 mod stacks;

@@ -16,6 +16,7 @@ mod tests;
 pub use self::parts::{HostState, SnapshotParts, SpaceData};
 use crate::{
     device::Device,
+    merged::Merged,
     process::{Process, Resident},
     record::{PathRecord, Record, Totals},
 };
@@ -45,6 +46,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     parts: SnapshotParts,
+    /// Of a profile of several processes.
+    merged: Option<Box<Merged>>,
 }
 
 impl Snapshot {
@@ -54,7 +57,12 @@ impl Snapshot {
         for space in &mut parts.spaces {
             space.records.sort_by_key(|record| std::cmp::Reverse(record.memory_peak));
         }
-        Snapshot { parts }
+        Snapshot { parts, merged: None }
+    }
+
+    /// A profile that was merged of several.
+    pub(crate) fn of_many(parts: SnapshotParts, merged: Merged) -> Snapshot {
+        Snapshot { merged: Some(Box::new(merged)), ..Snapshot::new(parts) }
     }
 
     /// The names of the spaces in which anything happened: `host` first, then by name.
@@ -94,6 +102,11 @@ impl Snapshot {
     /// What the system said that the process held, where it says so.
     pub fn resident(&self) -> Option<Resident> {
         self.parts.resident
+    }
+
+    /// Of a profile that was merged of several ([`Merge`](crate::Merge)), which processes they were, and how they differ.
+    pub fn merged(&self) -> Option<&Merged> {
+        self.merged.as_deref()
     }
 
     /// What limits this snapshot, a line each: a limit that was reached, a thread that could not be read whole.

@@ -1,15 +1,16 @@
 //! The form of a saved profile: what serde writes of a [`Snapshot`], and what it reads.
 //!
 //! Version 2 has, beside what version 1 had: `process`, `resident`, `kept` and `kept_calls` of every record and path, the
-//! blocks outside any scope, and `peak_threads`. Unknown keys are passed over, so a version may get more of them.
+//! blocks outside any scope, and `peak_threads`; a merged profile also has `ranks`, `spread` and `peak_sum`. Unknown keys are passed over, so a version may get more of them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::Snapshot;
 use super::parts::{HostState, SnapshotParts, SpaceData};
 use crate::device::Device;
+use crate::merged::{Merged, Spread};
 use crate::process::{Process, Resident};
 use crate::record::PathRecord;
 
@@ -31,6 +32,11 @@ struct Saved<'a> {
     spaces: Cow<'a, [SpaceData]>,
     #[serde(default)]
     devices: Cow<'a, [Device]>,
+    /// Of a merged profile, each one's process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ranks: Option<Cow<'a, [Process]>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    spread: Cow<'a, BTreeMap<String, Vec<Spread>>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,6 +60,8 @@ impl Serialize for Snapshot {
             notes: notes.into(),
             spaces: with_what_happened(spaces),
             devices: devices.into(),
+            ranks: self.merged().map(|merged| Cow::Borrowed(&*merged.ranks)),
+            spread: self.merged().map_or_else(Cow::default, |merged| Cow::Borrowed(&merged.spread)),
         };
         saved.serialize(serializer)
     }
@@ -87,7 +95,7 @@ impl<'de> Deserialize<'de> for Snapshot {
         if saved.schema_version == SchemaVersion(1) {
             spaces.iter_mut().for_each(add_blocks_outside);
         }
-        Ok(Snapshot::new(SnapshotParts {
+        let parts = SnapshotParts {
             enabled,
             host,
             scopes_entered,
@@ -97,7 +105,14 @@ impl<'de> Deserialize<'de> for Snapshot {
             notes: saved.notes.into_owned(),
             spaces,
             devices: saved.devices.into_owned(),
-        }))
+        };
+        Ok(match saved.ranks {
+            Some(ranks) => {
+                let merged = Merged { ranks: ranks.into_owned(), spread: saved.spread.into_owned() };
+                Snapshot::of_many(parts, merged)
+            }
+            None => Snapshot::new(parts),
+        })
     }
 }
 

@@ -330,6 +330,8 @@ fn totals(totals: &Totals) -> BTreeMap<&'static str, Number> {
         live_blocks,
         peak,
         peak_blocks,
+        // The page's note says what a merged profile is; figures of one process have none.
+        peak_sum: _,
         at_peak_level,
         total,
         blocks_total,

@@ -1,8 +1,8 @@
 //! The default report: plain text, one table per space.
 //!
 //! Blocks of lines with one blank line between them: the title, the legends, the order; then for each space
-//! its heading (where there are several), its table, its line, and who held its memory at the peak, after the host's the
-//! line of what is resident; then the lines that stand last. Columns are
+//! its heading (where there are several), its table, its line, and who held its memory at the peak, of a
+//! merged profile how its processes differ, after the host's the line of what is resident; then the lines that stand last. Columns are
 //! right-aligned to their title or their widest cell and one space apart, the last one is left-aligned, and no
 //! line ends with a space.
 
@@ -16,6 +16,7 @@ use crate::{
         cell::cell,
         content::{DEFAULT_COLUMNS, Sheet, TITLE, has_several, last_lines, nothing_to_show},
         held::{self, Held},
+        spread::{self, SpreadTable},
     },
     one_line::one_line,
     options::Options,
@@ -72,6 +73,10 @@ fn tables(snapshot: &Snapshot, options: &Options) -> Vec<String> {
             blocks.push(held.title.clone());
             blocks.push(held_table(&held).join("\n"));
         }
+        for spread in sheet.spread(snapshot, options) {
+            blocks.push(spread.title.clone());
+            blocks.push(spread_table(&spread).join("\n"));
+        }
         blocks.extend(sheet.resident_line(snapshot));
     }
     blocks
@@ -104,4 +109,16 @@ fn held_table(held: &Held) -> Vec<String> {
         table.push_record([thousands(*bytes).to_string(), thousands(*blocks).to_string(), one_line(name)]);
     }
     aligned(table)
+}
+
+/// The lines of how rows differ between processes, their titles first.
+fn spread_table(spread: &SpreadTable) -> Vec<String> {
+    let mut table = Builder::with_capacity(spread.rows.len() + 1, spread::COLUMNS.len());
+    table.push_record(spread::COLUMNS);
+    for row in &spread.rows {
+        table.push_record(row);
+    }
+    let mut lines = aligned(table);
+    lines.extend(spread.left_out.clone());
+    lines
 }
