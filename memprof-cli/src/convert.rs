@@ -6,10 +6,10 @@ use clap::Args;
 use memprof_report::{Format, Measure};
 
 use crate::{
-    arguments::measure,
     error::Error,
     outcome::Outcome,
     profile::{check_space, read},
+    words::measure,
 };
 
 /// Writes a saved profile in the format of another tool, or as a page or a picture.

@@ -9,10 +9,10 @@ use clap::Args;
 use memprof_report::{Diff, DiffReport, Field, Format, Measure};
 
 use crate::{
-    arguments::{amount, measure},
     error::Error,
     outcome::Outcome,
     profile::{has_no_space, read},
+    words::{amount, measure},
 };
 
 /// Says what grew, shrank, came and went from one saved profile to another.

@@ -9,6 +9,7 @@ mod error;
 mod files;
 mod outcome;
 mod profile;
+mod words;
 
 mod check;
 mod convert;

@@ -6,10 +6,10 @@ use clap::Args;
 use memprof_report::{Asker, Field};
 
 use crate::{
-    arguments::field,
     error::Error,
     outcome::Outcome,
     profile::{check_space, read},
+    words::field,
 };
 
 /// Prints the table of saved profiles.

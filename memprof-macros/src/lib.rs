@@ -23,19 +23,19 @@
 //! A module names only those above it.
 
 mod args;
-mod arguments;
-mod expand;
-mod function;
-mod implblock;
-mod invisible;
-mod item;
-mod limited;
+mod units;
 mod limits;
+mod invisible;
+mod function;
+mod arguments;
 mod returned;
 mod tail;
+mod expand;
+mod implblock;
+mod limited;
+mod item;
 #[cfg(test)]
 mod tests;
-mod units;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;

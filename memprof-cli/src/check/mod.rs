@@ -3,9 +3,9 @@
 //! Nothing passes silently: a pattern that matches no row and a space that was not measured are errors, not passes.
 
 mod amount;
+mod limit;
 mod baseline;
 mod budgets;
-mod limit;
 mod verdict;
 
 mod compare;

@@ -7,8 +7,8 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::Snapshot;
 use super::parts::{HostState, SnapshotParts, SpaceData};
+use super::value::Snapshot;
 use crate::device::Device;
 use crate::merged::{Merged, Spread};
 use crate::process::{Process, Resident};

@@ -25,8 +25,8 @@ use crate::{
     thousands::thousands,
 };
 
-pub(crate) mod call_tree;
 pub(crate) mod table;
+pub(crate) mod call_tree;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,27 @@
+//! The words that verbs take as values: names of fields and of measures, and what is said to any other.
+
+use memprof_report::{Field, Measure};
+
+/// A field of a record, by its name.
+pub(crate) fn field(name: &str) -> Result<Field, String> {
+    Field::parse(name).ok_or_else(|| accepted(Field::ALL.iter()))
+}
+
+/// A field that is a number, so that it can be compared.
+pub(crate) fn amount(name: &str) -> Result<Field, String> {
+    let is_amount = |field: &Field| !matches!(field, Field::Name | Field::File | Field::Line | Field::Function);
+    Field::parse(name).filter(is_amount).ok_or_else(|| accepted(Field::ALL.iter().filter(|field| is_amount(field))))
+}
+
+fn accepted<'a>(fields: impl Iterator<Item = &'a Field>) -> String {
+    let names: Vec<&str> = fields.map(|field| field.name()).collect();
+    format!("accepted: {}", names.join(", "))
+}
+
+/// A measure, by its name.
+pub(crate) fn measure(name: &str) -> Result<Measure, String> {
+    Measure::parse(name).ok_or_else(|| {
+        let names: Vec<&str> = Measure::ALL.iter().map(|measure| measure.name()).collect();
+        format!("accepted: {}", names.join(", "))
+    })
+}
