@@ -863,6 +863,7 @@ impl Runner {
             (read.memory_peak, read.memory_total) = (expected.memory_peak, expected.memory_total);
             (read.blocks_total, read.reallocs) = (expected.blocks_total, expected.reallocs);
             (read.failed, read.largest) = (expected.failed, expected.largest);
+            (read.kept, read.kept_calls) = (expected.kept, expected.kept_calls);
         } else if expected.approximate && expected.is_open {
             read.memory_peak = expected.memory_peak;
         } else if expected.approximate && expected.at_least {
@@ -931,6 +932,8 @@ fn paths(snapshot: &Snapshot, space: usize) -> BTreeMap<Path, Row> {
                 at_peak: record.at_peak,
                 at_peak_blocks: record.at_peak_blocks,
                 temporary: record.temporary,
+                kept: record.kept,
+                kept_calls: record.kept_calls,
                 ..Row::default()
             };
             assert!(rows.insert(path.clone(), row).is_none(), "path {path:?} stands twice");
@@ -956,6 +959,8 @@ fn row(record: &Record) -> Row {
         at_peak: record.at_peak,
         at_peak_blocks: record.at_peak_blocks,
         temporary: record.temporary,
+        kept: record.kept,
+        kept_calls: record.kept_calls,
         ..Row::default()
     }
 }

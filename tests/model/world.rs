@@ -72,6 +72,8 @@ pub(crate) struct Row {
     pub(crate) at_peak: u64,
     pub(crate) at_peak_blocks: u64,
     pub(crate) temporary: u64,
+    pub(crate) kept: i64,
+    pub(crate) kept_calls: u64,
     /// Something was added under a `Context`: `memory_peak` holds to within the bound of the contract.
     pub(crate) approximate: bool,
     /// And it may be higher.
@@ -883,6 +885,12 @@ impl World {
         sums
     }
 
+    /// What was handed over to a suspended future, in bytes.
+    fn waiting(&self, node: Node, space: Space) -> i64 {
+        let future = self.futures.values().find(|future| future.node == Some(node));
+        future.map_or(0, |future| future.waiting[space].iter().map(|event| event.value).sum())
+    }
+
     pub(crate) fn counters(&self, node: Node, space: Space) -> Reading {
         let now = self.sums(space)[node];
         Reading {
@@ -1000,6 +1008,7 @@ impl World {
                 }
                 Kind::Scope | Kind::Base | Kind::Poll(_) | Kind::Guest(_) => vec![node],
             };
+            let mut kept = self.waiting(node, space);
             for turn in turns {
                 let mut around = self.nodes[turn].around.iter();
                 let recursive = around.any(|open| key(open) == key(&activation.path));
@@ -1009,8 +1018,11 @@ impl World {
                     row.blocks_total += unsigned(numbers.blocks_total);
                     row.reallocs += numbers.reallocs;
                     row.failed += numbers.failed;
+                    kept += numbers.value;
                 }
             }
+            row.kept += kept;
+            row.kept_calls += u64::from(kept > 0);
         }
         for (path, selfs) in &self.spaces[space].selfs {
             if let Some(key) = key(path).filter(|_| !path.is_empty()) {

@@ -1,6 +1,7 @@
 //! The counters of one activation, and the formulas of the contract as plain functions.
 
 use crate::base::counter::Counter;
+use crate::base::memory::Blank;
 
 /// Bytes and blocks of one space in one scope: what it holds now beyond what it held at entry, the most it held,
 /// and all it ever allocated, children included.
@@ -42,13 +43,18 @@ pub(crate) struct Tally {
 /// The words of a [`Tally`].
 pub(crate) const TALLY_WORDS: usize = 9;
 
-/// What only adds up: bytes and blocks allocated, reallocations, failures. Differences are taken with wrapping arithmetic.
+/// What only adds up over activations: bytes and blocks allocated, reallocations, failures, and what was left behind. Differences
+/// are taken with wrapping arithmetic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub(crate) bytes: u64,
     pub(crate) blocks: u64,
     pub(crate) reallocs: u64,
     pub(crate) failed: u64,
+    /// The bytes that they held when they ended, signed.
+    pub(crate) kept: u64,
+    /// How many held more than nothing then.
+    pub(crate) kept_calls: u64,
 }
 
 impl Totals {
@@ -58,6 +64,8 @@ impl Totals {
         self.blocks = self.blocks.wrapping_add(more.blocks);
         self.reallocs = self.reallocs.wrapping_add(more.reallocs);
         self.failed = self.failed.wrapping_add(more.failed);
+        self.kept = self.kept.wrapping_add(more.kept);
+        self.kept_calls = self.kept_calls.wrapping_add(more.kept_calls);
     }
 
     #[inline]
@@ -66,6 +74,8 @@ impl Totals {
         self.blocks = self.blocks.wrapping_sub(less.blocks);
         self.reallocs = self.reallocs.wrapping_sub(less.reallocs);
         self.failed = self.failed.wrapping_sub(less.failed);
+        self.kept = self.kept.wrapping_sub(less.kept);
+        self.kept_calls = self.kept_calls.wrapping_sub(less.kept_calls);
     }
 }
 
@@ -75,13 +85,22 @@ pub(crate) struct TotalCounters {
     blocks: Counter,
     reallocs: Counter,
     failed: Counter,
+    kept: Counter,
+    kept_calls: Counter,
+}
+
+impl Blank for TotalCounters {
+    const BLANK: Self = Self {
+        bytes: Counter::new(0),
+        blocks: Counter::new(0),
+        reallocs: Counter::new(0),
+        failed: Counter::new(0),
+        kept: Counter::new(0),
+        kept_calls: Counter::new(0),
+    };
 }
 
 impl TotalCounters {
-    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
-    pub(crate) const ZERO: Self =
-        Self { bytes: Counter::new(0), blocks: Counter::new(0), reallocs: Counter::new(0), failed: Counter::new(0) };
-
     /// Number by number: whoever reads another thread's makes sure that they belong together.
     #[inline]
     pub(crate) fn get(&self) -> Totals {
@@ -90,6 +109,8 @@ impl TotalCounters {
             blocks: self.blocks.get(),
             reallocs: self.reallocs.get(),
             failed: self.failed.get(),
+            kept: self.kept.get(),
+            kept_calls: self.kept_calls.get(),
         }
     }
 
@@ -99,6 +120,8 @@ impl TotalCounters {
         self.blocks.set(totals.blocks);
         self.reallocs.set(totals.reallocs);
         self.failed.set(totals.failed);
+        self.kept.set(totals.kept);
+        self.kept_calls.set(totals.kept_calls);
     }
 
     #[inline]
@@ -107,15 +130,36 @@ impl TotalCounters {
         self.blocks.add(more.blocks);
         self.reallocs.add(more.reallocs);
         self.failed.add(more.failed);
+        self.kept.add(more.kept);
+        self.kept_calls.add(more.kept_calls);
+    }
+
+    /// Counts activations that kept something.
+    pub(crate) fn add_kept_calls(&self, calls: u64) {
+        self.kept_calls.add(calls);
     }
 }
+
 impl Tally {
-    /// What of it only adds up.
+    /// What of it only adds up, if the activation ends with this.
     #[inline]
     pub(crate) fn totals(&self) -> Totals {
+        Totals { kept_calls: u64::from(self.kept() > 0), ..self.poll_totals() }
+    }
+
+    /// The same of one poll, with which the activation does not end.
+    #[inline]
+    pub(crate) fn poll_totals(&self) -> Totals {
         let Counters { total_bytes, total_blocks, .. } = self.counters;
         let (bytes, blocks) = (total_bytes.cast_unsigned(), total_blocks.cast_unsigned());
-        Totals { bytes, blocks, reallocs: self.reallocs, failed: self.failed }
+        let kept = self.kept().cast_unsigned();
+        Totals { bytes, blocks, reallocs: self.reallocs, failed: self.failed, kept, kept_calls: 0 }
+    }
+
+    /// The bytes that an activation leaves behind if it ends with this.
+    #[inline]
+    pub(crate) fn kept(&self) -> i64 {
+        self.counters.current_bytes
     }
 
     /// All of it, for [`of_words`](Self::of_words).
@@ -179,7 +223,7 @@ mod tests {
     fn a_tally_comes_back_from_its_words() {
         let words = [1, 2, 3, 4, 5, 6, 7, 8, 9];
         assert_eq!(Tally::of_words(words).words(), words);
-        let totals = Totals { bytes: 5, blocks: 6, reallocs: 7, failed: 8 };
+        let totals = Totals { bytes: 5, blocks: 6, reallocs: 7, failed: 8, kept: 1, kept_calls: 1 };
         assert_eq!(Tally::of_words(words).totals(), totals);
     }
 

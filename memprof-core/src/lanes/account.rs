@@ -5,6 +5,7 @@
 //! counted as the one activation that it is.
 
 use crate::base::counter::{Counter, Sequence};
+use crate::base::memory::Blank as _;
 use crate::base::tally::{TALLY_WORDS, Tally, TotalCounters, Totals};
 use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
 
@@ -32,14 +33,15 @@ pub(super) struct HostAccount {
 }
 
 impl Account {
-    pub(super) fn fold(&mut self, poll: &Tally, flags: u64) {
+    /// Adds a poll, with the flags of its frame.
+    pub(crate) fn fold(&mut self, poll: &Tally, flags: u64) {
         self.tally.fold(poll);
         self.inside.fold(poll, flags);
     }
 
     /// Totals of what was added to the path's row.
     pub(crate) fn counted(&self) -> Totals {
-        let mut counted = self.tally.totals();
+        let mut counted = self.tally.poll_totals();
         counted.subtract(&self.inside.node);
         counted
     }
@@ -47,6 +49,13 @@ impl Account {
     /// The part of [`counted`](Self::counted) that the site's flat row leaves out.
     pub(crate) fn inner(&self) -> Totals {
         self.inside.site
+    }
+
+    /// What the future leaves behind if it ends now, in bytes: of what was added to the path's row, and of what was added to the
+    /// site's flat one.
+    pub(crate) fn kept(&self) -> [i64; 2] {
+        let (kept, inner) = (self.counted().kept, self.inner().kept);
+        [kept, kept.wrapping_sub(inner)].map(u64::cast_signed)
     }
 }
 
@@ -57,7 +66,7 @@ impl Inside {
             _ if flags & SITE_OPEN != 0 => &mut self.site,
             _ => return,
         };
-        sums.add(&poll.totals());
+        sums.add(&poll.poll_totals());
     }
 }
 
@@ -66,8 +75,8 @@ impl HostAccount {
     pub(super) const BLANK: Self = Self {
         sequence: Sequence::new(),
         tally: [const { Counter::new(0) }; TALLY_WORDS],
-        inside_node: TotalCounters::ZERO,
-        inside_site: TotalCounters::ZERO,
+        inside_node: TotalCounters::BLANK,
+        inside_site: TotalCounters::BLANK,
     };
 
     #[inline]
@@ -94,17 +103,18 @@ impl HostAccount {
     }
 
     #[inline]
-    pub(super) fn clear(&self, with: impl FnOnce()) -> Tally {
-        let tally = self.tally();
+    pub(super) fn clear(&self, with: impl FnOnce()) -> Account {
+        let mut account = Account { tally: self.tally(), ..Account::default() };
         self.sequence.begin_write();
         with();
         // Many futures end without an event.
-        if tally != Tally::default() {
+        if account != Account::default() {
+            account.inside = self.inside();
             set(&self.tally, Tally::default().words());
             self.set_inside(&Inside::default());
         }
         self.sequence.end_write();
-        tally
+        account
     }
 
     fn copy(&self) -> Account {

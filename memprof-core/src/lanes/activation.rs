@@ -150,15 +150,16 @@ impl Activation {
         })
     }
 
-    /// What was recorded in a space in the polls that have ended; `None` if it changes too fast to be read.
-    pub(crate) fn tally(&self, space: Space) -> Option<Tally> {
+    /// What was recorded in a space in the polls that have ended, with the tag of the future, which is 0 if there is none. `None`
+    /// if it changes too fast to be read.
+    pub(crate) fn account(&self, space: Space) -> Option<(Tag, Account)> {
         if space == Space::HOST {
-            return self.host.read(|| ()).map(|((), account)| account.tally);
+            return self.host.read(|| self.tag.get()).map(|(tag, account)| (Tag(tag), account));
         }
-        let mut of_space = Tally::default();
-        self.see_extras(|_, accounts| {
+        let mut of_space = (Tag(self.tag.get()), Account::default());
+        self.see_extras(|tag, accounts| {
             let account = accounts.iter().find(|(known, _)| *known == space);
-            of_space = account.map(|(_, account)| account.tally).unwrap_or_default();
+            of_space = (Tag(tag), account.map(|(_, account)| *account).unwrap_or_default());
         });
         Some(of_space)
     }
@@ -179,7 +180,7 @@ impl Activation {
 
     /// Takes everything out, for the next future. Gives what was recorded of `host`, and what few futures have.
     #[inline]
-    pub(crate) fn clear(&self) -> (Tally, Option<Extras>) {
+    pub(crate) fn clear(&self) -> (Account, Option<Extras>) {
         let host = self.host.clear(|| self.tag.set(0));
         self.captured.store(false, Ordering::Relaxed);
         let extras = self.has_extras.load(Ordering::Relaxed).then(|| {
@@ -236,7 +237,7 @@ mod tests {
             activation.fold(space, &poll(3), NODE_OPEN);
             let sum = activation.fold(space, &poll(-123), NODE_OPEN | SITE_OPEN).counters;
             assert_eq!((sum.current_bytes, sum.peak_bytes, sum.total_bytes), (0, 123, 123));
-            assert_eq!(activation.tally(space).expect("nobody polls").counters, sum);
+            assert_eq!(activation.account(space).expect("nobody polls").1.tally.counters, sum);
         }
         let [(Space::HOST, host), (Space::PINNED, pinned)] = accounts(&activation)[..] else { panic!("two spaces") };
         assert_eq!(host, pinned);
@@ -251,9 +252,9 @@ mod tests {
             activation.fold(space, &poll(100), SITE_OPEN);
         }
         let (host, extras) = activation.clear();
-        assert_eq!(host, poll(100));
+        assert_eq!(host.tally, poll(100));
         let [(Space::PINNED, pinned)] = extras.expect("another space").spaces[..] else { panic!("one more space") };
-        assert_eq!(pinned.tally, host);
+        assert_eq!(pinned, host);
         assert!(accounts(&activation).is_empty(), "no future is here");
         activation.tag.set(2);
         assert_eq!(accounts(&activation), [(Space::HOST, Account::default())]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::base::tally::{Counters, Tally};
 use crate::lanes::account::Account;
 use crate::lanes::activation::Activation;
-use crate::lanes::tag::Tag;
+use crate::lanes::captured::Shared;
 use crate::names::path::PathId;
 use crate::share::ambient;
 use crate::space::spaces::Space;
@@ -17,28 +17,33 @@ pub(super) fn open_futures(mut see: impl FnMut(PathId, Space, &Account)) {
     }
 }
 
-/// Gives each future that was captured as a `Context`, but for those in `polled`, to `see`: its path, what it recorded in the
-/// polls that have ended, and what was added under its contexts and handed over to it since.
-pub(super) fn suspended(space: Space, polled: &[&'static Activation], mut see: impl FnMut(PathId, &Tally, &Tally)) {
+/// Gives each open future, but for those in `polled`, to `see`: its path, what it recorded in the polls that have ended, and what
+/// was handed over to it and added under its contexts since.
+pub(super) fn suspended(space: Space, polled: &[&'static Activation], mut see: impl FnMut(PathId, &Account, &Tally)) {
     let is_polled = |activation: &Activation| polled.iter().any(|polled| core::ptr::eq(*polled, activation));
-    for activation in Activation::all().filter(|activation| activation.is_captured() && !is_polled(activation)) {
+    for activation in Activation::all().filter(|activation| !is_polled(activation)) {
         if let Some((path, before, added)) = read_suspended(activation, space) {
             see(path, &before, &added);
         }
     }
 }
 
-fn read_suspended(activation: &Activation, space: Space) -> Option<(PathId, Tally, Tally)> {
-    let shared = activation.shared()?;
-    let path = Tag(activation.tag.get()).path();
-    let before = activation.tally(space)?;
-    let ambient = ambient::inside(&shared, space);
+fn read_suspended(activation: &Activation, space: Space) -> Option<(PathId, Account, Tally)> {
+    let shared = activation.shared();
     let waiting = activation.lane.get().map(|own| own.waiting(space)).unwrap_or_default();
+    let (tag, before) = activation.account(space)?;
     let [current_bytes, current_blocks] = waiting.to_level();
     let counters = Counters { current_bytes, current_blocks, ..Counters::default() };
-    let since = Tally { counters, ..Tally::default() };
-    let added = shared.complete(space, &since, &before.counters, &ambient, &mut [0; 2]);
+    let mut added = Tally { counters, ..Tally::default() };
+    if let Some(shared) = &shared {
+        let ambient = ambient::inside(shared, space);
+        added = shared.complete(space, &added, &before.tally.counters, &ambient, &mut [0; 2]);
+    }
     // The future may have ended meanwhile, and another one may have taken its place.
-    let is_same = activation.shared().is_some_and(|now| Arc::ptr_eq(&now, &shared));
-    (is_same && path != PathId::ROOT).then_some((path, before, added))
+    let is_same = activation.tag.get() == tag.0 && is_same(activation.shared().as_ref(), shared.as_ref());
+    (is_same && tag.path() != PathId::ROOT).then_some((tag.path(), before, added))
+}
+
+fn is_same(one: Option<&Arc<Shared>>, other: Option<&Arc<Shared>>) -> bool {
+    one.map(Arc::as_ptr) == other.map(Arc::as_ptr)
 }

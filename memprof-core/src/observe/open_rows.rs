@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::tally::{Counters, Tally};
+use crate::base::tally::Tally;
 use crate::lanes::activation::Activation;
 use crate::lanes::kind::Kind;
 use crate::share::ambient;
@@ -44,10 +44,12 @@ impl OpenScopes {
         match ended.kind() {
             Kind::Scope => row.add_open(&ended.tally, ended.flags),
             Kind::Poll => {
-                let counters = Counters { peak_bytes: 0, ..ended.tally.counters };
-                row.add_open(&Tally { counters, ..ended.tally }, ended.flags);
-                row.raise_to(&ended.whole_future(space).unwrap_or_default());
-                self.polled.extend(ended.frame.future.get());
+                row.add_poll(&ended.tally, ended.flags);
+                // One whose poll has ended meanwhile is asked as those are that nobody polls.
+                if let Some(whole) = ended.whole_future(space) {
+                    row.end_future(&whole, &Tally::default());
+                    self.polled.extend(ended.frame.future.get());
+                }
             }
             Kind::Base | Kind::Context | Kind::Ambient => {}
         }

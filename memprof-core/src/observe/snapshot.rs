@@ -136,10 +136,11 @@ fn read_sums(space: Space, calls: &[u64], base: &Baseline, sums: &mut Vec<PathSu
     sums.clear();
     sums.resize(paths, PathSums::default());
     let polled = rows::read(space, sums, unread);
-    // What was done under the contexts of futures that nobody polls is in no thread's numbers yet.
+    // What futures that nobody polls keep is in no thread's numbers yet, nor is what was done under their contexts; and one that was
+    // suspended at a reset raises its row again at its next poll.
     futures::suspended(space, &polled, |path, before, added| {
         if let Some(sums) = sums.get_mut(path.index()) {
-            sums.add_suspended(before, added);
+            sums.end_future(before, added);
         }
     });
     ambient::each_so_far(space, |path, marks, tally| {
@@ -147,14 +148,6 @@ fn read_sums(space: Space, calls: &[u64], base: &Baseline, sums: &mut Vec<PathSu
             sums.add_open(tally, marks);
         }
     });
-    if state::epoch() > 1 {
-        // A future that was suspended at the reset raises its row again at its next poll; until then, it is asked.
-        futures::open_futures(|path, of, account| {
-            if let Some(sums) = sums.get_mut(path.index()).filter(|_| of == space) {
-                sums.raise_to(&account.tally);
-            }
-        });
-    }
     if let Some(base) = base.spaces.get(&space.index()) {
         for (path, base) in base {
             if let Some(sums) = sums.get_mut(*path) {

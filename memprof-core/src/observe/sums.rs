@@ -118,21 +118,35 @@ impl PathSums {
 
     /// Adds an open activation as if it had ended, with the flags of its frame.
     pub(super) fn add_open(&mut self, tally: &Tally, flags: u64) {
-        if flags & NODE_OPEN == 0 {
-            let open = tally.totals();
-            self.sums.add(&open);
-            if flags & SITE_OPEN != 0 {
-                self.inner.add(&open);
-            }
-        }
+        self.add_totals(&tally.totals(), flags);
         self.raise_to(tally);
     }
 
-    /// Adds what was `added` to a future since its polls, which recorded `before`.
-    pub(super) fn add_suspended(&mut self, before: &Tally, added: &Tally) {
-        self.sums.add(&added.totals());
-        let mut whole = *before;
-        whole.fold(added);
+    /// Adds an open poll as if it had ended, with the flags of its frame.
+    pub(super) fn add_poll(&mut self, tally: &Tally, flags: u64) {
+        self.add_totals(&tally.poll_totals(), flags);
+    }
+
+    fn add_totals(&mut self, totals: &Totals, flags: u64) {
+        if flags & NODE_OPEN == 0 {
+            self.sums.add(totals);
+            if flags & SITE_OPEN != 0 {
+                self.inner.add(totals);
+            }
+        }
+    }
+
+    /// Ends an open future: adds what was `added` to it beside its polls, which recorded `before` and stand in the sums already.
+    pub(super) fn end_future(&mut self, before: &Account, added: &Tally) {
+        self.sums.add(&added.poll_totals());
+        let [calls, flat_calls] = before.kept().map(|kept| u64::from(kept + added.kept() > 0));
+        self.sums.kept_calls = self.sums.kept_calls.wrapping_add(calls);
+        self.inner.kept_calls = self.inner.kept_calls.wrapping_add(calls.wrapping_sub(flat_calls));
+        let mut whole = before.tally;
+        // Its peak may be below its value: see `Shared::complete`.
+        if *added != Tally::default() {
+            whole.fold(added);
+        }
         self.raise_to(&whole);
     }
 
@@ -208,6 +222,8 @@ impl PathSums {
         record.self_blocks = self.self_blocks;
         record.reallocs = self.sums.reallocs;
         record.failed = self.sums.failed;
+        record.kept = self.sums.kept.cast_signed();
+        record.kept_calls = self.sums.kept_calls;
         record.live = self.live();
         record.live_blocks = self.live_blocks();
         record.at_peak = u64::try_from(self.at_peak).unwrap_or(0);

@@ -5,7 +5,7 @@
 //! It ends when the future is dropped, on whichever thread that is. The polls between are left to [`poll`](super::poll).
 
 use crate::base::blind;
-use crate::base::tally::Tally;
+use crate::lanes::account::Account;
 use crate::lanes::activation::{Activation, Extras};
 use crate::lanes::kind::Kind;
 use crate::lanes::lane::Lane;
@@ -65,7 +65,7 @@ pub(crate) fn end(activation: &'static Activation) {
     let slot = current::own().unwrap_or_else(Slot::ended);
     slot.count_left(path);
     let (host, extras) = activation.clear();
-    raise_row(slot, path, Space::HOST, &host);
+    end_in_row(slot, path, Space::HOST, &host);
     if let Some(extras) = extras {
         end_extras(slot, path, extras);
     }
@@ -87,12 +87,17 @@ pub(crate) fn end(activation: &'static Activation) {
     }
 }
 
-/// Raises the row of a path to what a future recorded: its last poll may have been in an epoch before this.
-fn raise_row(slot: &'static Slot, path: PathId, space: Space, tally: &Tally) {
-    if *tally != Tally::default()
+/// Counts in the row of a path what a future kept that has ended, and raises the row to what it recorded: its last poll may have
+/// been in an epoch before this.
+fn end_in_row(slot: &'static Slot, path: PathId, space: Space, account: &Account) {
+    if *account != Account::default()
         && let Some(row) = slot.ledger(space).and_then(|ledger| ledger.row_of(path))
     {
-        slot.change(|| row.raise(tally.counters.peak_bytes, tally.largest));
+        let [kept, flat] = account.kept();
+        slot.change(|| {
+            row.count_kept(kept, flat);
+            row.raise(account.tally.counters.peak_bytes, account.tally.largest);
+        });
     }
 }
 
@@ -104,7 +109,7 @@ fn end_extras(slot: &'static Slot, path: PathId, extras: Extras) {
         shared.close();
     }
     for (space, account) in &extras.spaces {
-        raise_row(slot, path, *space, &account.tally);
+        end_in_row(slot, path, *space, account);
     }
     drop(extras);
 }

@@ -170,7 +170,7 @@ pub(crate) fn fold_poll(
     let sum = future.fold(space, &poll, flags);
     slot.sequence.begin_write();
     let row = ledger.row();
-    row.add(&poll, flags);
+    row.add_poll(&poll, flags);
     row.raise(sum.counters.peak_bytes, sum.largest);
     ledger.merge(below, space.bit());
     slot.sequence.end_write();

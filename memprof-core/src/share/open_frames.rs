@@ -7,6 +7,7 @@
 use core::sync::atomic::{Ordering, fence};
 
 use crate::base::tally::Tally;
+use crate::lanes::account::Account;
 use crate::lanes::captured::Shared;
 use crate::lanes::kind::{Kind, hides};
 use crate::lanes::pending::HandOver;
@@ -174,10 +175,10 @@ impl Ending {
         self.waiting += 1;
         if self.entry.is_none() {
             self.entry = Some(Entered { at: self.now, saved: self.most, depth });
-            self.most = Watermarks { peak: self.now.level(), largest: 0 };
+            self.most = Watermarks { peak: self.now.level, largest: 0 };
         }
-        let [bytes, blocks] = &mut self.now.freed;
-        (*bytes, *blocks) = (bytes.wrapping_add(hand_over.bytes), blocks.wrapping_add(hand_over.blocks));
+        let [bytes, blocks] = hand_over.to_level();
+        self.now.level = [self.now.level[0] + bytes, self.now.level[1] + blocks];
     }
 
     fn tally(&self) -> Tally {
@@ -191,7 +192,7 @@ impl Ending {
         }
         let entered = *self.entry.get_or_insert(Entered { at: self.now, saved: self.most, depth });
         self.now.correct(tally, whole);
-        let [bytes, blocks] = entered.at.level();
+        let [bytes, blocks] = entered.at.level;
         let peak = [bytes + whole.counters.peak_bytes, blocks + whole.counters.peak_blocks];
         self.most = Watermarks { peak, largest: whole.largest };
         *tally = *whole;
@@ -225,14 +226,14 @@ impl Ended {
     }
 
     /// What the future recorded with this poll, as long as the poll goes on.
-    pub(crate) fn whole_future(&self, space: Space) -> Option<Tally> {
-        let mut sum = self.frame.future.get()?.tally(space)?;
+    pub(crate) fn whole_future(&self, space: Space) -> Option<Account> {
+        let (_, mut sum) = self.frame.future.get()?.account(space)?;
         // A poll is over before it is folded in, so one that is not over was not.
         fence(Ordering::Acquire);
         if self.serial == 0 || self.frame.serial.get() != self.serial {
             return None;
         }
-        sum.fold(&self.tally);
+        sum.fold(&self.tally, self.flags);
         Some(sum)
     }
 }

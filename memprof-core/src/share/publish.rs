@@ -21,7 +21,7 @@ fn minus(one: [i64; 2], other: [i64; 2]) -> [i64; 2] {
 /// future counts from its first poll.
 pub(crate) fn before_poll(frame: &Frame, space: Space) -> Tally {
     let future = if frame.kind() == Kind::Poll { frame.future.get() } else { None };
-    future.and_then(|future| future.tally(space)).unwrap_or_default()
+    future.and_then(|future| future.account(space)).map(|(_, account)| account.tally).unwrap_or_default()
 }
 
 /// What was published of the `tally` of this frame.

@@ -94,7 +94,7 @@ impl Ledger {
         // that of the frame below; the one above saves the watermark of `frame`, which saw nothing until then.
         entry.frame.set(Some(frame));
         entry.row.set(self.row_of(frame.path()));
-        upper.set_saved(&Watermarks { peak: entry.sums().level(), largest: 0 });
+        upper.set_saved(&Watermarks { peak: entry.sums().level, largest: 0 });
         self.entry.set(Some(place));
         frame.set_touched(bit);
         Some(())
@@ -111,7 +111,7 @@ impl Ledger {
         self.reallocs.add(added.reallocs);
         self.failed.add(added.failed);
         self.largest.raise(added.largest);
-        let [at_bytes, at_blocks] = self.top().sums().level();
+        let [at_bytes, at_blocks] = self.top().sums().level;
         self.limits.set_peaks(
             self.level_bytes().max(at_bytes + sum.peak_bytes),
             self.level_blocks().max(at_blocks + sum.peak_blocks),

@@ -140,8 +140,7 @@ impl Ledger {
     pub(crate) fn sums(&self) -> Sums {
         let allocated = [self.alloc_bytes(), self.alloc_blocks()];
         let level = [self.level_bytes(), self.level_blocks()];
-        let freed = [0, 1].map(|unit| allocated[unit].wrapping_sub(level[unit].cast_unsigned()));
-        Sums { allocated, freed, reallocs: self.reallocs.get(), failed: self.failed.get() }
+        Sums { allocated, level, reallocs: self.reallocs.get(), failed: self.failed.get() }
     }
 
     /// The most that was reached since the top entry was made.

@@ -16,8 +16,9 @@ pub(crate) struct Entry {
     pub(super) row: AtomicOptionRef<Row>,
     alloc_bytes: Counter,
     alloc_blocks: Counter,
-    freed_bytes: Counter,
-    freed_blocks: Counter,
+    /// Allocated less freed, signed.
+    level_bytes: Counter,
+    level_blocks: Counter,
     reallocs: Counter,
     failed: Counter,
     saved_bytes: Counter,
@@ -33,8 +34,8 @@ impl Blank for Entry {
         row: AtomicOptionRef::null(),
         alloc_bytes: Counter::new(0),
         alloc_blocks: Counter::new(0),
-        freed_bytes: Counter::new(0),
-        freed_blocks: Counter::new(0),
+        level_bytes: Counter::new(0),
+        level_blocks: Counter::new(0),
         reallocs: Counter::new(0),
         failed: Counter::new(0),
         saved_bytes: Counter::new(0),
@@ -49,7 +50,7 @@ impl Entry {
     pub(crate) fn sums(&self) -> Sums {
         Sums {
             allocated: [self.alloc_bytes.get(), self.alloc_blocks.get()],
-            freed: [self.freed_bytes.get(), self.freed_blocks.get()],
+            level: [self.level_bytes.signed(), self.level_blocks.signed()],
             reallocs: self.reallocs.get(),
             failed: self.failed.get(),
         }
@@ -57,12 +58,12 @@ impl Entry {
 
     #[inline(always)]
     pub(super) fn set_sums(&self, sums: &Sums) {
-        let Sums { allocated: [alloc_bytes, alloc_blocks], freed: [freed_bytes, freed_blocks], reallocs, failed } =
+        let Sums { allocated: [alloc_bytes, alloc_blocks], level: [level_bytes, level_blocks], reallocs, failed } =
             *sums;
         self.alloc_bytes.set(alloc_bytes);
         self.alloc_blocks.set(alloc_blocks);
-        self.freed_bytes.set(freed_bytes);
-        self.freed_blocks.set(freed_blocks);
+        self.level_bytes.set(level_bytes.cast_unsigned());
+        self.level_blocks.set(level_blocks.cast_unsigned());
         self.reallocs.set(reallocs);
         self.failed.set(failed);
     }
@@ -88,8 +89,8 @@ impl Entry {
 
     /// Blocks were freed before the scope was entered, as it turns out.
     pub(super) fn free_before(&self, HandOver { bytes, blocks }: HandOver) {
-        self.freed_bytes.add(bytes);
-        self.freed_blocks.add(blocks);
+        self.level_bytes.sub(bytes);
+        self.level_blocks.sub(blocks);
     }
 
     /// Whether this entry is of `frame` or of one above it.
@@ -109,8 +110,8 @@ impl Entry {
         [
             &self.alloc_bytes,
             &self.alloc_blocks,
-            &self.freed_bytes,
-            &self.freed_blocks,
+            &self.level_bytes,
+            &self.level_blocks,
             &self.reallocs,
             &self.failed,
             &self.saved_bytes,

@@ -98,7 +98,7 @@ impl Ledger {
         let at = entry.sums();
         row.sums.add(&self.sums().totals_since(&at));
         let Watermarks { peak: [peak, _], largest } = self.watermarks();
-        row.raise(peak - at.level()[0], largest);
+        row.raise(peak - at.level[0], largest);
         self.merge(parent, bit);
     }
 
@@ -127,7 +127,7 @@ impl Ledger {
         let at = entry.sums();
         self.set_alloc_bytes(at.allocated[0]);
         self.recount_blocks(at.allocated[1]);
-        let ([bytes, blocks], [at_bytes, at_blocks]) = ([self.level_bytes(), self.level_blocks()], at.level());
+        let ([bytes, blocks], [at_bytes, at_blocks]) = ([self.level_bytes(), self.level_blocks()], at.level);
         self.adjust_level((bytes - at_bytes).cast_unsigned(), (blocks - at_blocks).cast_unsigned());
         self.reallocs.set(at.reallocs);
         self.failed.set(at.failed);

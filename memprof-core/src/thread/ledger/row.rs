@@ -1,7 +1,9 @@
 //! Rows: the sums of one path in one ledger.
 
 use crate::base::counter::Counter;
-use crate::base::memory::Blank;
+use crate::base::map::Refused;
+use crate::base::memory::{AtomicOptionRef, Blank, leak};
+use crate::base::missed;
 use crate::base::state;
 use crate::base::tally::{Tally, TotalCounters, Totals};
 use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
@@ -19,8 +21,8 @@ pub(crate) struct Row {
     pub(crate) temporary: Counter,
     /// Sums over the activations that ended, children included.
     pub(crate) sums: TotalCounters,
-    /// What of `sums` came from activations inside another one of their site: not in the site's flat row.
-    pub(crate) inner: TotalCounters,
+    /// What of `sums` came from activations inside another one of their site: not in the site's flat row. Made for the first.
+    inner: AtomicOptionRef<TotalCounters>,
     pub(crate) peak: Counter,
     pub(crate) largest: Counter,
     pub(crate) epoch: Counter,
@@ -36,8 +38,8 @@ impl Blank for Row {
         freed_bytes: Counter::new(0),
         freed_blocks: Counter::new(0),
         temporary: Counter::new(0),
-        sums: TotalCounters::ZERO,
-        inner: TotalCounters::ZERO,
+        sums: TotalCounters::BLANK,
+        inner: AtomicOptionRef::null(),
         peak: Counter::new(0),
         largest: Counter::new(0),
         epoch: Counter::new(0),
@@ -66,7 +68,7 @@ impl Row {
             freed: self.copy_freed(),
             temporary: self.temporary.get(),
             sums: self.sums.get(),
-            inner: self.inner.get(),
+            inner: self.inner.get().map(TotalCounters::get).unwrap_or_default(),
             peak: self.peak.get(),
             largest: self.largest.get(),
             epoch: self.epoch.get(),
@@ -79,14 +81,51 @@ impl Row {
         [self.freed_bytes.get(), self.freed_blocks.get()]
     }
 
-    /// Adds what an activation, or one poll of it, recorded. `flags` are its frame's.
+    /// Adds what an activation recorded that has ended, with the flags of its frame.
     pub(crate) fn add(&self, tally: &Tally, flags: u64) {
+        self.add_totals(&tally.totals(), flags);
+    }
+
+    /// Adds what one poll of a future recorded, with the flags of its frame. That the future kept something is counted when it
+    /// has ended ([`count_kept`](Self::count_kept)).
+    #[inline]
+    pub(crate) fn add_poll(&self, tally: &Tally, flags: u64) {
+        self.add_totals(&tally.poll_totals(), flags);
+    }
+
+    #[inline]
+    fn add_totals(&self, totals: &Totals, flags: u64) {
         if flags & NODE_OPEN == 0 {
-            self.sums.add(&tally.totals());
-            if flags & SITE_OPEN != 0 {
-                self.inner.add(&tally.totals());
+            self.sums.add(totals);
+            if flags & SITE_OPEN != 0
+                && let Some(inner) = self.inner()
+            {
+                inner.add(totals);
             }
         }
+    }
+
+    /// A future has ended that kept so much of what stands in `sums`, and of what stands in the site's flat row.
+    pub(crate) fn count_kept(&self, kept: i64, flat: i64) {
+        let [calls, flat_calls] = [kept, flat].map(|kept| u64::from(kept > 0));
+        self.sums.add_kept_calls(calls);
+        if calls != flat_calls
+            && let Some(inner) = self.inner()
+        {
+            inner.add_kept_calls(calls.wrapping_sub(flat_calls));
+        }
+    }
+
+    #[cold]
+    fn inner(&self) -> Option<&'static TotalCounters> {
+        if self.inner.get().is_none() {
+            self.inner.set(leak(TotalCounters::BLANK));
+        }
+        let inner = self.inner.get();
+        if inner.is_none() {
+            missed::note(Refused::NoMemory);
+        }
+        inner
     }
 
     /// Raises the maxima of this epoch to those of an activation: its peak in bytes, and its largest block.

@@ -10,7 +10,8 @@ use crate::base::tally::{Counters, Tally, Totals};
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Sums {
     pub(crate) allocated: [u64; 2],
-    pub(crate) freed: [u64; 2],
+    /// Allocated less freed, signed.
+    pub(crate) level: [i64; 2],
     pub(crate) reallocs: u64,
     pub(crate) failed: u64,
 }
@@ -32,27 +33,24 @@ impl Watermarks {
 }
 
 impl Sums {
-    /// Allocated less freed, signed.
-    #[inline(always)]
-    pub(crate) fn level(&self) -> [i64; 2] {
-        [0, 1].map(|unit| self.allocated[unit].wrapping_sub(self.freed[unit]).cast_signed())
-    }
-
-    /// What only adds up, since the sums were `at`.
+    /// What only adds up, of a scope that ends for which the sums stood `at` its entry.
     #[inline(always)]
     pub(crate) fn totals_since(&self, at: &Self) -> Totals {
+        let kept = self.level[0] - at.level[0];
         Totals {
             bytes: self.allocated[0].wrapping_sub(at.allocated[0]),
             blocks: self.allocated[1].wrapping_sub(at.allocated[1]),
             reallocs: self.reallocs.wrapping_sub(at.reallocs),
             failed: self.failed.wrapping_sub(at.failed),
+            kept: kept.cast_unsigned(),
+            kept_calls: u64::from(kept > 0),
         }
     }
 
     /// What a scope recorded for which the sums stood `at` its entry, and which reached `watermarks`.
     #[inline(always)]
     pub(crate) fn tally_since(&self, at: &Self, watermarks: &Watermarks) -> Tally {
-        let ([bytes, blocks], [at_bytes, at_blocks]) = (self.level(), at.level());
+        let ([bytes, blocks], [at_bytes, at_blocks]) = (self.level, at.level);
         let totals = self.totals_since(at);
         let counters = Counters {
             current_bytes: bytes - at_bytes,
@@ -72,7 +70,7 @@ impl Sums {
         let values = [is.current_bytes - was.current_bytes, is.current_blocks - was.current_blocks];
         for unit in [0, 1] {
             self.allocated[unit] = self.allocated[unit].wrapping_add(totals[unit].cast_unsigned());
-            self.freed[unit] = self.freed[unit].wrapping_add((totals[unit] - values[unit]).cast_unsigned());
+            self.level[unit] += values[unit];
         }
         self.reallocs += after.reallocs - before.reallocs;
         self.failed += after.failed - before.failed;
