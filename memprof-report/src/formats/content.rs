@@ -54,7 +54,7 @@ pub(crate) fn last_lines(snapshot: &Snapshot, options: &Options) -> Vec<String> 
     let has_table = |device: &&Device| snapshot.spaces().any(|space| space == device.space);
     let devices = snapshot.devices().iter().filter(|device| !has_table(device) && is_asked_for(&device.space, options));
     let mut lines: Vec<String> = devices.map(device_line).collect();
-    lines.extend(snapshot.notes().map(one_line));
+    lines.extend(snapshot.notes().map(one_line).filter(|line| !line.trim().is_empty()));
     if nothing_to_show(snapshot).is_some() {
         return lines;
     }

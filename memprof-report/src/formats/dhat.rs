@@ -9,17 +9,14 @@
 //!
 //! The format's source: `docs/dh-manual.html` of valgrind, and `dh_view.js`.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     formats::{
         json,
-        stacks::{Amounts, Frame, parts, spaces},
+        stacks::{Amounts, Frame, Frames, Stacks, spaces},
     },
     options::Options,
     snapshot::Snapshot,
@@ -30,7 +27,7 @@ mod tests;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct File {
+struct File<'a> {
     dhat_file_version: u32,
     mode: &'static str,
     verb: &'static str,
@@ -44,8 +41,24 @@ struct File {
     pid: u32,
     tg: u64,
     te: u64,
-    pps: Vec<ProgramPoint>,
+    pps: Points<'a>,
     ftbl: Vec<String>,
+}
+
+/// The outermost frame of each space, and its stacks. Each is made a program point as it is written: all of them with their
+/// frames would be many times the profile.
+struct Points<'a>(&'a [(usize, Stacks)]);
+
+impl Serialize for Points<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let points = self.0.iter().flat_map(|(outermost, stacks)| {
+            stacks.parts().map(|(index, amounts)| {
+                let inner = stacks.frames(index).into_iter().rev();
+                ProgramPoint::new(inner.chain([*outermost]).collect(), amounts)
+            })
+        });
+        serializer.collect_seq(points)
+    }
 }
 
 #[derive(Serialize)]
@@ -85,15 +98,11 @@ impl ProgramPoint {
 pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let mut frames = Frames::default();
     // The viewer's own name for the root of its tree.
-    frames.index("[root]".to_owned());
-    let mut points: BTreeMap<Vec<usize>, Amounts> = BTreeMap::new();
+    frames.index(Frame::of_words("[root]".to_owned()));
+    let mut stacks = Vec::new();
     for space in spaces(snapshot, options) {
-        let outermost = frames.index(format!("[{}]", space.name));
-        for part in parts(space) {
-            let inner = part.frames.iter().rev().map(|frame: &Frame<'_>| frames.index(frame.to_string()));
-            let fs: Vec<usize> = inner.chain([outermost]).collect();
-            points.entry(fs).or_default().add(&part.amounts);
-        }
+        let outermost = frames.index(Frame::of_words(format!("[{}]", space.name)));
+        stacks.push((outermost, Stacks::of(space, &mut frames)));
     }
     let file = File {
         dhat_file_version: 2,
@@ -108,25 +117,9 @@ pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
         pid: 0,
         tg: 1,
         te: 1,
-        pps: points.into_iter().map(|(fs, amounts)| ProgramPoint::new(fs, &amounts)).collect(),
-        ftbl: frames.texts,
+        pps: Points(&stacks),
+        ftbl: frames.all().iter().map(Frame::to_string).collect(),
     };
     json::write_value(&file, out)?;
     out.write_all(b"\n")
-}
-
-/// The texts of frames, each once.
-#[derive(Default)]
-struct Frames {
-    texts: Vec<String>,
-    index_of: HashMap<String, usize>,
-}
-
-impl Frames {
-    fn index(&mut self, text: String) -> usize {
-        *self.index_of.entry(text).or_insert_with_key(|text| {
-            self.texts.push(text.clone());
-            self.texts.len() - 1
-        })
-    }
 }

@@ -11,7 +11,7 @@
 use std::io::{self, Write};
 
 use crate::{
-    formats::stacks::{Frame, measure, parts, spaces},
+    formats::stacks::{Frames, Stacks, measure, spaces},
     one_line::one_line,
     options::Options,
     snapshot::Snapshot,
@@ -24,26 +24,30 @@ mod tests;
 pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let measure = measure(options);
     let spaces = spaces(snapshot, options);
+    let mut frames = Frames::default();
+    let stacks: Vec<Stacks> = spaces.iter().map(|space| Stacks::of(space, &mut frames)).collect();
+    let texts: Vec<String> = frames.all().iter().map(|frame| escaped(&frame.to_string())).collect();
+    let mut line = String::new();
     for negative in [false, true] {
-        for space in &spaces {
-            for part in parts(space) {
-                let bytes = part.amounts.bytes(measure);
+        for (space, stacks) in spaces.iter().zip(&stacks) {
+            for (index, amounts) in stacks.parts() {
+                let bytes = amounts.bytes(measure);
                 if bytes == 0 || (bytes < 0) != negative {
                     continue;
                 }
+                line.clear();
                 if spaces.len() > 1 {
-                    write!(out, "[{}];", escaped(&space.name))?;
+                    line.extend(["[", &escaped(&space.name), "];"]);
                 }
-                let frames: Vec<String> = part.frames.iter().map(text).collect();
-                writeln!(out, "{} {bytes}", frames.join(";"))?;
+                for (place, frame) in stacks.frames(index).into_iter().enumerate() {
+                    line.push_str(if place == 0 { "" } else { ";" });
+                    line.push_str(&texts[frame]);
+                }
+                writeln!(out, "{line} {bytes}")?;
             }
         }
     }
     Ok(())
-}
-
-fn text(frame: &Frame<'_>) -> String {
-    escaped(&frame.to_string())
 }
 
 /// `text` as one frame: never empty, since two `;` in a row would be none.

@@ -8,15 +8,12 @@
 //! The messages' source: `protos/perfetto/trace/` in <https://github.com/google/perfetto> (`profile_packet.proto`,
 //! `profile_common.proto`, `interned_data.proto`, `clock_snapshot.proto`).
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use crate::{
     formats::{
         protobuf::Message,
-        stacks::{Amount, Amounts, Part, parts, spaces},
+        stacks::{Amount, Amounts, Frame, Frames, Stacks, spaces},
     },
     options::Options,
     snapshot::Snapshot,
@@ -56,37 +53,55 @@ const MONOTONIC_COARSE: u64 = 4;
 const BOOTTIME: u64 = 6;
 /// The id of the one mapping, and of its path's one part.
 const MAPPING: u64 = 1;
-/// Ids of texts, frames and stacks are their places and one: 0 is none.
 const PROCESS: u64 = 1;
+const STACKS_A_PACKET: usize = 4096;
 /// A time of 0 is none.
 const FIRST_DUMP_NS: u64 = 1_000_000_000;
 const BETWEEN_DUMPS_NS: u64 = 1_000_000;
 
 /// Writes all spaces, or the one asked for.
 pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    let mut stacks = Stacks::default();
-    let mut dumps = Vec::new();
+    let mut frames = Frames::default();
+    let mut spaces_with_stacks = Vec::new();
     for space in spaces(snapshot, options) {
-        let mut amounts_of: BTreeMap<u64, Amounts> = BTreeMap::new();
-        for part in parts(space) {
-            amounts_of.entry(stacks.stack(&space.name, &part)).or_default().add(&part.amounts);
-        }
-        for moment in [Sample::at_the_mark, Sample::at_the_end] {
-            let time = FIRST_DUMP_NS + BETWEEN_DUMPS_NS * dumps.len() as u64;
-            let samples = amounts_of.iter().map(|(stack, amounts)| moment(*stack, amounts));
-            dumps.push(dump(&space.name, time, samples));
-        }
+        let outermost = frames.index(Frame::of_words(format!("[{}]", space.name)));
+        spaces_with_stacks.push((space, outermost, Stacks::of(space, &mut frames)));
     }
 
     let mut first = Message::default();
     first.number(packet::TIMESTAMP, FIRST_DUMP_NS).number(packet::SEQUENCE, SEQUENCE);
     first.number(packet::SEQUENCE_FLAGS, STATE_CLEARED).message(packet::CLOCK_SNAPSHOT, &clocks());
-    first.message(packet::INTERNED_DATA, &stacks.interned);
-    let mut trace = Message::default();
-    trace.message(packet::PACKET, &first);
-    for dump in &dumps {
-        trace.message(packet::PACKET, dump);
+    first.message(packet::INTERNED_DATA, &interned_frames(&frames));
+    write_packet(&first, out)?;
+
+    // Ids of stacks go on from space to space.
+    let (mut stacks_before, mut time) = (0, FIRST_DUMP_NS);
+    for (space, outermost, stacks) in &spaces_with_stacks {
+        for stacks in call_stacks(*outermost, stacks, stacks_before) {
+            let mut packet = Message::default();
+            packet.number(packet::TIMESTAMP, time).number(packet::SEQUENCE, SEQUENCE);
+            packet.number(packet::SEQUENCE_FLAGS, NEEDS_STATE).message(packet::INTERNED_DATA, &stacks);
+            write_packet(&packet, out)?;
+        }
+        for moment in [Sample::at_the_mark, Sample::at_the_end] {
+            let samples = stacks.parts().map(|(index, amounts)| moment(id(stacks_before + index), amounts));
+            write_packet(&dump(&space.name, time, samples), out)?;
+            time += BETWEEN_DUMPS_NS;
+        }
+        stacks_before += stacks.nodes().len();
     }
+    Ok(())
+}
+
+/// Ids of frames and stacks are their places and one: 0 is none.
+fn id(index: usize) -> u64 {
+    index as u64 + 1
+}
+
+/// A trace is its packets, one after another.
+fn write_packet(packet: &Message, out: &mut dyn Write) -> io::Result<()> {
+    let mut trace = Message::default();
+    trace.message(packet::PACKET, packet);
     out.write_all(&trace.into_bytes())
 }
 
@@ -143,56 +158,39 @@ fn clocks() -> Message {
     snapshot
 }
 
-/// Texts, frames and call stacks, each once.
-struct Stacks {
-    interned: Message,
-    id_of_frame: HashMap<String, u64>,
-    id_of_stack: HashMap<Vec<u64>, u64>,
-}
-
-impl Default for Stacks {
-    fn default() -> Self {
-        let mut path = Message::default();
-        path.number(1, MAPPING).bytes(2, b"memprof");
-        let mut mapping = Message::default();
-        mapping.number(1, MAPPING).number(7, MAPPING);
-        let mut interned = Message::default();
-        interned.message(interned::MAPPING_PATHS, &path).message(interned::MAPPINGS, &mapping);
-        Self { interned, id_of_frame: HashMap::new(), id_of_stack: HashMap::new() }
-    }
-}
-
-impl Stacks {
-    /// The call stack of `part`, made where it is new. Two paths whose frames read alike are one.
-    fn stack(&mut self, space: &str, part: &Part<'_>) -> u64 {
-        let mut frames = vec![self.frame(format!("[{space}]"))];
-        frames.extend(part.frames.iter().map(|frame| self.frame(frame.to_string())));
-        if let Some(id) = self.id_of_stack.get(&frames) {
-            return *id;
-        }
-        let id = self.id_of_stack.len() as u64 + 1;
-        let mut stack = Message::default();
-        stack.number(1, id);
-        for frame in &frames {
-            stack.number(2, *frame);
-        }
-        self.interned.message(interned::CALLSTACKS, &stack);
-        self.id_of_stack.insert(frames, id);
-        id
-    }
-
-    fn frame(&mut self, text: String) -> u64 {
-        if let Some(id) = self.id_of_frame.get(&text) {
-            return *id;
-        }
-        let id = self.id_of_frame.len() as u64 + 1;
+/// The mapping, and every frame with its name.
+fn interned_frames(frames: &Frames<'_>) -> Message {
+    let mut path = Message::default();
+    path.number(1, MAPPING).bytes(2, b"memprof");
+    let mut mapping = Message::default();
+    mapping.number(1, MAPPING).number(7, MAPPING);
+    let mut interned = Message::default();
+    interned.message(interned::MAPPING_PATHS, &path).message(interned::MAPPINGS, &mapping);
+    for (index, frame) in frames.all().iter().enumerate() {
         let mut name = Message::default();
-        name.number(1, id).bytes(2, text.as_bytes());
+        name.number(1, id(index)).bytes(2, frame.to_string().as_bytes());
         let mut frame = Message::default();
         // `rel_pc` tells frames apart.
-        frame.number(1, id).number(2, id).number(3, MAPPING).number(4, id);
-        self.interned.message(interned::FUNCTION_NAMES, &name).message(interned::FRAMES, &frame);
-        self.id_of_frame.insert(text, id);
-        id
+        frame.number(1, id(index)).number(2, id(index)).number(3, MAPPING).number(4, id(index));
+        interned.message(interned::FUNCTION_NAMES, &name).message(interned::FRAMES, &frame);
     }
+    interned
+}
+
+/// The stacks that have samples, some thousands a message: all of them at once would be many times the profile.
+fn call_stacks(outermost: usize, stacks: &Stacks, stacks_before: usize) -> impl Iterator<Item = Message> {
+    let mut parts = stacks.parts().map(|(index, _)| index).peekable();
+    std::iter::from_fn(move || {
+        parts.peek()?;
+        let mut interned = Message::default();
+        for index in parts.by_ref().take(STACKS_A_PACKET) {
+            let mut stack = Message::default();
+            stack.number(1, id(stacks_before + index)).number(2, id(outermost));
+            for frame in stacks.frames(index) {
+                stack.number(2, id(frame));
+            }
+            interned.message(interned::CALLSTACKS, &stack);
+        }
+        Some(interned)
+    })
 }

@@ -16,7 +16,7 @@ use crate::{
     formats::{
         gzip,
         protobuf::Message,
-        stacks::{Amounts, Frame, Part, parts, spaces},
+        stacks::{Amounts, Frame, Frames, Stacks, spaces},
     },
     options::Options,
     snapshot::Snapshot,
@@ -67,25 +67,34 @@ fn profile(snapshot: &Snapshot, options: &Options) -> Vec<u8> {
         profile.message.message(field::SAMPLE_TYPE, &value_type);
     }
     let mut has_peak = false;
-    for space in spaces(snapshot, options) {
-        for part in parts(space) {
-            has_peak |= part.amounts.at_peak.bytes != 0;
-            profile.sample(&space.name, &part);
+    let mut frames = Frames::default();
+    let spaces = spaces(snapshot, options);
+    let stacks: Vec<Stacks> = spaces.iter().map(|space| Stacks::of(space, &mut frames)).collect();
+    for (index, frame) in frames.all().iter().enumerate() {
+        profile.location(id(index), frame);
+    }
+    for (space, stacks) in spaces.iter().zip(&stacks) {
+        for (index, amounts) in stacks.parts() {
+            has_peak |= amounts.at_peak.bytes != 0;
+            profile.sample(&space.name, stacks.frames(index), amounts);
         }
     }
     profile.finish(if has_peak { "peak_space" } else { "alloc_space" }, snapshot.notes())
 }
 
+/// Location and function have the same id: the index of their frame, and one, since 0 is none.
+fn id(frame: usize) -> u64 {
+    frame as u64 + 1
+}
+
 #[derive(Default)]
-struct Profile<'a> {
+struct Profile {
     message: Message,
     texts: Vec<String>,
     index_of_text: HashMap<String, u64>,
-    /// Location and function have the same id: the place of the frame here, and one.
-    id_of_frame: HashMap<Frame<'a>, u64>,
 }
 
-impl<'a> Profile<'a> {
+impl Profile {
     /// The index of `text` in the table.
     fn text(&mut self, text: &str) -> u64 {
         if let Some(index) = self.index_of_text.get(text) {
@@ -105,9 +114,9 @@ impl<'a> Profile<'a> {
     }
 
     /// Adds a sample: the locations from the innermost on, the values, the label.
-    fn sample(&mut self, space: &str, part: &Part<'a>) {
-        let locations: Vec<u64> = part.frames.iter().rev().map(|frame| self.location(frame)).collect();
-        let Amounts { at_peak, live, allocated } = part.amounts;
+    fn sample(&mut self, space: &str, frames: Vec<usize>, amounts: &Amounts) {
+        let locations = frames.into_iter().rev().map(id);
+        let Amounts { at_peak, live, allocated } = *amounts;
         let values = [allocated, live, at_peak]
             .into_iter()
             .flat_map(|amount| [amount.blocks, amount.bytes])
@@ -120,13 +129,8 @@ impl<'a> Profile<'a> {
         self.message.message(field::SAMPLE, &sample);
     }
 
-    /// The location of `frame`, made with its function where it is new.
-    fn location(&mut self, frame: &Frame<'a>) -> u64 {
-        if let Some(id) = self.id_of_frame.get(frame) {
-            return *id;
-        }
-        let id = self.id_of_frame.len() as u64 + 1;
-        self.id_of_frame.insert(frame.clone(), id);
+    /// Adds the location of `frame`, and its function.
+    fn location(&mut self, id: u64, frame: &Frame<'_>) {
         let (name, file) = (self.text(&frame.function), self.text(frame.file));
         // No system_name: pprof takes one that equals the name for mangled, and cuts `<..>` out of it.
         let mut function = Message::default();
@@ -136,7 +140,6 @@ impl<'a> Profile<'a> {
         let mut location = Message::default();
         location.number(1, id).number(2, MAPPING).message(4, &line);
         self.message.message(field::FUNCTION, &function).message(field::LOCATION, &location);
-        id
     }
 
     fn finish<'n>(mut self, shown_first: &str, notes: impl Iterator<Item = &'n str>) -> Vec<u8> {

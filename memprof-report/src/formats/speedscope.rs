@@ -5,21 +5,18 @@
 //!
 //! The format's source: `src/lib/file-format-spec.ts` in <https://github.com/jlfwong/speedscope>.
 
-use std::{
-    collections::HashMap,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     formats::{
         json,
-        stacks::{Frame, Part, parts, spaces},
+        stacks::{Frame, Frames, Stacks, spaces},
     },
     measure::Measure,
     options::Options,
-    snapshot::{Snapshot, SpaceData},
+    snapshot::Snapshot,
 };
 
 #[cfg(test)]
@@ -30,20 +27,20 @@ struct File<'a> {
     #[serde(rename = "$schema")]
     schema: &'static str,
     exporter: &'static str,
-    shared: Shared<'a>,
-    profiles: Vec<Profile>,
+    shared: Shared,
+    profiles: Vec<Profile<'a>>,
 }
 
 #[derive(Serialize)]
-struct Shared<'a> {
-    frames: Vec<FrameEntry<'a>>,
+struct Shared {
+    frames: Vec<FrameEntry>,
 }
 
 #[derive(Serialize)]
-struct FrameEntry<'a> {
+struct FrameEntry {
     name: String,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    file: &'a str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    file: String,
     #[serde(skip_serializing_if = "is_zero")]
     line: u32,
 }
@@ -55,46 +52,64 @@ fn is_zero(line: &u32) -> bool {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Profile {
+struct Profile<'a> {
     r#type: &'static str,
     name: String,
     unit: &'static str,
     start_value: u64,
     end_value: u64,
-    samples: Vec<Vec<usize>>,
+    samples: Samples<'a>,
     weights: Vec<u64>,
+}
+
+/// The stacks of a profile, frames by their indices, outermost first. They are made as they are written: all of them in memory would be many
+/// times the profile.
+struct Samples<'a> {
+    stacks: &'a Stacks,
+    shown: Vec<usize>,
+}
+
+impl Serialize for Samples<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.shown.iter().map(|index| self.stacks.frames(*index)))
+    }
 }
 
 /// Writes all spaces, or the one asked for, in all measures, or the one asked for.
 pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let mut frames = Frames::default();
+    let spaces = spaces(snapshot, options);
+    let stacks: Vec<Stacks> = spaces.iter().map(|space| Stacks::of(space, &mut frames)).collect();
     let mut profiles = Vec::new();
-    for space in spaces(snapshot, options) {
+    for (space, stacks) in spaces.iter().zip(&stacks) {
         for measure in Measure::ALL {
             if options.measure.is_none_or(|asked| asked == *measure) {
-                profiles.extend(profiles_of(space, *measure, &mut frames));
+                profiles.extend(profiles_of(&space.name, stacks, *measure));
             }
         }
     }
+    let entry =
+        |frame: &Frame<'_>| FrameEntry { name: frame.to_string(), file: frame.file.to_owned(), line: frame.line };
     let file = File {
         schema: "https://www.speedscope.app/file-format-schema.json",
         exporter: concat!("memprof ", env!("CARGO_PKG_VERSION")),
-        shared: Shared { frames: frames.entries },
+        shared: Shared { frames: frames.all().iter().map(entry).collect() },
         profiles,
     };
     json::write_value(&file, out)?;
     out.write_all(b"\n")
 }
 
-/// The profile of `space` in `measure`, and where it has negative parts, that of those.
-fn profiles_of<'a>(space: &'a SpaceData, measure: Measure, frames: &mut Frames<'a>) -> Vec<Profile> {
-    let name = format!("{}: {}", space.name, measure.name());
-    let (mut above, mut below) = (Profile::new(name.clone()), Profile::new(name + ", below zero"));
-    for part in parts(space) {
-        match part.amounts.bytes(measure) {
+/// The profile of a space in `measure`, and where it has negative parts, that of those.
+fn profiles_of<'a>(space: &str, stacks: &'a Stacks, measure: Measure) -> Vec<Profile<'a>> {
+    let name = format!("{space}: {}", measure.name());
+    let mut above = Profile::new(name.clone(), stacks);
+    let mut below = Profile::new(name + ", below zero", stacks);
+    for (index, amounts) in stacks.parts() {
+        match amounts.bytes(measure) {
             0 => {}
-            bytes if bytes > 0 => above.add(&part, bytes, frames),
-            bytes => below.add(&part, bytes, frames),
+            bytes if bytes > 0 => above.add(index, bytes),
+            bytes => below.add(index, bytes),
         }
     }
     let is_above = !above.weights.is_empty() || below.weights.is_empty();
@@ -102,41 +117,22 @@ fn profiles_of<'a>(space: &'a SpaceData, measure: Measure, frames: &mut Frames<'
     both.into_iter().filter_map(|(is_shown, profile)| is_shown.then_some(profile)).collect()
 }
 
-impl Profile {
-    fn new(name: String) -> Self {
+impl<'a> Profile<'a> {
+    fn new(name: String, stacks: &'a Stacks) -> Self {
         Self {
             r#type: "sampled",
             name,
             unit: "bytes",
             start_value: 0,
             end_value: 0,
-            samples: Vec::new(),
+            samples: Samples { stacks, shown: Vec::new() },
             weights: Vec::new(),
         }
     }
 
-    fn add<'a>(&mut self, part: &Part<'a>, bytes: i64, frames: &mut Frames<'a>) {
-        self.samples.push(part.frames.iter().map(|frame| frames.index(frame)).collect());
+    fn add(&mut self, index: usize, bytes: i64) {
+        self.samples.shown.push(index);
         self.weights.push(bytes.unsigned_abs());
         self.end_value = self.end_value.saturating_add(bytes.unsigned_abs());
-    }
-}
-
-/// The frames of all profiles, each once.
-#[derive(Default)]
-struct Frames<'a> {
-    entries: Vec<FrameEntry<'a>>,
-    index_of: HashMap<Frame<'a>, usize>,
-}
-
-impl<'a> Frames<'a> {
-    fn index(&mut self, frame: &Frame<'a>) -> usize {
-        if let Some(index) = self.index_of.get(frame) {
-            return *index;
-        }
-        let index = self.entries.len();
-        self.entries.push(FrameEntry { name: frame.to_string(), file: frame.file, line: frame.line });
-        self.index_of.insert(frame.clone(), index);
-        index
     }
 }

@@ -79,7 +79,8 @@ fn title(layout: &Layout, measure: Measure) -> String {
         Measure::Live => "live",
         Measure::SelfTotal => "allocated",
     };
-    format!("{}: {} bytes {what}", layout.spaces.join(", "), thousands(layout.whole))
+    let spaces: Vec<String> = layout.spaces.iter().map(|space| one_line(space)).collect();
+    format!("{}: {} bytes {what}", spaces.join(", "), thousands(layout.whole))
 }
 
 /// The frames that can be seen, outer ones before those below them, and how many cannot.

@@ -55,6 +55,9 @@ fn tables(diff: &Diff, choice: &Choice, spaces: &[&str]) -> Vec<String> {
         }
         let mut lines = if sheet.rows.is_empty() { Vec::new() } else { table(&sheet.rows, order, &columns) };
         lines.extend(sheet.last_lines());
+        if lines.is_empty() {
+            lines.push("no scope changed".to_owned());
+        }
         blocks.push(lines.join("\n"));
     }
     blocks.insert(0, legends(order, &columns));

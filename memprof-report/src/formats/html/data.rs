@@ -22,6 +22,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     diff,
+    embedded::Embedded,
     fold::fold,
     rows::{COLUMNS, Place, Rows, is_additive},
 };
@@ -170,12 +171,15 @@ pub(super) fn json(profiles: Profiles<'_>, options: &Options, most_bytes: usize)
     let count = spaces.iter().map(|space| space.rows.len() + space.paths.len()).sum::<usize>();
     let mut most_rows = count;
     loop {
-        let text = text(&page(profiles, options, &spaces, all_spaces, [most_rows, count]))?;
-        if text.len() <= most_bytes || most_rows == 0 {
+        // Without any rows it is what it is.
+        let mut text = Embedded::new(if most_rows == 0 { usize::MAX } else { most_bytes });
+        writer::write(&page(profiles, options, &spaces, all_spaces, [most_rows, count]), &mut text)?;
+        let length = text.length();
+        if let Some(text) = text.into_text() {
             return Ok(text);
         }
         // A little fewer than what the mean row allows: names differ in length.
-        let fitting = most_rows as u128 * most_bytes as u128 * 95 / (text.len() as u128 * 100);
+        let fitting = most_rows as u128 * most_bytes as u128 * 95 / (length as u128 * 100);
         most_rows = usize::try_from(fitting).unwrap_or(0).min(most_rows - 1);
     }
 }
@@ -262,14 +266,6 @@ fn page<'a>(
         sites: names.sites,
         spaces,
     }
-}
-
-/// As JSON that no tag in it can end.
-fn text(page: &Page<'_>) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    writer::write(page, &mut bytes)?;
-    let json = String::from_utf8(bytes).map_err(io::Error::other)?;
-    Ok(json.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))
 }
 
 fn notes(snapshot: &Snapshot, all_spaces: usize) -> Vec<String> {

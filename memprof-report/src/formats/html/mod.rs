@@ -14,6 +14,7 @@
 mod rows;
 
 mod diff;
+mod embedded;
 mod fold;
 
 mod data;

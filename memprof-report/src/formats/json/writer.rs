@@ -163,11 +163,11 @@ fn not_ours<T>(what: &str) -> Result<T, Error> {
     Err(ser::Error::custom(format_args!("a profile has no {what}")))
 }
 
-/// Methods that write a value as it displays.
-macro_rules! displayed {
+/// Methods that write an integer.
+macro_rules! integers {
     ($($method:ident: $type:ty;)+) => {
         $(fn $method(self, value: $type) -> Written {
-            self.raw(value)
+            Ok(self.out.write_all(itoa::Buffer::new().format(value).as_bytes())?)
         })+
     };
 }
@@ -183,8 +183,11 @@ impl<'a> ser::Serializer for Writer<'a> {
     type SerializeStruct = Items<'a>;
     type SerializeStructVariant = Impossible<(), Error>;
 
-    displayed! {
-        serialize_bool: bool;
+    fn serialize_bool(self, value: bool) -> Written {
+        self.raw(value)
+    }
+
+    integers! {
         serialize_i8: i8;
         serialize_i16: i16;
         serialize_i32: i32;

@@ -47,32 +47,31 @@ fn each_space_has_a_dump_at_its_mark_and_one_at_the_end_that_sum_to_its_totals()
     assert_eq!(dumps(&trace()), expected);
 }
 
-/// What a dump names stands in the first packet, and times and the sequence are where the viewer looks for them.
+/// What a dump names stands in the packets before it, and times and the sequence are where the viewer looks for them.
 #[test]
 fn stacks_name_frames_that_are_there_and_times_are_not_zero() {
     let trace = trace();
-    let packets = packets(&trace);
-    let data = all(packets[0], packet::INTERNED_DATA)[0].bytes();
-    let names: BTreeMap<u64, &str> = all(data, interned::FUNCTION_NAMES)
-        .iter()
-        .map(|name| (number(name.bytes(), 1), all(name.bytes(), 2)[0].text()))
-        .collect();
-    let frames: BTreeMap<u64, &str> = all(data, interned::FRAMES)
-        .iter()
-        .map(|frame| (number(frame.bytes(), 1), names[&number(frame.bytes(), 2)]))
-        .collect();
-    let stacks: BTreeMap<u64, Vec<&str>> = all(data, interned::CALLSTACKS)
-        .iter()
-        .map(|stack| {
-            (number(stack.bytes(), 1), all(stack.bytes(), 2).iter().map(|frame| frames[&frame.number()]).collect())
-        })
-        .collect();
+    let (mut names, mut frames, mut stacks) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut seen = Vec::new();
-    for packet in &packets[1..] {
+    for packet in packets(&trace) {
         assert_ne!(number(packet, packet::TIMESTAMP), 0);
         assert_eq!(number(packet, packet::SEQUENCE), 1);
-        let heap = all(all(packet, packet::PROFILE)[0].bytes(), 5)[0].bytes();
-        seen.extend(all(heap, 2).iter().map(|sample| stacks[&number(sample.bytes(), 1)].clone()));
+        for data in all(packet, packet::INTERNED_DATA).into_iter().map(Value::bytes) {
+            for name in all(data, interned::FUNCTION_NAMES).into_iter().map(Value::bytes) {
+                names.insert(number(name, 1), all(name, 2)[0].text());
+            }
+            for frame in all(data, interned::FRAMES).into_iter().map(Value::bytes) {
+                frames.insert(number(frame, 1), names[&number(frame, 2)]);
+            }
+            for stack in all(data, interned::CALLSTACKS).into_iter().map(Value::bytes) {
+                let texts: Vec<&str> = all(stack, 2).iter().map(|frame| frames[&frame.number()]).collect();
+                assert_eq!(stacks.insert(number(stack, 1), texts), None, "a stack's id stands once");
+            }
+        }
+        for profile in all(packet, packet::PROFILE).into_iter().map(Value::bytes) {
+            let heap = all(profile, 5)[0].bytes();
+            seen.extend(all(heap, 2).iter().map(|sample| stacks[&number(sample.bytes(), 1)].clone()));
+        }
     }
     assert!(seen.contains(&vec!["[cuda:0]", "load (src/load.rs:10)", "Parser::parse (src/load.rs:40)"]));
     assert!(seen.contains(&vec!["[host]", "(outside any scope)"]));

@@ -1,10 +1,10 @@
-use super::{Amounts, Frame, MOST_FRAMES, parts};
+use super::{Amounts, Frames, MOST_FRAMES, Stacks};
 use crate::{
     Measure,
     record::PathRecord,
     snapshot::{
         SpaceData,
-        fixtures::{forest, named, space_of_tree},
+        fixtures::{forest, named, site, space_of_tree},
     },
 };
 
@@ -12,7 +12,7 @@ use crate::{
 fn the_parts_of_a_space_sum_to_its_totals_in_bytes_and_blocks() {
     for space in &forest().parts().spaces {
         let mut sums = Amounts::default();
-        parts(space).for_each(|part| sums.add(&part.amounts));
+        Stacks::of(space, &mut Frames::default()).parts().for_each(|(_, amounts)| sums.add(amounts));
         let totals = &space.totals;
         let expected = [
             [totals.at_peak_level.cast_signed(), totals.peak_blocks.cast_signed()],
@@ -23,29 +23,57 @@ fn the_parts_of_a_space_sum_to_its_totals_in_bytes_and_blocks() {
     }
 }
 
+/// The texts of a stack.
+fn texts(stacks: &Stacks, frames: &Frames<'_>, index: usize) -> Vec<String> {
+    stacks.frames(index).into_iter().map(|frame| frames.all()[frame].to_string()).collect()
+}
+
 #[test]
 fn frames_stand_outermost_first_and_the_part_outside_any_scope_last() {
     let snapshot = forest();
     let space = &snapshot.parts().spaces[0];
-    let frames: Vec<String> =
-        parts(space).nth(2).into_iter().flat_map(|part| part.frames).map(|f| f.to_string()).collect();
-    assert_eq!(frames, ["load (src/load.rs:10)", "Parser::parse (src/load.rs:40)", "load (src/load.rs:10)"]);
-    let last = parts(space).last().expect("a part");
-    assert_eq!(last.frames, [Frame::of_words("(outside any scope)".to_owned())]);
-    assert_eq!(last.amounts.bytes(Measure::SelfTotal), 99_999);
+    let mut frames = Frames::default();
+    let stacks = Stacks::of(space, &mut frames);
+    let (index, _) = stacks.parts().nth(2).expect("a part");
+    let expected = ["load (src/load.rs:10)", "Parser::parse (src/load.rs:40)", "load (src/load.rs:10)"];
+    assert_eq!(texts(&stacks, &frames, index), expected);
+    let (index, amounts) = stacks.parts().last().expect("a part");
+    assert_eq!(texts(&stacks, &frames, index), ["(outside any scope)"]);
+    assert_eq!(amounts.bytes(Measure::SelfTotal), 99_999);
+}
+
+/// Viewers tell frames by their text: DHAT's refuses a file in which a stack stands twice.
+#[test]
+fn paths_whose_frames_read_alike_are_one_stack() {
+    let named = |name: &str, parent| PathRecord { self_total: 8, ..PathRecord::new(named(name, [1, 0, 0]), parent) };
+    let sited = |parent| PathRecord { self_total: 1, ..PathRecord::new(site("a.rs", 1, "f", [1, 0, 0]), parent) };
+    let tree = vec![named("f (a.rs:1)", None), sited(None), named("g", Some(0)), named("g", Some(1)), sited(Some(3))];
+    let space = space_of_tree("host", tree, [[0, 0]; 3]);
+    let mut frames = Frames::default();
+    let stacks = Stacks::of(&space, &mut frames);
+    let parts: Vec<_> =
+        stacks.parts().map(|(index, amounts)| (texts(&stacks, &frames, index), amounts.allocated.bytes)).collect();
+    let text = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let expected =
+        [(text(&["f (a.rs:1)"]), 9), (text(&["f (a.rs:1)", "g"]), 16), (text(&["f (a.rs:1)", "g", "f (a.rs:1)"]), 1)];
+    assert_eq!(parts, expected);
 }
 
 /// A file that nobody measured may have a path of any depth: what is written of it stays in proportion.
 #[test]
-fn a_path_of_a_thousand_frames_keeps_the_innermost_and_says_how_many_are_further_out() {
+fn what_is_further_in_than_five_hundred_frames_is_one_frame() {
     let chain = (0..1_000_usize).map(|depth| {
         let record = named(&format!("f{depth}"), [1, 0, 0]);
         PathRecord { self_total: 1, ..PathRecord::new(record, depth.checked_sub(1)) }
     });
     let space: SpaceData = space_of_tree("host", chain.collect(), [[0, 0]; 3]);
-    let last = parts(&space).last().expect("a part");
-    assert_eq!(last.frames.len(), MOST_FRAMES + 1);
-    assert_eq!(last.frames[0].to_string(), "(488 frames further out)");
-    assert_eq!(last.frames[1].to_string(), "f488");
-    assert_eq!(last.frames[MOST_FRAMES].to_string(), "f999");
+    let mut frames = Frames::default();
+    let stacks = Stacks::of(&space, &mut frames);
+    let (index, amounts) = stacks.parts().last().expect("a part");
+    let texts = texts(&stacks, &frames, index);
+    assert_eq!(
+        (texts.len(), texts[MOST_FRAMES - 1].as_str(), texts[MOST_FRAMES].as_str()),
+        (MOST_FRAMES + 1, "f511", "(frames further in)")
+    );
+    assert_eq!(amounts.bytes(Measure::SelfTotal), 488);
 }

@@ -2,10 +2,8 @@
 //!
 //! Frames of one text under one frame are one. A frame's bytes are its own and those below it, to the byte; no pixel is known here.
 
-use std::collections::HashMap;
-
 use crate::{
-    formats::stacks::{Frame, parts, spaces},
+    formats::stacks::{Frame, Frames, Stacks, spaces},
     measure::Measure,
     options::Options,
     snapshot::Snapshot,
@@ -39,10 +37,9 @@ pub(crate) struct Layout {
     pub(crate) spaces: Vec<String>,
 }
 
-/// A frame while the tree is built.
+/// A frame that is drawn, while the tree is built.
 struct Node {
-    text: String,
-    file: String,
+    frame: usize,
     bytes: i128,
     children: Vec<usize>,
 }
@@ -50,23 +47,18 @@ struct Node {
 impl Layout {
     /// Lays out the spaces that `options` asks for.
     pub(crate) fn new(snapshot: &Snapshot, options: &Options, measure: Measure) -> Self {
+        let mut frames = Frames::default();
         let mut tree = Tree::default();
         let mut below_zero = 0;
         let spaces = spaces(snapshot, options);
         for space in &spaces {
-            let outermost = (spaces.len() > 1).then(|| Frame::of_words(format!("[{}]", space.name)));
-            for part in parts(space) {
-                let bytes = i128::from(part.amounts.bytes(measure));
-                if bytes < 0 {
-                    below_zero += bytes;
-                } else if bytes > 0 {
-                    tree.add(outermost.iter().chain(&part.frames), bytes);
-                }
-            }
+            let stacks = Stacks::of(space, &mut frames);
+            let outermost = (spaces.len() > 1).then(|| frames.index(Frame::of_words(format!("[{}]", space.name))));
+            below_zero += tree.add(outermost, &stacks, measure);
         }
         let whole = tree.roots.iter().map(|root| tree.nodes[*root].bytes).sum();
         let spaces = spaces.iter().map(|space| space.name.clone()).collect();
-        Self { boxes: tree.boxes(), whole, below_zero, spaces }
+        Self { boxes: tree.boxes(&frames), whole, below_zero, spaces }
     }
 }
 
@@ -74,32 +66,47 @@ impl Layout {
 struct Tree {
     nodes: Vec<Node>,
     roots: Vec<usize>,
-    /// By the frame around it, and its text.
-    index_of: HashMap<(Option<usize>, String), usize>,
 }
 
 impl Tree {
-    /// Adds `bytes` to each of `frames`, the outermost first.
-    fn add<'a>(&mut self, frames: impl Iterator<Item = &'a Frame<'a>>, bytes: i128) {
-        let mut parent = None;
-        for frame in frames {
-            let text = frame.to_string();
-            let index = *self.index_of.entry((parent, text.clone())).or_insert_with(|| {
-                let index = self.nodes.len();
-                self.nodes.push(Node { text, file: frame.file.to_owned(), bytes: 0, children: Vec::new() });
-                match parent {
-                    Some(parent) => self.nodes[parent].children.push(index),
-                    None => self.roots.push(index),
-                }
-                index
-            });
-            self.nodes[index].bytes += bytes;
-            parent = Some(index);
+    /// Adds the stacks of a space, below a frame of its own if it has one, and gives the sum of what is below zero.
+    fn add(&mut self, outermost: Option<usize>, stacks: &Stacks, measure: Measure) -> i128 {
+        let mut below_zero = 0;
+        let mut bytes: Vec<i128> = Vec::with_capacity(stacks.nodes().len());
+        for node in stacks.nodes() {
+            let own = i128::from(node.amounts.bytes(measure));
+            below_zero += own.min(0);
+            bytes.push(own.max(0));
         }
+        // A stack stands behind the one around it.
+        for (index, node) in stacks.nodes().iter().enumerate().rev() {
+            if let Some(parent) = node.parent {
+                bytes[parent] += bytes[index];
+            }
+        }
+        let roots = stacks.nodes().iter().zip(&bytes).filter(|(node, _)| node.parent.is_none());
+        let whole: i128 = roots.map(|(_, bytes)| bytes).sum();
+        let outermost = outermost.filter(|_| whole > 0).map(|frame| self.push(None, frame, whole));
+        let mut place_of: Vec<Option<usize>> = Vec::with_capacity(bytes.len());
+        for (node, bytes) in stacks.nodes().iter().zip(&bytes) {
+            let around = node.parent.map_or(outermost, |parent| place_of[parent]);
+            place_of.push((*bytes > 0).then(|| self.push(around, node.frame, *bytes)));
+        }
+        below_zero
+    }
+
+    fn push(&mut self, parent: Option<usize>, frame: usize, bytes: i128) -> usize {
+        let index = self.nodes.len();
+        match parent {
+            Some(parent) => self.nodes[parent].children.push(index),
+            None => self.roots.push(index),
+        }
+        self.nodes.push(Node { frame, bytes, children: Vec::new() });
+        index
     }
 
     /// The frames row by row, the greatest first.
-    fn boxes(mut self) -> Vec<Box> {
+    fn boxes(mut self, frames: &Frames<'_>) -> Vec<Box> {
         let mut boxes = Vec::with_capacity(self.nodes.len());
         let mut row: Vec<(i128, Vec<usize>)> = vec![(0, std::mem::take(&mut self.roots))];
         for depth in 0.. {
@@ -108,7 +115,8 @@ impl Tree {
                 siblings.sort_by_key(|index| std::cmp::Reverse(self.nodes[*index].bytes));
                 for index in siblings {
                     let node = &mut self.nodes[index];
-                    let (text, file) = (std::mem::take(&mut node.text), std::mem::take(&mut node.file));
+                    let frame = &frames.all()[node.frame];
+                    let (text, file) = (frame.to_string(), frame.file.to_owned());
                     boxes.push(Box { text, file, depth, start, bytes: node.bytes });
                     below.push((start, std::mem::take(&mut node.children)));
                     start += node.bytes;
