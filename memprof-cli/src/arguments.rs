@@ -2,9 +2,18 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use anstream::ColorChoice;
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
-use crate::{check, convert, diff, error::say, init, merge, outcome::WRONG, report};
+use crate::{
+    check,
+    completions::{CompletionsArguments, ManArguments},
+    convert, diff,
+    error::say,
+    init, merge,
+    outcome::{NOT_STARTED, WRONG},
+    report, run,
+};
 
 /// Reads what memprof measured: who needs how much memory, who holds it, and what is left.
 #[derive(Debug, Parser)]
@@ -12,25 +21,55 @@ use crate::{check, convert, diff, error::say, init, merge, outcome::WRONG, repor
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// Colour in what is printed: on a terminal where `NO_COLOR` is not set, always, or never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<Color> for ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Run(run::Arguments),
     Report(report::Arguments),
     Convert(convert::Arguments),
     Diff(diff::Arguments),
     Check(check::Arguments),
     Init(init::Arguments),
     Merge(merge::Arguments),
+    Completions(CompletionsArguments),
+    Man(ManArguments),
+}
+
+/// All of it, for what is made of it.
+pub(crate) fn definitions() -> clap::Command {
+    Arguments::command()
 }
 
 /// What is answered instead of doing something.
 #[derive(Debug)]
 pub(crate) struct Answer(clap::Error);
 
-/// The call's arguments.
+/// The call's arguments. From here on everything is coloured as asked.
 pub(crate) fn parse() -> Result<Command, Answer> {
-    Arguments::try_parse().map(|arguments| arguments.command).map_err(Answer)
+    let Arguments { command, color } = Arguments::try_parse().map_err(Answer)?;
+    ColorChoice::from(color).write_global();
+    Ok(command)
 }
 
 impl Answer {
@@ -46,7 +85,9 @@ impl Answer {
             return ExitCode::from(WRONG);
         }
         say(&one_line(&self.0.to_string()));
-        ExitCode::from(WRONG)
+        // As `env` has it: statuses below are the program's own.
+        let is_run = std::env::args_os().nth(1).is_some_and(|verb| verb == "run");
+        ExitCode::from(if is_run { NOT_STARTED } else { WRONG })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 
 /// Writes a saved profile in the format of another tool, or as a page or a picture.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   memprof convert profile.json -o report.html                     a page to click through
   memprof convert profile.json -o live.svg --measure live         a flame graph of what is live
   memprof convert profile.json -o profile.pb.gz                   then: go tool pprof -http=: profile.pb.gz

@@ -21,7 +21,7 @@ use crate::{
 /// are no difference. Of two snapshots of one process it says what grew between them. It ends with 0 whatever changed: to fail
 /// a build, use `memprof check`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   memprof diff base.json new.json                              what is worse, by how much, and where
   memprof diff base.json new.json --order memory_total         by all that was allocated
   memprof diff base.json new.json -o diff.md -o diff.html      for a pull request, and a page to click through

@@ -17,7 +17,7 @@ use crate::{error::Error, outcome::Outcome, profile::read};
 /// Given a profile, it has budgets that this profile meets: one for each space, and one for each of the three functions that
 /// need most.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   memprof init                                   a file to fill in
   memprof init profile.json                      budgets that this profile meets
   memprof init profile.json -o ci/memprof.toml   elsewhere")]

@@ -5,18 +5,24 @@
 //!
 //! A verb is a module: its arguments with their help, and a function `run`.
 
+mod ended;
+mod outcome;
+
 mod error;
 mod files;
-mod outcome;
 mod profile;
 mod words;
 
+mod choices;
+
 mod check;
+mod completions;
 mod convert;
 mod diff;
 mod init;
 mod merge;
 mod report;
+mod run;
 
 mod arguments;
 
@@ -25,7 +31,7 @@ use std::process::ExitCode;
 
 use arguments::Command;
 use error::Error;
-use outcome::{Outcome, WRONG};
+use outcome::Outcome;
 
 fn main() -> ExitCode {
     let command = match arguments::parse() {
@@ -35,11 +41,14 @@ fn main() -> ExitCode {
     let mut out = io::stdout().lock();
     let done = match &command {
         Command::Report(arguments) => report::run(arguments, &mut out),
+        Command::Run(arguments) => run::run(arguments),
         Command::Convert(arguments) => convert::run(arguments),
         Command::Diff(arguments) => diff::run(arguments, &mut out),
         Command::Check(arguments) => check::run(arguments, &mut out),
         Command::Init(arguments) => init::run(arguments),
         Command::Merge(arguments) => merge::run(arguments),
+        Command::Completions(arguments) => Ok(completions::completions(arguments, arguments::definitions(), &mut out)),
+        Command::Man(arguments) => completions::man(arguments, arguments::definitions()),
     };
     match done.and_then(|outcome| out.flush().map(|()| outcome).map_err(Error::Output)) {
         Ok(outcome) => outcome.into(),
@@ -47,7 +56,7 @@ fn main() -> ExitCode {
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::Done.into(),
         Err(error) => {
             error::say(&error);
-            ExitCode::from(WRONG)
+            ExitCode::from(error.status())
         }
     }
 }

@@ -2,8 +2,12 @@
 
 use std::process::ExitCode;
 
+use crate::ended::Ended;
+
 /// The call or a file was wrong.
 pub(crate) const WRONG: u8 = 2;
+/// A program was not run, for a reason of the command's own, as `env` has it.
+pub(crate) const NOT_STARTED: u8 = 125;
 
 /// How a verb ended that had nothing to complain of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +18,8 @@ pub(crate) enum Outcome {
     DoesNotHold,
     /// Done, but a file was left out.
     LeftOut,
+    /// As the program that was run.
+    Ended(Ended),
 }
 
 impl From<Outcome> for ExitCode {
@@ -22,6 +28,7 @@ impl From<Outcome> for ExitCode {
             Outcome::Done => ExitCode::SUCCESS,
             Outcome::DoesNotHold => ExitCode::from(1),
             Outcome::LeftOut => ExitCode::from(4),
+            Outcome::Ended(ended) => ended.end(),
         }
     }
 }

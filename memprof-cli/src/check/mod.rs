@@ -42,7 +42,7 @@ const BUDGETS: &str = "memprof.toml";
 /// Budgets are the most that functions or the process may need; `memprof init` writes a commented file. A baseline is a file
 /// of earlier numbers, `--accept` writes it; a saved profile can be one too. Equal is fine.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   memprof check profile.json                                  by ./memprof.toml
   memprof check profile.json --junit memprof.xml              also for the CI system that shows tests
   memprof check profile.json --accept                         write the new numbers into the baseline

@@ -3,6 +3,8 @@
 
 use std::io::{self, Write};
 
+use anstream::{AutoStream, ColorChoice};
+use clap::builder::styling::{AnsiColor, Style};
 use memprof_report::thousands;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
@@ -33,8 +35,7 @@ pub(crate) fn text(judgements: &[Judgement], out: &mut dyn Write) -> io::Result<
             writeln!(out, "==> {} <==", judgement.file)?;
         }
         for verdict in &judgement.verdicts {
-            let word = if verdict.failures.is_empty() { "ok    " } else { "FAILED" };
-            writeln!(out, "{word} {}", verdict.title)?;
+            writeln!(out, "{} {}", word(verdict.failures.is_empty()), verdict.title)?;
             if verdict.failures.is_empty() {
                 writeln!(out, "       {}", verdict.nearest)?;
             }
@@ -57,6 +58,16 @@ pub(crate) fn text(judgements: &[Judgement], out: &mut dyn Write) -> io::Result<
         writeln!(out, "{said}")?;
     }
     Ok(())
+}
+
+/// `ok` in green or `FAILED` in red, as far as stdout is to be coloured.
+fn word(holds: bool) -> String {
+    let (word, colour) = if holds { ("ok    ", AnsiColor::Green) } else { ("FAILED", AnsiColor::Red) };
+    if AutoStream::choice(&io::stdout()) == ColorChoice::Never {
+        return word.to_owned();
+    }
+    let style = Style::new().bold().fg_color(Some(colour.into()));
+    format!("{style}{word}{style:#}")
 }
 
 /// `held at the peak of the space by 686,107 a.rs:12(read_csv); 513,655 ..`.

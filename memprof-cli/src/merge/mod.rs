@@ -25,7 +25,7 @@ use crate::{
 /// greatest of `memory_peak` and `live`, and which process has them: its `MEMPROF_LABEL`, else its file. A file that cannot be read is
 /// named and left out, and the command ends with 4.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   memprof merge rank-0.json rank-1.json -o fleet.json    then: memprof report fleet.json
   memprof merge @files.txt -o fleet.html                 the names in a file, one a line; @- is stdin
   memprof merge @files.txt -o fleet.json --strict        end at the first file that cannot be read")]

@@ -115,6 +115,15 @@ fn what_is_judged_is_also_there_for_programs_and_for_ci_systems() {
 }
 
 #[test]
+fn colour_is_for_terminals_or_who_asks_for_it() {
+    let folder = folder_with("check_colour", "[[budget]]\npeak = 1\n");
+    let plain = failing(&folder, &["profile.json"]);
+    assert!(plain.starts_with("FAILED budget 1"), "{plain}");
+    let coloured = failing(&folder, &["profile.json", "--color", "always"]);
+    assert!(coloured.starts_with("\u{1b}[1m\u{1b}[31mFAILED\u{1b}[0m budget 1"), "{coloured:?}");
+}
+
+#[test]
 fn nothing_passes_silently() {
     let is = [
         (

@@ -2,6 +2,7 @@
 //!
 //! `dataframe.json` was saved by the first example. Each test works in a folder of its own.
 
+mod program;
 mod support;
 
 mod check;
@@ -10,4 +11,6 @@ mod diff;
 mod help;
 mod merge;
 mod report;
+#[cfg(unix)]
+mod run;
 mod wrong;

@@ -1,0 +1,40 @@
+//! [`Choices`]: what a report shows, for every verb that prints or writes one.
+
+use clap::Args;
+use memprof_report::{Asker, Field, Report, Snapshot};
+
+use crate::words::field;
+
+/// What a report shows.
+#[derive(Debug, Args)]
+pub(crate) struct Choices {
+    /// Order by this field of a record, greatest first
+    #[arg(long, value_name = "FIELD", value_parser = field)]
+    order: Option<Field>,
+    /// Show these fields, in this order, with commas between them
+    #[arg(long, value_name = "FIELDS", value_parser = field, value_delimiter = ',')]
+    columns: Option<Vec<Field>>,
+    /// The call tree, indented, instead of the flat table; `--order live` or `total` for another one than at the peak
+    #[arg(long)]
+    tree: bool,
+    /// At most this many rows a table; a line says how many are left out
+    #[arg(long, value_name = "N")]
+    rows: Option<usize>,
+}
+
+impl Choices {
+    /// The report of `snapshot` with these choices.
+    pub(crate) fn report<'a>(&self, snapshot: &'a Snapshot) -> Report<'a> {
+        let mut report = snapshot.report().asker(Asker::Command).tree(self.tree);
+        if let Some(field) = self.order {
+            report = report.order(field);
+        }
+        if let Some(fields) = &self.columns {
+            report = report.columns(fields.iter().copied());
+        }
+        if let Some(most) = self.rows {
+            report = report.rows(most);
+        }
+        report
+    }
+}

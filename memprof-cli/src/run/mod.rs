@@ -1,0 +1,174 @@
+//! `memprof run`: runs a program with memprof on, and shows its report when it ends.
+//!
+//! stdin, stdout and stderr are the program's own, and so is the status: it ends as the program did, by its signal too. The report
+//! goes to stderr, where the program itself would have printed it, or into the file of `-o`. Each process that the program
+//! starts has a file of its own in a temporary folder; the program's is shown and the others' are named.
+
+mod child;
+mod profiles;
+
+use std::{
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use clap::Args;
+use memprof_report::{Format, Snapshot};
+
+use self::profiles::Profiles;
+use crate::{
+    choices::Choices,
+    ended::Ended,
+    error::{Error, say},
+    outcome::{NOT_STARTED, Outcome},
+};
+
+/// Runs a program with memprof on, and shows its report when it ends, also by Ctrl-C.
+///
+/// The program needs memprof in it. Its output and its exit status stay its own; the report goes to stderr, or into a file.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  memprof run -- ./server --port 8080                   the report on stderr when it ends
+  memprof run -o report.html --open -- ./solver in.txt  as a page, opened
+  memprof run -o profile.json -- cargo test             a profile to go on with; of other processes one each beside it
+  memprof run --tree -- ./solver in.txt                 by who called whom
+
+It ends as the program did. 125: it could not be run; 126, 127: it is no program, or is not there.")]
+pub(crate) struct Arguments {
+    /// A file for the report instead of stderr; its ending picks the format
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Open the file with the program that is set up for it
+    #[arg(long, requires = "output")]
+    open: bool,
+    #[command(flatten)]
+    choices: Choices,
+    /// Also write the profile every so often (500ms, 10s, 2m), so that a killed program leaves one
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    interval: Option<String>,
+    /// Also measure what the CUDA driver allocates for anybody, where the program has memprof's feature `cuda`
+    #[arg(long)]
+    cuda: bool,
+    /// The program and its arguments
+    #[arg(required = true, last = true, value_name = "PROGRAM")]
+    command: Vec<OsString>,
+}
+
+/// What the program takes as `MEMPROF_INTERVAL`.
+fn interval(text: &str) -> Result<String, String> {
+    let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
+    let is_number =
+        digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u64>().is_ok_and(|number| number > 0);
+    if is_number && matches!(&text[digits.len()..], "ms" | "s" | "m" | "h") {
+        return Ok(text.to_owned());
+    }
+    Err("accepted: a whole number from 1 and its unit, such as 500ms, 10s, 2m or 1h".to_owned())
+}
+
+/// Runs the program, and gives how it ended.
+pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
+    let not_started = |what: String| Error::Start(NOT_STARTED, what);
+    // Before the program has run for hours.
+    if let Some(output) = arguments.output.as_deref().filter(|output| Format::of(output).is_none()) {
+        let name = output.display();
+        let problem = format!("cannot write ‘{name}’: its ending names no format; accepted: {}", Format::endings());
+        return Err(not_started(problem));
+    }
+    let folder = tempfile::Builder::new().prefix("memprof-").tempdir();
+    let folder = folder.map_err(|error| not_started(format!("cannot make a temporary folder: {error}")))?;
+    let (pid, ended) =
+        child::run(&mut command(arguments, folder.path())).map_err(|error| cannot_run(arguments, &error))?;
+    show(arguments, &Profiles::read(folder.path(), pid), ended);
+    Ok(Outcome::Ended(ended))
+}
+
+fn command(arguments: &Arguments, folder: &Path) -> Command {
+    let mut command = Command::new(&arguments.command[0]);
+    command.args(&arguments.command[1..]).env("MEMPROF", "1").env("MEMPROF_OUTPUT", folder.join("%p.json"));
+    if let Some(interval) = &arguments.interval {
+        command.env("MEMPROF_INTERVAL", interval);
+    }
+    if arguments.cuda {
+        command.env("MEMPROF_CUDA", "intercept");
+    }
+    command
+}
+
+/// As `env` has them: 127 where there is no such program, 126 where it is none.
+fn cannot_run(arguments: &Arguments, error: &io::Error) -> Error {
+    let status = match error.kind() {
+        io::ErrorKind::NotFound => 127,
+        _ => 126,
+    };
+    Error::Start(status, format!("cannot run ‘{}’: {error}", arguments.command[0].display()))
+}
+
+/// Prints or writes the report. What goes wrong is a line: the status is the program's.
+fn show(arguments: &Arguments, profiles: &Profiles, ended: Ended) {
+    for problem in &profiles.unreadable {
+        say(problem);
+    }
+    let program = arguments.command[0].display();
+    let Some((shown, others)) = profiles.shown() else {
+        say(&format_args!("‘{program}’ left no report: {}", why_none(ended)));
+        return;
+    };
+    if !shown.is_own {
+        let process = &shown.snapshot.process();
+        say(&format_args!(
+            "‘{program}’ itself left no report; this is the one of {} (pid {}), which it started. If ‘{program}’ has no memprof in it, {ADD}",
+            process.program, process.pid
+        ));
+    }
+    let done = match &arguments.output {
+        Some(output) => write(arguments, &shown.snapshot, output),
+        None => arguments.choices.report(&shown.snapshot).write(&mut io::stderr().lock()),
+    };
+    if let Err(error) = done {
+        say(&error);
+        return;
+    }
+    for other in others {
+        let beside = arguments.output.as_ref().map(|output| beside(output, other.pid));
+        match beside.map(|path| (arguments.choices.report(&other.snapshot).write_to(&path), path)) {
+            Some((Ok(()), path)) => say(&format_args!("{} in ‘{}’", other.said(), path.display())),
+            Some((Err(error), _)) => say(&error),
+            None => say(&format_args!("{}; -o FILE keeps the report of each", other.said())),
+        }
+    }
+}
+
+fn write(arguments: &Arguments, snapshot: &Snapshot, output: &Path) -> io::Result<()> {
+    arguments.choices.report(snapshot).write_to(output)?;
+    say(&format_args!("the report is in ‘{}’", output.display()));
+    if arguments.open
+        && let Err(error) = open::that_detached(output)
+    {
+        say(&format_args!("cannot open ‘{}’: {error}", output.display()));
+    }
+    Ok(())
+}
+
+/// `report.html` of another process: `report.42.html`.
+fn beside(output: &Path, pid: u32) -> PathBuf {
+    let name = output.file_name().unwrap_or_default().to_string_lossy();
+    let ending = Format::of(output).map_or(0, |format| format.ending().len());
+    let (name, ending) = name.split_at(name.len() - ending);
+    output.with_file_name(format!("{name}.{pid}{ending}"))
+}
+
+const ADD: &str = "add three lines to it:
+  memprof = \"0.1\"                                                               # Cargo.toml, [dependencies]
+  #[global_allocator] static ALLOC: memprof::Alloc = memprof::Alloc::system();  // main.rs
+  #[memprof::track]                                                             // above a function";
+
+fn why_none(ended: Ended) -> String {
+    match ended.killed_by() {
+        Some(signal) => format!(
+            "it was killed by {signal}, at which a program cannot write one; with --interval 10s the last one stays"
+        ),
+        None => format!("it has no memprof in it, or ended by `_exit`. To have one, {ADD}"),
+    }
+}

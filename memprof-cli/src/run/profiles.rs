@@ -1,0 +1,60 @@
+//! [`Profiles`]: what the processes of a run left in the folder that was made for them.
+
+use std::{fs, path::Path};
+
+use memprof_report::{Snapshot, thousands};
+
+use crate::profile::read;
+
+/// One process's profile.
+#[derive(Debug)]
+pub(crate) struct Profile {
+    pub(crate) pid: u32,
+    /// Whether it is of the process that was started, and not of one that it started in turn.
+    pub(crate) is_own: bool,
+    pub(crate) snapshot: Snapshot,
+}
+
+impl Profile {
+    /// `also measured: worker (pid 42), peak of host 1,234 bytes`.
+    pub(crate) fn said(&self) -> String {
+        let program = &self.snapshot.process().program;
+        format!(
+            "also measured: {program} (pid {}), peak of host {} bytes",
+            self.pid,
+            thousands(self.snapshot.totals("host").peak)
+        )
+    }
+}
+
+/// All that were left, the greatest peak of host first.
+#[derive(Debug, Default)]
+pub(crate) struct Profiles {
+    all: Vec<Profile>,
+    /// A line for each file that is none.
+    pub(crate) unreadable: Vec<String>,
+}
+
+impl Profiles {
+    /// Reads the folder, of a run whose process had this id.
+    pub(crate) fn read(folder: &Path, own: u32) -> Self {
+        let mut profiles = Self::default();
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let pid = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json")?.parse().ok());
+            let Some(pid) = pid else { continue };
+            match read(&path) {
+                Ok(snapshot) => profiles.all.push(Profile { pid, is_own: pid == own, snapshot }),
+                Err(error) => profiles.unreadable.push(error.to_string()),
+            }
+        }
+        profiles.all.sort_by_key(|profile| (std::cmp::Reverse(profile.snapshot.totals("host").peak), profile.pid));
+        profiles
+    }
+
+    /// The program's own, else that with the greatest peak; and the others.
+    pub(crate) fn shown(&self) -> Option<(&Profile, impl Iterator<Item = &Profile>)> {
+        let shown = self.all.iter().find(|profile| profile.is_own).or(self.all.first())?;
+        Some((shown, self.all.iter().filter(|profile| profile.pid != shown.pid)))
+    }
+}

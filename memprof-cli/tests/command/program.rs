@@ -1,0 +1,57 @@
+//! The program that `memprof run` runs: this test executable, which has memprof in it, started again.
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, Write as _},
+    process::{self, Command},
+};
+
+/// What tells a process that it is the program, and which one.
+const PART: &str = "PART_TO_PLAY";
+
+#[global_allocator]
+static ALLOC: memprof::Alloc = memprof::Alloc::system();
+
+/// The call of the program that plays `part`, as it follows `--`.
+pub(crate) fn call() -> Vec<OsString> {
+    let this = env::current_exe().expect("a path").into_os_string();
+    [this, "--exact".into(), "program::program".into(), "--nocapture".into()].into()
+}
+
+/// The environment of that call.
+pub(crate) fn part(part: &str) -> (&str, &str) {
+    (PART, part)
+}
+
+#[memprof::track]
+fn load() -> Vec<u8> {
+    vec![1; 100_000]
+}
+
+/// In a test run it does nothing.
+#[test]
+fn program() {
+    let Ok(part) = env::var(PART) else { return };
+    let held = load();
+    match &*part {
+        "ends with 7" => process::exit(7),
+        "waits" => {
+            writeln!(io::stdout(), "ready").expect("stdout is read");
+            loop {
+                std::thread::park();
+            }
+        }
+        "kills itself" => {
+            let _ = Command::new("kill").args(["-KILL", &process::id().to_string()]).status();
+            unreachable!("SIGKILL has come");
+        }
+        "has a child" => {
+            let [this, arguments @ ..] = &call()[..] else { unreachable!("a call has a program") };
+            let ended = Command::new(this).args(arguments).env(PART, "ends with 7").status();
+            drop(held);
+            process::exit(ended.ok().and_then(|ended| ended.code()).unwrap_or(1) + 1);
+        }
+        part => panic!("no such part: {part}"),
+    }
+}
