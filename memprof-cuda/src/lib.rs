@@ -75,8 +75,9 @@
 //! | `error`, `scatter`, `spaces` | the one error; how tables find an address; spaces of devices |
 //! | `pools` | the memory pools that are there for certain |
 //! | `driver` | finding the driver's library and what it lacks |
-//! | `relaxed`, `ending` | asking so that no capture is disturbed; that the process has begun to end |
+//! | `relaxed`, `captures`, `ending` | asking so that no capture is disturbed; which streams are captured; that the process has begun to end |
 //! | `events` | who records a call: a wrapper or interception |
+//! | `asking` | whether the driver may be asked on memprof's own account |
 //! | `reconcile` | asking the driver what a device has in use |
 //! | `oom` | when memory runs out |
 //! | `intercept` | every call of the driver, whoever makes it |
@@ -93,10 +94,14 @@ mod pools;
 
 mod driver;
 
-mod ending;
 mod relaxed;
 
+mod captures;
+mod ending;
+
 mod events;
+
+mod asking;
 
 mod reconcile;
 

@@ -1,6 +1,7 @@
 //! Streams that are captured into graphs: memprof disturbs no capture, and what a graph allocates takes no memory before its launch.
 #![expect(unsafe_code, reason = "the driver's functions are unsafe to call")]
 
+use std::ffi::c_void;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -149,4 +150,139 @@ fn launch(executable: sys::CUgraphExec, stream: &CudaStream) -> Tried {
 fn destroy(executable: sys::CUgraphExec) -> Tried {
     // SAFETY: it is alive, and not used again.
     Ok(unsafe { sys::cuGraphExecDestroy(executable) }.result()?)
+}
+
+/// Allocates on a stream that is not captured: that it is counted, and freed.
+fn is_counted(stream: sys::CUstream) -> Tried {
+    let before = live(DEVICE());
+    // SAFETY: the stream is alive; nobody uses the memory.
+    let address = unsafe { result::malloc_async(stream, 1000) }?;
+    assert_eq!(live(DEVICE()), (before.0 + 1000, before.1 + 1), "taken for a graph's");
+    ground::free_async(address, stream)?;
+    assert_eq!(live(DEVICE()), before);
+    Ok(())
+}
+
+fn new_stream() -> Tried<sys::CUstream> {
+    Ok(result::stream::create(result::stream::StreamKind::NonBlocking)?)
+}
+
+#[test]
+fn a_stream_that_gets_the_handle_of_one_that_was_destroyed_while_captured_is_not_captured() -> Tried {
+    let (_alone, sim) = alone()?;
+    let context = CudaContext::new(0)?;
+    let _guard = memprof_cuda::intercept()?;
+    let stream = context.new_stream()?;
+    let handle = stream.cu_stream();
+    stream.begin_capture(GLOBAL)?;
+    // An error on the program's way to the end of the capture.
+    drop(stream);
+    let next = context.new_stream()?;
+    assert_eq!(next.cu_stream(), handle, "the simulator gives handles out again");
+    is_counted(handle)?;
+    agree(sim);
+    Ok(())
+}
+
+#[test]
+fn a_stream_that_gets_the_handle_of_one_whose_context_ended_is_not_captured() -> Tried {
+    let (_alone, sim) = alone()?;
+    let _guard = memprof_cuda::intercept()?;
+    let first = ground::create_context(0)?;
+    let stream = new_stream()?;
+    // SAFETY: made above.
+    unsafe { result::stream::begin_capture(stream, THREAD_LOCAL) }?;
+    // The context's end would be prohibited to this thread.
+    let destroyed = thread::scope(|scope| {
+        let first = first.expose_provenance();
+        scope.spawn(move || ground::destroy_context(std::ptr::with_exposed_provenance_mut(first)).is_ok()).join().ok()
+    });
+    assert_eq!(destroyed, Some(true));
+    // SAFETY: takes any handle; no context.
+    unsafe { sys::cuCtxSetCurrent(std::ptr::null_mut()) }.result()?;
+    let next = ground::create_context(0)?;
+    assert_eq!((next, new_stream()?), (first, stream), "the simulator gives handles out again");
+    is_counted(stream)?;
+    ground::destroy_context(next)?;
+    agree(sim);
+    Ok(())
+}
+
+#[test]
+fn a_capture_whose_end_was_refused_goes_on() -> Tried {
+    let (_alone, sim) = alone()?;
+    let context = CudaContext::new(0)?;
+    let _guard = memprof_cuda::intercept()?;
+    let stream = context.new_stream()?;
+    stream.begin_capture(THREAD_LOCAL)?;
+    let elsewhere = thread::scope(|scope| scope.spawn(|| stream.end_capture(AUTO_FREE).err()).join().ok().flatten());
+    assert_eq!(elsewhere.map(|error| error.0 as u32), Some(908), "another thread may not end it");
+    assert!(is_active(&stream)?);
+    let kept = stream.alloc_zeros::<u8>(1000)?;
+    assert_eq!((live(DEVICE()), sim.live().devices[0].blocks), ((0, 0), 0), "the graph's");
+    drop(kept);
+    stream.end_capture(AUTO_FREE)?.ok_or("no graph")?;
+    is_counted(stream.cu_stream())?;
+    agree(sim);
+    Ok(())
+}
+
+#[test]
+fn what_is_captured_into_a_graph_that_is_there_is_not_counted() -> Tried {
+    type ToGraph = unsafe extern "C" fn(
+        sys::CUstream,
+        sys::CUgraph,
+        *const c_void,
+        *const c_void,
+        usize,
+        CUstreamCaptureMode,
+    ) -> sys::CUresult;
+    type Again = unsafe extern "C" fn(
+        sys::CUstream,
+        CUstreamCaptureMode,
+        sys::CUgraph,
+        *const c_void,
+        *mut c_void,
+    ) -> sys::CUresult;
+
+    let (_alone, sim) = alone()?;
+    let context = CudaContext::new(0)?;
+    let _guard = memprof_cuda::intercept()?;
+    let stream = context.new_stream()?;
+    // SAFETY: it is loaded already.
+    let driver = unsafe { libloading::Library::new(sim.path()) }?;
+    // SAFETY: `cuda.h` declares it so.
+    let to_graph = unsafe { driver.get::<ToGraph>(b"cuStreamBeginCaptureToGraph\0") }?;
+    // SAFETY: as above (13.5).
+    let again = unsafe { driver.get::<Again>(b"cuStreamBeginRecaptureToGraph\0") }?;
+    let mut graph = std::ptr::null_mut();
+    // SAFETY: a place for the result.
+    unsafe { sys::cuGraphCreate(&raw mut graph, 0) }.result()?;
+    let (none, nobody) = (std::ptr::null(), std::ptr::null_mut());
+    let mut addresses = Vec::new();
+    let before = totals(DEVICE());
+    for is_again in [false, true] {
+        if is_again {
+            // SAFETY: both are alive; nobody wants to hear of differences.
+            unsafe { again(stream.cu_stream(), GLOBAL, graph, none, nobody) }.result()?;
+        } else {
+            // SAFETY: both are alive; it depends on nothing.
+            unsafe { to_graph(stream.cu_stream(), graph, none, none, 0, GLOBAL) }.result()?;
+        }
+        // SAFETY: the stream is captured: an address, and no memory.
+        let address = unsafe { result::malloc_async(stream.cu_stream(), 1000) }?;
+        ground::free_async(address, stream.cu_stream())?;
+        addresses.push(address);
+        // SAFETY: captured above.
+        assert_eq!(unsafe { result::stream::end_capture(stream.cu_stream()) }?, graph);
+        let new = totals(DEVICE()).blocks_total - before.blocks_total;
+        assert_eq!((live(DEVICE()), new), ((0, 0), 0), "again: {is_again}");
+    }
+    assert_eq!(addresses[0], addresses[1], "a graph's address stays");
+    is_counted(stream.cu_stream())?;
+    // SAFETY: made above.
+    unsafe { sys::cuGraphDestroy(graph) }.result()?;
+    assert_eq!(totals(DEVICE()).unknown_frees, before.unknown_frees);
+    agree(sim);
+    Ok(())
 }

@@ -11,21 +11,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use memprof_core::Space;
 
-use super::blocks::{self, Freed, Held, Key};
+use super::blocks::{self, Held, Key};
 use super::calls::{self, Call};
-use super::captures;
 use super::contexts;
 use super::ffi::{self, Arguments, CallbackData, Cupti, ResourceData};
 use super::location;
-use super::pending::{self, Free, Undo};
+use super::pending::{self, Ended, Free, Undo};
 use super::physical;
 use super::request::{self, Request, Until};
 use crate::ending::{self, Step};
-use crate::{events, oom, pools, spaces};
+use crate::{captures, events, oom, pools, spaces};
 
-const OUT_OF_MEMORY: u32 = 2;
+const OUT_OF_MEMORY: u32 = 2; // cuda: CUDA_ERROR_OUT_OF_MEMORY
 /// The driver is being unloaded, and all memory with it.
-const DEINITIALIZED: u32 = 4;
+const DEINITIALIZED: u32 = 4; // cuda: CUDA_ERROR_DEINITIALIZED
+/// A capture that another stream began, or another thread: its end is refused, and it goes on. Whatever else is said of an end,
+/// the stream is captured no longer.
+const UNMATCHED: u32 = 903; // cuda: CUDA_ERROR_STREAM_CAPTURE_UNMATCHED
+const WRONG_THREAD: u32 = 908; // cuda: CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD
 
 /// The callback that is given to CUPTI.
 ///
@@ -61,9 +64,19 @@ unsafe fn resource(id: u32, data: *const c_void) {
     let Some(data) = data else { return };
     let (context, stream) = (data.context.addr() as u64, data.handle.addr() as u64);
     match id {
-        ffi::CONTEXT_DESTROY_STARTING if events::is_intercepted() => drop(end_of(context)),
-        ffi::STREAM_CREATED => contexts::learn_stream(stream, context),
-        ffi::STREAM_DESTROY_STARTING => contexts::forget_stream(stream),
+        ffi::CONTEXT_DESTROY_STARTING => {
+            drop(end_of(context));
+            contexts::forget_streams_of(context);
+        }
+        ffi::STREAM_CREATED => {
+            // Its handle may be that of one that went unseen.
+            captures::stream_gone(stream);
+            contexts::learn_stream(stream, context);
+        }
+        ffi::STREAM_DESTROY_STARTING => {
+            captures::stream_gone(stream);
+            contexts::forget_stream(stream);
+        }
         _ => {}
     }
 }
@@ -92,7 +105,11 @@ unsafe fn driver_call(cupti: Option<&Cupti>, id: u32, data: *const c_void) {
     // SAFETY: null or a number that CUPTI keeps for this call.
     let shared = unsafe { data.shared.as_ref() }.copied().unwrap_or_default();
     if let Some(undo) = pending::take(shared) {
-        undo.settle(result == 0 || result == DEINITIALIZED);
+        let is_done = match &undo {
+            Undo::Captured(_) => !matches!(result, UNMATCHED | WRONG_THREAD),
+            _ => result == 0 || result == DEINITIALIZED,
+        };
+        undo.settle(is_done);
         return;
     }
     // SAFETY: arguments of a call of `watched.call` that is over.
@@ -103,26 +120,22 @@ unsafe fn driver_call(cupti: Option<&Cupti>, id: u32, data: *const c_void) {
         // SAFETY: the call succeeded, so its results are where its arguments point to.
         Some(request) => allocated(request, watched.call, unsafe { given(&request, &arguments) }),
         // SAFETY: as above.
-        None => unsafe { succeeded(watched.call, &arguments) },
+        None => unsafe { succeeded(watched.call, &arguments, context) },
     }
 }
 
 /// A call begins that may free something: its free is recorded. What takes that back, if it is one.
 fn before(call: Call, arguments: &Arguments, context: u64, cupti: Option<&Cupti>) -> Option<Undo> {
     let device = arguments.half(0);
-    if !events::is_intercepted() {
-        // The count goes on: what is watched must stay known.
-        return (call == Call::ReleasePrimary).then(|| {
-            contexts::releasing(device);
-            Undo::Primary { device, freed: Vec::new() }
-        });
+    if !events::is_intercepted() && !is_always_followed(call) {
+        return None;
     }
     let here = || contexts::space_of(context, cupti);
     match call {
         Call::Free => free(Key::address(arguments.word(0)), here).map(Undo::Free),
         Call::FreeShort => free(Key::address(u64::from(arguments.half(0))), here).map(Undo::Free),
         // "During stream capture, this function results in the creation of a free node" (`cuda.h` 13.5, cuMemFreeAsync): nothing is freed.
-        Call::FreeAsync if captures::is_capturing(arguments.word(1)) => None,
+        Call::FreeAsync if captures::is_capturing(arguments.word(1), context) => None,
         Call::FreeAsync => {
             let there = || contexts::space_of(contexts::context_of_stream(arguments.word(1), context), cupti);
             free(Key::address(arguments.word(0)), there).map(Undo::Free)
@@ -132,10 +145,7 @@ fn before(call: Call, arguments: &Arguments, context: u64, cupti: Option<&Cupti>
             let array = arguments.word(0);
             Some(Undo::Array { array, free: free(Key::array(array), here) })
         }
-        Call::EndCapture => {
-            captures::ended(arguments.word(0));
-            None
-        }
+        Call::EndCapture => captures::ending(arguments.word(0), context).map(Undo::Captured),
         Call::CloseIpc => {
             let key = Key::address(arguments.word(0));
             blocks::closing(key).map(Free::Known).or_else(|| free(key, here)).map(Undo::Free)
@@ -151,24 +161,32 @@ fn before(call: Call, arguments: &Arguments, context: u64, cupti: Option<&Cupti>
         }
         Call::ReleasePrimary => {
             let ends = contexts::releasing(device);
-            Some(Undo::Primary { device, freed: ends.map(end_of).unwrap_or_default() })
+            Some(Undo::Primary { device, ended: ends.map(end_of).unwrap_or_default() })
         }
         Call::ResetPrimary => {
             let context = contexts::primary(device)?;
-            Some(Undo::Reset { freed: end_of(context) })
+            Some(Undo::Reset { ended: end_of(context) })
         }
         Call::DestroyPool => Some(Undo::Pool { pool: arguments.word(0), space: pools::goes(arguments.word(0)) }),
         Call::DestroyContext => {
             let context = arguments.word(0);
-            Some(Undo::Context { context, freed: end_of(context) })
+            Some(Undo::Context { context, ended: end_of(context) })
         }
         _ => None,
     }
 }
 
-/// A context ends: records that what ends with it is freed, unless it is the process that ends.
-fn end_of(context: u64) -> Vec<Freed> {
-    if ending::has_begun() { Vec::new() } else { blocks::free_all_of(context) }
+/// Calls whose effect must stay known also while nothing is recorded on this thread, or any more.
+fn is_always_followed(call: Call) -> bool {
+    matches!(call, Call::EndCapture | Call::ReleasePrimary | Call::ResetPrimary | Call::DestroyContext)
+}
+
+/// A context ends, and the captures of its streams. Records that what ends with it is freed, unless nothing is recorded, or it is the
+/// process that ends.
+fn end_of(context: u64) -> Ended {
+    let is_recorded = events::is_intercepted() && !ending::has_begun();
+    let freed = if is_recorded { blocks::free_all_of(context) } else { Vec::new() };
+    Ended { freed, captures: captures::context_ending(context) }
 }
 
 /// Records a free; a null pointer is none. A block that was never seen may be one that a wrapper recorded before
@@ -243,7 +261,7 @@ unsafe fn given(request: &Request, arguments: &Arguments) -> Option<u64> {
 ///
 /// # Safety
 /// * `arguments` are those of a call of `call` that succeeded.
-unsafe fn succeeded(call: Call, arguments: &Arguments) {
+unsafe fn succeeded(call: Call, arguments: &Arguments, context: u64) {
     // SAFETY: what these functions give, they write as one word to where their first argument points.
     let given = || unsafe { arguments.pointee::<u64>(0, 0) }.unwrap_or_default();
     match call {
@@ -276,7 +294,10 @@ unsafe fn succeeded(call: Call, arguments: &Arguments) {
                 contexts::learn_pool(given(), space);
             }
         }
-        Call::BeginCapture => captures::begun(arguments.word(0)),
+        Call::BeginCapture => {
+            let stream = arguments.word(0);
+            captures::begun(stream, contexts::context_of_stream(stream, context));
+        }
         // SAFETY: as many descriptions as are said.
         Call::MapArrays => unsafe { map_arrays(arguments) },
         Call::RetainPhysical => physical::retained(given()),

@@ -156,6 +156,8 @@ pub(super) static WATCHED: &[WatchedCall] = &[
     watched(540, "cuStreamBeginCapture_v2_ptsz", 8, Call::BeginCapture), // hStream 0
     watched(720, "cuStreamBeginCaptureToGraph", 8, Call::BeginCapture), // hStream 0
     watched(721, "cuStreamBeginCaptureToGraph_ptsz", 8, Call::BeginCapture), // hStream 0
+    watched(846, "cuStreamBeginRecaptureToGraph", 8, Call::BeginCapture), // hStream 0
+    watched(847, "cuStreamBeginRecaptureToGraph_ptsz", 8, Call::BeginCapture), // hStream 0
     watched(497, "cuStreamEndCapture", 8, Call::EndCapture), // hStream 0
     watched(498, "cuStreamEndCapture_ptsz", 8, Call::EndCapture), // hStream 0
     watched(386, "cuDevicePrimaryCtxRetain", 12, Call::RetainPrimary), // pctx 0, dev 8

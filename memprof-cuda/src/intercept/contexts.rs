@@ -86,6 +86,12 @@ pub(super) fn forget_stream(stream: u64) {
     STREAMS.remove(&stream);
 }
 
+/// A context is gone, and its streams with it.
+pub(super) fn forget_streams_of(context: u64) {
+    let _blind = blind();
+    STREAMS.retain(|_, of| *of != context);
+}
+
 /// The context in which work on a stream is done, whichever is current: the stream's own. `current` for the default
 /// streams, which are of the current context, and for one that was made unseen.
 pub(super) fn context_of_stream(stream: u64, current: u64) -> u64 {

@@ -60,14 +60,16 @@ pub struct Intercepted {
 /// local memory; memory that graphs allocate, by their nodes or where a stream is captured (on a stream that another one's event
 /// has drawn into a capture, it counts from then until it is freed); imported memory of another process or interface (pool
 /// pointers, shareable handles, mapped external memory; a shareable handle that is the creator's own holds its memory once
-/// more); multicast objects; `cuMemHostRegister`, which allocates nothing. Blocks that were allocated
+/// more; one that holds memory alone, after this process has released it, holds it unseen, in the device's unattributed bytes until
+/// it is closed); multicast objects; `cuMemHostRegister`, which allocates nothing. Blocks that were allocated
 /// before interception began, by others than this crate's tracked types and resources, are unknown; blocks that others free
 /// after it ended stay in the books until the end, or until their address is allocated again (`missed_frees`), and opened
 /// memory until its context ends.
 ///
 /// A callback does not ask the driver what a device has in use. Snapshots do, `MEMPROF_INTERVAL` with them, the guard when it is
 /// dropped, and the process as it begins to end: where no context is left by then, the report at exit says of the device what
-/// is attributed, and that the rest is not known. Whatever is asked disturbs no stream's capture into a graph. What the process's end
+/// is attributed, and that the rest is not known. Whatever is asked disturbs no stream's capture into a graph, and on a thread that has begun
+/// one nothing is asked until it ends: a snapshot there has the last known values. What the process's end
 /// releases is not freed: what is live when the process begins to end is live in the report. In a process that was forked no
 /// driver is asked. A context whose device neither a call nor CUPTI has named has the
 /// space `cuda:?`. An asynchronous block is of its stream's device, whichever context is current, or where its pool is, which the

@@ -8,7 +8,6 @@
 
 mod array;
 mod calls;
-mod captures;
 mod ffi;
 
 mod blocks;

@@ -14,6 +14,7 @@ use memprof_core::Space;
 use super::blocks::{self, Freed, Key};
 use super::contexts;
 use super::physical::{self, Mapping};
+use crate::captures::{self, Capture};
 use crate::pools;
 use crate::scatter::Scattered;
 
@@ -32,6 +33,21 @@ impl Free {
             Self::Unknown(space) if done => unknown_free(space),
             _ => {}
         }
+    }
+}
+
+/// What a context that is about to end takes along.
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    pub(super) freed: Vec<Freed>,
+    pub(super) captures: Vec<Capture>,
+}
+
+impl Ended {
+    /// It did not end.
+    fn restore(self) {
+        restore(self.freed);
+        captures::go_on(self.captures);
     }
 }
 
@@ -54,15 +70,17 @@ pub(super) enum Undo {
     },
     Primary {
         device: u32,
-        freed: Vec<Freed>,
+        ended: Ended,
     },
     Reset {
-        freed: Vec<Freed>,
+        ended: Ended,
     },
     Context {
         context: u64,
-        freed: Vec<Freed>,
+        ended: Ended,
     },
+    /// Of a capture.
+    Captured(Capture),
     /// `space`: where the pool was seen to come.
     Pool {
         pool: u64,
@@ -92,18 +110,22 @@ impl Undo {
                     free.settle(done);
                 }
             }
-            Self::Context { context, .. } if done => contexts::forget(context),
+            Self::Context { context, .. } if done => {
+                contexts::forget(context);
+                contexts::forget_streams_of(context);
+            }
             Self::Pool { pool, .. } if done => contexts::forget_pool(pool),
             _ if done => {}
             Self::Unmap { mappings, freed } => {
                 physical::not_unmapped(&mappings);
                 restore(freed);
             }
-            Self::Primary { device, freed } => {
+            Self::Primary { device, ended } => {
                 contexts::not_released(device);
-                restore(freed);
+                ended.restore();
             }
-            Self::Reset { freed } | Self::Context { freed, .. } => restore(freed),
+            Self::Reset { ended } | Self::Context { ended, .. } => ended.restore(),
+            Self::Captured(capture) => captures::go_on([capture]),
             Self::Pool { pool, space } => space.into_iter().for_each(|space| pools::made(pool, space)),
         }
     }

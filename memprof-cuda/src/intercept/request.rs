@@ -7,9 +7,9 @@ use memprof_core::Space;
 use super::array::{Flat, FlatShort, Shape, ShapeShort};
 use super::blocks::Key;
 use super::calls::Call;
-use super::captures;
 use super::contexts::{self, Properties};
 use super::ffi::{Arguments, Cupti};
+use crate::captures;
 
 /// An allocation that a call asks for.
 #[derive(Clone, Copy)]
@@ -101,8 +101,8 @@ pub(super) unsafe fn of(call: Call, arguments: &Arguments, context: u64, cupti: 
             let bytes = u64::from(arguments.half(4)) * u64::from(arguments.half(5));
             Request { address_bytes: 4, ..of(here(), bytes) }
         }
-        Call::Async if captures::is_capturing(arguments.word(2)) => Request::of_graph(),
-        Call::FromPool if captures::is_capturing(arguments.word(3)) => Request::of_graph(),
+        Call::Async if captures::is_capturing(arguments.word(2), context) => Request::of_graph(),
+        Call::FromPool if captures::is_capturing(arguments.word(3), context) => Request::of_graph(),
         Call::Async => {
             let context = contexts::context_of_stream(arguments.word(2), context);
             Request::of(space_of(context), bytes, OF_NONE)

@@ -6,9 +6,9 @@ use memprof_core::__allocator::{blind, print_line};
 
 use super::ffi::{self, Cupti, Status, Subscriber};
 use super::library::{self, Place};
-use super::{blocks, callback, calls, captures, contexts, location, pending, survey};
+use super::{blocks, callback, calls, contexts, location, pending, survey};
 use crate::error::{Error, Kind};
-use crate::{driver, events, pools, reconcile, relaxed};
+use crate::{captures, driver, events, pools, reconcile, relaxed};
 
 /// What is installed in this process.
 enum State {
@@ -55,13 +55,13 @@ pub(super) fn begin(places: impl FnOnce() -> Vec<Place>, always: bool) -> Result
     let driver = survey::Driver::find()?;
     let active = relaxed::while_relaxed(|| driver.active_primaries());
     contexts::prepare();
-    captures::prepare();
     location::prepare();
     blocks::prepare();
     pending::prepare();
     events::ends_with(end);
     let (cupti, subscriber) = subscribe(places())?;
     relaxed::while_relaxed(|| driver.learn(&active));
+    captures::interception_begins();
     pools::set_watching(true);
     events::set_intercepted(true);
     reconcile::watch_all();
@@ -91,6 +91,7 @@ fn end() {
         && !events::is_counted_on()
     {
         *state = State::No;
+        captures::interception_ends();
         if let Err(status) = cupti.unsubscribe(subscriber) {
             print_line(&format!("memprof: cannot end the interception of CUDA: {}", cupti.text(status)));
         }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use cudarc::driver::{DriverError, sys};
 
+use crate::asking::Refusal;
+
 /// Why the driver cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Silence {
@@ -11,12 +13,8 @@ pub(super) enum Silence {
     Gone,
     /// Nobody has a context on the device.
     NoContext,
-    /// The question came up within a call of the driver, where it may not be called.
-    InItsCall,
-    /// The process ends: what it said last was asked as that began.
-    Ending,
-    /// The driver is that of the process which this one was forked from.
-    Forked,
+    /// It may not be asked here and now.
+    Unasked(Refusal),
     /// It gave this error.
     Said(sys::CUresult),
 }
@@ -26,11 +24,20 @@ impl fmt::Display for Silence {
         match self {
             Self::Gone => f.write_str("the driver is gone"),
             Self::NoContext => f.write_str("no context is left on the device"),
-            Self::InItsCall => f.write_str("the driver could not be asked within its own call"),
-            Self::Ending => f.write_str("asked as the process began to end"),
-            Self::Forked => f.write_str("the driver cannot be asked in a process that was forked"),
+            Self::Unasked(Refusal::InItsCall) => f.write_str("the driver could not be asked within its own call"),
+            Self::Unasked(Refusal::Ending) => f.write_str("asked as the process began to end"),
+            Self::Unasked(Refusal::Forked) => f.write_str("the driver cannot be asked in a process that was forked"),
+            Self::Unasked(Refusal::Capturing) => {
+                f.write_str("the driver is not asked on a thread that captures a stream into a graph")
+            }
             Self::Said(code) => write!(f, "the driver said {code:?}"),
         }
+    }
+}
+
+impl From<Refusal> for Silence {
+    fn from(refusal: Refusal) -> Self {
+        Self::Unasked(refusal)
     }
 }
 

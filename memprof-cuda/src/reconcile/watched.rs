@@ -11,8 +11,9 @@ use memprof_core::Device;
 use super::ask::ask;
 use super::due;
 use super::silence::Silence;
+use crate::asking::{self, Refusal};
 use crate::ending::{self, Step};
-use crate::{driver, events, relaxed, spaces};
+use crate::{driver, relaxed, spaces};
 
 /// So many ends on a device have the driver asked; after that, a program that makes and drops its streams all the time
 /// has it asked only when that is [due] anyway.
@@ -22,8 +23,6 @@ const ENDS: u64 = 1000;
 struct Watched {
     ordinal: usize,
     device: sys::CUdevice,
-    /// The process that the driver is of: a forked child may not call it.
-    process: u32,
     contexts: Vec<Weak<CudaContext>>,
     /// What the driver said last.
     known: Device,
@@ -47,22 +46,14 @@ fn watched() -> MutexGuard<'static, Vec<Watched>> {
 impl Watched {
     fn new(ordinal: usize, device: sys::CUdevice) -> Self {
         let known = Device::of(spaces::of_device(u32::try_from(ordinal).unwrap_or(u32::MAX)).name().to_owned());
-        Self {
-            ordinal,
-            device,
-            process: process::id(),
-            contexts: Vec::new(),
-            known,
-            silence: None,
-            streams: 0,
-            ends: 0,
-        }
+        Self { ordinal, device, contexts: Vec::new(), known, silence: None, streams: 0, ends: 0 }
     }
 }
 
 /// Has snapshots report the device of this context from now on.
 pub(crate) fn watch(context: &Arc<CudaContext>) {
     let _blind = __allocator::blind();
+    asking::driver_met();
     let ordinal = context.ordinal();
     let mut all = watched();
     let new = !all.iter().any(|known| known.ordinal == ordinal);
@@ -93,13 +84,13 @@ pub(crate) fn watch_all() {
 
 /// Watches the devices that are there, if all are to be watched and the driver has started.
 fn find_all() {
-    let asks = ALL.load(Ordering::Relaxed) == process::id() && !ending::has_begun();
-    if !asks || events::is_in_callback() || driver::require(&[]).is_err() {
+    if ALL.load(Ordering::Relaxed) != process::id() || driver::require(&[]).is_err() {
         return;
     }
-    relaxed::while_relaxed(|| {
+    let _not_now = asking::asked(|| {
         for index in 0..result::device::get_count().unwrap_or(0) {
             let (Ok(ordinal), Ok(device)) = (usize::try_from(index), result::device::get(index)) else { continue };
+            asking::driver_met();
             let mut all = watched();
             if !all.iter().any(|known| known.ordinal == ordinal) {
                 all.push(Watched::new(ordinal, device));
@@ -146,14 +137,15 @@ impl Drop for Watch {
     }
 }
 
-/// Something tracked was allocated in this context, and recorded: the driver is asked, if that is due and this stream, whose
-/// memory it is, is not captured just then. Costs the reading of a coarse clock otherwise.
+/// Something tracked was allocated in this context, and recorded: the driver is asked, if that is due, it [may be](asking), and this
+/// stream, whose memory it is, is not captured just then. Costs the reading of a coarse clock otherwise.
 pub(crate) fn allocated(context: &CudaContext, stream: Option<&CudaStream>) {
     if !memprof_core::is_enabled() || !due::is_due(context.ordinal()) {
         return;
     }
     ending::watch(Step::Memory);
-    if stream.is_none_or(|stream| !relaxed::is_capturing(stream)) {
+    // First whether it may be asked at all.
+    if asking::refusal().is_none() && stream.is_none_or(|stream| !relaxed::is_capturing(stream)) {
         let _blind = __allocator::blind();
         refresh(context.ordinal());
     }
@@ -203,17 +195,17 @@ fn devices() -> Vec<Device> {
 
 /// What the driver says of a device now; the last known values where it cannot be asked, zeros if it never could.
 fn refresh(ordinal: usize) -> Option<Device> {
-    if events::is_in_callback() {
-        // The driver may not be called here, nor a context ended, as dropping the last holder of one would.
-        let known = watched().iter().find(|known| known.ordinal == ordinal)?.known.clone();
-        return Some(last_known(known, Silence::InItsCall));
+    if let Some(refusal) = asking::refusal() {
+        // Nor may a context end here, as it would with its last holder.
+        let all = watched();
+        let known = all.iter().find(|known| known.ordinal == ordinal)?;
+        // Asked as the end began, it may have said nothing for another reason.
+        let silence = if refusal == Refusal::Ending { known.silence } else { None };
+        return Some(last_known(known.known.clone(), silence.unwrap_or(refusal.into())));
     }
     let (device, contexts, space) = {
         let all = watched();
         let known = all.iter().find(|known| known.ordinal == ordinal)?;
-        if let Some(silence) = unaskable(known) {
-            return Some(last_known(known.known.clone(), silence));
-        }
         let contexts: Vec<_> = known.contexts.iter().filter_map(Weak::upgrade).collect();
         (known.device, contexts, known.known.space.clone())
     };
@@ -233,15 +225,6 @@ fn refresh(ordinal: usize) -> Option<Device> {
             Some(last_known(entry.known.clone(), silence))
         }
     }
-}
-
-/// Why the driver may not be called at all.
-fn unaskable(known: &Watched) -> Option<Silence> {
-    if known.process != process::id() {
-        return Some(Silence::Forked);
-    }
-    // Asked as that began, it may have said nothing for another reason.
-    ending::has_begun().then_some(known.silence.unwrap_or(Silence::Ending))
 }
 
 fn last_known(mut known: Device, silence: Silence) -> Device {

@@ -11,7 +11,7 @@ use cudarc::driver::{CudaContext, CudaSlice, CudaStream, DriverError, result, sy
 use memprof_core::__allocator::{self, Released};
 use memprof_core::Space;
 
-use crate::{driver, events, pools, reconcile, relaxed};
+use crate::{asking, driver, events, pools, reconcile};
 
 /// Frees a slice as dropping it would. `null`: the free of a block of no bytes that goes with it, already recorded.
 ///
@@ -102,24 +102,30 @@ fn settle(
     }
 }
 
-/// Whether a context still holds memory: destroyed or reset, it has released all of it.
+/// Whether a context still holds memory: destroyed or reset, it has released all of it. Taken for alive where the driver may not be
+/// asked: the block stays on the books.
 fn is_alive(context: &CudaContext) -> bool {
-    // What waits there would be said in place of an answer; the refusal follows it anyway.
-    let _ = context.check_err();
-    let asked = relaxed::while_relaxed(|| context.bind_to_thread().and_then(|()| result::mem_get_info()));
-    !asked.is_err_and(|error| is_gone(error) || error.0 == CUresult::CUDA_ERROR_INVALID_CONTEXT)
+    // By the driver itself: cudarc would say an error that waits in the context in place of an answer, and that error is the program's.
+    let ask = || {
+        // SAFETY: the handle is one that the driver gave; that of a context that is gone is refused.
+        unsafe { result::ctx::set_current(context.cu_ctx()) }.and_then(|()| result::mem_get_info())
+    };
+    let refused = asking::asked(ask)
+        .is_ok_and(|said| said.is_err_and(|error| is_gone(error) || error.0 == CUresult::CUDA_ERROR_INVALID_CONTEXT));
+    !refused
 }
 
-/// Whether the driver says that this address is of a pool. Not asked where all goes well.
+/// Whether the driver says that this address is of a pool. Not asked where all goes well, and taken for a pool's, which is still there,
+/// where it may not be asked.
 fn is_a_pools(address: u64) -> bool {
+    if driver::require(&["cuPointerGetAttribute"]).is_err() {
+        return false;
+    }
     let mut pool: usize = 0;
-    driver::require(&["cuPointerGetAttribute"]).is_ok()
-        && {
-            let attribute = sys::CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE;
-            // SAFETY: room for the handle that this attribute is; an unknown address is refused.
-            unsafe { sys::cuPointerGetAttribute((&raw mut pool).cast(), attribute, address) }.result().is_ok()
-        }
-        && pool != 0
+    let attribute = sys::CUpointer_attribute::CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE;
+    // SAFETY: room for the handle that this attribute is; an unknown address is refused.
+    let ask = || unsafe { sys::cuPointerGetAttribute((&raw mut pool).cast(), attribute, address) }.result();
+    asking::asked(ask).map_or(true, |said| said.is_ok() && pool != 0)
 }
 
 /// Whether the driver says that memory went with its context or with itself.

@@ -5,7 +5,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use cudarc::driver::sys::{self, CUdeviceptr};
+use cudarc::driver::sys::{self, CUdeviceptr, CUstreamCaptureMode};
 use cudarc::driver::{CudaStream, DevicePtr, DeviceRepr, DriverError, HostSlice, ValidAsZeroBits, result};
 use memprof_core::Space;
 
@@ -17,7 +17,7 @@ use super::pinned::{self, TrackedPinnedSlice};
 use super::slice::{TrackedSlice, alloc, copied, slice};
 use crate::error::Error;
 use crate::reconcile::Watch;
-use crate::{driver, events, pools, spaces};
+use crate::{captures, driver, events, pools, spaces};
 
 /// A [`CudaStream`] whose allocations memprof knows: what [`TrackedExt::tracked`](super::TrackedExt::tracked) gives.
 ///
@@ -247,6 +247,18 @@ impl TrackedStream {
         bind(self.stream.context(), self.space)?;
         // SAFETY: the caller sets the memory.
         unsafe { TrackedMapping::new(&self.stream, self.space, bytes, len) }
+    }
+
+    /// See [`CudaStream::begin_capture`]. While the capture goes on, memprof asks the driver nothing on this thread: snapshots
+    /// that are taken on it have the last known values. `end_capture` is the stream's own.
+    ///
+    /// # Errors
+    ///
+    /// The driver's.
+    pub fn begin_capture(&self, mode: CUstreamCaptureMode) -> Result<(), DriverError> {
+        self.stream.begin_capture(mode)?;
+        captures::begun_tracked(&self.stream);
+        Ok(())
     }
 
     /// A new stream that waits for this one, tracked as well; see [`CudaStream::fork`].

@@ -26,6 +26,7 @@ impl Code {
     pub(crate) const NOT_SUPPORTED: Self = Self(801); // cuda: CUDA_ERROR_NOT_SUPPORTED
     pub(crate) const CAPTURE_UNSUPPORTED: Self = Self(900); // cuda: CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
     pub(crate) const CAPTURE_INVALIDATED: Self = Self(901); // cuda: CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
+    pub(crate) const CAPTURE_UNMATCHED: Self = Self(903); // cuda: CUDA_ERROR_STREAM_CAPTURE_UNMATCHED
     pub(crate) const CAPTURED_EVENT: Self = Self(907); // cuda: CUDA_ERROR_CAPTURED_EVENT
     pub(crate) const CAPTURE_WRONG_THREAD: Self = Self(908); // cuda: CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD
     pub(crate) const UNKNOWN: Self = Self(999); // cuda: CUDA_ERROR_UNKNOWN

@@ -197,7 +197,7 @@ extern "C" fn cuptiGetCallbackName(domain: u32, number: u32, place: Out<*const c
 }
 
 /// Functions by number: those that are shown, and some others.
-static NAMES: [(u32, &CStr); 54] = [
+static NAMES: [(u32, &CStr); 56] = [
     (38, c"cuMemFreeHost"),
     (39, c"cuMemHostAlloc"),
     (89, c"cuArrayDestroy"),
@@ -248,8 +248,10 @@ static NAMES: [(u32, &CStr); 54] = [
     (643, c"cuGraphInstantiateWithFlags"),
     (645, c"cuCtxCreate_v3"),
     (712, c"cuGraphAddNode"),
+    (720, c"cuStreamBeginCaptureToGraph"),
     (723, c"cuGraphAddNode_v2"),
     (757, c"cuCtxCreate_v4"),
     (801, c"cuMemGetDefaultMemPool"),
     (802, c"cuMemGetMemPool"),
+    (846, c"cuStreamBeginRecaptureToGraph"),
 ];

@@ -75,6 +75,7 @@ driver! {
             }
             state.empty_context(context);
             state.contexts.remove(&context);
+            state.give_handle(context);
             if current() == context {
                 pop()?;
             }

@@ -55,7 +55,19 @@ driver! {
     }
 
     fn cuStreamBeginCapture_v2(stream: usize, mode: c_uint) [539] {
-        gate::with(|state| state.begin_capture(stream, mode))
+        gate::with(|state| state.begin_capture(stream, mode, None))
+    }
+
+    fn cuStreamBeginCaptureToGraph(
+        stream: usize, graph: usize, _needs: In<usize>, _edges: In<c_void>, _count: usize, mode: c_uint,
+    ) [720] {
+        gate::with(|state| state.begin_capture(stream, mode, Some(graph)))
+    }
+
+    fn cuStreamBeginRecaptureToGraph(
+        stream: usize, mode: c_uint, graph: usize, _mismatch: In<c_void>, _user: In<c_void>,
+    ) [846] {
+        gate::with(|state| state.begin_recapture(stream, mode, graph))
     }
 
     fn cuStreamEndCapture(stream: usize, place: Out<usize>) [497] {
@@ -80,7 +92,7 @@ driver! {
     }
 
     fn cuGraphDestroy(graph: usize) [517] {
-        gate::with(|state| state.graphs.remove(&graph).map(|_| ()).ok_or(Code::INVALID_VALUE))
+        gate::with(|state| state.destroy_graph(graph))
     }
 
     fn cuGraphAddMemAllocNode(place: Out<usize>, graph: usize, _needs: In<usize>, _count: usize, words: Out<u64>) [638] {

@@ -29,7 +29,7 @@ driver! {
             whole(bytes)?;
             state.fits(device, bytes)?;
             let handle = state.handle() as u64;
-            state.virtuals.physical.insert(handle, Physical { bytes, device, references: 1, mappings: 0, of: None, imports: 0 });
+            state.virtuals.physical.insert(handle, Physical { bytes, device, references: 1, mappings: 0, of: None, imports: 0, exports: 0 });
             state.books.add(Space::Device(device), bytes);
             place.set(handle)
         })

@@ -90,7 +90,7 @@ driver! {
                 device.current_pool = device.default_pool;
             }
             if is_empty {
-                state.pools.remove(&handle);
+                state.pool_gone(handle);
             }
             Ok(())
         })

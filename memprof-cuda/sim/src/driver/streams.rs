@@ -39,7 +39,7 @@ driver! {
         cupti::stream_ends(context, stream);
         gate::with(|state| {
             state.streams.remove(&stream).ok_or(Code::INVALID_HANDLE)?;
-            state.drop_captures();
+            state.stream_gone(stream);
             Ok(())
         })
     }
@@ -115,7 +115,11 @@ driver! {
     }
 
     fn cuEventDestroy_v2(event: usize) {
-        gate::with(|state| state.events.remove(&event).map(|_| ()).ok_or(Code::INVALID_HANDLE))
+        gate::with(|state| {
+            state.events.remove(&event).ok_or(Code::INVALID_HANDLE)?;
+            state.give_handle(event);
+            Ok(())
+        })
     }
 
     fn cuEventRecord(event: usize, stream: usize) {

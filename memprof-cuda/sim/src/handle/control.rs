@@ -111,6 +111,21 @@ extern "C" fn cuda_sim_calls(function: In<c_char>) -> u64 {
     control("cuda_sim_calls", |state| function.text().map_or(0, |function| state.calls(&function)))
 }
 
+/// How often functions were called, all together.
+#[unsafe(no_mangle)]
+extern "C" fn cuda_sim_all_calls() -> u64 {
+    control("cuda_sim_all_calls", |state| state.all_calls())
+}
+
+/// Closes a file descriptor of exported memory. 1: it was open.
+#[unsafe(no_mangle)]
+extern "C" fn cuda_sim_close_exported(descriptor: i32) -> u32 {
+    control("cuda_sim_close_exported", |state| {
+        let descriptor = usize::try_from(descriptor).unwrap_or_default();
+        u32::from(state.close_exported(descriptor).is_ok())
+    })
+}
+
 /// How many devices there are.
 #[unsafe(no_mangle)]
 extern "C" fn cuda_sim_devices() -> u32 {

@@ -28,6 +28,8 @@ struct Loaded {
     usage: unsafe extern "C" fn(i32, *mut Usage) -> u32,
     blocks: unsafe extern "C" fn(*mut RawBlock, usize) -> usize,
     register_kernel: unsafe extern "C" fn(*const c_char, Kernel),
+    all_calls: unsafe extern "C" fn() -> u64,
+    close_exported: unsafe extern "C" fn(i32) -> u32,
     import_gives_same: unsafe extern "C" fn(u32),
     no_pinned_bytes_are_null: unsafe extern "C" fn(u32),
     reset: unsafe extern "C" fn(),
@@ -118,6 +120,8 @@ impl Sim {
             usage: function(library, "cuda_sim_usage")?,
             blocks: function(library, "cuda_sim_blocks")?,
             register_kernel: function(library, "cuda_sim_register_kernel")?,
+            all_calls: function(library, "cuda_sim_all_calls")?,
+            close_exported: function(library, "cuda_sim_close_exported")?,
             import_gives_same: function(library, "cuda_sim_import_gives_same")?,
             no_pinned_bytes_are_null: function(library, "cuda_sim_no_pinned_bytes_are_null")?,
             reset: function(library, "cuda_sim_reset")?,
@@ -193,6 +197,19 @@ impl Sim {
         let Ok(function) = CString::new(function) else { return 0 };
         // SAFETY: a text that ends.
         unsafe { (self.0.calls)(function.as_ptr()) }
+    }
+
+    /// How often functions of the driver and of CUPTI were called since the last reset, all together.
+    pub fn all_calls(self) -> u64 {
+        // SAFETY: takes nothing.
+        unsafe { (self.0.all_calls)() }
+    }
+
+    /// Closes a file descriptor that `cuMemExportToShareableHandle` gave, as `close` closes a real one: the memory is not held by it any more.
+    /// `false` for one that is not open.
+    pub fn close_exported(self, descriptor: i32) -> bool {
+        // SAFETY: takes any number.
+        unsafe { (self.0.close_exported)(descriptor) != 0 }
     }
 
     /// The simulator's ledger. Exact when no other thread calls the driver.

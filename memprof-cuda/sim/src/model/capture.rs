@@ -36,6 +36,8 @@ pub(crate) struct Capture {
     pub(crate) origin: usize,
     /// The graph that it makes.
     pub(crate) graph: usize,
+    /// Whether it has made that graph itself.
+    pub(crate) is_own: bool,
     /// "An error has invalidated the capture sequence" (cuda.h 13.5, `cuStreamIsCapturing`).
     pub(crate) is_invalid: bool,
 }

@@ -1,7 +1,6 @@
 //! Streams are captured into graphs, and calls that may not be made meanwhile are refused.
 
 use super::capture::{Capture, RELAXED, thread};
-use super::graph::Graph;
 use super::state::State;
 use crate::base::abi::{Code, Done};
 
@@ -37,50 +36,73 @@ impl State {
     }
 
     /// The legacy default stream cannot be captured (cuda.h 13.5, `cuStreamIsCapturing`): only streams that were made.
-    pub(crate) fn begin_capture(&mut self, stream: usize, mode: u32) -> Done {
+    /// Into a new graph, or `into` one that is there.
+    pub(crate) fn begin_capture(&mut self, stream: usize, mode: u32, into: Option<usize>) -> Done {
         if mode > RELAXED {
             return Err(Code::INVALID_VALUE);
         }
-        let handle = self.handle();
-        let graph = self.handle();
-        let known = self.streams.get_mut(&stream).ok_or(Code::CAPTURE_UNSUPPORTED)?;
-        if known.capture.replace(handle).is_some() {
+        let known = self.streams.get(&stream).ok_or(Code::CAPTURE_UNSUPPORTED)?;
+        if known.capture.is_some() {
             return Err(Code::INVALID_VALUE);
         }
-        self.graphs.insert(graph, Graph::new());
-        let capture = Capture { mode, thread: thread(), origin: stream, graph, is_invalid: false };
-        self.captures.insert(handle, capture);
+        let graph = match into {
+            Some(graph) => {
+                self.graph(graph)?;
+                graph
+            }
+            None => self.create_graph(),
+        };
+        let number = self.capture_number();
+        if let Some(known) = self.streams.get_mut(&stream) {
+            known.capture = Some(number);
+        }
+        let capture =
+            Capture { mode, thread: thread(), origin: stream, graph, is_own: into.is_none(), is_invalid: false };
+        self.captures.insert(number, capture);
+        Ok(())
+    }
+
+    /// Into a graph that is there, whose nodes the new ones must equal.
+    pub(crate) fn begin_recapture(&mut self, stream: usize, mode: u32, graph: usize) -> Done {
+        self.begin_capture(stream, mode, Some(graph))?;
+        self.graph(graph)?.expect_anew();
         Ok(())
     }
 
     /// "Capture must have been initiated on `hStream` via a call to `cuStreamBeginCapture`. If capture was invalidated, [..] then a NULL graph
     /// will be returned. If the mode argument to `cuStreamBeginCapture` was not `CU_STREAM_CAPTURE_MODE_RELAXED`, this call must be from the same
-    /// thread" (cuda.h 13.5, `cuStreamEndCapture`). Gives the graph.
+    /// thread" (cuda.h 13.5, `cuStreamEndCapture`). A call on another stream, or from another thread, leaves the capture going (3334, 3362). Gives
+    /// the graph.
     pub(crate) fn end_capture(&mut self, stream: usize) -> Result<usize, Code> {
         let handle = self.streams.get(&stream).and_then(|stream| stream.capture).ok_or(Code::INVALID_VALUE)?;
         let capture = self.captures.get(&handle).ok_or(Code::INVALID_VALUE)?;
         if capture.origin != stream {
-            return Err(Code::INVALID_VALUE);
+            return Err(Code::CAPTURE_UNMATCHED);
         }
         if capture.mode != RELAXED && capture.thread != thread() {
             return Err(Code::CAPTURE_WRONG_THREAD);
         }
-        let (graph, is_invalid) = (capture.graph, capture.is_invalid);
+        let (graph, is_own, is_invalid) = (capture.graph, capture.is_own, capture.is_invalid);
         self.captures.remove(&handle);
+        if let Some(graph) = self.graphs.get_mut(&graph) {
+            graph.expected = None;
+        }
         for stream in self.streams.values_mut().filter(|stream| stream.capture == Some(handle)) {
             stream.capture = None;
         }
         if is_invalid {
-            self.graphs.remove(&graph);
+            if is_own {
+                self.destroy_graph(graph)?;
+            }
             return Err(Code::CAPTURE_INVALIDATED);
         }
         Ok(graph)
     }
 
-    /// A capture whose stream is gone is gone too.
-    pub(crate) fn drop_captures(&mut self) {
-        let streams = &self.streams;
-        self.captures.retain(|_, capture| streams.contains_key(&capture.origin));
+    /// A stream is gone, and a capture that was begun on it. Its handle may be given out again.
+    pub(crate) fn stream_gone(&mut self, stream: usize) {
+        self.captures.retain(|_, capture| capture.origin != stream);
+        self.give_handle(stream);
     }
 
     /// `CUstreamCaptureStatus`: none, active, invalidated.

@@ -26,9 +26,16 @@ impl State {
         for address in owned {
             self.release(address);
         }
-        self.streams.retain(|_, stream| stream.context != context);
-        self.drop_captures();
-        self.events.retain(|_, event| event.context != context);
+        let streams: Vec<usize> =
+            self.streams.extract_if(.., |_, stream| stream.context == context).map(|(handle, _)| handle).collect();
+        for stream in streams {
+            self.stream_gone(stream);
+        }
+        let events: Vec<usize> =
+            self.events.extract_if(.., |_, event| event.context == context).map(|(handle, _)| handle).collect();
+        for event in events {
+            self.give_handle(event);
+        }
         self.kernels.forget(context);
         if let Some(&Context { device, .. }) = self.contexts.get(&context) {
             // Its end waits for all work on it, as a synchronisation does.

@@ -20,8 +20,11 @@ impl State {
         if bytes == 0 {
             return Err(Code::INVALID_VALUE);
         }
-        let address = self.devices[device].arena.take(bytes).ok_or(Code::OUT_OF_MEMORY)?;
-        self.graph(graph)?.nodes.push(Node::Allocate { address, bytes, device });
+        let address = match self.graph(graph)?.expected_address() {
+            Some(address) => address,
+            None => self.devices[device].arena.take(bytes).ok_or(Code::OUT_OF_MEMORY)?,
+        };
+        self.graph(graph)?.push(Node::Allocate { address, bytes, device })?;
         Ok(address)
     }
 
@@ -41,8 +44,7 @@ impl State {
         if !is_known || graph.frees(address) {
             return Err(Code::INVALID_VALUE);
         }
-        graph.nodes.push(Node::Free(address));
-        Ok(())
+        graph.push(Node::Free(address))
     }
 
     /// Does work on a stream now, or adds it to the graph that the stream is captured into.
@@ -50,8 +52,7 @@ impl State {
         self.stream_context(stream)?;
         let Some(capture) = self.capturing(stream)? else { return work(self) };
         let graph = self.captures.get(&capture).ok_or(Code::INVALID_VALUE)?.graph;
-        self.graph(graph)?.nodes.push(Node::Work(Arc::new(work)));
-        Ok(())
+        self.graph(graph)?.push(Node::Work(Arc::new(work)))
     }
 
     pub(crate) fn graph(&mut self, graph: usize) -> Result<&mut Graph<Self>, Code> {
@@ -64,17 +65,23 @@ impl State {
         handle
     }
 
+    pub(crate) fn destroy_graph(&mut self, graph: usize) -> Done {
+        self.graphs.remove(&graph).ok_or(Code::INVALID_VALUE)?;
+        self.give_handle(graph);
+        Ok(())
+    }
+
     /// "If `hGraph` contains any allocation or free nodes, there can be at most one executable graph in existence for that graph at a time"
     /// (cuda.h 13.5, `cuGraphInstantiate`).
     pub(crate) fn instantiate(&mut self, graph: usize, flags: u64) -> Result<usize, Code> {
         const AUTO_FREE_ON_LAUNCH: u64 = 1; // cuda: CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH
-        let handle = self.handle();
         let known = self.graph(graph)?;
         if known.has_memory() && known.executable.is_some() {
             return Err(Code::INVALID_VALUE);
         }
-        known.executable = Some(handle);
         let nodes = known.nodes.clone();
+        let handle = self.handle();
+        self.graph(graph)?.executable = Some(handle);
         let frees_on_launch = flags & AUTO_FREE_ON_LAUNCH != 0;
         self.executables.insert(handle, Executable { graph, nodes, frees_on_launch });
         Ok(handle)
@@ -82,9 +89,10 @@ impl State {
 
     pub(crate) fn destroy_executable(&mut self, executable: usize) -> Done {
         let gone = self.executables.remove(&executable).ok_or(Code::INVALID_VALUE)?;
-        if let Some(graph) = self.graphs.get_mut(&gone.graph) {
+        if let Some(graph) = self.graphs.get_mut(&gone.graph).filter(|graph| graph.executable == Some(executable)) {
             graph.executable = None;
         }
+        self.give_handle(executable);
         Ok(())
     }
 

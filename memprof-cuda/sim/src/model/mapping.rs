@@ -21,6 +21,8 @@ pub(crate) struct Physical {
     pub(crate) of: Option<u64>,
     /// Handles that were imported from this one, and are still there.
     pub(crate) imports: u64,
+    /// Shareable handles of it that nobody has closed.
+    pub(crate) exports: u64,
 }
 
 /// A mapping, at the address that is its key.
@@ -37,8 +39,8 @@ pub(crate) struct Virtual {
     pub(crate) reserved: BTreeMap<u64, u64>,
     pub(crate) physical: BTreeMap<u64, Physical>,
     pub(crate) mapped: BTreeMap<u64, Mapping>,
-    /// Handles that were exported: which one a file descriptor leads to.
-    pub(crate) exported: Vec<u64>,
+    /// Which handle a file descriptor leads to, of those that were exported; `None` for one that is closed.
+    pub(crate) exported: Vec<Option<u64>>,
 }
 
 impl Virtual {

@@ -37,8 +37,13 @@ impl State {
         let Some(pool) = self.pools.get_mut(&handle) else { return };
         pool.used.now -= bytes;
         if pool.is_destroyed && pool.used.now == 0 {
-            self.pools.remove(&handle);
+            self.pool_gone(handle);
         }
+    }
+
+    pub(crate) fn pool_gone(&mut self, handle: usize) {
+        self.pools.remove(&handle);
+        self.give_handle(handle);
     }
 
     /// A synchronisation: pools of the device let go what is above their threshold.

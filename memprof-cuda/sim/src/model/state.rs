@@ -75,6 +75,9 @@ pub(crate) struct State {
     calls: HashMap<&'static str, u64>,
     failures: Vec<Failure>,
     next_handle: usize,
+    /// Handles of what is gone, given out again before any new one: the newest first.
+    spare_handles: Vec<usize>,
+    next_capture: usize,
 }
 
 static STATE: LazyLock<Mutex<State>> = LazyLock::new(|| Mutex::new(State::new()));
@@ -111,6 +114,8 @@ impl State {
             calls: HashMap::new(),
             failures: Vec::new(),
             next_handle: 0,
+            spare_handles: Vec::new(),
+            next_capture: 0,
         };
         state.grow_devices(settings.devices);
         (state.host_pool, state.managed_pool) = (state.handle(), state.handle());
@@ -131,10 +136,24 @@ impl State {
         }
     }
 
-    /// A handle that no object has had before. It leads nowhere: nobody may follow it.
+    /// A handle that no object has now: the one that was given back last, whatever it was of. Nothing promises that a driver gives out
+    /// no handle twice, and a pointer into its own memory it does. It leads nowhere: nobody may follow it.
     pub(crate) fn handle(&mut self) -> usize {
-        self.next_handle += 1;
-        0x5100_0000_0000 + self.next_handle * 0x10
+        self.spare_handles.pop().unwrap_or_else(|| {
+            self.next_handle += 1;
+            0x5100_0000_0000 + self.next_handle * 0x10
+        })
+    }
+
+    /// What had this handle is gone.
+    pub(crate) fn give_handle(&mut self, handle: usize) {
+        self.spare_handles.push(handle);
+    }
+
+    /// A number that no capture has had before: events keep those of captures that are over.
+    pub(crate) fn capture_number(&mut self) -> usize {
+        self.next_capture += 1;
+        self.next_capture
     }
 
     /// Counts a call, and says whether it was told to fail.
@@ -164,6 +183,11 @@ impl State {
     /// How often a function was called, failures and refusals included.
     pub(crate) fn calls(&self, function: &str) -> u64 {
         self.calls.get(function).copied().unwrap_or(0)
+    }
+
+    /// How often functions were called, all together.
+    pub(crate) fn all_calls(&self) -> u64 {
+        self.calls.values().sum()
     }
 
     /// Forgets failures on demand, calls, peaks and totals; the device limits of the settings are back. What is live stays live.
