@@ -7,8 +7,8 @@ use crate::base::missed;
 use crate::base::pages;
 use crate::names::path::PathId;
 use crate::names::site::Site;
-use crate::process::exit::start_writer;
 use crate::process::ready::ready;
+use crate::process::serve::start_threads;
 use crate::share::ambient;
 use crate::thread::slot::Slot;
 
@@ -53,7 +53,7 @@ pub(crate) fn ambient_of(site: &'static Site) -> Ambient {
 
 fn open(site: impl FnOnce() -> &'static Site) -> Option<ambient::Id> {
     let slot = ready()?;
-    start_writer();
+    start_threads();
     let site = site();
     let context = Context::current();
     slot.note_foreign_frees();

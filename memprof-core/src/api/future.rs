@@ -13,8 +13,8 @@ use crate::api::context::Context;
 use crate::base::state;
 use crate::lanes::activation::Activation;
 use crate::names::site::Site;
-use crate::process::exit::start_writer;
 use crate::process::ready::ready;
+use crate::process::serve::start_threads;
 use crate::scope::poll::{end_lane, enter_poll, open_poll_of, poll_again};
 use crate::scope::{future, leave};
 use crate::share::ambient;
@@ -96,7 +96,7 @@ impl Held {
     #[cold]
     fn enter_slowly(&mut self) -> Option<Entered> {
         let slot = ready()?;
-        start_writer();
+        start_threads();
         let activation = if let Some(activation) = self.activation {
             future::come_out_of_ambient(slot, activation);
             activation

@@ -9,8 +9,8 @@ use crate::base::state;
 use crate::base::tally::{Counters, Tally};
 use crate::names::path::PathId;
 use crate::names::site::Site;
-use crate::process::exit::start_writer;
 use crate::process::ready::ready;
+use crate::process::serve::start_threads;
 use crate::scope::leave;
 use crate::scope::plain;
 use crate::share::ambient;
@@ -181,7 +181,7 @@ fn enter_on(site: &'static Site) -> Option<FrameHandle> {
 #[inline(never)]
 fn enter_slowly(site: &'static Site) -> Option<FrameHandle> {
     let slot = ready()?;
-    start_writer();
+    start_threads();
     let top = slot.top();
     let path_entry = slot.path_entry(top.path(), site)?;
     settle(slot);

@@ -9,6 +9,8 @@ pub(crate) mod counter;
 pub(crate) mod tally;
 #[cfg_attr(not(feature = "runtime"), path = "no_platform.rs")]
 pub(crate) mod platform;
+#[cfg(all(unix, feature = "runtime"))]
+pub(crate) mod poll;
 pub(crate) mod semaphore;
 pub(crate) mod gate;
 pub(crate) mod blind;

@@ -9,6 +9,7 @@ use std::panic::catch_unwind;
 use crate::base::blind;
 use crate::base::lock;
 use crate::base::platform;
+use crate::process::http::published;
 use crate::process::settings::Settings;
 use crate::process::{helper, settings, signal, writer};
 use crate::thread::slot::{NO_KEY, Slot};
@@ -47,6 +48,7 @@ extern "C" fn at_exit() {
     if writer::is_forked() && settings.output.is_none() || helper::finish(PATIENCE) {
         return;
     }
+    published::withdraw();
     // There is no such thread: no scope was entered, this is a forked child, or the system gave none.
     let _blind = blind::enter();
     // A report that fails must not take the program's exit status with it.

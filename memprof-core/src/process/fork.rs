@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::base::gate::{self, Inside};
 use crate::base::platform;
 use crate::process::exit;
+use crate::process::http::open_files;
 use crate::thread::slot::Slot;
 
 /// How long a fork waits for a snapshot that is being written, say; it goes on after that.
@@ -37,6 +38,7 @@ extern "C" fn open() {
 extern "C" fn open_in_child() {
     // Threads that were inside, if the patience ended, do not exist here.
     all().for_each(Inside::clear);
+    open_files::close_in_child();
     exit::forget_writer();
     open();
 }

@@ -18,6 +18,7 @@ use crate::base::blind;
 use crate::base::pages::Aside;
 use crate::base::platform;
 use crate::base::semaphore::Semaphore;
+use crate::process::http::published;
 use crate::process::settings::Settings;
 use crate::process::{watch::Watch, writer};
 
@@ -142,6 +143,7 @@ fn serve() {
         let asked = ASKED.swap(0, Ordering::AcqRel);
         if asked & LAST != 0 {
             ASIDE.give_back();
+            safely(published::withdraw);
             safely(|| writer::write_last(settings));
             LAST_IS_WRITTEN.post();
             // A process that goes on all the same may end once more.

@@ -1,6 +1,10 @@
 //! The environment, start, forks, signals and exit, and finding this thread's slot.
 
 pub(crate) mod output;
+pub(crate) mod address;
+pub(crate) mod token;
+#[cfg_attr(not(all(unix, feature = "runtime")), path = "no_http.rs")]
+pub(crate) mod http;
 pub(crate) mod settings;
 pub(crate) mod writer;
 pub(crate) mod watch;
@@ -11,3 +15,7 @@ pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod start;
 pub(crate) mod ready;
+#[cfg(all(unix, feature = "runtime"))]
+pub(crate) mod pages;
+#[cfg_attr(not(all(unix, feature = "runtime")), path = "no_serve.rs")]
+pub(crate) mod serve;

@@ -15,7 +15,9 @@ use memprof_report::{Field, Format, Options};
 
 use crate::base::platform;
 use crate::base::tags::says_on;
+use crate::process::address::{ADDRESSES, Address};
 use crate::process::output::Output;
+use crate::process::token::{TOKENS, Token};
 
 #[cfg(all(test, feature = "runtime"))]
 mod tests;
@@ -58,6 +60,10 @@ pub(crate) struct Settings {
     pub(crate) intercept_cuda: bool,
     /// `MEMPROF_LABEL`: what tells this process from others in saved profiles.
     pub(crate) label: Option<String>,
+    /// `MEMPROF_HTTP`: where the program answers while it runs.
+    pub(crate) http: Option<Address>,
+    /// `MEMPROF_HTTP_TOKEN`: the secret of who may ask. Only ever set together with `http`.
+    pub(crate) http_token: Option<Token>,
     /// `MEMPROF_ORDER`, `MEMPROF_COLUMNS`, `MEMPROF_ROWS`, `MEMPROF_TREE`: what the report shows.
     pub(crate) report: Options,
 }
@@ -90,19 +96,21 @@ impl Settings {
         let cuda = reader
             .read("MEMPROF_CUDA", "intercept", |value| value.trim().eq_ignore_ascii_case("intercept").then_some(true));
 
+        let (http, http_token) = reader.read_http();
         let label = reader.read("MEMPROF_LABEL", "text in UTF-8", |value| Some(value.to_owned()));
 
         let mut report = Options::default();
         report.order = order.unwrap_or(report.order);
         (report.columns, report.rows, report.tree) = (columns, rows, tree.unwrap_or(false));
         let (enabled, intercept_cuda) = (enabled.unwrap_or(false), cuda.unwrap_or(false));
-        let settings = Settings { enabled, output, interval, rise, signal, intercept_cuda, label, report };
+        let settings =
+            Settings { enabled, output, interval, rise, signal, intercept_cuda, label, http, http_token, report };
         (settings, reader.problems)
     }
 }
 
 /// Variables that say how to report: nothing without `MEMPROF=1`.
-const OF_THE_REPORT: [&str; 9] = [
+const OF_THE_REPORT: [&str; 11] = [
     "MEMPROF_OUTPUT",
     "MEMPROF_ORDER",
     "MEMPROF_COLUMNS",
@@ -112,10 +120,12 @@ const OF_THE_REPORT: [&str; 9] = [
     "MEMPROF_RISE",
     "MEMPROF_SIGNAL",
     "MEMPROF_CUDA",
+    "MEMPROF_HTTP",
+    "MEMPROF_HTTP_TOKEN",
 ];
 
 /// Variables whose names are taken, and that do nothing yet.
-const OF_LATER: [&str; 3] = ["MEMPROF_HTTP", "MEMPROF_HTTP_TOKEN", "MEMPROF_RECORD"];
+const OF_LATER: [&str; 1] = ["MEMPROF_RECORD"];
 
 /// A line for each variable that is set, that nothing was said of in `said`, and that has no effect in this process.
 pub(crate) fn without_effect(
@@ -219,6 +229,24 @@ impl<F: Fn(&str) -> Option<OsString>> Reader<F> {
             self.problems.push(ignored(name, &value, accepted));
         }
         parsed
+    }
+}
+
+impl<F: Fn(&str) -> Option<OsString>> Reader<F> {
+    /// Where to answer, and to whom. The value of the token is in no line.
+    fn read_http(&mut self) -> (Option<Address>, Option<Token>) {
+        let given = (self.variable)("MEMPROF_HTTP_TOKEN").filter(|value| !value.is_empty());
+        let token = given.as_ref().and_then(|value| value.to_str()).and_then(Token::parse);
+        let accepted = if cfg!(unix) { ADDRESSES } else { "nothing on this system" };
+        let http = self.read("MEMPROF_HTTP", accepted, |value| {
+            Address::parse(value.trim()).filter(|address| cfg!(unix) && (token.is_some() || !address.is_public()))
+        });
+        if given.is_none() || token.is_some() && http.is_some() {
+            return (http, token);
+        }
+        // Who wants a token does not want to answer without one.
+        self.problems.push(ignored("MEMPROF_HTTP_TOKEN", OsStr::new("***"), TOKENS));
+        (None, None)
     }
 }
 

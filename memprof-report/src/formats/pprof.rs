@@ -3,7 +3,7 @@
 //! A sample for each path and space, with six values: `alloc_objects`, `alloc_space` (ever allocated), `inuse_objects`,
 //! `inuse_space` (live), `peak_objects`, `peak_space` (owned at the high-water mark). Each sums to the space's total; samples
 //! tell their space by the label `space`. A scope's own peak is no sample type, since pprof adds up what it shows. What is
-//! shown first depends on the content: the peak, or what was allocated where no peak is known.
+//! shown first is the measure asked for, else it depends on the content: the peak, or what was allocated where no peak is known.
 //!
 //! The message's source: `proto/profile.proto` in <https://github.com/google/pprof>.
 
@@ -18,6 +18,7 @@ use crate::{
         protobuf::Message,
         stacks::{Amounts, Frame, Frames, Stacks, spaces},
     },
+    measure::Measure,
     options::Options,
     snapshot::Snapshot,
 };
@@ -79,7 +80,13 @@ fn profile(snapshot: &Snapshot, options: &Options) -> Vec<u8> {
             profile.sample(&space.name, stacks.frames(index), amounts);
         }
     }
-    profile.finish(if has_peak { "peak_space" } else { "alloc_space" }, snapshot.notes())
+    let by_content = if has_peak { Measure::AtPeak } else { Measure::SelfTotal };
+    let first = match options.measure.unwrap_or(by_content) {
+        Measure::AtPeak => "peak_space",
+        Measure::Live => "inuse_space",
+        Measure::SelfTotal => "alloc_space",
+    };
+    profile.finish(first, snapshot.notes())
 }
 
 /// Location and function have the same id: the index of their frame, and one, since 0 is none.

@@ -1,6 +1,6 @@
 use std::{ffi::OsString, time::Duration};
 
-use super::{Rise, Settings, distance, unknown_variables, without_effect};
+use super::{Address, Rise, Settings, TOKENS, Token, distance, unknown_variables, without_effect};
 use memprof_report::{Field, Format, Options};
 
 use crate::process::output::Output;
@@ -33,6 +33,8 @@ fn nothing_set_is_off_with_the_default_report() {
         signal: None,
         intercept_cuda: false,
         label: None,
+        http: None,
+        http_token: None,
         report: Options::default(),
     };
     assert_eq!(read(&[]), (off, Vec::new()));
@@ -69,6 +71,8 @@ fn good_values_are_taken() {
         ("MEMPROF_TREE", "on"),
         ("MEMPROF_CUDA", "Intercept"),
         ("MEMPROF_LABEL", " rank 3"),
+        ("MEMPROF_HTTP", "0.0.0.0:6060"),
+        ("MEMPROF_HTTP_TOKEN", "secret"),
     ]);
     assert_eq!(problems, [""; 0]);
     let columns = Some(vec![Field::Ncalls, Field::AtPeak, Field::Name]);
@@ -82,9 +86,26 @@ fn good_values_are_taken() {
         signal: Some(libc::SIGUSR2),
         intercept_cuda: true,
         label: Some(" rank 3".to_owned()),
+        http: Address::parse("0.0.0.0:6060"),
+        http_token: Token::parse("secret"),
         report,
     };
     assert_eq!(settings, expected);
+}
+
+#[test]
+fn a_token_is_in_no_line_and_without_it_nothing_is_answered() {
+    let settings = |variables: &[(&str, &str)]| {
+        let (settings, problems) = read(variables);
+        (settings.http.is_some(), settings.http_token.is_some(), problems.len())
+    };
+    let local = ("MEMPROF_HTTP", "127.0.0.1:0");
+    assert_eq!(settings(&[local]), (true, false, 0));
+    assert_eq!(settings(&[local, ("MEMPROF_HTTP_TOKEN", "t")]), (true, true, 0));
+    assert_eq!(settings(&[("MEMPROF_HTTP", "0.0.0.0:0")]), (false, false, 1));
+    assert_eq!(settings(&[local, ("MEMPROF_HTTP_TOKEN", "s p")]), (false, false, 1));
+    let problem = problem("MEMPROF_HTTP_TOKEN", "secret");
+    assert_eq!(problem, format!("memprof: MEMPROF_HTTP_TOKEN=‘***’ is ignored; accepted: {TOKENS}"));
 }
 
 #[test]
@@ -253,7 +274,7 @@ fn a_value_that_is_not_utf8_is_one_line() {
     let (settings, problems) =
         Settings::read(|name| (!["MEMPROF_INTERVAL", "MEMPROF_RISE"].contains(&name)).then(bytes));
     assert_eq!(settings, Settings::default());
-    assert_eq!(problems.len(), 9);
+    assert_eq!(problems.len(), 11);
     let endings = Format::endings();
     let expected = format!(
         "memprof: MEMPROF_OUTPUT=‘a\u{fffd}.txt’ is ignored; accepted: a file name in UTF-8 that ends in one of {endings}"

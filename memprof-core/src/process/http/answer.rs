@@ -1,0 +1,60 @@
+//! [`Answer`]: what is sent back.
+
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use crate::process::http::request::Refusal;
+
+/// A status, headers and a body.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) head: Vec<u8>,
+    /// Shared by all that ask for the same.
+    pub(crate) body: Rc<Vec<u8>>,
+}
+
+/// What stands in every answer: it is nobody's to keep, to frame, to guess the type of, or to use from another origin.
+const ALWAYS: &str = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n\
+    Cross-Origin-Resource-Policy: same-origin\r\nReferrer-Policy: no-referrer\r\nConnection: close\r\n";
+
+impl Answer {
+    /// `more`: further headers, each with its line's end.
+    pub(crate) fn new(status: u16, content: &str, more: &str, body: Rc<Vec<u8>>) -> Self {
+        let mut head = format!("HTTP/1.1 {status} {}\r\nContent-Type: {content}\r\n", reason(status));
+        let _ = write!(head, "Content-Length: {}\r\n{ALWAYS}{more}\r\n", body.len());
+        Self { head: head.into_bytes(), body }
+    }
+
+    /// A line of text.
+    pub(crate) fn line(status: u16, more: &str, line: &str) -> Self {
+        Self::new(status, "text/plain; charset=utf-8", more, Rc::new(format!("{line}\n").into_bytes()))
+    }
+
+    pub(crate) fn refusal(refusal: &Refusal) -> Self {
+        let more =
+            if refusal.status == 401 { "WWW-Authenticate: Basic realm=\"memprof\", charset=\"UTF-8\"\r\n" } else { "" };
+        Self::line(refusal.status, more, refusal.line)
+    }
+
+    /// The head alone: the answer to `HEAD`.
+    pub(crate) fn without_body(self) -> Self {
+        Self { body: Rc::default(), ..self }
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        413 => "Content Too Large",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        505 => "HTTP Version Not Supported",
+        _ => "Refused",
+    }
+}

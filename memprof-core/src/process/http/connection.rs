@@ -1,0 +1,126 @@
+//! [`Connection`]: one request and its answer, in steps none of which waits.
+
+use std::io;
+use std::os::fd::RawFd;
+use std::time::{Duration, Instant};
+
+use crate::process::http::answer::Answer;
+use crate::process::http::listener::Stream;
+use crate::process::http::request::{LONGEST_BODY, LONGEST_HEAD, Refusal, Request};
+
+/// How long a request may take to come in.
+const TO_ASK: Duration = Duration::from_secs(5);
+/// How long an answer may take to be taken.
+const TO_TAKE: Duration = Duration::from_secs(10);
+/// How long whoever has the answer may take to end the connection.
+const TO_END: Duration = Duration::from_secs(1);
+
+/// What it waits for.
+#[derive(Debug)]
+enum Step {
+    Asking,
+    /// So much of the answer was sent.
+    Taking(Answer, usize),
+    /// So much more may come in, to be thrown away: to end the connection at once would take the answer back where not all was read.
+    Ending(usize),
+    Over,
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: Stream,
+    received: Vec<u8>,
+    step: Step,
+    until: Instant,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: Stream, now: Instant) -> Self {
+        Self { stream, received: Vec::new(), step: Step::Asking, until: now + TO_ASK }
+    }
+
+    pub(crate) fn file(&self) -> RawFd {
+        self.stream.file()
+    }
+
+    /// Whether it waits to send, not to receive.
+    pub(crate) fn sends(&self) -> bool {
+        matches!(self.step, Step::Taking(..))
+    }
+
+    /// Whether nothing was asked yet.
+    pub(crate) fn asks(&self) -> bool {
+        matches!(self.step, Step::Asking)
+    }
+
+    /// When it is ended, whatever it waits for.
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Goes on as far as it can without waiting; `false`: it is over. A whole request is given to `reply`.
+    pub(crate) fn go_on(&mut self, now: Instant, reply: impl FnOnce(Result<Request<'_>, Refusal>) -> Answer) -> bool {
+        if self.ask(now, reply).and_then(|()| self.send(now)).and_then(|()| self.end()).is_err() {
+            self.step = Step::Over;
+        }
+        !matches!(self.step, Step::Over)
+    }
+
+    fn ask(&mut self, now: Instant, reply: impl FnOnce(Result<Request<'_>, Refusal>) -> Answer) -> io::Result<()> {
+        while self.asks() {
+            let mut room = [0; 1 << 10];
+            let Some(count) = unless_waiting(self.stream.read(&mut room))? else { return Ok(()) };
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let free = LONGEST_HEAD.saturating_sub(self.received.len());
+            self.received.extend_from_slice(&room[..count.min(free)]);
+            if let Some(request) = Request::read(&self.received) {
+                self.step = Step::Taking(reply(request), 0);
+                self.until = now + TO_TAKE;
+                self.received = Vec::new();
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, now: Instant) -> io::Result<()> {
+        while let Step::Taking(answer, sent) = &mut self.step {
+            let rest = match answer.head.get(*sent..).filter(|rest| !rest.is_empty()) {
+                Some(rest) => rest,
+                None => answer.body.get(*sent - answer.head.len()..).unwrap_or_default(),
+            };
+            if rest.is_empty() {
+                self.stream.end_writing()?;
+                self.step = Step::Ending(LONGEST_BODY + LONGEST_HEAD);
+                self.until = now + TO_END;
+                return Ok(());
+            }
+            let Some(count) = unless_waiting(self.stream.write(rest))? else { return Ok(()) };
+            *sent += count;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        while let Step::Ending(more) = &mut self.step {
+            let mut room = [0; 1 << 10];
+            let Some(count) = unless_waiting(self.stream.read(&mut room))? else { return Ok(()) };
+            *more = more.saturating_sub(count);
+            if count == 0 || *more == 0 {
+                self.step = Step::Over;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `None` where it would have to wait.
+fn unless_waiting(done: io::Result<usize>) -> io::Result<Option<usize>> {
+    match done {
+        Ok(count) => Ok(Some(count)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

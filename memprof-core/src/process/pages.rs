@@ -1,0 +1,149 @@
+//! [`Pages`]: what the endpoint answers, and how old it may be.
+//!
+//! A snapshot is taken when somebody asks, and no other before fifty times what it cost, with all that was written of it, has passed: until then the
+//! last one is served, as it was written the first time. So all who ask together cost the program a fiftieth of one processor's time at most, but for
+//! the sending.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use memprof_report::{Asker, Format, Measure, Options, Snapshot};
+
+use crate::base::poll::used_by_thread;
+use crate::base::state;
+use crate::observe::reset::reset;
+use crate::observe::snapshot;
+use crate::process::http::access::Access;
+use crate::process::http::answer::Answer;
+use crate::process::http::request::{Refusal, Request};
+use crate::process::start;
+
+/// A path that is read, in which format, which measure first, and as what.
+struct Page {
+    path: &'static str,
+    format: Format,
+    measure: Option<Measure>,
+    content: &'static str,
+}
+
+const PAGES: [Page; 5] = [
+    Page { path: "/", format: Format::Html, measure: None, content: "text/html; charset=utf-8" },
+    Page { path: "/snapshot.json", format: Format::Json, measure: None, content: "application/json" },
+    Page {
+        path: "/metrics",
+        format: Format::OpenMetrics,
+        measure: None,
+        content: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    },
+    Page {
+        path: "/debug/pprof/heap",
+        format: Format::Pprof,
+        measure: Some(Measure::Live),
+        content: "application/octet-stream",
+    },
+    Page {
+        path: "/debug/pprof/allocs",
+        format: Format::Pprof,
+        measure: Some(Measure::SelfTotal),
+        content: "application/octet-stream",
+    },
+];
+
+/// Paths that something is changed by, and what is done.
+const SWITCHES: [(&str, fn()); 3] =
+    [("/reset", reset), ("/enable", || start::switch(true)), ("/disable", || start::switch(false))];
+
+const NOT_FOUND: Refusal = Refusal::new(
+    404,
+    "there is: GET / /snapshot.json /metrics /debug/pprof/heap /debug/pprof/allocs, POST /reset /enable /disable",
+);
+
+/// The page in a browser renews itself so often.
+const RENEWED: &str = "Refresh: 10\r\n";
+
+/// How much longer than it cost a snapshot is served.
+const TIMES: u32 = 50;
+
+/// What was measured, and written of it so far.
+struct Kept {
+    snapshot: Snapshot,
+    taken: Instant,
+    cost: Duration,
+    written: [Option<Rc<Vec<u8>>>; PAGES.len()],
+}
+
+pub(crate) struct Pages {
+    access: Access,
+    options: Options,
+    kept: Option<Kept>,
+}
+
+impl Pages {
+    /// For an endpoint that `access` guards, whose reports are as the environment asks for.
+    pub(crate) fn new(access: Access, options: &Options) -> Self {
+        Self { access, options: options.clone(), kept: None }
+    }
+
+    /// The answer to what was asked.
+    pub(crate) fn reply(&mut self, request: Result<Request<'_>, Refusal>) -> Answer {
+        match request.and_then(|request| self.answer(&request)) {
+            Ok(answer) => answer,
+            Err(refusal) => Answer::refusal(&refusal),
+        }
+    }
+
+    fn answer(&mut self, request: &Request<'_>) -> Result<Answer, Refusal> {
+        let page = PAGES.iter().position(|page| page.path == request.path);
+        let switch = SWITCHES.iter().find(|(path, _)| *path == request.path);
+        let reads = matches!(request.method, "GET" | "HEAD");
+        self.access.check(request, !reads)?;
+        match (page, switch) {
+            (Some(page), _) if reads => {
+                let answer = self.page(page)?;
+                Ok(if request.method == "HEAD" { answer.without_body() } else { answer })
+            }
+            (_, Some((path, switch))) if request.method == "POST" => {
+                switch();
+                self.kept = None;
+                Ok(Answer::line(200, "", &format!("{}: done", path.trim_start_matches('/'))))
+            }
+            (Some(_), _) => Ok(Answer::line(405, "Allow: GET, HEAD\r\n", "this is read with GET")),
+            (_, Some(_)) => Ok(Answer::line(405, "Allow: POST\r\n", "this is done with POST")),
+            (None, None) => Err(NOT_FOUND),
+        }
+    }
+
+    fn page(&mut self, index: usize) -> Result<Answer, Refusal> {
+        let Page { format, measure, content, .. } = &PAGES[index];
+        if self.kept.as_ref().is_some_and(|kept| kept.taken.elapsed() >= kept.cost * TIMES) {
+            self.kept = None;
+        }
+        let kept = self.kept.get_or_insert_with(Kept::take);
+        let body = if let Some(body) = &kept.written[index] {
+            body.clone()
+        } else {
+            let began = used_by_thread();
+            let mut body = Vec::new();
+            let mut report = kept.snapshot.report().options(self.options.clone()).asker(Asker::Environment);
+            if let Some(measure) = measure {
+                report = report.measure(*measure);
+            }
+            report.format(*format).write(&mut body).map_err(|_| Refusal::new(500, "the report cannot be written"))?;
+            kept.cost += used_by_thread().saturating_sub(began);
+            let body = Rc::new(body);
+            kept.written[index] = Some(body.clone());
+            body
+        };
+        let more = if *format == Format::Html { RENEWED } else { "" };
+        Ok(Answer::new(200, content, more, body))
+    }
+}
+
+impl Kept {
+    fn take() -> Self {
+        let began = used_by_thread();
+        let snapshot = snapshot::take(state::is_announced_on());
+        let cost = used_by_thread().saturating_sub(began);
+        Self { snapshot, taken: Instant::now(), cost, written: Default::default() }
+    }
+}
