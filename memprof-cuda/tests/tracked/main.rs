@@ -4,6 +4,7 @@
 mod allocations;
 mod driver;
 mod failures;
+mod gone;
 mod intercepted;
 mod out_of_memory;
 mod passed_on;

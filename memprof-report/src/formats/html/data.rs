@@ -16,15 +16,16 @@
 //! that is 0 everywhere is left out. Of two profiles, `columns` and `totals` are the second's, `before` the first's, and
 //! `sides` has 1 for a row of the first, 2 for one of the second, 3 for one of both. A number that JavaScript would round, above 2^53 - 1, is written as a string.
 
-use std::{collections::BTreeMap, collections::HashMap, io};
+use std::{collections::BTreeMap, io};
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::{
     diff,
     embedded::Embedded,
     fold::fold,
-    rows::{COLUMNS, Place, Rows, is_additive},
+    names::{Names, Number, RowColumns, Sites, cut},
+    rows::{COLUMNS, Rows, is_additive},
 };
 use crate::{
     device::Device,
@@ -40,8 +41,6 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// Longer names are cut, so that no single one fills the page.
-const MOST_CHARACTERS: usize = 2_000;
 /// A process records at most 32 spaces, and few notes; a file that has more is odd.
 const MOST_SPACES: usize = 64;
 const MOST_NOTES: usize = 100;
@@ -98,13 +97,6 @@ struct FieldText {
     additive: bool,
 }
 
-#[derive(Default, Serialize)]
-struct Sites {
-    function: Vec<usize>,
-    file: Vec<usize>,
-    line: Vec<u32>,
-}
-
 #[derive(Serialize)]
 struct SpaceColumns {
     name: String,
@@ -121,32 +113,6 @@ struct SpaceColumns {
 struct DeviceNumbers {
     used: Number,
     total: Number,
-}
-
-#[derive(Serialize)]
-struct RowColumns {
-    site: Vec<i64>,
-    up: Vec<usize>,
-    columns: BTreeMap<&'static str, Vec<Number>>,
-    folded: Vec<Vec<usize>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<BTreeMap<&'static str, Vec<Number>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sides: Option<Vec<u8>>,
-}
-
-/// A number that JavaScript does not round.
-#[derive(Clone, Copy)]
-struct Number(i128);
-
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        const EXACT: i64 = (1 << 53) - 1;
-        match i64::try_from(self.0) {
-            Ok(number) if (-EXACT..=EXACT).contains(&number) => serializer.serialize_i64(number),
-            _ => serializer.serialize_str(&self.0.to_string()),
-        }
-    }
 }
 
 /// One profile, or two.
@@ -372,70 +338,5 @@ impl FieldText {
             _ => "blocks",
         };
         FieldText { name: field.name(), unit, meaning: field.meaning(), additive: is_additive(field) }
-    }
-}
-
-/// The texts and sites that are used, each once.
-#[derive(Default)]
-struct Names<'a> {
-    strings: Vec<String>,
-    sites: Sites,
-    string_index: HashMap<&'a str, usize>,
-    site_index: HashMap<Place<'a>, i64>,
-}
-
-impl<'a> Names<'a> {
-    fn columns_of(&mut self, rows: &Rows<'a>) -> RowColumns {
-        let up = |(row, parent): (usize, &Option<usize>)| parent.map_or(0, |parent| row - parent);
-        RowColumns {
-            site: rows.places.iter().map(|place| self.site(*place)).collect(),
-            up: rows.parents.iter().enumerate().map(up).collect(),
-            columns: by_name(&rows.numbers),
-            before: rows.before.as_ref().map(|before| by_name(&before.numbers)),
-            sides: rows.before.as_ref().map(|before| before.sides.clone()),
-            folded: (rows.stands_for.iter().enumerate())
-                .filter(|(_, count)| **count > 0)
-                .map(|(row, count)| vec![row, *count])
-                .collect(),
-        }
-    }
-
-    fn site(&mut self, place: Place<'a>) -> i64 {
-        let Place::Site { function, file, line } = place else {
-            return if place == Place::Outside { -1 } else { -2 };
-        };
-        if let Some(index) = self.site_index.get(&place) {
-            return *index;
-        }
-        let index = i64::try_from(self.sites.line.len()).unwrap_or(i64::MAX);
-        let (function, file) = (self.string(function), self.string(file));
-        self.sites.function.push(function);
-        self.sites.file.push(file);
-        self.sites.line.push(line);
-        self.site_index.insert(place, index);
-        index
-    }
-
-    fn string(&mut self, text: &'a str) -> usize {
-        let strings = &mut self.strings;
-        *self.string_index.entry(text).or_insert_with(|| {
-            strings.push(cut(text));
-            strings.len() - 1
-        })
-    }
-}
-
-/// The columns that are not 0 throughout.
-fn by_name(numbers: &[Vec<i128>]) -> BTreeMap<&'static str, Vec<Number>> {
-    let said = |(_, numbers): &(Field, &Vec<i128>)| numbers.iter().any(|number| *number != 0);
-    let named = |(field, numbers): (Field, &Vec<i128>)| (field.name(), numbers.iter().copied().map(Number).collect());
-    COLUMNS.iter().copied().zip(numbers).filter(said).map(named).collect()
-}
-
-/// `text`, or the beginning of a very long one and how long it is.
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(MOST_CHARACTERS) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
     }
 }

@@ -17,6 +17,7 @@ mod diff;
 mod embedded;
 mod fold;
 
+mod names;
 mod data;
 
 #[cfg(test)]

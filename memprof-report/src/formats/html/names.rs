@@ -1,0 +1,109 @@
+//! What of the page's data is written once and named by a number: texts, sites, and the columns of rows.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Serialize, Serializer};
+
+use super::rows::{COLUMNS, Place, Rows};
+use crate::record::Field;
+
+/// Longer names are cut, so that no single one fills the page.
+const MOST_CHARACTERS: usize = 2_000;
+
+#[derive(Default, Serialize)]
+pub(super) struct Sites {
+    pub(super) function: Vec<usize>,
+    pub(super) file: Vec<usize>,
+    pub(super) line: Vec<u32>,
+}
+
+#[derive(Serialize)]
+pub(super) struct RowColumns {
+    pub(super) site: Vec<i64>,
+    pub(super) up: Vec<usize>,
+    pub(super) columns: BTreeMap<&'static str, Vec<Number>>,
+    pub(super) folded: Vec<Vec<usize>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) before: Option<BTreeMap<&'static str, Vec<Number>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sides: Option<Vec<u8>>,
+}
+
+/// A number that JavaScript does not round.
+#[derive(Clone, Copy)]
+pub(super) struct Number(pub(super) i128);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const EXACT: i64 = (1 << 53) - 1;
+        match i64::try_from(self.0) {
+            Ok(number) if (-EXACT..=EXACT).contains(&number) => serializer.serialize_i64(number),
+            _ => serializer.serialize_str(&self.0.to_string()),
+        }
+    }
+}
+
+/// The texts and sites that are used, each once.
+#[derive(Default)]
+pub(super) struct Names<'a> {
+    pub(super) strings: Vec<String>,
+    pub(super) sites: Sites,
+    pub(super) string_index: HashMap<&'a str, usize>,
+    pub(super) site_index: HashMap<Place<'a>, i64>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn columns_of(&mut self, rows: &Rows<'a>) -> RowColumns {
+        let up = |(row, parent): (usize, &Option<usize>)| parent.map_or(0, |parent| row - parent);
+        RowColumns {
+            site: rows.places.iter().map(|place| self.site(*place)).collect(),
+            up: rows.parents.iter().enumerate().map(up).collect(),
+            columns: by_name(&rows.numbers),
+            before: rows.before.as_ref().map(|before| by_name(&before.numbers)),
+            sides: rows.before.as_ref().map(|before| before.sides.clone()),
+            folded: (rows.stands_for.iter().enumerate())
+                .filter(|(_, count)| **count > 0)
+                .map(|(row, count)| vec![row, *count])
+                .collect(),
+        }
+    }
+
+    fn site(&mut self, place: Place<'a>) -> i64 {
+        let Place::Site { function, file, line } = place else {
+            return if place == Place::Outside { -1 } else { -2 };
+        };
+        if let Some(index) = self.site_index.get(&place) {
+            return *index;
+        }
+        let index = i64::try_from(self.sites.line.len()).unwrap_or(i64::MAX);
+        let (function, file) = (self.string(function), self.string(file));
+        self.sites.function.push(function);
+        self.sites.file.push(file);
+        self.sites.line.push(line);
+        self.site_index.insert(place, index);
+        index
+    }
+
+    fn string(&mut self, text: &'a str) -> usize {
+        let strings = &mut self.strings;
+        *self.string_index.entry(text).or_insert_with(|| {
+            strings.push(cut(text));
+            strings.len() - 1
+        })
+    }
+}
+
+/// The columns that are not 0 throughout.
+pub(super) fn by_name(numbers: &[Vec<i128>]) -> BTreeMap<&'static str, Vec<Number>> {
+    let said = |(_, numbers): &(Field, &Vec<i128>)| numbers.iter().any(|number| *number != 0);
+    let named = |(field, numbers): (Field, &Vec<i128>)| (field.name(), numbers.iter().copied().map(Number).collect());
+    COLUMNS.iter().copied().zip(numbers).filter(said).map(named).collect()
+}
+
+/// `text`, or the beginning of a very long one and how long it is.
+pub(super) fn cut(text: &str) -> String {
+    match text.char_indices().nth(MOST_CHARACTERS) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
+    }
+}
