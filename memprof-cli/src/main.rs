@@ -10,6 +10,7 @@ mod outcome;
 
 mod error;
 mod files;
+mod glob;
 mod profile;
 mod words;
 

@@ -1,5 +1,7 @@
 //! [`Options`]: what a report shows, and in which order.
 
+use std::collections::BTreeSet;
+
 use crate::{measure::Measure, record::Field};
 
 /// What a report shows, and in which order. A format takes what it has a use for; see [`Format`](crate::Format).
@@ -12,6 +14,8 @@ pub struct Options {
     pub columns: Option<Vec<Field>>,
     /// At most so many rows a table; `None` for all.
     pub rows: Option<usize>,
+    /// The only rows of tables that are shown, by their `name`; `None` for all.
+    pub only: Option<BTreeSet<String>>,
     /// In the formats that have the flat table, the call tree instead: see [`Report::tree`](crate::Report::tree).
     pub tree: bool,
     /// Who asks: a line that says what was left out says how to get more.
@@ -41,6 +45,7 @@ impl Default for Options {
             order: Field::MemoryPeak,
             columns: None,
             rows: None,
+            only: None,
             tree: false,
             asker: Asker::Code,
             measure: None,

@@ -143,10 +143,9 @@ record_fields! {
     since schema version 2:
     /// What activations left behind, those open at the snapshot as if they ended, in bytes: what each had allocated,
     /// children included, and not freed, less older memory that it freed. Recursion is not counted twice. `kept / ncalls`
-    /// is growth per call. Not additive over the tree. The recorder does not count it yet: 0.
+    /// is growth per call. Not additive over the tree.
     Kept kept: i64, "memory that calls left behind when they ended (in bytes)";
-    /// How many activations left more than 0 bytes behind. A leak in a loop has it near `ncalls`. The recorder does not
-    /// count it yet: 0.
+    /// How many activations left more than 0 bytes behind. A leak in a loop has it near `ncalls`.
     KeptCalls kept_calls: u64, "number of calls that left memory behind";
 }
 

@@ -79,6 +79,13 @@ impl Report<'_> {
         self
     }
 
+    /// Shows the rows of these names alone in the flat tables of text and Markdown; a line says how many others there are.
+    /// Who held the memory at the peak, and all sums, are of all rows.
+    pub fn only(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.options.only = Some(names.into_iter().collect());
+        self
+    }
+
     /// Shows this measure, in a format that shows one.
     pub fn measure(mut self, measure: Measure) -> Self {
         self.options.measure = Some(measure);

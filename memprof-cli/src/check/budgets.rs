@@ -2,7 +2,6 @@
 
 use std::{fs, ops::Range, path::Path};
 
-use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -10,7 +9,7 @@ use super::{
     amount::{Allowance, Bytes},
     limit::Limit,
 };
-use crate::error::Error;
+use crate::{error::Error, glob::Glob};
 
 /// What is judged.
 #[derive(Debug)]
@@ -45,19 +44,6 @@ impl Default for Baseline {
     /// Where no file says otherwise: no peak may be greater.
     fn default() -> Self {
         Self { file: None, allowances: vec![(Limit::Peak, Allowance::Amount(0))] }
-    }
-}
-
-/// A pattern, which also matches its own text.
-#[derive(Clone, Debug)]
-pub(crate) struct Glob {
-    pub(crate) text: String,
-    matcher: GlobMatcher,
-}
-
-impl Glob {
-    pub(crate) fn matches(&self, text: &str) -> bool {
-        text == self.text || self.matcher.is_match(text)
     }
 }
 
@@ -154,20 +140,12 @@ fn budget(table: BudgetTable, title: String) -> Result<Budget, String> {
     Ok(Budget {
         title,
         subject: if is_whole { "the whole process".to_owned() } else { subject.join(" and ") },
-        scope: scope.map(|pattern| glob("scope", pattern, false)).transpose()?,
-        file: file.map(|pattern| glob("file", pattern, true)).transpose()?,
-        space: glob("space", space.unwrap_or_else(|| "host".to_owned()), false)?,
+        scope: scope.map(|pattern| Glob::scope("scope", pattern)).transpose()?,
+        file: file.map(|pattern| Glob::file("file", pattern)).transpose()?,
+        space: Glob::scope("space", space.unwrap_or_else(|| "host".to_owned()))?,
         limits,
         sum,
     })
-}
-
-fn glob(key: &str, text: String, is_file: bool) -> Result<Glob, String> {
-    let built = GlobBuilder::new(&text).literal_separator(is_file).build();
-    match built {
-        Ok(glob) => Ok(Glob { matcher: glob.compile_matcher(), text }),
-        Err(error) => Err(format!("{key} = \"{text}\" is no glob: {}", error.kind())),
-    }
 }
 
 fn baseline(table: BaselineTable) -> Baseline {

@@ -6,6 +6,7 @@ use std::{
 
 use crate::support::{PROFILE, folder, memprof_in, printed};
 
+/// Those whose examples end by themselves.
 const VERBS: &[&str] = &["run", "report", "convert", "diff", "check", "init", "merge", "completions", "man"];
 
 /// What a reader of help and docs has: a few profiles, what `init` and `--accept` write, and programs.
@@ -45,7 +46,7 @@ fn prepared(name: &str, verb: &str) -> PathBuf {
 fn calls(lines: &str) -> Vec<String> {
     let calls = lines.lines().filter_map(|line| line.trim().strip_prefix("memprof "));
     let call = |line: &str| line.split("  ").next().and_then(|call| call.split(" #").next()).map(str::to_owned);
-    calls.filter_map(call).map(|call| call.replace("cuda:0", "host")).collect()
+    calls.filter_map(call).map(|call| call.replace("cuda:0", "host").replace('\'', "")).collect()
 }
 
 fn assert_runs(folder: &Path, call: &str) {
@@ -81,6 +82,17 @@ fn the_short_help_fits_a_screen_and_names_every_verb() {
     assert!(all.lines().count() <= 24, "{all}");
 }
 
+/// Makes the profiles that a page had before this call.
+fn with_profiles_of(folder: &Path, call: &str) {
+    let words: Vec<&str> = call.split(' ').collect();
+    for pair in words.windows(2).filter(|pair| pair[0] != "-o") {
+        let path = folder.join(pair[1]);
+        if path.extension().is_some_and(|ending| ending == "json") && !path.exists() {
+            fs::copy(PROFILE, path).expect("the profile");
+        }
+    }
+}
+
 /// README.md and the pages of docs/, with their names.
 fn pages() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -112,7 +124,7 @@ fn calls_of_page(page: &str) -> Vec<(String, bool)> {
 /// What README.md and docs/ say of the command is in its help, and what they show in lines of a shell runs.
 #[test]
 fn what_readme_and_docs_say_of_the_command_is_so() {
-    let mut run = 0;
+    let (all, mut run) = (printed(&["-h"]), 0);
     for (page, text) in pages() {
         for (number, (call, is_shown)) in calls_of_page(&text).into_iter().enumerate() {
             let mut words = call.split(' ');
@@ -121,14 +133,16 @@ fn what_readme_and_docs_say_of_the_command_is_so() {
             if ["=", "is", "VERB", "help"].contains(&verb) {
                 continue;
             }
-            assert!(VERBS.contains(&verb), "{page}: memprof {call}");
+            assert!(all.contains(&format!("\n  {verb} ")), "{page}: memprof {call}\n{all}");
             let help = printed(&[verb, "--help"]);
             for option in words.take_while(|word| *word != "--").filter(|word| word.starts_with("--")) {
                 assert!(help.contains(option), "{page}: memprof {call}: no {option}\n{help}");
             }
-            if is_shown {
+            if is_shown && VERBS.contains(&verb) {
                 let name = Path::new(&page).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                assert_runs(&prepared(&format!("page_{name}_{number}"), verb), &call);
+                let folder = prepared(&format!("page_{name}_{number}"), verb);
+                with_profiles_of(&folder, &call);
+                assert_runs(&folder, &call);
                 run += 1;
             }
         }

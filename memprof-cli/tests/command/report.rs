@@ -1,4 +1,4 @@
-use crate::support::{PROFILE, printed};
+use crate::support::{PROFILE, complaint, printed};
 
 #[test]
 fn report_prints_what_the_program_would_have() {
@@ -50,4 +50,29 @@ fn report_of_several_files_says_which_is_which() {
     let heads: Vec<&str> = text.lines().filter(|line| line.starts_with("==>")).collect();
     assert_eq!(heads, [format!("==> {PROFILE} <=="), format!("==> {PROFILE} <==")]);
     assert_eq!(text.matches("Memory Profiling").count(), 2);
+}
+
+#[test]
+fn report_shows_the_functions_and_files_that_are_asked_for() {
+    let text = printed(&["report", PROFILE, "--scope", "DataFrame::*", "--file", "examples/**", "--rows", "2"]);
+    let (table, held) = text.split_once("\nhost: peak 1,363,718 bytes, ").expect("the whole process is said below");
+    let rows: Vec<&str> = table.lines().rev().take(3).collect();
+    assert_eq!(rows[0], "5 more rows left out (--rows 2); 10 other rows not asked for");
+    assert!(rows[1].ends_with("(DataFrame::take)") && rows[2].ends_with("(DataFrame::filter)"), "{table}");
+    assert!(held.contains("(read_csv)"), "who held it is said of all: {held}");
+    assert_eq!(
+        complaint(&["report", PROFILE, "--scope", "Nobody"]),
+        format!("no row of ‘{PROFILE}’ matches --scope ‘Nobody’")
+    );
+    let said = complaint(&["report", PROFILE, "--scope", "a{"]);
+    assert!(said.starts_with("invalid value 'a{' for '--scope <GLOB>': scope = \"a{\" is no glob: "), "{said}");
+}
+
+#[test]
+fn report_as_json_is_the_profile() {
+    let text = printed(&["report", PROFILE, PROFILE, "--json"]);
+    let profiles: Vec<memprof_report::Snapshot> =
+        text.lines().map(|line| serde_json::from_str(line).expect("a profile")).collect();
+    assert_eq!((profiles.len(), profiles[0].totals("host").peak), (2, 1_363_718));
+    assert_eq!(profiles[0], profiles[1]);
 }

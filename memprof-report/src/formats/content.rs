@@ -77,6 +77,8 @@ pub(crate) struct Sheet<'a> {
     pub(crate) space: &'a SpaceData,
     pub(crate) rows: Vec<&'a Record>,
     left_out: usize,
+    /// Rows that were not asked for.
+    others: usize,
     asker: Asker,
 }
 
@@ -91,18 +93,24 @@ impl Sheet<'_> {
     fn new<'a>(space: &'a SpaceData, options: &Options, with_zeros: bool) -> Sheet<'a> {
         let mut rows = ordered(space, options.order);
         rows.retain(|record| with_zeros || !is_zero(record));
+        let all = rows.len();
+        rows.retain(|record| is_wanted(record, options));
+        let others = all - rows.len();
         let most = options.rows.unwrap_or(usize::MAX);
         let left_out = rows.len().saturating_sub(most);
         rows.truncate(most);
-        Sheet { space, rows, left_out, asker: options.asker }
+        Sheet { space, rows, left_out, others, asker: options.asker }
     }
 
-    /// The line that says how many rows are left out, if any are.
+    /// The line that says how many rows are left out, and how many were not asked for, if any are.
     pub(crate) fn left_out(&self) -> Option<String> {
-        let count = self.left_out;
-        (count > 0).then(|| {
-            format!("{} left out ({})", counted(count as u64, "more row"), how_to_get_more(self.rows.len(), self.asker))
-        })
+        let cut = (self.left_out > 0).then(|| {
+            let more = counted(self.left_out as u64, "more row");
+            format!("{more} left out ({})", how_to_get_more(self.rows.len(), self.asker))
+        });
+        let others = (self.others > 0).then(|| format!("{} not asked for", counted(self.others as u64, "other row")));
+        let said: Vec<String> = cut.into_iter().chain(others).collect();
+        (!said.is_empty()).then(|| said.join("; "))
     }
 
     /// How the memory of the device adds up, if this is the space of one.
@@ -242,6 +250,11 @@ pub(crate) fn has_several(snapshot: &Snapshot) -> bool {
 /// Those of [`shown_spaces`] that are asked for.
 pub(crate) fn asked_spaces<'a>(snapshot: &'a Snapshot, options: &Options) -> impl Iterator<Item = &'a SpaceData> {
     shown_spaces(snapshot).into_iter().filter(|space| is_asked_for(&space.name, options))
+}
+
+/// Whether the row is among those that are asked for.
+fn is_wanted(record: &Record, options: &Options) -> bool {
+    options.only.as_ref().is_none_or(|names| names.contains(&record.name))
 }
 
 /// The records of `space`, ordered by `order`: amounts descending, all else ascending. Ties keep the
