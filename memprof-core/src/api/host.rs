@@ -4,6 +4,14 @@
 //! thread that has no slot yet, one that has ended, one that is blind, memprof switched on or off. What an event changes in
 //! a slot is left to `events/host`.
 //!
+//! | the thread | where its events go |
+//! |---|---|
+//! | has a slot, and took note of everything | there, at once |
+//! | has none yet | it takes one: its first event, and the only one that may allocate, blind |
+//! | did not take note of a change | it does so first ([`ready`]) |
+//! | is blind, or memprof is off | an allocation is unknown; the free of a known block lowers its owner's live numbers, and no scope sees it |
+//! | has ended | to the record that ended threads share: outside any scope, and with atomic additions |
+//!
 //! Nothing in here allocates through the global allocator, waits for a lock, formats or panics, but where a thread takes
 //! its slot, or takes note of an ambient scope.
 

@@ -1,4 +1,8 @@
 //! The counters of one activation, and the formulas of the contract as plain functions.
+//!
+//! Three shapes: [`Counters`] are what a program sees of an open scope; a [`Tally`] has besides what only records show; [`Totals`] are the part
+//! that only adds up, so that sums of them can be subtracted again. No peak can: that is why a reset is an epoch and not a subtraction
+//! for them.
 
 use crate::base::counter::Counter;
 use crate::base::memory::Blank;

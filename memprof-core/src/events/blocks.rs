@@ -3,6 +3,12 @@
 //! Such a block has no room for a tag of ours, so its size, owner and home stand in a table under its space and
 //! address. What the table and the space's mark say is exact at every moment. In which order an event asks the table, and
 //! whose event it is, is left to `api/record`.
+//!
+//! The order of the steps keeps a law: no scope ever holds more of such a space than the space does. An allocation is in the mark before
+//! it is in any scope, a free comes off the mark after it came off the scopes. Where somebody frees what another thread is just
+//! allocating at the same address, the table decides who came first.
+//!
+//! An event costs two short locks, one of a shard of the table and one of the space's mark, and what an event of the host costs besides.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 

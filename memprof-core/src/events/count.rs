@@ -1,5 +1,9 @@
 //! What an event changes in a slot, whatever the space: the row of the owner, the ledger, and who has the block out.
 //!
+//! Three things are kept in step for each block that has a home: the owner's live numbers, which fall wherever it is freed; the level of the
+//! home lane's scopes, which only that lane changes; and the number of blocks that the lane has out, which keeps the lane from
+//! becoming somebody else's.
+//!
 //! An allocation and a free of the current lane change the ledger alone ([`Ledger::alloc`], [`Ledger::free`]); here is what
 //! is rarer. Which of these an event is made of is left to [`host`](super::host) and [`blocks`](super::blocks).
 

@@ -1,5 +1,17 @@
 //! Events of the global allocator, in the slot of the thread.
 //!
+//! | event | where its block is at home | what changes |
+//! |---|---|---|
+//! | [`allocated`] | here | level, sums, the row of the top entry: about ten stores |
+//! | [`freed`] | here | the level, and the owner's row |
+//! | [`freed_elsewhere`] | on another lane | the owner's row here; the level there, by a hand-over |
+//! | [`reallocated`] | here | the level by the difference; what is live moves from the owner's row to the current one's |
+//! | [`reallocated_slowly`] | on another lane | freed there, allocated here |
+//! | [`freed_unseen`] | anywhere, and no scope is to see it | the owner's row, and what the thread holds |
+//!
+//! An event comes here in its short form first; `Slow` means that nothing was recorded and something has to be done before: the thread has
+//! no slot, did not take note of a change, or the top frame has no entry yet.
+//!
 //! Nothing in here allocates through the global allocator, waits for a lock, formats or panics. Whose slot it is, and what
 //! becomes of an event of a thread without one, is left to `api/host`.
 

@@ -9,7 +9,8 @@ use crate::base::memory::Blank as _;
 use crate::base::tally::{TALLY_WORDS, Tally, TotalCounters, Totals};
 use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
 
-/// What a future recorded in one space.
+/// What a future recorded in one space: the sum of its polls by the contract's formula, so its peak is that of the whole future, and
+/// not of any one poll.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Account {
     pub(crate) tally: Tally,
@@ -24,7 +25,8 @@ struct Inside {
     site: Totals,
 }
 
-/// The [`Account`] of `host`, to be read by any thread.
+/// The [`Account`] of `host`, to be read by any thread. 17 words behind one sequence: whoever polls the future writes them, and that is one
+/// thread at a time; a snapshot copies them and tries again if a poll ended meanwhile.
 pub(super) struct HostAccount {
     sequence: Sequence,
     tally: [Counter; TALLY_WORDS],
@@ -79,6 +81,7 @@ impl HostAccount {
         inside_site: TotalCounters::BLANK,
     };
 
+    /// Folds in one poll, and gives the sum. Written within the sequence, so a reader sees all of a poll or nothing of it.
     #[inline]
     pub(super) fn fold(&self, poll: &Tally, flags: u64) -> Tally {
         let mut tally = self.tally();
@@ -103,6 +106,7 @@ impl HostAccount {
     }
 
     #[inline]
+    /// Begins anew for the next future and gives what was recorded. `with` runs at the same moment for a reader.
     pub(super) fn clear(&self, with: impl FnOnce()) -> Account {
         let mut account = Account { tally: self.tally(), ..Account::default() };
         self.sequence.begin_write();
@@ -117,6 +121,7 @@ impl HostAccount {
         account
     }
 
+    /// Number by number; the caller makes sure that they belong together.
     fn copy(&self) -> Account {
         Account { tally: self.tally(), inside: self.inside() }
     }

@@ -190,6 +190,8 @@ impl Activation {
         (host, extras)
     }
 
+    /// Gives the tag and what was recorded in other spaces to `see`. Both are read under the lock under which the end of the future takes
+    /// them out, so they are of one future.
     fn see_extras(&self, see: impl FnOnce(u64, &[(Space, Account)])) {
         if self.has_extras.load(Ordering::Acquire) {
             let extras = self.extras.lock();
@@ -197,6 +199,7 @@ impl Activation {
         }
     }
 
+    /// Changes what few futures have, and only then says that there is something: a reader that finds the flag finds it whole.
     fn change_extras<R>(&self, change: impl FnOnce(&mut Extras) -> R) -> R {
         let result = change(&mut self.extras.lock());
         self.has_extras.store(true, Ordering::Release);

@@ -23,6 +23,9 @@ use crate::names::path::PathId;
 use crate::space::spaces::{MOST_SPACES, Space};
 
 /// A captured scope.
+///
+/// It lives as long as a context, or the frame, refers to it, and so does its lane. Everything in it may be changed by any thread: levels by atomic
+/// additions, what was added under a short lock that nobody allocates under for the host.
 pub(crate) struct Shared {
     /// Where the scope was open: home of what is allocated under the context. Held.
     pub(crate) lane: &'static Lane,

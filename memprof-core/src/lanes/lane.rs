@@ -90,6 +90,7 @@ impl Lane {
         LANES.of_index(index)
     }
 
+    /// The lane's number, which its blocks' tags carry; never 0 for a lane that was taken.
     #[inline(always)]
     pub(crate) fn index(&self) -> u32 {
         self.place.index()
@@ -106,6 +107,7 @@ impl Lane {
         self.outstanding.fetch_add(HOLD, Ordering::Relaxed);
     }
 
+    /// Gives one [`hold`](Self::hold) back; the last one returns the lane to the pool.
     pub(crate) fn release(&'static self) {
         self.settle(-HOLD);
     }
@@ -115,6 +117,7 @@ impl Lane {
         self.settle(blocks);
     }
 
+    /// Changes `outstanding`, and returns the lane to the pool if nothing refers to it any longer.
     fn settle(&'static self, difference: i64) {
         let mut lane = self;
         let mut difference = difference;
@@ -248,6 +251,7 @@ impl Lane {
         self.receive(space, HandOver { bytes: bytes.wrapping_neg(), blocks: 1_u64.wrapping_neg() });
     }
 
+    /// Has a hand-over wait here, or for the heir. At most: one addition, or a short lock for what does not fit into the word.
     fn receive(&'static self, space: Space, hand_over: HandOver) {
         match self.heir() {
             Some(heir) if core::ptr::eq(heir, self) => {}

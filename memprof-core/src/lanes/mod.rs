@@ -1,4 +1,15 @@
 //! What outlives a thread's stack or is met by several threads.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`kind`] | what a frame stands for, and the flags that readers of other threads copy |
+//! | [`pending`], [`waiting`] | hand-overs on their way: one word, and what does not fit into it |
+//! | [`lane`] | what scopes nest in and blocks are at home on: a thread or a task; when it may be reused |
+//! | [`tag`] | path and home of a block in one word |
+//! | [`level`], [`captured`] | what a captured scope holds together with those who work for it |
+//! | [`account`], [`activation`] | what a tracked future recorded between its polls |
+//!
+//! Nothing here knows which thread it is on: slots and frames stand above, in `thread`.
 
 pub(crate) mod kind;
 pub(crate) mod pending;

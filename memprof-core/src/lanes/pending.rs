@@ -38,6 +38,7 @@ pub(crate) struct HandOver {
 }
 
 impl HandOver {
+    /// Both together.
     pub(crate) fn and(self, other: Self) -> Self {
         Self { bytes: self.bytes.wrapping_add(other.bytes), blocks: self.blocks.wrapping_add(other.blocks) }
     }
@@ -97,6 +98,7 @@ impl Pending {
         self.0.load(Ordering::Relaxed) == 0
     }
 
+    /// The word now. Whoever sees an end in it also sees to whom the lane was left.
     pub(super) fn read(&self) -> Word {
         Word(self.0.load(Ordering::Acquire))
     }
@@ -136,6 +138,7 @@ impl Pending {
         Word(self.0.swap(ENDED, Ordering::AcqRel))
     }
 
+    /// One exchange, tried again while others add: the only loop on this word, and no one is waited for in it.
     fn replace(&self, with: u64) -> Option<Word> {
         let if_running = |word: u64| (word & ENDED == 0).then_some(with);
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, if_running).ok().map(Word)

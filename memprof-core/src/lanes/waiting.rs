@@ -45,6 +45,7 @@ impl Waiting {
     pub(super) const NOTHING: Self =
         Self { host: HandOver { bytes: 0, blocks: 0 }, others: Vec::new(), forward_to: None };
 
+    /// What waits of a space.
     pub(super) fn of(&self, space: Space) -> HandOver {
         if space == Space::HOST {
             return self.host;

@@ -1,4 +1,7 @@
 //! What a snapshot says in words: limits that were reached, and numbers that mean less than they seem to.
+//!
+//! Each limit has its sentence here and nowhere else. A note is written only where it is true, so that one is read: most reports have none.
+//! Where they stand in a report is left to the formats.
 
 use memprof_report::__recorder::thousands;
 

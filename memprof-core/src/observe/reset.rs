@@ -1,4 +1,9 @@
 //! Forgetting what was recorded, while the threads go on.
+//!
+//! No number of another thread is set back, since only that thread may write it. Instead a reset reads all sums, keeps them as the
+//! [`baseline`](super::baseline) that snapshots subtract, and begins a new *epoch*: maxima carry the epoch that they are of, and an older
+//! one counts as none. A scope that is open is recorded whole when it is left, as its sums are added then. What is live stays, in the
+//! owners' numbers and at the beginning of the new marks.
 
 use std::collections::HashMap;
 

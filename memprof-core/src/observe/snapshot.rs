@@ -3,6 +3,18 @@
 //! Sums only grow, so each row is read on its own, whole (see [`read`](crate::thread::read)). What is
 //! open on a thread is read together with the rows of the same paths, so that no scope is counted both as open and
 //! as ended. A block that is handed over from one thread to another while they are read may count as live or not.
+//!
+//! The numbers of a space come about in this order, each step on top of the one before:
+//!
+//! 1. the rows of all threads, with what is open on each as if it ended now ([`rows`]);
+//! 2. futures that nobody polls, and what was done under their contexts since ([`futures`]);
+//! 3. ambient scopes that are open ([`ambient::each_so_far`]);
+//! 4. less what stood there at the last reset ([`baseline`](super::baseline));
+//! 5. who owned what at the mark: of the host from its picture, of other spaces from the mark;
+//! 6. totals of the space; records by site and by path ([`records`](super::records)).
+//!
+//! It takes memory for each path, from the program's allocator while the thread is blind; where there is none, the snapshot
+//! says so and is empty. Threads are never stopped or waited for; what could not be read whole is counted and said.
 
 use memprof_report::__recorder::{HostState, SnapshotParts, SpaceData};
 use memprof_report::{Process, Record, Snapshot, Totals};

@@ -1,4 +1,7 @@
 //! What was recorded for one path in one space, summed over the threads.
+//!
+//! Plain values that are added and subtracted: threads, what is open, less the baseline, and at the end one path into the site's flat row.
+//! Live numbers know no reset, so what a path owns is kept apart from what it allocated in this epoch.
 
 use memprof_report::Record;
 

@@ -1,4 +1,8 @@
 //! The report that comes by itself when the process ends: by `exit`, or by a signal.
+//!
+//! Whoever ends the process asks memprof's own thread for the report and waits a bounded time. Where there is no such thread, as no scope
+//! was entered, or in a forked child, it is written here. It catches its own panics and keeps the program's exit status. Inside the recorder's
+//! own work, which an allocator or a signal handler may have interrupted, there is no report but one line that says why.
 
 use core::hint::cold_path;
 use core::panic::AssertUnwindSafe;

@@ -1,4 +1,14 @@
 //! The environment, start, forks, signals and exit, and finding this thread's slot.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`output`], [`settings`] | what the environment asks for |
+//! | [`writer`], [`watch`], [`helper`] | writing reports; when one is due; the thread that does it |
+//! | [`signal`], [`exit`], [`fork`] | how processes end and split |
+//! | [`start`] | the first event reads the environment, once |
+//! | [`ready`] | this thread's slot, up to date |
+//!
+//! This is the rim: what stands below is handed a slot and knows neither the environment nor how the process came to be where it is.
 
 pub(crate) mod output;
 pub(crate) mod address;

@@ -2,6 +2,17 @@
 //!
 //! A guard leaves what it entered, after whatever is still open above that; a thread that ends leaves everything. What
 //! leaving does is left to [`plain`](super::plain), [`poll`](super::poll) and `share`.
+//!
+//! | on top | what leaves it |
+//! |---|---|
+//! | a scope | [`leave_scope`]: into the frame below, and the path's row |
+//! | a poll | [`leave_poll`]: into the frame below, the path's row, and the future's account |
+//! | a context | [`leave_context`]: to the captured scope |
+//! | an ambient scope | [`ambient::leave`]: to that scope; the thread works for none, or for the next |
+//! | the base | nothing: it stays |
+//!
+//! A guard names its frame by place and serial, so one that comes late does nothing. On a blind thread `current` has no frames, and
+//! the slow functions find the thread's own slot.
 
 use crate::base::blind;
 use crate::base::state;

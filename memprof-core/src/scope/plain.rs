@@ -74,6 +74,8 @@ pub(crate) fn leave_plainly(slot: &'static Slot, frame: &'static Frame) -> bool 
     plain
 }
 
+/// Leaves the top frame, a plain scope, whatever it saw: folds each space into the frame below, adds the sums to the path's row
+/// once for the node and once for the site ([`Row::add`](crate::thread::ledger::Row)), and ends what was captured of it.
 pub(crate) fn leave_scope(slot: &'static Slot, frame: &'static Frame, below: &'static Frame) {
     if frame.has(SHARES) {
         leave_shared(slot, frame);

@@ -1,5 +1,9 @@
 //! Polls of tracked futures, as frames.
 //!
+//! Each poll is a scope in what is open where it runs. When it ends it is folded twice with the contract's formula: into the frame below,
+//! as any scope, and into the future's account, which goes on from poll to poll. A task's poll begins a segment, as it has a lane of its
+//! own; that of a future inside another one stands on the lane that it finds. `ncalls` was counted at the first poll.
+//!
 //! The common case, a future that was polled before, outside any `Context`, and that sees no event in this poll, has a
 //! short path of its own, of about 50 instructions each way; [`scopes`](crate::scope::plain) has the like for plain scopes.
 
@@ -121,6 +125,8 @@ pub(crate) fn note_scopes_above(slot: &'static Slot, poll: &'static Frame) {
     }
 }
 
+/// Ends the poll on top, whatever it saw: its own thread's part is folded into the future's account and into the frame below, as each poll
+/// is a scope there; what was added under contexts of the future is taken in first. `ncalls` does not change: that was the first poll's.
 pub(crate) fn leave_poll(slot: &'static Slot, frame: &'static Frame, below: &'static Frame) {
     let task = frame.future.get().filter(|future| future.is_task());
     if frame.has(SHARES) || task.is_some() && slot.sharing.get().is_some() {

@@ -36,6 +36,8 @@ pub(crate) fn enter_context(slot: &'static Slot, shared: &Arc<Shared>) -> Option
     Some(FrameHandle { frame, serial })
 }
 
+/// Leaves a context: what was recorded under it goes to the captured scope, whole, unless that was left meanwhile; to this thread it never
+/// happened.
 pub(crate) fn leave_context(slot: &'static Slot, frame: &'static Frame, below: &'static Frame) {
     let _blind = blind::enter();
     if let Some(shared) = frame.shared() {
@@ -96,6 +98,7 @@ fn around(slot: &'static Slot, frame: &'static Frame) -> Around {
     })
 }
 
+/// The future whose poll this frame is.
 fn future_of(frame: &'static Frame) -> Option<&'static Activation> {
     if frame.kind() == Kind::Poll { frame.future.get() } else { None }
 }

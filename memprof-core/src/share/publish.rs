@@ -1,4 +1,20 @@
 //! What a thread publishes to the captured scopes that it works in: of its own events, and of what others added for it.
+//!
+//! A captured scope has a level that all who work for it add to ([`lanes::level`](crate::lanes::level)). The frames of a thread that
+//! share are its own captured scopes, the contexts that it entered, and an ambient scope. Who publishes what, and when:
+//!
+//! | what happened | of `host` | of any other space |
+//! |---|---|---|
+//! | an event of the top frame | when a level is a step away from what was published: [`publish_shared`] | at once: [`publish_event`] |
+//! | a hand-over that was forwarded is charged | noted as published, as the level has it | nothing |
+//! | a hand-over that was not is charged | with the next step | at once, by [`settle`](super::settle) |
+//! | another thread drops the guard of a context that was captured here | its level was published all along | likewise |
+//! | the same, and a future that is polled here lies between | at the next event: [`forward_to_polled`] | likewise |
+//! | a captured scope is left, and takes in what was added | what those below it lack of the sum: [`publish_absorbed`] | likewise |
+//! | a context is left | what it recorded is given away whole, and forgotten here: [`parts`], [`come_out`] | likewise |
+//!
+//! A step is 32 KiB, so a level lacks less than that for each thread; what other spaces publish at every event costs them a
+//! few atomic additions, next to the lock that their events take anyway. A thread in which nothing shares never comes here.
 
 use core::sync::atomic::Ordering;
 

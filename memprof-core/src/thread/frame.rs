@@ -1,4 +1,11 @@
 //! Frames: the open scopes of a thread, as a list that only its thread changes.
+//!
+//! The list grows in chunks and never shrinks, so entering a scope at a depth that was reached before takes no memory; 10,000 scopes inside each
+//! other are 10,000 frames, and no recursion anywhere. A frame is known by its place and its `serial`: a guard that comes late, or a
+//! reader that copied it, sees by the serial that another scope stands there by now.
+//!
+//! What a frame recorded is not here but in the ledgers' entries. What is counted of calls is in [`CallRow`], one a path; which
+//! scope of a site is the outermost, so that recursion is counted once, in [`SiteRow`].
 
 use std::sync::Arc;
 
@@ -104,11 +111,13 @@ impl Frame {
 const CHUNK: usize = 32;
 
 impl Frame {
+    /// The frame above, if there ever was one: also one that is not open.
     #[inline(always)]
     pub(crate) fn above(&self) -> Option<&'static Self> {
         self.next.get()
     }
 
+    /// The frame below; `None` for the base.
     #[inline(always)]
     pub(crate) fn below(&self) -> Option<&'static Self> {
         Some(self.below_scope()).filter(|below| !core::ptr::eq(*below, &raw const NO_FRAME))
@@ -137,6 +146,7 @@ impl Frame {
         self.above()
     }
 
+    /// Path of the scope and the lane that it stands on: what its blocks get.
     #[inline(always)]
     pub(crate) fn tag(&self) -> Tag {
         Tag(self.tag.get())
@@ -148,6 +158,7 @@ impl Frame {
         Tag(self.host_tag.get())
     }
 
+    /// The path of the scope.
     #[inline(always)]
     pub(crate) fn path(&self) -> PathId {
         self.tag().path()
@@ -158,10 +169,12 @@ impl Frame {
         self.depth.get()
     }
 
+    /// Whether any of these flags ([`kind`](crate::lanes::kind)), or spaces, is set.
     pub(crate) fn has(&self, flag: u64) -> bool {
         self.flags.get() & flag != 0
     }
 
+    /// Sets a flag; only the frame's own thread does.
     pub(crate) fn set_flag(&self, flag: u64) {
         self.flags.set(self.flags.get() | flag);
     }
@@ -185,10 +198,12 @@ impl Frame {
         self.calls.set(calls);
     }
 
+    /// Clears a flag.
     pub(crate) fn clear_flag(&self, flag: u64) {
         self.flags.set(self.flags.get() & !flag);
     }
 
+    /// What the frame stands for.
     pub(crate) fn kind(&self) -> Kind {
         Kind::of(self.flags.get())
     }
@@ -206,6 +221,7 @@ impl Frame {
         hides(self.flags.get())
     }
 
+    /// What is shared of this frame; a lock that only readers of other threads contend for, and none where nothing is.
     pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
         if !self.has(SHARES) {
             return None;
@@ -213,6 +229,8 @@ impl Frame {
         self.shared.lock().clone()
     }
 
+    /// Sets or takes away what is shared. The reference before goes when the lock is free again, as that may call the program's
+    /// allocator.
     pub(crate) fn set_shared(&self, shared: Option<Arc<Shared>>) {
         let before = core::mem::replace(&mut *self.shared.lock(), shared);
         drop(before);

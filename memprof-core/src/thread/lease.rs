@@ -14,7 +14,8 @@ use crate::thread::frame::NO_FRAME;
 use crate::thread::slot::{NO_LANE, Slot};
 
 impl Slot {
-    /// A slot that no thread has, with a lane and zeroed counters; rows are those of the threads before.
+    /// A slot that no thread has, with a lane and zeroed counters; rows are those of the threads before. `None` where 65,536
+    /// threads have theirs, or there is no memory: then the thread's events go to the record that ended threads share.
     #[cold]
     pub(crate) fn take() -> Option<&'static Self> {
         let free = Self::all()

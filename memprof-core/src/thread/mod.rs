@@ -1,4 +1,20 @@
 //! What one thread writes, and how another one reads it.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`frame`] | one open scope; what is counted of calls |
+//! | [`ledger`] | what is counted for one space |
+//! | [`net`] | what the thread holds of the host, whoever owns it |
+//! | [`slot`] | all of a thread's record, and the table of slots |
+//! | [`current`] | which slot this thread writes to |
+//! | [`read`] | copying what another thread writes, at one moment |
+//! | [`picture`], [`watch`] | who owned what at the host's mark; when a thread has to look |
+//! | [`segment`], [`path_entry`], [`stack`] | which lane frames stand on; where entering a site leads; how frames come and go |
+//! | [`lease`] | how a slot is taken from the pool and given back |
+//!
+//! One rule holds throughout: a slot is written by its own thread alone, with plain loads and stores, between
+//! `begin_write` and `end_write` of its sequence where several numbers belong together. The exceptions are the `notice` word, the
+//! ambient scope's number, and the record that ended threads share.
 
 pub(crate) mod frame;
 pub(crate) mod ledger;

@@ -144,6 +144,7 @@ impl Slot {
         SLOTS.iter(MADE.load(Ordering::Acquire) as usize).filter_map(|(_, slot)| slot.get())
     }
 
+    /// The innermost open frame; the base record where nothing is open.
     #[inline(always)]
     pub(crate) fn top(&'static self) -> &'static Frame {
         self.top.get()
@@ -179,6 +180,7 @@ impl Slot {
         self.host.level_blocks() + self.outstanding_offset.signed()
     }
 
+    /// Sets [`outstanding`](Self::outstanding): where a segment begins or ends, or the level changes without an event of the lane.
     #[inline(always)]
     pub(crate) fn set_outstanding(&self, blocks: i64) {
         self.outstanding_offset.set((blocks - self.host.level_blocks()).cast_unsigned());

@@ -1,6 +1,14 @@
 //! The stack of open scopes of a thread: how a frame gets on top and off it, and which segment it stands in.
 //!
 //! Only what every frame has in common; what else entering or leaving one does is left to `scope` and `share`.
+//!
+//! # Recursion
+//!
+//! A site is counted once in `memory_total`, however often it stands in the chain that a scope folds into, so a frame notes when it is
+//! entered whether another activation of its node ([`NODE_OPEN`]), or of its site ([`SITE_OPEN`]), is open there. The outermost frame of a
+//! site is in the site's row, which answers for nearly all frames by one load. Under a context the chain goes on in the captured
+//! scope, on whichever thread that is: then the outermost frame is looked for down to the context, and what is open around the
+//! captured scope is asked of it ([`Shared::has_open`](crate::lanes::captured::Shared)). The site's row is set back when the frame is left.
 
 use crate::lanes::kind::{NODE_OPEN, SITE_OPEN, UNDER_CONTEXT};
 use crate::lanes::tag::Tag;

@@ -1,4 +1,8 @@
 //! Entries: the sums of a ledger as they stood when a scope was entered.
+//!
+//! An entry is made at the scope's first event, and left to the scope below if that has none: so there are never more than open scopes,
+//! and a scope without an event has none. It also saves the watermarks of the frame below it, which begin again for its own frame, so
+//! that a peak is one number in the ledger and not one for each depth. Entries are a list in chunks, as frames are.
 
 use crate::base::counter::Counter;
 use crate::base::memory::{AtomicOptionRef, Blank};

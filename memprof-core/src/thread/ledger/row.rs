@@ -1,4 +1,17 @@
 //! Rows: the sums of one path in one ledger.
+//!
+//! A row is two cache lines of its own, so that threads never share one. Its first three pairs change at events; the sums over activations
+//! change when a scope is left, and the maxima with them. Where a number of the report comes from:
+//!
+//! | column | numbers |
+//! |---|---|
+//! | `self_total`, `self_blocks` | `alloc_bytes`, `alloc_blocks` |
+//! | `live`, `live_blocks` | those less `freed_bytes`, `freed_blocks`, over all threads |
+//! | `memory_total`, `blocks_total`, `reallocs`, `failed` | `sums`; flat, less `inner` |
+//! | `memory_peak`, `largest` | the maxima, where `epoch` is the present one |
+//! | `temporary` | `temporary` |
+//!
+//! `ncalls` is counted apart, as it is of all spaces ([`CallRow`](crate::thread::frame::CallRow)).
 
 use crate::base::counter::Counter;
 use crate::base::map::Refused;
