@@ -23,6 +23,7 @@ use crate::events::host::{self, Event};
 use crate::events::look::host_limit_crossed;
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
+use crate::process::helper;
 use crate::process::ready::{has_ended, ready};
 use crate::space::spaces::Space;
 use crate::thread::current;
@@ -149,10 +150,11 @@ fn reallocated_slowly(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     })
 }
 
-/// Records that upstream had no memory.
+/// Records that upstream had no memory for so many bytes.
 #[cold]
-pub(crate) fn failed() {
+pub(crate) fn failed(bytes: u64) {
     if let Some(slot) = ready() {
         host::failed(slot);
+        helper::tell_of_refusal(slot.top().path(), bytes);
     }
 }

@@ -98,12 +98,11 @@ pub fn record_free(space: Space, address: u64) {
 
 /// Records that an allocation of `bytes` failed: it is counted in `failed`, and changes nothing else.
 pub fn record_alloc_failure(space: Space, bytes: u64) {
-    let _ = bytes;
     if !state::is_on() {
         return;
     }
     if space == Space::HOST {
-        return host::failed();
+        return host::failed(bytes);
     }
     let Some(target) = target(space) else { return };
     let _blind = blind::enter();

@@ -39,3 +39,11 @@ pub(crate) fn at_exit(_call: extern "C" fn()) {}
 
 #[cfg(unix)]
 pub(crate) fn around_fork(_before: extern "C" fn(), _parent: extern "C" fn(), _child: extern "C" fn()) {}
+
+pub(crate) fn address_space() -> u64 {
+    u64::MAX
+}
+
+pub(crate) fn memory() -> Option<u64> {
+    None
+}

@@ -242,6 +242,33 @@ fn has_raised_privileges() -> bool {
     false
 }
 
+/// The bytes of address space that this process may have.
+#[cfg(target_os = "linux")]
+pub(crate) fn address_space() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: it writes one limit.
+    let _unlimited_where_it_fails = unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) };
+    limit.rlim_cur
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn address_space() -> u64 {
+    u64::MAX
+}
+
+/// The bytes of memory that the machine has.
+#[cfg(target_os = "linux")]
+pub(crate) fn memory() -> Option<u64> {
+    // SAFETY: they read a number each.
+    let [pages, bytes] = [libc::_SC_PHYS_PAGES, libc::_SC_PAGESIZE].map(|name| unsafe { libc::sysconf(name) });
+    u64::try_from(pages).ok()?.checked_mul(u64::try_from(bytes).ok()?)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn memory() -> Option<u64> {
+    None
+}
+
 /// Has `call` called when `main` returns or `exit` is called.
 pub(crate) fn at_exit(call: extern "C" fn()) {
     // SAFETY: a function that takes nothing, gives nothing and does not unwind.

@@ -16,7 +16,7 @@ pub(crate) fn now() -> Option<Resident> {
     if !cfg!(target_os = "linux") {
         return None;
     }
-    read(|path| std::fs::read_to_string(path).ok())
+    read(text)
 }
 
 /// [`now`], of a system whose files `file` gives.
@@ -25,7 +25,7 @@ fn read(file: impl Fn(&Path) -> Option<String>) -> Option<Resident> {
     let mut resident = Resident::default();
     resident.now = kilobytes(&status, "VmRSS:")?;
     resident.peak = kilobytes(&status, "VmHWM:")?;
-    if let Some(Limit { most, now }) = limit(&file) {
+    if let Some(Limit { most, now }) = Groups::of(&file).smallest(&file) {
         (resident.limit, resident.limit_now) = (Some(most), now);
     }
     Some(resident)
@@ -43,17 +43,55 @@ struct Limit {
     now: Option<u64>,
 }
 
-/// The smallest limit that holds for this process.
-fn limit(file: &impl Fn(&Path) -> Option<String>) -> Option<Limit> {
-    let groups = file(Path::new("/proc/self/cgroup"))?;
-    let mounts = file(Path::new("/proc/self/mountinfo"))?;
-    let mounts = mounts.lines().filter_map(Mount::parse);
-    let limits = mounts.flat_map(|mount| {
-        let group = groups.lines().find_map(|line| mount.group_in(line));
-        let folders = group.map(|group| mount.folders_of(group)).unwrap_or_default();
-        folders.into_iter().filter_map(|folder| mount.version.limit_in(&folder, file)).collect::<Vec<_>>()
-    });
-    limits.min_by_key(|limit| limit.most)
+/// The folders of the control groups that this process is in, each with what files it has.
+pub(crate) struct Groups(Vec<(Version, PathBuf)>);
+
+impl Groups {
+    pub(crate) fn of_this_process() -> Self {
+        Self::of(&text)
+    }
+
+    fn of(file: &impl Fn(&Path) -> Option<String>) -> Self {
+        let read = |path: &str| file(Path::new(path)).unwrap_or_default();
+        let (groups, mounts) = (read("/proc/self/cgroup"), read("/proc/self/mountinfo"));
+        let folders = mounts.lines().filter_map(Mount::parse).flat_map(|mount| {
+            let group = groups.lines().find_map(|line| mount.group_in(line));
+            let folders = group.map(|group| mount.folders_of(group)).unwrap_or_default();
+            folders.into_iter().map(move |folder| (mount.version, folder))
+        });
+        Self(folders.collect())
+    }
+
+    /// The smallest limit that holds for this process, in bytes.
+    pub(crate) fn limit(&self) -> Option<u64> {
+        self.smallest(&text).map(|limit| limit.most)
+    }
+
+    fn smallest(&self, file: &impl Fn(&Path) -> Option<String>) -> Option<Limit> {
+        self.limits(file).map(|(_, limit)| limit).min_by_key(|limit| limit.most)
+    }
+
+    fn limits(&self, file: &impl Fn(&Path) -> Option<String>) -> impl Iterator<Item = (&(Version, PathBuf), Limit)> {
+        self.0.iter().filter_map(|group| Some((group, group.0.limit_in(&group.1, file)?)))
+    }
+
+    /// Of the group that lacks least of its limit: the bytes used, but for files that the system can take back at once as they
+    /// were not used lately, and the limit.
+    pub(crate) fn fullest(&self) -> Option<[u64; 2]> {
+        self.fullest_of(&text)
+    }
+
+    fn fullest_of(&self, file: &impl Fn(&Path) -> Option<String>) -> Option<[u64; 2]> {
+        let used = self.limits(file).filter_map(|((version, folder), limit)| {
+            let idle = version.idle_in(folder, file).unwrap_or(0);
+            Some([limit.now?.saturating_sub(idle), limit.most])
+        });
+        used.min_by_key(|[used, most]| most.saturating_sub(*used))
+    }
+}
+
+fn text(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path).ok()
 }
 
 /// Which files a control group has.
@@ -75,6 +113,15 @@ impl Version {
         // Version 2's `max` is no number.
         let most = number(most).filter(|most| *most < NO_LIMIT)?;
         Some(Limit { most, now: number(now) })
+    }
+
+    /// Bytes of files that were not used lately.
+    fn idle_in(self, folder: &Path, file: &impl Fn(&Path) -> Option<String>) -> Option<u64> {
+        let name = match self {
+            Version::One => "total_inactive_file ",
+            Version::Two => "inactive_file ",
+        };
+        file(&folder.join("memory.stat"))?.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok()
     }
 }
 

@@ -18,13 +18,16 @@ use crate::base::blind;
 use crate::base::pages::Aside;
 use crate::base::platform;
 use crate::base::semaphore::Semaphore;
+use crate::names::path::PathId;
 use crate::process::http::published;
 use crate::process::settings::Settings;
+use crate::process::shortage::{self, Shortage};
 use crate::process::{watch::Watch, writer};
 
 /// What it is asked for: bits of [`ASKED`].
 const NOW: u32 = 1;
 const LAST: u32 = 1 << 1;
+const REFUSED: u32 = 1 << 2;
 
 static ASKED: AtomicU32 = AtomicU32::new(0);
 static SOMETHING_IS_ASKED: Semaphore = Semaphore::new();
@@ -34,9 +37,12 @@ static HAS_BEGUN: Semaphore = Semaphore::new();
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 /// Room in the address space for the last report, or as much of it as there was.
 static ASIDE: Aside = Aside::new();
+/// The same for what is said of a refused allocation: the program goes on, and may take what is given back.
+static ASIDE_FOR_A_REFUSAL: Aside = Aside::new();
 
 /// What is set aside. Nothing of it is memory until it is given back and used.
 const SET_ASIDE: usize = 8 << 20;
+const SET_ASIDE_FOR_A_REFUSAL: usize = 4 << 20;
 /// What the standard library gives a thread. It looks for another wish in the environment unless told, and at a fork
 /// a thread that the child lacks may hold the lock on that.
 const STACK: usize = 2 << 20;
@@ -68,6 +74,7 @@ pub(crate) fn start(settings: &'static Settings) {
     LAST_IS_WRITTEN.begin();
     HAS_BEGUN.begin();
     ASIDE.take(SET_ASIDE);
+    ASIDE_FOR_A_REFUSAL.take(SET_ASIDE_FOR_A_REFUSAL);
     SETTINGS.get_or_init(|| settings);
     match platform::spawn(STACK, serve) {
         Ok(()) => {
@@ -107,6 +114,14 @@ pub(crate) fn ask_for_one() {
     }
 }
 
+/// Upstream refused so many bytes where `path` is open. Neither allocates nor locks.
+pub(crate) fn tell_of_refusal(path: PathId, bytes: u64) {
+    if is_there() && !is_this() && shortage::note_refusal(path, bytes) {
+        ASKED.fetch_or(REFUSED, Ordering::AcqRel);
+        SOMETHING_IS_ASKED.post();
+    }
+}
+
 /// Asks for the last report, and waits until it is written, at most so long. For a signal handler too. `false`: there is no thread.
 pub(crate) fn finish(patience: Duration) -> bool {
     let is_there = is_there();
@@ -133,14 +148,21 @@ fn serve() {
     let Some(settings) = SETTINGS.get().copied() else { return };
     IS_THIS.set(true);
     platform::block_signals();
+    let mut shortage = Shortage::begin();
     HAS_BEGUN.post();
     let mut watch = Watch::begin(settings);
     let mut next = settings.interval.and_then(|interval| Instant::now().checked_add(interval));
     loop {
         let until_next = next.map(|next| next.saturating_duration_since(Instant::now()));
-        let patience = [until_next, watch.every()].into_iter().flatten().min();
+        let patience = [until_next, watch.every(), shortage.every()].into_iter().flatten().min();
         SOMETHING_IS_ASKED.wait(patience.unwrap_or(Duration::MAX));
         let asked = ASKED.swap(0, Ordering::AcqRel);
+        if asked & REFUSED != 0 {
+            ASIDE_FOR_A_REFUSAL.give_back();
+            safely(|| shortage.report_refusal());
+            ASIDE_FOR_A_REFUSAL.take(SET_ASIDE_FOR_A_REFUSAL);
+        }
+        safely(|| shortage.look());
         if asked & LAST != 0 {
             ASIDE.give_back();
             safely(published::withdraw);

@@ -18,6 +18,7 @@ pub(crate) mod http;
 pub(crate) mod settings;
 pub(crate) mod writer;
 pub(crate) mod watch;
+pub(crate) mod shortage;
 pub(crate) mod helper;
 #[cfg_attr(not(all(target_os = "linux", feature = "runtime")), path = "no_signal.rs")]
 pub(crate) mod signal;

@@ -5,6 +5,7 @@
 
 use std::alloc::Layout;
 use std::io::{BufRead as _, Write as _};
+use std::path::Path;
 
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system();
@@ -41,6 +42,27 @@ fn fills_until_it_dies() {
     loop {
         held.push(holds(1 << 20));
     }
+}
+
+/// Until less than 1.5 % of what this control group may have is left, says so, and dies of the rest once it is told to.
+#[memprof::track]
+fn fills_its_group() {
+    let [folder, most] = [2, 3].map(|at| std::env::args().nth(at).expect("a folder and its limit"));
+    let (folder, most) = (Path::new(&folder), most.parse::<u64>().expect("a number"));
+    let number = |name: &str| std::fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
+    let mut held = Vec::new();
+    loop {
+        let used = number("memory.current").or_else(|| number("memory.usage_in_bytes")).expect("a number");
+        let facts = std::fs::read_to_string(folder.join("memory.stat")).expect("text");
+        let of = |name: &str| facts.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+        let idle = of("total_inactive_file ").or_else(|| of("inactive_file ")).expect("a number");
+        if used - idle >= most - most / 1000 * 15 {
+            break;
+        }
+        held.push(holds(64 << 10));
+    }
+    serve();
+    fills_until_it_dies();
 }
 
 #[memprof::track]
@@ -98,6 +120,11 @@ fn main() {
         "fill until it dies" => {
             limit_memory();
             fills_until_it_dies();
+        }
+        "fill a group" => fills_its_group(),
+        "ask for more than there is" => {
+            let _held = holds(1000);
+            assert!(Vec::<u8>::new().try_reserve_exact(1 << 46).is_err());
         }
         "fill and go on" => {
             limit_memory();

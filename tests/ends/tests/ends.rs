@@ -5,7 +5,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_memprof-ends");
@@ -157,6 +157,79 @@ fn a_program_that_dies_of_too_little_memory_leaves_its_report() {
     assert_eq!(ended.stderr.matches(TITLE).count(), 1, "{}", ended.stderr);
     assert!(ended.stderr.contains("(fills_until_it_dies)"), "{}", ended.stderr);
     run("fill until it dies", &[]).by(libc::SIGABRT).reports(0);
+}
+
+#[test]
+fn a_refused_allocation_says_who_holds_the_memory_and_what_is_open() {
+    let ended = run("fill until it dies", &ON);
+    ended.by(libc::SIGABRT);
+    // What the standard library says of it may stand before, between the two, or behind.
+    let at = ended.stderr.find("memprof: out of memory").unwrap_or_else(|| panic!("{}", ended.stderr));
+    let mut lines = ended.stderr[at..].lines();
+    assert_eq!(lines.next(), Some("memprof: out of memory in host: 1,048,576 bytes requested"));
+    assert_eq!(lines.next(), Some("largest owners of host, live bytes:"));
+    let first = lines.next().expect("an owner");
+    assert!(first.starts_with("    ") && first.ends_with("(holds)"), "{first}");
+    let scopes = lines.skip_while(|line| *line != "open scopes, innermost first:").nth(1).expect("open scopes");
+    assert!(scopes.contains("(holds) < ") && scopes.ends_with("(fills_until_it_dies)"), "{scopes}");
+    assert_eq!(ended.stderr[at..].matches(TITLE).count(), 1, "{}", ended.stderr);
+    // Once a minute.
+    assert_eq!(run("fill and go on", &ON).well().stderr.matches("out of memory").count(), 1);
+    assert!(!run("fill until it dies", &[]).stderr.contains("out of memory"));
+}
+
+#[test]
+fn a_request_for_more_than_the_machine_has_is_no_shortage() {
+    let ended = run("ask for more than there is", &ON);
+    assert!(!ended.well().reports(1).stderr.contains("out of memory"), "{}", ended.stderr);
+}
+
+/// A control group that may have so many bytes, until it is dropped.
+struct Group(PathBuf);
+
+impl Group {
+    /// `None` where this user may not make one.
+    fn new(most: u64) -> Option<Group> {
+        let limits = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
+        limits.into_iter().find_map(|(folder, limit)| {
+            let group = Group(Path::new(folder).join(format!("memprof-ends-{}", std::process::id())));
+            std::fs::create_dir(&group.0).ok()?;
+            std::fs::write(group.0.join(limit), most.to_string()).ok()?;
+            // Version 2 has this; what is swapped out does not count as used.
+            let _none_in_version_1 = std::fs::write(group.0.join("memory.swap.max"), "0");
+            Some(group)
+        })
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _best_effort = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_control_group_that_is_nearly_full_says_who_holds_it_before_the_system_kills() {
+    const MOST: u64 = 128 << 20;
+    let Some(group) = Group::new(MOST) else { return println!("SKIPPED: no control group can be made here") };
+    let folder = group.0.to_str().expect("text");
+    let joins = format!("echo $$ > {folder}/cgroup.procs && exec \"$@\"");
+    let mut command = started_by(&["sh", "-c", &joins, "sh"], "fill a group", &ON);
+    command.args([folder, &MOST.to_string()]);
+    let mut program = start(command);
+    let mut stderr = BufReader::new(program.child.stderr.take().expect("piped"));
+    let mut lines = String::new();
+    while !lines.contains("(fills_its_group)\n") {
+        assert!(stderr.read_line(&mut lines).expect("text") > 0, "{lines}");
+    }
+    let first = lines.lines().next().expect("a line");
+    let used = first
+        .strip_prefix("memprof: ")
+        .and_then(|rest| rest.strip_suffix(" of the 134,217,728 bytes that its control group may have are used"));
+    let used: u64 = used.unwrap_or_else(|| panic!("{lines}")).replace(',', "").parse().expect("a number");
+    assert!(used >= MOST - MOST / 50, "{used}");
+    assert!(lines.contains("\nlargest owners of host, live bytes:\n") && lines.contains("(holds)\n"), "{lines}");
+    program.end().by(libc::SIGKILL);
 }
 
 #[test]

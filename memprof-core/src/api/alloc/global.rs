@@ -47,7 +47,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
             // SAFETY: handed on unchanged.
             return unsafe { self.inner.alloc_zeroed(layout) };
         }
-        let Some(padded) = padded(layout) else { return failed() };
+        let Some(padded) = padded(layout) else { return failed(layout.size()) };
         // SAFETY: `padded` has a size, since a tag has one.
         let memory = unsafe { self.inner.alloc_zeroed(padded) };
         // SAFETY: fresh from upstream for that layout; only the part in front of the block is written.
@@ -78,7 +78,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
         }
         let offset = offset(layout.align());
         let Some(new_padded) = Layout::from_size_align(new_size, layout.align()).ok().and_then(padded) else {
-            return failed();
+            return failed(new_size);
         };
         // SAFETY: the block came from `finish`, behind its tag.
         let place = unsafe { tag_of(block) };
@@ -91,7 +91,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
         // SAFETY: what upstream gave, with the layout that it was asked for; the new size was checked.
         let moved = unsafe { self.inner.realloc(memory, old_padded, new_padded.size()) };
         if moved.is_null() {
-            return failed();
+            return failed(new_size);
         }
         // SAFETY: upstream gave at least `offset` more than the block's size.
         let block = unsafe { moved.add(offset) };

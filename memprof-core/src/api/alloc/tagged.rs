@@ -78,7 +78,7 @@ impl<A: GlobalAlloc> Alloc<A> {
     unsafe fn alloc_behind_tag(&self, layout: Layout) -> *mut u8 {
         let Some(padded) = padded(layout) else {
             cold_path();
-            return failed();
+            return failed(layout.size());
         };
         // SAFETY: `padded` has a size, since a tag has one.
         let memory = unsafe { self.inner.alloc(padded) };
@@ -150,7 +150,7 @@ impl<A: GlobalAlloc> Alloc<A> {
     pub(super) unsafe fn finish(memory: *mut u8, layout: Layout) -> *mut u8 {
         if memory.is_null() {
             cold_path();
-            return failed();
+            return failed(layout.size());
         }
         // SAFETY: the padded layout is `offset` larger than the block.
         let block = unsafe { memory.add(offset(layout.align())) };
@@ -209,8 +209,8 @@ impl<A: GlobalAlloc> Alloc<A> {
 /// A request that upstream refused, or that no allocator can serve.
 #[cold]
 #[inline(never)]
-pub(super) fn failed() -> *mut u8 {
-    host::failed();
+pub(super) fn failed(bytes: usize) -> *mut u8 {
+    host::failed(bytes as u64);
     core::ptr::null_mut()
 }
 

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use memprof_report::Resident;
 
-use super::read;
+use super::{Groups, read};
 
 const STATUS: &str = "Name:\tx\nVmPeak:\t   99999 kB\nVmHWM:\t    3072 kB\nVmRSS:\t    2048 kB\nThreads:\t1\n";
 const TWO: &str = "36 25 0:31 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate";
@@ -79,4 +79,35 @@ fn a_container_that_sees_its_own_group_as_the_outermost_has_its_limit() {
 fn this_process_is_resident() {
     let resident = super::now().expect("Linux says it");
     assert!(resident.now > 0 && resident.peak >= resident.now, "{resident:?}");
+}
+
+#[test]
+fn the_fullest_group_is_the_one_that_lacks_least_and_idle_files_are_not_used() {
+    let files = [
+        ("/proc/self/cgroup", "0::/a/b\n"),
+        ("/proc/self/mountinfo", TWO),
+        ("/sys/fs/cgroup/a/b/memory.max", "1000\n"),
+        ("/sys/fs/cgroup/a/b/memory.current", "990\n"),
+        ("/sys/fs/cgroup/a/b/memory.stat", "anon 100\ninactive_file 500\nactive_file 7\n"),
+        ("/sys/fs/cgroup/a/memory.max", "2000\n"),
+        ("/sys/fs/cgroup/a/memory.current", "1900\n"),
+    ];
+    let file = |path: &Path| files.iter().find(|(name, _)| Path::new(name) == path).map(|(_, text)| (*text).to_owned());
+    let groups = Groups::of(&file);
+    assert_eq!(groups.fullest_of(&file), Some([1900, 2000]), "100 are left there, and 510 inside of it");
+    assert_eq!(groups.smallest(&file).map(|limit| limit.most), Some(1000));
+    assert_eq!(Groups::of(&|_: &Path| None).fullest_of(&file), None);
+}
+
+#[test]
+fn version_1_counts_idle_files_of_the_groups_inside_as_well() {
+    let files = [
+        ("/proc/self/cgroup", "7:memory:/x\n"),
+        ("/proc/self/mountinfo", ONE),
+        ("/sys/fs/cgroup/memory/x/memory.limit_in_bytes", "4096\n"),
+        ("/sys/fs/cgroup/memory/x/memory.usage_in_bytes", "4000\n"),
+        ("/sys/fs/cgroup/memory/x/memory.stat", "inactive_file 1\ntotal_inactive_file 1000\n"),
+    ];
+    let file = |path: &Path| files.iter().find(|(name, _)| Path::new(name) == path).map(|(_, text)| (*text).to_owned());
+    assert_eq!(Groups::of(&file).fullest_of(&file), Some([3000, 4096]));
 }
