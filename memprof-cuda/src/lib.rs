@@ -75,6 +75,7 @@
 //! | `error`, `scatter`, `spaces` | the one error; how tables find an address; spaces of devices |
 //! | `pools` | the memory pools that are there for certain |
 //! | `driver` | finding the driver's library and what it lacks |
+//! | `waiting` | errors that wait in a context for the program |
 //! | `relaxed`, `captures`, `ending` | asking so that no capture is disturbed; which streams are captured; that the process has begun to end |
 //! | `events` | who records a call: a wrapper or interception |
 //! | `asking` | whether the driver may be asked on memprof's own account |
@@ -95,6 +96,7 @@ mod pools;
 mod driver;
 
 mod relaxed;
+mod waiting;
 
 mod captures;
 mod ending;

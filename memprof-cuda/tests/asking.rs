@@ -53,8 +53,9 @@ fn is_silent() -> bool {
         && snapshot.devices().iter().all(|device| device.last_known && device.silence == SILENCE)
 }
 
+/// Whether the first device's driver answers: others may be watched that no context is left on.
 fn answers() -> bool {
-    memprof_core::snapshot().devices().iter().all(|device| !device.last_known)
+    memprof_core::snapshot().devices().iter().any(|device| device.space == "cuda:0" && !device.last_known)
 }
 
 fn is_active(stream: &CudaStream) -> Tried<bool> {

@@ -70,6 +70,14 @@ impl WrapperCall {
     }
 }
 
+/// Runs `work`, whose calls of the driver nobody records: it frees all that it allocates.
+pub(crate) fn unrecorded<R>(work: impl FnOnce() -> R) -> R {
+    let around = CALL.replace(Some(Call::default()));
+    let done = work();
+    CALL.set(around);
+    done
+}
+
 impl Drop for WrapperCall {
     fn drop(&mut self) {
         if self.is_outermost && CALL.take().is_some_and(|call| call.intercepted) {

@@ -19,6 +19,6 @@ pub(crate) use self::books::{
     allocated, attempt, block_seen, failure_seen, failures_seen, freeing_known, frees_known, has_to_tell_of_free,
     is_left_to_interception, null_allocated, null_released, released, retried, tells_of_free,
 };
-pub(crate) use self::call::{Reporting, WrapperCall, is_intercepted};
+pub(crate) use self::call::{Reporting, WrapperCall, is_intercepted, unrecorded};
 pub(crate) use self::callback::{in_callback, is_in_callback};
 pub(crate) use self::interception::{ends_with, is_counted_on, set_intercepted};

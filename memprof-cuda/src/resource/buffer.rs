@@ -5,7 +5,6 @@
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, RangeBounds};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use cudarc::driver::sys::CUdeviceptr;
@@ -18,6 +17,7 @@ use super::cuda_async_memory::CudaAsyncMemory;
 use super::cuda_memory::CudaMemory;
 use super::memory::DeviceMemory;
 use crate::error::Error;
+use crate::waiting;
 
 /// `len` values of `T` on a device, from the resource `R`, to which they go back when this is dropped.
 ///
@@ -92,17 +92,18 @@ impl<T: DeviceRepr, R: DeviceMemory> DeviceBuffer<T, R> {
                 "cannot align to {needs} bytes in {space}: its resource aligns to {has}"
             )));
         }
-        // cudarc panics if it meets an earlier error where it makes the events below.
+        // An error that waits in the context is said here, as cudarc does; one that comes later waits on.
         stream.context().bind_to_thread().map_err(|error| Error::call(format!("allocate in {space}"), error))?;
         let pointer = resource.allocate(bytes, stream)?;
         // SAFETY: the resource gave `bytes` bytes there; what they hold is the caller's to answer for.
-        let adopt = || unsafe { stream.upgrade_device_ptr(pointer, len) };
-        if let Ok(slice) = catch_unwind(AssertUnwindSafe(adopt)) {
-            return Ok(Self { slice: ManuallyDrop::new(slice), resource });
+        match unsafe { waiting::adopt(stream, pointer, len) } {
+            Ok(slice) => Ok(Self { slice: ManuallyDrop::new(slice), resource }),
+            Err(error) => {
+                // SAFETY: nobody has used it.
+                unsafe { resource.deallocate(pointer, bytes, stream) }?;
+                Err(Error::call(format!("make the events of {bytes} bytes of {space}"), error))
+            }
         }
-        // SAFETY: nobody has used it.
-        unsafe { resource.deallocate(pointer, bytes, stream) }?;
-        Err(Error::invalid(format!("cannot make the events of {bytes} bytes of {space}")))
     }
 
     /// `len` values that are all zero bytes; they are set in the order of the stream.

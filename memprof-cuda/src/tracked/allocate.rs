@@ -6,7 +6,7 @@ use cudarc::driver::{CudaContext, DriverError, sys::CUresult};
 use memprof_core::{Space, record_alloc_failure};
 
 use crate::error::Error;
-use crate::oom;
+use crate::{oom, waiting};
 
 /// The bytes of `len` elements. As many as an address space holds, or more, is memory that does not suffice, in every
 /// space, and nothing that anybody could free would help; cudarc panics at so many pinned ones.
@@ -25,7 +25,8 @@ pub(super) fn bind(context: &CudaContext, space: Space) -> Result<(), Error> {
 }
 
 /// Allocates by `attempt`, in this context. A failure is counted; where memory does not suffice, the program's callback
-/// of [`on_out_of_memory`](crate::on_out_of_memory) is asked and who holds it reported.
+/// of [`on_out_of_memory`](crate::on_out_of_memory) is asked and who holds it reported. An error that came to wait in the context since
+/// [`bind`], as of a free in that callback, waits on: it stops no attempt.
 pub(super) fn allocate<A>(
     space: Space,
     bytes: u64,
@@ -33,6 +34,7 @@ pub(super) fn allocate<A>(
     mut attempt: impl FnMut() -> Result<A, DriverError>,
 ) -> Result<A, Error> {
     oom::retrying(space, bytes, Some(context), || {
-        attempt().map_err(|error| Error::call(format!("allocate {bytes} bytes of {space}"), error))
+        waiting::keeping(context, &mut attempt)
+            .map_err(|error| Error::call(format!("allocate {bytes} bytes of {space}"), error))
     })
 }

@@ -11,7 +11,7 @@ use cudarc::driver::{CudaContext, CudaSlice, CudaStream, DriverError, result, sy
 use memprof_core::__allocator::{self, Released};
 use memprof_core::Space;
 
-use crate::{asking, driver, events, pools, reconcile};
+use crate::{asking, driver, events, pools, reconcile, waiting};
 
 /// Frees a slice as dropping it would. `null`: the free of a block of no bytes that goes with it, already recorded.
 ///
@@ -19,7 +19,7 @@ use crate::{asking, driver, events, pools, reconcile};
 pub(super) fn free_slice<T>(slice: CudaSlice<T>, space: Space, null: Option<Released>, adopted: bool) {
     let stream = Arc::clone(slice.stream());
     let context = stream.context();
-    keeping_errors(context, || {
+    waiting::keeping(context, || {
         let bound = context.bind_to_thread();
         // Its stream waits for what reads and writes it.
         let address = slice.leak();
@@ -60,7 +60,7 @@ unsafe fn give_back(stream: &CudaStream, address: u64) -> Result<(), DriverError
 
 /// Drops memory of a type that cudarc frees itself, and sees from the context whether that worked.
 pub(super) fn drop_watched(context: &Arc<CudaContext>, space: Space, address: u64, drop: impl FnOnce()) {
-    keeping_errors(context, || {
+    waiting::keeping(context, || {
         let _call = events::WrapperCall::begin();
         let released = released(space, address);
         drop();
@@ -106,10 +106,7 @@ fn settle(
 /// asked: the block stays on the books.
 fn is_alive(context: &CudaContext) -> bool {
     // By the driver itself: cudarc would say an error that waits in the context in place of an answer, and that error is the program's.
-    let ask = || {
-        // SAFETY: the handle is one that the driver gave; that of a context that is gone is refused.
-        unsafe { result::ctx::set_current(context.cu_ctx()) }.and_then(|()| result::mem_get_info())
-    };
+    let ask = || waiting::make_current(context).and_then(|()| result::mem_get_info());
     let refused = asking::asked(ask)
         .is_ok_and(|said| said.is_err_and(|error| is_gone(error) || error.0 == CUresult::CUDA_ERROR_INVALID_CONTEXT));
     !refused
@@ -131,14 +128,4 @@ fn is_a_pools(address: u64) -> bool {
 /// Whether the driver says that memory went with its context or with itself.
 fn is_gone(error: DriverError) -> bool {
     matches!(error.0, CUresult::CUDA_ERROR_DEINITIALIZED | CUresult::CUDA_ERROR_CONTEXT_IS_DESTROYED)
-}
-
-/// Runs `work` with no error waiting in the context; afterwards the newest one waits there.
-pub(super) fn keeping_errors<R>(context: &Arc<CudaContext>, work: impl FnOnce() -> R) -> R {
-    let earlier = context.check_err();
-    let done = work();
-    let later = context.check_err();
-    context.record_err(earlier);
-    context.record_err(later);
-    done
 }

@@ -13,7 +13,7 @@ use memprof_core::Space;
 use super::allocate::{allocate, bind, bytes_of};
 use super::free;
 use crate::error::Error;
-use crate::{events, reconcile};
+use crate::{events, reconcile, waiting};
 
 /// A [`UnifiedSlice`] whose bytes stand in the space `managed`, under who allocated it.
 ///
@@ -80,15 +80,17 @@ device_memory!(TrackedUnifiedSlice);
 host_memory!(TrackedUnifiedSlice, UnifiedSlice);
 
 /// The address of a slice that nothing is done with: no use is noted, and whether its stream may use it now, which
-/// cudarc would leave in the context as an error, does not matter.
+/// cudarc leaves in the context as an error, does not matter.
 fn address<T>(slice: &UnifiedSlice<T>) -> CUdeviceptr {
     let stream = slice.stream();
     let context = stream.context();
-    let earlier = context.check_err();
-    let (address, not_a_use) = slice.device_ptr(stream);
-    let _ = ManuallyDrop::new(not_a_use);
-    // What the look-up alone left.
-    let _ = context.check_err();
-    context.record_err(earlier);
-    address
+    waiting::keeping(context, || {
+        // What the look-up will leave. Any other error is another thread's, and stays.
+        let own = slice.check_device_access(stream);
+        let (address, not_a_use) = slice.device_ptr(stream);
+        let _ = ManuallyDrop::new(not_a_use);
+        let left = context.check_err();
+        context.record_err(if left == own { Ok(()) } else { left });
+        address
+    })
 }

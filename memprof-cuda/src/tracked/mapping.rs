@@ -13,9 +13,9 @@ use cudarc::driver::{CudaContext, CudaSlice, CudaStream, CudaView, CudaViewMut, 
 use memprof_core::Space;
 
 use super::allocate::allocate;
-use super::{free, slice};
+use super::free;
 use crate::error::Error;
-use crate::{driver, events, reconcile, spaces};
+use crate::{driver, events, reconcile, spaces, waiting};
 
 const FUNCTIONS: &[&str] = &[
     "cuMemGetAllocationGranularity",
@@ -77,7 +77,7 @@ impl<T: DeviceRepr> TrackedMapping<T> {
         let (slice, physical) = allocate(space, rounded as u64, stream.context(), || {
             let (address, physical) = reserve(&properties, rounded)?;
             // SAFETY: mapped just now with at least these bytes; the caller sets the memory.
-            let slice = unsafe { slice::slice(stream, address, len) };
+            let slice = unsafe { waiting::adopt(stream, address, len) };
             slice.map(|slice| (slice, physical)).inspect_err(|_| {
                 let undone = unmap(address, rounded).and_then(|()| release(physical.handle));
                 stream.context().record_err(undone.and_then(|()| free_range(address, rounded)));
@@ -110,7 +110,7 @@ impl<T> Drop for TrackedMapping<T> {
     fn drop(&mut self) {
         let stream = Arc::clone(self.slice.stream());
         let context = stream.context();
-        free::keeping_errors(context, || {
+        waiting::keeping(context, || {
             context.record_err(context.bind_to_thread());
             // SAFETY: it is being dropped, so nobody uses the field again.
             let slice = unsafe { ManuallyDrop::take(&mut self.slice) };

@@ -38,7 +38,7 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
     let _call = events::WrapperCall::begin();
     let slice = allocate(Space::PINNED, bytes, context, || {
         if bytes == 0 {
-            has_an_address(flags)?;
+            events::unrecorded(|| has_an_address(flags))?;
         }
         // SAFETY: the caller sets the memory.
         unsafe { context.alloc_pinned_with_flags::<T>(len, flags) }

@@ -4,17 +4,16 @@
 
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use cudarc::driver::sys::{CUdeviceptr, CUresult};
+use cudarc::driver::sys::CUdeviceptr;
 use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DeviceRepr, DeviceSlice, DriverError, result};
 use memprof_core::Space;
 
 use super::allocate::{allocate, bind, bytes_of};
 use super::free;
 use crate::error::Error;
-use crate::{events, pools, reconcile, spaces};
+use crate::{events, pools, reconcile, spaces, waiting};
 
 /// A [`CudaSlice`] whose bytes stand in the space of its device, `cuda:0`, under who allocated it.
 ///
@@ -190,7 +189,7 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
     let _call = events::WrapperCall::begin();
     let slice = allocate(space, bytes, stream.context(), || {
         // The callback that asks for another try may have changed which one is current.
-        stream.context().bind_to_thread()?;
+        waiting::make_current(stream.context())?;
         let address = if stream.context().has_async_alloc() {
             // SAFETY: the stream is alive.
             unsafe { result::malloc_async(stream.cu_stream(), bytes as usize) }
@@ -199,33 +198,9 @@ pub(super) unsafe fn alloc<T: DeviceRepr>(
             unsafe { result::malloc_sync(bytes as usize) }
         }?;
         // SAFETY: allocated just now on this stream, for nobody else.
-        unsafe { slice(stream, address, len) }.inspect_err(|_| free::unused(stream, address))
+        unsafe { waiting::adopt(stream, address, len) }.inspect_err(|_| free::unused(stream, address))
     })?;
     Ok(TrackedSlice::allocated(slice, space))
-}
-
-/// cudarc's slice of memory that the driver has just given; on an error the memory is still the caller's.
-///
-/// cudarc makes the slice's events last, and panics where the driver cannot. Whether it can is not asked beforehand:
-/// that would be two more calls of the driver for each slice, and no promise.
-///
-/// # Safety
-///
-/// - The address is an allocation of at least `len` elements, made on this stream, which nobody else frees.
-pub(super) unsafe fn slice<T>(
-    stream: &Arc<CudaStream>,
-    address: CUdeviceptr,
-    len: usize,
-) -> Result<CudaSlice<T>, DriverError> {
-    let context = stream.context();
-    if cfg!(panic = "abort") && context.is_event_tracking() {
-        // Such a panic is not caught, so it is asked after all.
-        context.new_event(None)?;
-    }
-    // SAFETY: the caller's promise.
-    let made = catch_unwind(AssertUnwindSafe(|| unsafe { stream.upgrade_device_ptr(address, len) }));
-    // The panic has the driver's word only in its text: it is asked once more.
-    made.map_err(|_| context.new_event(None).err().unwrap_or(DriverError(CUresult::CUDA_ERROR_UNKNOWN)))
 }
 
 /// What a copy of so many values on the device came to.

@@ -14,10 +14,10 @@ use super::free;
 use super::managed::{self, TrackedUnifiedSlice};
 use super::mapping::TrackedMapping;
 use super::pinned::{self, TrackedPinnedSlice};
-use super::slice::{TrackedSlice, alloc, copied, slice};
+use super::slice::{TrackedSlice, alloc, copied};
 use crate::error::Error;
 use crate::reconcile::Watch;
-use crate::{captures, driver, events, pools, spaces};
+use crate::{captures, driver, events, pools, spaces, waiting};
 
 /// A [`CudaStream`] whose allocations memprof knows: what [`TrackedExt::tracked`](super::TrackedExt::tracked) gives.
 ///
@@ -152,10 +152,12 @@ impl TrackedStream {
         bind(self.stream.context(), self.space)?;
         let _call = events::WrapperCall::begin();
         let (slice, address) = allocate(self.space, bytes, self.stream.context(), || {
+            // The callback that asks for another try may have changed which one is current.
+            waiting::make_current(self.stream.context())?;
             // SAFETY: the pool is the caller's promise; the stream is alive.
             let address = unsafe { result::mem_pool::alloc_async(pool, bytes as usize, self.stream.cu_stream()) }?;
             // SAFETY: allocated just now on this stream, for nobody else.
-            let slice = unsafe { slice(&self.stream, address, len) };
+            let slice = unsafe { waiting::adopt(&self.stream, address, len) };
             slice.map(|slice| (slice, address)).inspect_err(|_| free::unused(&self.stream, address))
         })?;
         pools::allocated(address, pool, self.space);
@@ -167,14 +169,15 @@ impl TrackedStream {
     ///
     /// # Panics
     ///
-    /// As cudarc's: if the driver cannot make an event.
+    /// As cudarc's: if the driver cannot make an event. Not at an error that waits in the context, which waits on.
     ///
     /// # Safety
     ///
     /// As cudarc's: the address is an allocation of at least `len` elements, which nobody else frees.
+    #[expect(clippy::expect_used, reason = "cudarc's own contract; there is no way to give the error")]
     pub unsafe fn upgrade_device_ptr<T>(&self, cu_device_ptr: CUdeviceptr, len: usize) -> TrackedSlice<T> {
         // SAFETY: the caller's promise.
-        let slice = unsafe { self.stream.upgrade_device_ptr(cu_device_ptr, len) };
+        let slice = unsafe { waiting::adopt(&self.stream, cu_device_ptr, len) }.expect("a slice's events are made");
         TrackedSlice::adopted(slice, self.space)
     }
 

@@ -62,7 +62,7 @@ fn a_pools_block_outlives_the_context_that_is_destroyed() -> Outcome {
 }
 
 #[test]
-fn a_pools_block_outlives_a_reset_and_a_last_release() -> Outcome {
+fn a_pools_block_outlives_a_reset() -> Outcome {
     let gpu = Gpu::take()?;
     let _guard = memprof_cuda::intercept()?;
     if !gpu.context.has_async_alloc() {
@@ -86,6 +86,40 @@ fn a_pools_block_outlives_a_reset_and_a_last_release() -> Outcome {
     unsafe { result::primary_ctx::release(device_handle) }?;
     saw(format!("{after_reset:?} live after the reset; a free of it then: {freed:?}; {:?} live", live(device())));
     assert_eq!((after_reset, freed.is_ok(), live(device())), ((67_108_864, 1), true, (0, 0)));
+    Ok(())
+}
+
+/// The reset and the block's own free are another row's: here it is the last reference that goes, while the block is out.
+#[test]
+fn a_pools_block_outlives_a_last_release() -> Outcome {
+    let gpu = Gpu::take()?;
+    if !gpu.context.has_async_alloc() {
+        crate::ground::skipped("this device has no memory pools");
+        return Ok(());
+    }
+    // The guard goes before the turn is over.
+    let Gpu { context, _alone, .. } = gpu;
+    let _guard = memprof_cuda::intercept()?;
+    let device_handle = context.cu_device();
+    let stream = context.default_stream();
+    // SAFETY: nobody uses the memory.
+    let address = unsafe { result::malloc_async(stream.cu_stream(), 64 * MIB) }?;
+    context.synchronize()?;
+    drop(stream);
+    // The only one that holds the primary context in this process.
+    drop(context);
+    let (mut flags, mut active) = (0, 0);
+    // SAFETY: places for both results.
+    unsafe { sys::cuDevicePrimaryCtxGetState(device_handle, &raw mut flags, &raw mut active) }.result()?;
+    let after_release = live(device());
+    let again = CudaContext::new(0)?;
+    let freed = calls::free_async(address, again.default_stream().cu_stream());
+    saw(format!(
+        "active: {active}; {after_release:?} live after the last release; a free of it then: {freed:?}; {:?} live",
+        live(device())
+    ));
+    assert_eq!((active, after_release), (0, (67_108_864, 1)));
+    assert_eq!((freed.is_ok(), live(device())), (true, (0, 0)));
     Ok(())
 }
 

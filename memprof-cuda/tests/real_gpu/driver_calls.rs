@@ -160,26 +160,32 @@ fn interception_goes_on_and_off_under_eight_threads() -> Outcome {
 
     let gpu = Gpu::take()?;
     let (is_over, context) = (AtomicBool::new(false), &gpu.context);
-    let rounds = thread::scope(|threads| -> Result<u32, Box<dyn std::error::Error>> {
-        for _ in 0..8 {
-            threads.spawn(|| -> Result<(), cudarc::driver::DriverError> {
-                let stream = context.new_stream()?.tracked();
-                while !is_over.load(Ordering::Relaxed) {
-                    drop(stream.alloc_zeros::<u8>(1000)?);
-                }
-                Ok(())
-            });
-        }
+    let made = thread::scope(|threads| -> Result<u64, Box<dyn std::error::Error>> {
+        let worker = || -> Result<u64, String> {
+            let stream = context.new_stream().map_err(|error| error.to_string())?.tracked();
+            let mut blocks = 0;
+            while !is_over.load(Ordering::Relaxed) || blocks == 0 {
+                drop(stream.alloc_zeros::<u8>(1000).map_err(|error| error.to_string())?);
+                blocks += 1;
+            }
+            Ok(blocks)
+        };
+        let workers: Vec<_> = (0..8).map(|_| threads.spawn(worker)).collect();
         let outcome = (0..50).try_for_each(|_| memprof_cuda::intercept().map(drop));
         is_over.store(true, Ordering::Relaxed);
+        let mut blocks = 0;
+        for worker in workers {
+            blocks += worker.join().map_err(|_| "a thread panicked")??;
+        }
         outcome?;
-        Ok(50)
+        Ok(blocks)
     })?;
     gpu.context.synchronize()?;
     let totals = calls::totals(device());
-    saw(format!("{rounds} times on and off; {} blocks counted, {:?} live", totals.blocks_total, live(device())));
+    saw(format!("50 times on and off; {} of {made} blocks counted, {:?} live", totals.blocks_total, live(device())));
     // Each was counted once, by whoever it was, and is gone.
-    assert_eq!((live(device()), totals.unknown_frees, totals.missed_frees), ((0, 0), 0, 0));
+    assert_eq!((totals.blocks_total, live(device())), (made, (0, 0)));
+    assert_eq!((totals.unknown_frees, totals.missed_frees), (0, 0));
     Ok(())
 }
 

@@ -21,7 +21,7 @@ pub(crate) const MIB: usize = 1 << 20;
 pub(crate) struct Gpu {
     pub(crate) context: Arc<CudaContext>,
     pub(crate) driver: Driver,
-    _alone: MutexGuard<'static, ()>,
+    pub(crate) _alone: MutexGuard<'static, ()>,
 }
 
 impl Gpu {

@@ -6,7 +6,7 @@ use crate::base::abi::{Code, Done, In, Out, ordinal};
 use crate::driver::gate::{self, driver};
 use crate::model::block::{Block, Kind};
 use crate::model::books::Space;
-use crate::model::state::State;
+use crate::model::state::{NoPinnedBytes, State};
 
 /// What the rows of a pitched allocation are rounded to.
 const PITCH: usize = 512;
@@ -72,10 +72,11 @@ driver! {
 
     fn cuMemHostAlloc(place: Out<u64>, bytes: usize, _flags: c_uint) [39] {
         gate::unless_captured(|state| {
-            if bytes == 0 && state.choices.no_pinned_bytes_are_null {
-                return place.set(0);
+            match state.choices.no_pinned_bytes {
+                NoPinnedBytes::Null if bytes == 0 => place.set(0),
+                NoPinnedBytes::Block if bytes == 0 => place.set(state.pinned_nothing()?),
+                _ => allocate(state, place, Kind::Pinned, bytes),
             }
-            allocate(state, place, Kind::Pinned, bytes)
         })
     }
 

@@ -9,7 +9,7 @@ use crate::base::abi::{Code, In, Out, ordinal};
 use crate::base::log;
 use crate::model::books::Usage;
 use crate::model::kernel::Kernel;
-use crate::model::state::{self, State};
+use crate::model::state::{self, NoPinnedBytes, State};
 
 /// A live block, as it crosses the C border.
 #[repr(C)]
@@ -89,10 +89,16 @@ extern "C" fn cuda_sim_import_gives_same(yes: u32) {
     control("cuda_sim_import_gives_same", |state| state.choices.import_gives_same = yes != 0);
 }
 
-/// Whether 0 pinned bytes are a null pointer.
+/// What 0 pinned bytes are: refused, the null pointer for 1, a block for 2.
 #[unsafe(no_mangle)]
-extern "C" fn cuda_sim_no_pinned_bytes_are_null(yes: u32) {
-    control("cuda_sim_no_pinned_bytes_are_null", |state| state.choices.no_pinned_bytes_are_null = yes != 0);
+extern "C" fn cuda_sim_no_pinned_bytes(what: u32) {
+    control("cuda_sim_no_pinned_bytes", |state| {
+        state.choices.no_pinned_bytes = match what {
+            1 => NoPinnedBytes::Null,
+            2 => NoPinnedBytes::Block,
+            _ => NoPinnedBytes::Refused,
+        }
+    });
 }
 
 /// Once `after` calls of a function have gone by, the next `times` fail with `code`.

@@ -31,7 +31,7 @@ struct Loaded {
     all_calls: unsafe extern "C" fn() -> u64,
     close_exported: unsafe extern "C" fn(i32) -> u32,
     import_gives_same: unsafe extern "C" fn(u32),
-    no_pinned_bytes_are_null: unsafe extern "C" fn(u32),
+    no_pinned_bytes: unsafe extern "C" fn(u32),
     reset: unsafe extern "C" fn(),
 }
 
@@ -123,7 +123,7 @@ impl Sim {
             all_calls: function(library, "cuda_sim_all_calls")?,
             close_exported: function(library, "cuda_sim_close_exported")?,
             import_gives_same: function(library, "cuda_sim_import_gives_same")?,
-            no_pinned_bytes_are_null: function(library, "cuda_sim_no_pinned_bytes_are_null")?,
+            no_pinned_bytes: function(library, "cuda_sim_no_pinned_bytes")?,
             reset: function(library, "cuda_sim_reset")?,
             path,
         };
@@ -176,7 +176,13 @@ impl Sim {
     /// Whether `cuMemHostAlloc` of 0 bytes succeeds with the null pointer, or is refused (as at first): CUDA's documentation says neither.
     pub fn no_pinned_bytes_are_null(self, yes: bool) {
         // SAFETY: takes any number.
-        unsafe { (self.0.no_pinned_bytes_are_null)(u32::from(yes)) };
+        unsafe { (self.0.no_pinned_bytes)(u32::from(yes)) };
+    }
+
+    /// Whether `cuMemHostAlloc` of 0 bytes succeeds with an address, which is freed as any other, or is refused (as at first).
+    pub fn no_pinned_bytes_are_a_block(self, yes: bool) {
+        // SAFETY: takes any number.
+        unsafe { (self.0.no_pinned_bytes)(if yes { 2 } else { 0 }) };
     }
 
     /// The next `times` calls of a function of the driver or of CUPTI, by its C name such as `cuMemFree_v2`, do nothing and return `code`,

@@ -43,6 +43,14 @@ impl State {
         Ok(address)
     }
 
+    /// A block of no pinned bytes, at an address of its own.
+    pub(crate) fn pinned_nothing(&mut self) -> Result<u64, Code> {
+        let (context, device) = self.current()?;
+        let address = self.host.take(1).ok_or(Code::OUT_OF_MEMORY)?;
+        self.insert(address, Block { bytes: 0, kind: Kind::Pinned, space: Space::Pinned, context, device });
+        Ok(address)
+    }
+
     /// Enters a block into the books.
     pub(crate) fn insert(&mut self, address: u64, block: Block) {
         self.books.add(block.space, block.bytes);

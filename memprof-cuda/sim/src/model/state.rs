@@ -31,18 +31,26 @@ struct Failure {
     times: u64,
 }
 
+/// What 0 pinned bytes are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoPinnedBytes {
+    Refused,
+    Null,
+    /// A block of no bytes.
+    Block,
+}
+
 /// What CUDA's documentation leaves open, as a test has it.
 #[derive(Clone, Copy)]
 pub(crate) struct Choices {
     /// Whether importing a handle of this process's own gives that handle.
     pub(crate) import_gives_same: bool,
-    /// Whether 0 pinned bytes are the null pointer, or refused.
-    pub(crate) no_pinned_bytes_are_null: bool,
+    pub(crate) no_pinned_bytes: NoPinnedBytes,
 }
 
 impl Default for Choices {
     fn default() -> Self {
-        Self { import_gives_same: true, no_pinned_bytes_are_null: false }
+        Self { import_gives_same: true, no_pinned_bytes: NoPinnedBytes::Refused }
     }
 }
 
