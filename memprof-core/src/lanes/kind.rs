@@ -2,6 +2,14 @@
 //! stands inside of.
 //!
 //! A reader of another thread's scopes copies this word, and what follows from it is then a plain function of it.
+//!
+//! ```text
+//! bits 46 .. 44   43       42              41          40          39 .. 0
+//! kind            SHARES   UNDER_CONTEXT   SITE_OPEN   NODE_OPEN   one bit a space
+//! ```
+//!
+//! A plain scope that saw nothing is 0, and one that saw events on the host alone has that one bit: the short paths compare the whole
+//! word, and so find out at once that there is nothing else to do.
 
 use crate::space::spaces::MOST_SPACES;
 

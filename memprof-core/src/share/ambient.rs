@@ -40,7 +40,8 @@ use crate::thread::slot::{self, Slot};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Id(u64);
 
-/// An open ambient scope.
+/// An open ambient scope. They stand in the order in which they were opened, so the last is the one that threads work for, and those that were
+/// opened in another one stand behind it.
 #[derive(Clone)]
 struct Open {
     id: Id,

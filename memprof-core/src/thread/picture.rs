@@ -1,6 +1,7 @@
 //! The picture of the host at its mark: who owned what when most was live.
 //!
 //! It is summed over all threads' rows, at most once per rise of the mark by 1/256, by the thread that brings the rise.
+//! On a program that grows to 1 GiB from 1 MiB that is some 1,800 times, however many allocations it makes.
 //! Nobody waits for it: whoever finds it being taken or read goes on without. How high the mark is, is left to
 //! [`level`](crate::space::level).
 

@@ -8,6 +8,10 @@
 //! | scopes that share are published | at every event, while there are any |
 //!
 //! The ledger compares its level with these limits at each event anyway, so watching costs an event nothing.
+//!
+//! What the net is, and what was published of it, is in [`net`](super::net). An example in KiB, with a step of 64: a thread published 100 and
+//! held 130 at most. The ledger then has more to do above 130, where the thread's own peak rises; above 163 that peak is a step away
+//! from what was published, so the net is published; and below 37 it is published as well, that the process's level falls.
 
 use crate::base::state;
 use crate::space::level;

@@ -3,6 +3,17 @@
 //! An event of the current lane changes the level, the sums and the row of the top entry: about ten plain stores, whatever
 //! the depth. One of bytes, the sum of allocations, is kept as its distance from the row's, as both change alike at each event: then the
 //! row's is the only one to be written.
+//!
+//! | number | kept as | changes when |
+//! |---|---|---|
+//! | bytes allocated | the top row's `alloc_bytes` + `alloc_bytes_offset` | an allocation, a growth |
+//! | blocks allocated | `limits.blocks` | an allocation |
+//! | the level, bytes and blocks | `limits` | every event |
+//! | bytes and blocks freed | not kept: allocated less the level | |
+//! | `reallocs`, `failed`, `largest` | themselves | as they say |
+//!
+//! What stands first in the ledger lies within the slot's first 128 bytes, so that events reach it by short offsets: two
+//! cache lines for the common case.
 
 use core::hint::cold_path;
 
