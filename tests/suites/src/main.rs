@@ -13,7 +13,8 @@ use syn::visit::{self, Visit};
 const TRACK: &str = "#[::memprof::track] ";
 
 /// The allocator of a test program. In a library's root for its unit tests alone: an integration test has its own.
-const ALLOCATOR: &str = "\n#[cfg(test)]\n#[global_allocator]\nstatic MEMPROF_HERE: ::memprof::Alloc = ::memprof::Alloc::system();\n";
+const ALLOCATOR: &str =
+    "\n#[cfg(test)]\n#[global_allocator]\nstatic MEMPROF_HERE: ::memprof::Alloc = ::memprof::Alloc::system();\n";
 
 /// Where functions begin, after their attributes.
 #[derive(Default)]
