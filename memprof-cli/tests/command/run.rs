@@ -194,7 +194,8 @@ fn a_signal_to_the_group_leaves_the_report() {
 fn ctrl_c_at_a_terminal_leaves_the_report() {
     let folder = folder("run_terminal");
     let call: Vec<String> = program::call().iter().map(|part| format!("'{}'", part.to_str().expect("UTF-8"))).collect();
-    let line = format!("'{}' run -- {}", env!("CARGO_BIN_EXE_memprof"), call.join(" "));
+    // Tests that run in the background may have inherited that Ctrl-C is ignored.
+    let line = format!("env --default-signal=INT '{}' run -- {}", env!("CARGO_BIN_EXE_memprof"), call.join(" "));
     let (name, value) = program::part("waits");
     let mut terminal = Command::new("script");
     terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]).current_dir(&folder).env(name, value);

@@ -148,9 +148,11 @@ fn serve() {
     let Some(settings) = SETTINGS.get().copied() else { return };
     IS_THIS.set(true);
     platform::block_signals();
-    let mut shortage = Shortage::begin();
+    let (mut shortage, mut watch) = {
+        let _blind = blind::enter();
+        (Shortage::begin(), Watch::begin(settings))
+    };
     HAS_BEGUN.post();
-    let mut watch = Watch::begin(settings);
     let mut next = settings.interval.and_then(|interval| Instant::now().checked_add(interval));
     loop {
         let until_next = next.map(|next| next.saturating_duration_since(Instant::now()));
