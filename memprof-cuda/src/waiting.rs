@@ -45,9 +45,10 @@ pub(crate) unsafe fn adopt<T>(
     address: CUdeviceptr,
     len: usize,
 ) -> Result<CudaSlice<T>, DriverError> {
-    /// So many errors of other threads in a row, each between two of its instructions, are no accident any more.
+    /// Where another thread leaves errors so often that none of these attempts finds a moment without, the newest one is the answer.
     const MOST: u32 = 100;
     let context = stream.context();
+    let mut newest = DriverError(CUresult::CUDA_ERROR_UNKNOWN);
     for _ in 0..MOST {
         let adopted = keeping(context, || {
             if cfg!(panic = "abort") && context.is_event_tracking() {
@@ -60,7 +61,8 @@ pub(crate) unsafe fn adopt<T>(
                 Ok(slice) => Ok(Some(slice)),
                 Err(panic) => can_make_events(context).map(|()| {
                     // So it was an error of another thread's, which cudarc has taken: its word is only in the panic's text.
-                    context.record_err::<()>(Err(said_in(panic.as_ref())));
+                    newest = said_in(panic.as_ref());
+                    context.record_err::<()>(Err(newest));
                     None
                 }),
             }
@@ -69,7 +71,7 @@ pub(crate) unsafe fn adopt<T>(
             return Ok(slice);
         }
     }
-    Err(DriverError(CUresult::CUDA_ERROR_UNKNOWN))
+    Err(newest)
 }
 
 /// That the driver can make an event in this context: one is made, and destroyed.

@@ -180,8 +180,12 @@ fn a_signal_to_the_command_reaches_the_program() {
 #[test]
 fn a_signal_to_the_group_leaves_the_report() {
     let folder = folder("run_group");
-    let mut command = command(&folder, &[], "waits");
-    command.process_group(0);
+    let direct = command(&folder, &[], "waits");
+    // Tests that run in the background may have inherited that Ctrl-C is ignored.
+    let mut command = Command::new("env");
+    command.arg("--default-signal=INT").arg(direct.get_program()).args(direct.get_args()).current_dir(&folder);
+    let (name, value) = program::part("waits");
+    command.env(name, value).process_group(0);
     let child = waiting(command);
     kill("-INT", &format!("-{}", child.id()));
     let (signal, err) = died(child);
@@ -194,7 +198,7 @@ fn a_signal_to_the_group_leaves_the_report() {
 fn ctrl_c_at_a_terminal_leaves_the_report() {
     let folder = folder("run_terminal");
     let call: Vec<String> = program::call().iter().map(|part| format!("'{}'", part.to_str().expect("UTF-8"))).collect();
-    // Tests that run in the background may have inherited that Ctrl-C is ignored.
+    // As above.
     let line = format!("env --default-signal=INT '{}' run -- {}", env!("CARGO_BIN_EXE_memprof"), call.join(" "));
     let (name, value) = program::part("waits");
     let mut terminal = Command::new("script");
