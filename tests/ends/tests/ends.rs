@@ -30,6 +30,11 @@ fn program(what: &str, settings: &[(&str, &str)]) -> Command {
 
 /// By a command that runs another one.
 fn started_by(by: &[&str], what: &str, settings: &[(&str, &str)]) -> Command {
+    for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
+        // Tests that run in the background may ignore it, and what they start would inherit that.
+        // SAFETY: the default is no handler.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     let line: Vec<&str> = by.iter().copied().chain([PROGRAM, what]).collect();
     let mut command = Command::new(line[0]);
     command.args(&line[1..]);
