@@ -120,6 +120,15 @@ fn run(what: &str, settings: &[(&str, &str)]) -> Ended {
 
 const ON: [(&str, &str); 1] = [("MEMPROF", "1")];
 
+/// Reads on until a report has been written.
+fn hear_report(error: &mut impl std::io::BufRead) {
+    let mut line = String::new();
+    while !line.starts_with("host: ") {
+        line.clear();
+        assert!(error.read_line(&mut line).expect("text") > 0, "a report comes");
+    }
+}
+
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()))
 }
@@ -336,11 +345,7 @@ fn the_first_process_of_a_namespace_goes_on() {
     server.send(libc::SIGTERM);
     // One that is sent before the other one was dealt with would be the second.
     let mut error = BufReader::new(server.child.stderr.take().expect("piped"));
-    let mut line = String::new();
-    while !line.starts_with("host: ") {
-        line.clear();
-        assert!(error.read_line(&mut line).expect("text") > 0, "a report comes");
-    }
+    hear_report(&mut error);
     server.is_alive();
     server.end().well();
     let mut rest = String::new();
@@ -354,11 +359,7 @@ fn a_signal_of_the_programs_choice_has_the_report_written_and_the_program_goes_o
         let mut server = start(program("serve", &[("MEMPROF", "1"), ("MEMPROF_SIGNAL", name)]));
         let mut error = BufReader::new(server.child.stderr.take().expect("piped"));
         server.send(if name == "USR2" { libc::SIGUSR2 } else { libc::SIGUSR1 });
-        let mut line = String::new();
-        while !line.starts_with("host: ") {
-            line.clear();
-            assert!(error.read_line(&mut line).expect("text") > 0, "a report comes");
-        }
+        hear_report(&mut error);
         server.is_alive();
         server.end().well();
     }
