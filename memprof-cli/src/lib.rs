@@ -1,4 +1,5 @@
-//! The command `memprof`: what was measured, read from saved profiles.
+//! The command `memprof`: what was measured, read from saved profiles. A library only so that its binaries share it: nothing of it is
+//! for other programs.
 //!
 //! It sees `memprof-report` alone: no recorder, no allocator of its own. Data goes to stdout, words to stderr. How it ends is
 //! said in [`outcome`]; a wrong call or file is one line that names what was wrong and what is accepted.
@@ -34,7 +35,8 @@ use arguments::Command;
 use error::Error;
 use outcome::Outcome;
 
-fn main() -> ExitCode {
+/// Does what the process was called with, and gives its status.
+pub fn memprof() -> ExitCode {
     let command = match arguments::parse() {
         Ok(command) => command,
         Err(answer) => return answer.give(),

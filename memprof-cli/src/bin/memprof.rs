@@ -1,0 +1,7 @@
+//! The command `memprof`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    memprof_cli::memprof()
+}
