@@ -124,7 +124,8 @@ pub(crate) struct Freed {
 pub(super) fn free(key: Key, mut spaces: impl Iterator<Item = Space>) -> Option<Freed> {
     let mut known = |space| __allocator::release(space, key.0);
     if let Some(held) = HELD.get(&key).filter(|held| held.stays).map(|held| *held) {
-        return Some(Freed { key, held: Some(held), released: None });
+        // Nothing shows that a graph gave its address back, so a wrapper's block may have come there while interception was off.
+        return Some(Freed { key, held: Some(held), released: spaces.find_map(&mut known) });
     }
     if let Some(held) = take(key) {
         let mut freed = let_go(key, held);

@@ -197,7 +197,7 @@ extern "C" fn cuptiGetCallbackName(domain: u32, number: u32, place: Out<*const c
 }
 
 /// Functions by number: those that are shown, and some others.
-static NAMES: [(u32, &CStr); 56] = [
+static NAMES: [(u32, &CStr); 57] = [
     (38, c"cuMemFreeHost"),
     (39, c"cuMemHostAlloc"),
     (89, c"cuArrayDestroy"),
@@ -254,4 +254,5 @@ static NAMES: [(u32, &CStr); 56] = [
     (801, c"cuMemGetDefaultMemPool"),
     (802, c"cuMemGetMemPool"),
     (846, c"cuStreamBeginRecaptureToGraph"),
+    (863, c"cuGraphAddNode_v3"),
 ];

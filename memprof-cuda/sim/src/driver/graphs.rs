@@ -123,6 +123,12 @@ driver! {
         add_node(place, graph, words)
     }
 
+    fn cuGraphAddNode_v3(
+        place: Out<usize>, graph: usize, _needs: In<usize>, _edges: In<c_void>, _count: usize, words: Out<u64>,
+    ) [863] {
+        add_node(place, graph, words)
+    }
+
     fn cuGraphInstantiateWithFlags(place: Out<usize>, graph: usize, flags: u64) [643] {
         gate::with(|state| {
             place.given()?;

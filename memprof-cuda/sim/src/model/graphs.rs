@@ -37,14 +37,17 @@ impl State {
     }
 
     /// Adds a free to a graph. "Will return `CUDA_ERROR_INVALID_VALUE` if the user attempts to free: an allocation twice in the same graph; an
-    /// address that was not returned by an allocation node" (cuda.h 13.5, `cuGraphAddMemFreeNode`).
+    /// address that was not returned by an allocation node" (cuda.h 13.5, `cuGraphAddMemFreeNode`). "If the allocation is freed in the same
+    /// graph, a free node cannot be added to another graph. If the allocation is freed in another graph, a free node can no longer be added to
+    /// the owning graph" (`cuGraphAddMemAllocNode`).
     pub(crate) fn add_free(&mut self, graph: usize, address: u64) -> Done {
-        let is_known = self.graphs.values().any(|graph| graph.allocates(address));
-        let graph = self.graph(graph)?;
-        if !is_known || graph.frees(address) {
+        let owner = self.graphs.iter().find(|(_, graph)| graph.allocates(address)).map(|(&handle, _)| handle);
+        let owner = owner.ok_or(Code::INVALID_VALUE)?;
+        let mut frees = self.graphs.iter().filter(|(_, graph)| graph.frees(address)).map(|(&handle, _)| handle);
+        if frees.any(|other| other == graph || other == owner || graph == owner) {
             return Err(Code::INVALID_VALUE);
         }
-        graph.push(Node::Free(address))
+        self.graph(graph)?.push(Node::Free(address))
     }
 
     /// Does work on a stream now, or adds it to the graph that the stream is captured into.
