@@ -44,6 +44,7 @@ impl From<Color> for ColorChoice {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub(crate) enum Command {
     Run(run::Arguments),
     Report(report::Arguments),

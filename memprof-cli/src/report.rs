@@ -25,6 +25,8 @@ use crate::{
   memprof report profile.json --order live --rows 10        the ten that hold most now
   memprof report profile.json --tree                        who held it at the peak, by who called whom
   memprof report profile.json --scope 'DataFrame::*'        only these functions
+  memprof report profile.json --callers Column::take        who called it, and for how many bytes
+  memprof report profile.json --callees 'DataFrame::*'      what each of these called
   memprof report profile.json --columns at_peak,live,name   who held it at the peak, and who holds it still")]
 pub(crate) struct Arguments {
     /// Saved profiles, `.json`
@@ -41,8 +43,14 @@ pub(crate) struct Arguments {
     /// Only rows of these files: * does not cross a slash, ** does
     #[arg(long, value_name = "GLOB", value_parser = |text: &str| Glob::file("file", text.to_owned()), conflicts_with = "tree")]
     file: Option<Glob>,
+    /// Instead of the table, the ways on which each of these functions was called, with the bytes of each way
+    #[arg(long, value_name = "NAME", value_parser = |text: &str| Glob::scope("callers", text.to_owned()), conflicts_with_all = ["tree", "scope", "file"])]
+    callers: Option<Glob>,
+    /// Likewise what each of these functions called
+    #[arg(long, value_name = "NAME", value_parser = |text: &str| Glob::scope("callees", text.to_owned()), conflicts_with_all = ["tree", "scope", "file"])]
+    callees: Option<Glob>,
     /// Print the profile itself, for programs: a line of JSON for each file
-    #[arg(long, conflicts_with_all = ["scope", "file", "order", "columns", "tree", "rows", "space"])]
+    #[arg(long, conflicts_with_all = ["scope", "file", "callers", "callees", "order", "columns", "tree", "rows", "space"])]
     json: bool,
 }
 
@@ -66,6 +74,12 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Outcome,
         if let Some(names) = wanted(arguments, &snapshot, file)? {
             report = report.only(names);
         }
+        if let Some(glob) = &arguments.callers {
+            report = report.callers(called(&snapshot, file, "--callers", glob)?);
+        }
+        if let Some(glob) = &arguments.callees {
+            report = report.callees(called(&snapshot, file, "--callees", glob)?);
+        }
         report.write(out).map_err(Error::Output)?;
     }
     Ok(Outcome::Done)
@@ -77,17 +91,32 @@ fn wanted(arguments: &Arguments, snapshot: &Snapshot, path: &Path) -> Result<Opt
     if scope.is_none() && file.is_none() {
         return Ok(None);
     }
-    let matches = |record: &&Record| {
+    let matches = |record: &Record| {
         scope.as_ref().is_none_or(|glob| glob.matches(&record.function))
             && file.as_ref().is_none_or(|glob| glob.matches(&record.file))
     };
-    let records = snapshot.spaces().flat_map(|space| snapshot.records(space));
-    let names: Vec<String> = records.filter(matches).map(|record| record.name.clone()).collect();
+    let options = [("--scope", scope), ("--file", file)].into_iter();
+    let asked: Vec<String> =
+        options.filter_map(|(name, glob)| Some(format!("{name} ‘{}’", glob.as_ref()?.text))).collect();
+    names(snapshot, path, matches, &asked.join(" and ")).map(Some)
+}
+
+/// The names of the rows of which calls are asked for.
+fn called(snapshot: &Snapshot, path: &Path, option: &str, glob: &Glob) -> Result<Vec<String>, Error> {
+    names(snapshot, path, |record| glob.matches(&record.function), &format!("{option} ‘{}’", glob.text))
+}
+
+/// The names of the rows that match what was asked; an error where none does.
+fn names(
+    snapshot: &Snapshot,
+    path: &Path,
+    matches: impl Fn(&Record) -> bool,
+    asked: &str,
+) -> Result<Vec<String>, Error> {
+    let records = snapshot.spaces().flat_map(|space| snapshot.records(space)).filter(|record| matches(record));
+    let names: Vec<String> = records.map(|record| record.name.clone()).collect();
     if names.is_empty() {
-        let options = [("--scope", scope), ("--file", file)].into_iter();
-        let asked: Vec<String> =
-            options.filter_map(|(name, glob)| Some(format!("{name} ‘{}’", glob.as_ref()?.text))).collect();
-        return Err(Error::File(format!("no row of ‘{}’ matches {}", path.display(), asked.join(" and "))));
+        return Err(Error::File(format!("no row of ‘{}’ matches {asked}", path.display())));
     }
-    Ok(Some(names))
+    Ok(names)
 }

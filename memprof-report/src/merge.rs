@@ -219,7 +219,8 @@ fn bare(record: &Record) -> Record {
     Record { name: name.clone(), file: file.clone(), line: *line, function: function.clone(), ..Record::default() }
 }
 
-fn bare_of(path: &PathRecord) -> Record {
+/// See [`bare`].
+pub(crate) fn bare_of(path: &PathRecord) -> Record {
     let PathRecord { name, file, line, function, .. } = path;
     Record { name: name.clone(), file: file.clone(), line: *line, function: function.clone(), ..Record::default() }
 }
@@ -231,7 +232,7 @@ macro_rules! adders {
         $(adders!(@one $name $record $others $sum $greatest);)+
     };
     (@one $name:ident $record:ident [$($other:ident)*] [$($sum:ident)+] [$($greatest:ident)+]) => {
-        fn $name(into: &mut $record, from: &$record) {
+        pub(crate) fn $name(into: &mut $record, from: &$record) {
             let $record { name: _, file: _, line: _, function: _, $($other: _,)* $($sum,)+ $($greatest),+ } = from;
             $(into.$sum = into.$sum.saturating_add(*$sum);)+
             $(into.$greatest = into.$greatest.max(*$greatest);)+

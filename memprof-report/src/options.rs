@@ -18,6 +18,10 @@ pub struct Options {
     pub only: Option<BTreeSet<String>>,
     /// In the formats that have the flat table, the call tree instead: see [`Report::tree`](crate::Report::tree).
     pub tree: bool,
+    /// In text, instead of the tables: on which ways each site of these names was called. See [`Report::callers`](crate::Report::callers).
+    pub callers: Option<BTreeSet<String>>,
+    /// Likewise what it called.
+    pub callees: Option<BTreeSet<String>>,
     /// Who asks: a line that says what was left out says how to get more.
     pub asker: Asker,
     /// The measure of a format that shows one; `None` leaves it to the format.
@@ -47,6 +51,8 @@ impl Default for Options {
             rows: None,
             only: None,
             tree: false,
+            callers: None,
+            callees: None,
             asker: Asker::Code,
             measure: None,
             space: None,

@@ -86,6 +86,24 @@ impl Report<'_> {
         self
     }
 
+    /// Shows in text, instead of the tables, on which ways the sites of these names were called.
+    ///
+    /// The first line is the site: `branch` is what the measure (see [`tree`](Self::tree)) says of it and of all that it called, however it was
+    /// called. A line below another one is who called that: the part of the bytes for which it was called this way. So the
+    /// callers of a line sum to it, to the byte; what they lack are calls that nothing else stood around. Where a function
+    /// calls itself, the outermost call counts.
+    pub fn callers(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.options.callers = Some(names.into_iter().collect());
+        self
+    }
+
+    /// Shows in text, instead of the tables, what the sites of these names called: their branches of the [call tree](Self::tree), put together over
+    /// all ways on which they were called.
+    pub fn callees(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.options.callees = Some(names.into_iter().collect());
+        self
+    }
+
     /// Shows this measure, in a format that shows one.
     pub fn measure(mut self, measure: Measure) -> Self {
         self.options.measure = Some(measure);

@@ -44,6 +44,63 @@ Call tree by: at_peak, branches of less than 1% folded
     assert_eq!(tree, expected);
 }
 
+/// The trees of `--callers` or `--callees`, without what their columns mean.
+fn calls(arguments: &[&str]) -> String {
+    let text = printed(&[&["report", PROFILE, "--columns", "ncalls"], arguments].concat());
+    let from = text.find("\nCall").expect("a tree");
+    text[from + 1..].split("\n\nhost: ").next().expect("the trees").to_owned()
+}
+
+#[test]
+fn report_prints_the_ways_on_which_a_function_was_called() {
+    let expected = "\
+Callers of examples/01_dataframe/column.rs:47(Column::take) by: at_peak, branches of less than 1% folded
+
+ branch  share ncalls filename:lineno(function)
+513,655  37.7%     27 examples/01_dataframe/column.rs:47(Column::take)
+513,655 100.0%     25   examples/01_dataframe/dataframe.rs:44(DataFrame::take)
+513,655 100.0%      8     examples/01_dataframe/dataframe.rs:55(DataFrame::filter)
+513,655 100.0%      4       examples/01_dataframe/main.rs:52(load flights)
+513,655 100.0%      4         examples/01_dataframe/main.rs:48(run)
+      0   0.0%              (1 more path)
+      0   0.0%            (7 more paths)
+      0   0.0%      2   examples/01_dataframe/dataframe.rs:72(DataFrame::group_by)
+      0      -            (2 more paths)
+8 more paths folded (--rows 6)";
+    assert_eq!(calls(&["--callers", "Column::take", "--rows", "6"]), expected);
+}
+
+#[test]
+fn report_prints_what_functions_called() {
+    let expected = "\
+Callees of examples/01_dataframe/dataframe.rs:55(DataFrame::filter) by: at_peak, branches of less than 1% folded
+
+ branch  share ncalls filename:lineno(function)
+677,027  49.6%      2 examples/01_dataframe/dataframe.rs:55(DataFrame::filter)
+513,907  75.9%      2   examples/01_dataframe/dataframe.rs:44(DataFrame::take)
+513,655 100.0%      8     examples/01_dataframe/column.rs:47(Column::take)
+      0   0.0%      2     examples/01_dataframe/dataframe.rs:28(DataFrame::new)
+ 97,584  14.4%      2   examples/01_dataframe/column.rs:57(Column::numbers)
+
+Callees of examples/01_dataframe/dataframe.rs:44(DataFrame::take) by: at_peak, branches of less than 1% folded
+
+ branch  share ncalls filename:lineno(function)
+513,907  37.7%      7 examples/01_dataframe/dataframe.rs:44(DataFrame::take)
+513,655 100.0%     25   examples/01_dataframe/column.rs:47(Column::take)
+      0   0.0%      7   examples/01_dataframe/dataframe.rs:28(DataFrame::new)";
+    assert_eq!(calls(&["--callees", "DataFrame::[ft]*"]), expected);
+    assert_eq!(
+        complaint(&["report", PROFILE, "--callers", "Nobody*"]),
+        format!("no row of ‘{PROFILE}’ matches --callers ‘Nobody*’")
+    );
+    assert_eq!(
+        complaint(&["report", PROFILE, "--callees", "Nobody"]),
+        format!("no row of ‘{PROFILE}’ matches --callees ‘Nobody’")
+    );
+    let said = complaint(&["report", PROFILE, "--callers", "run", "--tree"]);
+    assert_eq!(said, "the argument '--callers <NAME>' cannot be used with '--tree'; see memprof --help");
+}
+
 #[test]
 fn report_of_several_files_says_which_is_which() {
     let text = printed(&["report", PROFILE, PROFILE, "--rows", "1"]);

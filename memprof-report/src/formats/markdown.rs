@@ -9,6 +9,7 @@ use crate::{
         held::{self, Held},
         spread::{self, SpreadTable},
         text::call_tree,
+        tree::CallTree,
     },
     one_line::one_line,
     options::Options,
@@ -80,7 +81,7 @@ fn table(sheets: &[Sheet<'_>], columns: &[Field]) -> String {
 /// The call tree of a space, as it stands in the text.
 fn tree(sheet: &Sheet<'_>, options: &Options, several: bool) -> Vec<String> {
     let space = several.then(|| format!("Space: {}", code(&one_line(&sheet.space.name))));
-    let tree = call_tree::lines(sheet.space, options, !several).join("\n");
+    let tree = call_tree::lines(&CallTree::of(sheet.space, options, !several), options).join("\n");
     let fence = "`".repeat(longest_backticks(&tree).max(2) + 1);
     space.into_iter().chain([format!("{fence}text\n{tree}\n{fence}")]).collect()
 }

@@ -12,6 +12,7 @@ mod spread;
 mod content;
 mod stacks;
 mod tree;
+mod calls;
 
 mod gzip;
 mod protobuf;

@@ -93,7 +93,25 @@ impl<'a> CallTree<'a> {
         let measure = measure(options);
         let nodes = weigh(&space.tree, &space.totals, measure);
         let (paths, outside) = nodes.split_at(space.tree.len());
-        let says_something: Vec<bool> = space.tree.iter().map(|path| with_zeros || !is_zero(path)).collect();
+        let whole = measure.whole(&space.totals);
+        let mut tree = CallTree::of_nodes(paths, whole, options, with_zeros);
+        let outside = outside.iter().find(|node| node.own != 0).map(|node| Line {
+            depth: 0,
+            branch: node.own,
+            around: whole,
+            place: Place::Outside,
+        });
+        // Before what is folded of the outermost.
+        let end = tree.lines.len()
+            - usize::from(matches!(tree.lines.last(), Some(line) if line.is_fold() && line.depth == 0));
+        tree.lines.splice(end..end, outside);
+        tree
+    }
+
+    /// The tree of these nodes, each with a path; the outermost have their share of `whole`.
+    pub(crate) fn of_nodes(paths: &[Node<'a>], whole: i128, options: &Options, with_zeros: bool) -> CallTree<'a> {
+        let says_something = |node: &Node<'_>| with_zeros || node.path.is_some_and(|path| !is_zero(path));
+        let says_something: Vec<bool> = paths.iter().map(says_something).collect();
         let (is_shown, cut) = shown(paths, &says_something, options.rows.unwrap_or(usize::MAX));
 
         // Of each path, and last of the space: those shown that stand in it, and what of it is folded.
@@ -109,17 +127,7 @@ impl<'a> CallTree<'a> {
             }
         }
         let mut tree = CallTree { lines: Vec::new(), cut };
-        tree.add_all(paths, &mut inside, measure.whole(&space.totals));
-        let outside = outside.iter().find(|node| node.own != 0).map(|node| Line {
-            depth: 0,
-            branch: node.own,
-            around: measure.whole(&space.totals),
-            place: Place::Outside,
-        });
-        // Before what is folded of the outermost.
-        let end = tree.lines.len()
-            - usize::from(matches!(tree.lines.last(), Some(line) if line.is_fold() && line.depth == 0));
-        tree.lines.splice(end..end, outside);
+        tree.add_all(paths, &mut inside, whole);
         tree
     }
 
@@ -225,7 +233,8 @@ fn weights(paths: &[Node<'_>]) -> Vec<u128> {
     bytes.into_iter().zip(peaks).map(weight).collect()
 }
 
-fn is_zero(path: &PathRecord) -> bool {
+/// Whether the space says nothing of the path but how often it was called.
+pub(crate) fn is_zero(path: &PathRecord) -> bool {
     let mut fields = Field::ALL.iter().filter(|field| **field != Field::Ncalls);
     fields.all(|field| !matches!(field.cell_of_path(path), Cell::Amount(amount) if amount != 0))
 }

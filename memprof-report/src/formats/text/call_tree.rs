@@ -10,7 +10,6 @@ use crate::{
     },
     options::Options,
     record::Field,
-    snapshot::SpaceData,
 };
 
 /// What stands above each column but the name, and what it means.
@@ -27,10 +26,9 @@ pub(crate) fn order(options: &Options) -> String {
     format!("Call tree by: {}, branches of less than 1% folded", measure(options).name())
 }
 
-/// The lines of the tree of a space, its titles first, and last how many paths it lacks.
-pub(crate) fn lines(space: &SpaceData, options: &Options, with_zeros: bool) -> Vec<String> {
+/// The lines of a tree, its titles first, and last how many paths it lacks.
+pub(crate) fn lines(tree: &CallTree<'_>, options: &Options) -> Vec<String> {
     let columns = columns(options);
-    let tree = CallTree::of(space, options, with_zeros);
     let mut table = Builder::with_capacity(tree.lines.len() + 1, columns.len() + 3);
     let titles = columns.iter().map(|field| field.title());
     table.push_record([BRANCH, SHARE].into_iter().chain(titles).chain([Field::Name.title()]));

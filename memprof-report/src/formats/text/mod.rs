@@ -2,7 +2,8 @@
 //!
 //! Blocks of lines with one blank line between them: the title, the legends, the order; then for each space
 //! its heading (where there are several), its table, its line, and who held its memory at the peak, of a
-//! merged profile how its processes differ, after the host's the line of what is resident; then the lines that stand last. Columns are
+//! merged profile how its processes differ, after the host's the line of what is resident; then the lines that stand last. Where
+//! callers or callees are asked for, they stand instead of the tables. Columns are
 //! right-aligned to their title or their widest cell and one space apart, the last one is left-aligned, and no
 //! line ends with a space.
 
@@ -10,13 +11,14 @@ use std::io::{self, Write};
 
 use tabled::builder::Builder;
 
-use self::table::aligned;
+use self::table::{aligned, legends};
 use crate::{
     formats::{
         cell::cell,
         content::{DEFAULT_COLUMNS, Sheet, TITLE, has_several, last_lines, nothing_to_show},
         held::{self, Held},
         spread::{self, SpreadTable},
+        tree::CallTree,
     },
     one_line::one_line,
     options::Options,
@@ -27,6 +29,7 @@ use crate::{
 
 pub(crate) mod table;
 pub(crate) mod call_tree;
+mod calls;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +39,9 @@ pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
     let mut blocks = vec![format!("{TITLE}\n{}", "=".repeat(TITLE.len()))];
     match nothing_to_show(snapshot) {
         Some(line) => blocks.push(line.to_owned()),
+        None if options.callers.is_some() || options.callees.is_some() => {
+            blocks.extend(calls::blocks(snapshot, options));
+        }
         None => blocks.extend(tables(snapshot, options)),
     }
     let last_lines = last_lines(snapshot, options);
@@ -64,7 +70,11 @@ fn tables(snapshot: &Snapshot, options: &Options) -> Vec<String> {
         if several {
             blocks.push(format!("Space: {}", one_line(&sheet.space.name)));
         }
-        let lines = if options.tree { call_tree::lines(sheet.space, options, !several) } else { flat(sheet, columns) };
+        let lines = if options.tree {
+            call_tree::lines(&CallTree::of(sheet.space, options, !several), options)
+        } else {
+            flat(sheet, columns)
+        };
         blocks.push(lines.join("\n"));
         let mut lines = vec![sheet.space_line()];
         lines.extend(sheet.device_line(snapshot));
@@ -80,13 +90,6 @@ fn tables(snapshot: &Snapshot, options: &Options) -> Vec<String> {
         blocks.extend(sheet.resident_line(snapshot));
     }
     blocks
-}
-
-/// A line for each column that is explained.
-fn legends(explained: &[(&str, String)]) -> String {
-    let width = explained.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let lines = explained.iter().map(|(name, meaning)| format!("\n{name:width$} - {meaning}"));
-    "Legends:".to_owned() + &lines.collect::<String>()
 }
 
 /// The lines of a flat table, its titles first, and last how many rows it lacks.

@@ -1,4 +1,4 @@
-//! Tables of text.
+//! Tables of text, and what stands above them.
 
 use tabled::{
     builder::Builder,
@@ -12,4 +12,11 @@ pub(crate) fn aligned(table: Builder) -> Vec<String> {
     table.with(Style::blank()).with(Padding::zero()).with(Alignment::right());
     table.modify(Columns::last(), Alignment::left());
     table.to_string().lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// A line for each column that is explained.
+pub(crate) fn legends(explained: &[(&str, String)]) -> String {
+    let width = explained.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines = explained.iter().map(|(name, meaning)| format!("\n{name:width$} - {meaning}"));
+    "Legends:".to_owned() + &lines.collect::<String>()
 }
