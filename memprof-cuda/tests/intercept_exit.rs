@@ -1,11 +1,13 @@
 //! What the process's end releases is not freed: live stays live, whoever's handler of exit runs first; and a forked child asks no driver.
 #![expect(unsafe_code, reason = "the ground's driver calls, and a fork")]
 
+use std::path::Path;
 use std::process::{Command, Output};
 
-use cudarc::driver::CudaContext;
+use cudarc::driver::{CudaContext, result};
 use memprof_core::{Scope, Site};
 use memprof_cuda::TrackedExt as _;
+use memprof_cuda_sim::Sim;
 
 mod intercept_ground;
 use intercept_ground::{self as ground, Tried, alone};
@@ -30,9 +32,41 @@ fn keep<T>(value: T) {
     Box::leak(Box::new(value));
 }
 
+extern "C" fn runtime_ends() {
+    let _refused = ground::reset_primary(0);
+}
+
+/// A library that is loaded late, as the runtime library may be: it retains the primary context, and has a handler of exit that resets it. It
+/// registers that as it is loaded, or with its first context.
+fn load_runtime(sim: Sim, how: &str) -> Tried {
+    let register = || {
+        // SAFETY: a function that does not unwind.
+        unsafe { libc::atexit(runtime_ends) };
+    };
+    // What it is does not matter here, but that it is another file.
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("libruntime-{}.so", std::process::id()));
+    std::fs::copy(sim.path(), &file)?;
+    // SAFETY: it does nothing when it is loaded.
+    let library = unsafe { libloading::Library::new(&file) };
+    std::fs::remove_file(&file)?;
+    keep(library?);
+    if how == LATE[0] {
+        register();
+    }
+    // SAFETY: the first device.
+    unsafe { result::primary_ctx::retain(0) }?;
+    if how == LATE[1] {
+        register();
+    }
+    Ok(())
+}
+
+/// When it registers.
+const LATE: [&str; 2] = ["as it is loaded", "with its first context"];
+
 /// The program: it leaks 1 MiB of plain memory, in the way that its environment names.
 fn leak(how: &str) -> Tried {
-    let (_alone, _sim) = alone()?;
+    let (_alone, sim) = alone()?;
     if how == "tracked" {
         let _scope = Scope::enter(Site::named("leaks"));
         keep(memprof_cuda::context(0)?.default_stream().tracked().alloc_zeros::<u8>(MIB)?);
@@ -41,7 +75,13 @@ fn leak(how: &str) -> Tried {
     // As late as can be: whatever the driver registers is registered before.
     let early = if how == "early" { Some(memprof_cuda::intercept()?) } else { None };
     let context = if how == "environment" { memprof_cuda::context(0)? } else { CudaContext::new(0)? };
-    let guard = if how == "held" || how == "dropped" { Some(memprof_cuda::intercept()?) } else { early };
+    let is_late = LATE.contains(&how);
+    let guard = if how == "held" || how == "dropped" || is_late { Some(memprof_cuda::intercept()?) } else { early };
+    if is_late {
+        // All has started once already.
+        ground::free(ground::allocate(1000)?)?;
+        load_runtime(sim, how)?;
+    }
     {
         let _scope = Scope::enter(Site::named("leaks"));
         ground::allocate(MIB)?;
@@ -62,7 +102,7 @@ fn what_is_live_at_exit_is_reported_as_live() -> Tried {
     if let Some(how) = std::env::var_os(INSIDE) {
         return leak(how.to_str().unwrap_or_default());
     }
-    for how in ["early", "held", "dropped", "environment", "tracked"] {
+    for how in ["early", "held", "dropped", "environment", "tracked"].into_iter().chain(LATE) {
         let said = leaking(TEST, how)?;
         let device = said.lines().skip_while(|line| !line.starts_with("cuda:0")).collect::<Vec<_>>().join("\n");
         assert!(device.contains("live 1,048,576 bytes"), "{how}: {said}");
