@@ -2,7 +2,7 @@
 //!
 //! The one rule, for every such question (what a device has in use, what a pool holds, whether a context is alive, whose an address is):
 //!
-//! * never in a callback of interception, where no function of the driver may be called; there is [one exception](crate::intercept);
+//! * never in a callback of interception, where no function of the driver may be called, but for [two questions](asked_in_its_call);
 //! * never in a process that was forked from the one in which the driver was met: the driver is that one's;
 //! * never once the process has begun to end;
 //! * never on a thread that has begun a capture which goes on, as far as that is [known](crate::captures): interception knows of all that
@@ -42,15 +42,19 @@ pub(crate) fn driver_met() {
 
 /// Why nothing may be asked here and now, if so.
 pub(crate) fn refusal() -> Option<Refusal> {
-    let met = PROCESS.load(Ordering::Relaxed);
     if events::is_in_callback() {
-        Some(Refusal::InItsCall)
-    } else if met != 0 && met != process::id() {
+        return Some(Refusal::InItsCall);
+    }
+    refusal_anywhere().or_else(|| captures::has_this_thread().then_some(Refusal::Capturing))
+}
+
+/// Why nothing may be asked, wherever that is.
+fn refusal_anywhere() -> Option<Refusal> {
+    let met = PROCESS.load(Ordering::Relaxed);
+    if met != 0 && met != process::id() {
         Some(Refusal::Forked)
-    } else if ending::has_begun() {
-        Some(Refusal::Ending)
     } else {
-        captures::has_this_thread().then_some(Refusal::Capturing)
+        ending::has_begun().then_some(Refusal::Ending)
     }
 }
 
@@ -61,4 +65,11 @@ pub(crate) fn refusal() -> Option<Refusal> {
 /// Why it may not.
 pub(crate) fn asked<R>(ask: impl FnOnce() -> R) -> Result<R, Refusal> {
     refusal().map_or_else(|| Ok(relaxed::while_relaxed(ask)), Err)
+}
+
+/// What `ask` hears in a callback of interception, once the call that is shown is over. Two questions are put there, which can be put nowhere
+/// else: where a pool is that came unseen, and whether a primary context that was released is active still. On a thread that captures too: a
+/// question in relaxed mode disturbs no capture, and what allocates there is counted. `None`: it may not be asked.
+pub(crate) fn asked_in_its_call<R>(ask: impl FnOnce() -> R) -> Option<R> {
+    refusal_anywhere().is_none().then(|| relaxed::while_relaxed(ask))
 }

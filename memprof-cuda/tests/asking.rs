@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cudarc::driver::sys::{CUgraphInstantiate_flags, CUresult, CUstreamCaptureMode, CUstreamCaptureStatus};
-use cudarc::driver::{CudaContext, CudaStream, result};
+use cudarc::driver::{CudaContext, CudaStream, DriverError, result};
 use memprof_core::Space;
 use memprof_cuda::{TrackedExt as _, TrackedStream};
 use memprof_cuda_sim::Sim;
@@ -210,6 +210,26 @@ fn a_forked_child_calls_nothing_but_what_cudarc_calls_itself() -> Tried {
     assert!(is_right, "the child asked its parent's driver");
     drop(parts);
     assert_eq!(live(Space::device(0)), (0, 0));
+    Ok(())
+}
+
+/// What a callback of interception asks after the program's own call, it asks in no forked process either.
+#[test]
+fn a_forked_child_s_own_calls_are_followed_by_no_question() -> Tried {
+    let (_alone, sim) = alone()?;
+    let context = memprof_cuda::context(0)?;
+    let device = context.cu_device();
+    let _guard = memprof_cuda::intercept()?;
+    let releases = || {
+        // SAFETY: a device that the driver gave.
+        unsafe { result::primary_ctx::retain(device) }?;
+        // SAFETY: retained just now.
+        unsafe { result::primary_ctx::release(device) }?;
+        Ok::<_, DriverError>(sim.calls("cuDevicePrimaryCtxGetState"))
+    };
+    let before = sim.calls("cuDevicePrimaryCtxGetState");
+    assert_eq!(releases().ok(), Some(before + 1), "asked whether that was the last");
+    assert!(in_a_child(|| releases().ok() == Some(before + 1)), "the child asked its parent's driver");
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Allocations are recorded after the call, frees before it: between the two another thread may already be given the
 //! same address. A free that the driver refuses is taken back after the call. Nothing here unwinds or calls CUDA, but for
-//! [one question](super::location), and what it allocates for itself is in no number.
+//! [two questions](super::questions), and what it allocates for itself is in no number.
 
 #![expect(unsafe_code, reason = "reads what CUPTI points to")]
 
@@ -15,9 +15,9 @@ use super::blocks::{self, Held, Key};
 use super::calls::{self, Call};
 use super::contexts;
 use super::ffi::{self, Arguments, CallbackData, Cupti, ResourceData};
-use super::location;
 use super::pending::{self, Ended, Free, Undo};
 use super::physical;
+use super::questions;
 use super::request::{self, Request, Until};
 use crate::ending::{self, Step};
 use crate::{captures, events, oom, pools, spaces};
@@ -142,9 +142,12 @@ fn before(call: Call, arguments: &Arguments, context: u64, cupti: Option<&Cupti>
         }
         Call::FreePinned => free(Key::address(arguments.word(0)), || Space::PINNED).map(Undo::Free),
         Call::FreeArray => {
-            let array = arguments.word(0);
-            Some(Undo::Array { array, free: free(Key::array(array), here) })
+            let (shown, ended) = physical::array_going(arguments.word(0));
+            let freed = blocks::free_all(ended.into_iter().map(Key::physical));
+            Some(Undo::Arrays { shown, freed, array: free(Key::array(arguments.word(0)), here) })
         }
+        // SAFETY: a call begins, with as many descriptions as its arguments say.
+        Call::MapArrays => Some(unsafe { map_arrays(arguments) }),
         Call::EndCapture => captures::ending(arguments.word(0), context).map(Undo::Captured),
         Call::CloseIpc => {
             let key = Key::address(arguments.word(0));
@@ -158,10 +161,6 @@ fn before(call: Call, arguments: &Arguments, context: u64, cupti: Option<&Cupti>
         Call::Unmap => {
             let (mappings, ended) = physical::unmapping(arguments.word(0), arguments.word(1));
             Some(Undo::Unmap { mappings, freed: blocks::free_all(ended.into_iter().map(Key::physical)) })
-        }
-        Call::ReleasePrimary => {
-            let ends = contexts::releasing(device);
-            Some(Undo::Primary { device, ended: ends.map(end_of).unwrap_or_default() })
         }
         Call::ResetPrimary => {
             let context = contexts::primary(device)?;
@@ -178,7 +177,7 @@ fn before(call: Call, arguments: &Arguments, context: u64, cupti: Option<&Cupti>
 
 /// Calls whose effect must stay known also while nothing is recorded on this thread, or any more.
 fn is_always_followed(call: Call) -> bool {
-    matches!(call, Call::EndCapture | Call::ReleasePrimary | Call::ResetPrimary | Call::DestroyContext)
+    matches!(call, Call::EndCapture | Call::ResetPrimary | Call::DestroyContext)
 }
 
 /// A context ends, and the captures of its streams. Records that what ends with it is freed, unless nothing is recorded, or it is the
@@ -210,7 +209,7 @@ fn allocated(mut request: Request, call: Call, address: Option<u64>) {
         return;
     }
     if let Some(pool) = request.unknown_pool {
-        let asked = location::of_pool(pool, address);
+        let asked = questions::of_pool(pool, address);
         request.space = asked.or(request.space);
         // Asked once, also where the driver does not say: then it is taken for one of its stream's device.
         request.space.into_iter().for_each(|space| contexts::learn_pool(pool, space));
@@ -267,13 +266,20 @@ unsafe fn succeeded(call: Call, arguments: &Arguments, context: u64) {
     match call {
         Call::RetainPrimary => {
             ending::watch(Step::Context);
-            contexts::retained(arguments.half(2), given());
+            contexts::learn_primary(arguments.half(2), given());
+        }
+        // CUPTI has told of its end before it ended, unless it does not show ends: then nobody else may have told. What another thread was
+        // given at the same address meanwhile is of another context, and its own block by now.
+        Call::ReleasePrimary => {
+            let device = arguments.half(0);
+            let context = contexts::primary(device).filter(|_| questions::is_primary_inactive(device));
+            drop(context.map(end_of));
         }
         Call::CreateContext { device } => {
             ending::watch(Step::Context);
             contexts::learn(given(), arguments.half(device));
         }
-        Call::CreateGreen => contexts::learn_green(given(), arguments.half(4)),
+        Call::CreateGreen => contexts::learn(given(), arguments.half(4)),
         Call::FromGreen => contexts::learn_from(given(), arguments.word(1)),
         Call::CreatePool => {
             // SAFETY: the second argument points to the properties of the pool.
@@ -298,8 +304,6 @@ unsafe fn succeeded(call: Call, arguments: &Arguments, context: u64) {
             let stream = arguments.word(0);
             captures::begun(stream, contexts::context_of_stream(stream, context));
         }
-        // SAFETY: as many descriptions as are said.
-        Call::MapArrays => unsafe { map_arrays(arguments) },
         Call::RetainPhysical => physical::retained(given()),
         Call::Map => physical::mapped(arguments.word(0), arguments.word(1), arguments.word(3)),
         _ => {}
@@ -326,23 +330,25 @@ struct ArrayMapping {
 /// What ends a mapping into an array; all else begins one.
 const UNMAP: u32 = 2; // cuda: CU_MEM_OPERATION_TYPE_UNMAP
 
-/// Physical memory was mapped into parts of sparse arrays, or away from them.
+/// Physical memory is about to be mapped into parts of sparse arrays, or away from them. The driver does so in the order of a stream (`cuda.h`
+/// 13.5:13659, `cuMemMapArrayAsync`); what counts is its call, as of `cuMemFreeAsync`, and of that the beginning, as of every free.
 ///
 /// # Safety
-/// * `arguments` are those of a call of `cuMemMapArrayAsync` that succeeded.
-unsafe fn map_arrays(arguments: &Arguments) {
+/// * `arguments` are those of a call of `cuMemMapArrayAsync`.
+unsafe fn map_arrays(arguments: &Arguments) -> Undo {
+    let (mut shown, mut freed) = (Vec::new(), Vec::new());
     for index in 0..arguments.half(2) as usize {
         let offset = index * size_of::<ArrayMapping>();
         // SAFETY: the first argument points to as many descriptions as the second says.
-        let Some(mapping) = (unsafe { arguments.pointee::<ArrayMapping>(0, offset) }) else { return };
+        let Some(mapping) = (unsafe { arguments.pointee::<ArrayMapping>(0, offset) }) else { break };
         let [first, second, third, fourth] = mapping.part;
         let part = [u64::from(mapping.part_type), first, second, third, fourth];
         let handle = if mapping.operation == UNMAP { 0 } else { mapping.handle };
-        if let Some(ended) = physical::tile_mapped((mapping.resource, part), handle) {
-            // It is done, so nothing takes it back.
-            drop(blocks::free_all([Key::physical(ended)].into_iter()));
-        }
+        let (before, ended) = physical::tile_mapping((mapping.resource, part), handle);
+        shown.push(before);
+        freed.extend(blocks::free_all(ended.into_iter().map(Key::physical)));
     }
+    Undo::Arrays { shown, freed, array: None }
 }
 
 #[cfg(test)]

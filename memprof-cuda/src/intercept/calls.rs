@@ -173,7 +173,6 @@ pub(super) static WATCHED: &[WatchedCall] = &[
     watched(757, "cuCtxCreate_v4", 24, Call::CreateContext { device: 5 }), // pctx 0, dev 20
     watched(11, "cuCtxDestroy", 8, Call::DestroyContext), // ctx 0
     watched(322, "cuCtxDestroy_v2", 8, Call::DestroyContext), // ctx 0
-    watched(13, "cuCtxDetach", 8, Call::DestroyContext), // ctx 0
     watched(743, "cuGreenCtxCreate", 20, Call::CreateGreen), // phCtx 0, dev 16
     watched(753, "cuCtxFromGreenCtx", 16, Call::FromGreen), // pContext 0, hCtx 8
 ];

@@ -11,20 +11,10 @@ use super::ffi::Cupti;
 use crate::scatter::Scattered;
 use crate::spaces;
 
-/// A device's primary context.
-#[derive(Clone, Copy, Debug, Default)]
-struct Primary {
-    /// 0 while it was not seen.
-    context: u64,
-    /// Retained and not released, as far as was seen.
-    retained: i64,
-    /// Somebody retained it before interception began, or does unseen: when it ends cannot be told by counting.
-    by_others: bool,
-}
-
 /// Devices of contexts, green ones included.
 static DEVICES: LazyLock<DashMap<u64, u32, Scattered>> = LazyLock::new(DashMap::default);
-static PRIMARIES: LazyLock<DashMap<u32, Primary>> = LazyLock::new(DashMap::new);
+/// Primary contexts, by device.
+static PRIMARIES: LazyLock<DashMap<u32, u64>> = LazyLock::new(DashMap::new);
 /// Contexts of the streams that were made under interception.
 static STREAMS: LazyLock<DashMap<u64, u64, Scattered>> = LazyLock::new(DashMap::default);
 /// Spaces of the pools that calls have shown, or the driver was asked for.
@@ -49,12 +39,6 @@ pub(super) fn device_of(context: u64, cupti: Option<&Cupti>) -> Option<u32> {
 pub(super) fn learn(context: u64, device: u32) {
     let _blind = blind();
     DEVICES.insert(context, device);
-}
-
-/// A green context is of this device. It holds the primary context unseen.
-pub(super) fn learn_green(context: u64, device: u32) {
-    learn(context, device);
-    held_by_others(device);
 }
 
 /// A context made from a green one.
@@ -120,12 +104,6 @@ pub(super) fn learn_pool_of_device(pool: u64, device: u32) {
     POOLS.entry(pool).or_insert_with(|| spaces::of_device(device));
 }
 
-/// Somebody holds the device's primary context whom no callback shows.
-pub(super) fn held_by_others(device: u32) {
-    let _blind = blind();
-    PRIMARIES.entry(device).or_default().by_others = true;
-}
-
 /// Interception begins: what was known before is out of date, for handles are given out again. Makes the tables, which are none
 /// of the program's memory.
 pub(super) fn prepare() {
@@ -140,34 +118,12 @@ pub(super) fn prepare() {
 pub(super) fn learn_primary(device: u32, context: u64) {
     learn(context, device);
     let _blind = blind();
-    PRIMARIES.entry(device).or_default().context = context;
-}
-
-/// The primary context was retained.
-pub(super) fn retained(device: u32, context: u64) {
-    learn_primary(device, context);
-    let _blind = blind();
-    PRIMARIES.entry(device).or_default().retained += 1;
-}
-
-/// The primary context is about to be released. If that ends it: its handle.
-pub(super) fn releasing(device: u32) -> Option<u64> {
-    let mut primary = PRIMARIES.get_mut(&device)?;
-    primary.retained -= 1;
-    let ends = primary.retained == 0 && !primary.by_others && primary.context != 0;
-    ends.then_some(primary.context)
-}
-
-/// It was not released.
-pub(super) fn not_released(device: u32) {
-    if let Some(mut primary) = PRIMARIES.get_mut(&device) {
-        primary.retained += 1;
-    }
+    PRIMARIES.insert(device, context);
 }
 
 /// The device's primary context, if it was seen.
 pub(super) fn primary(device: u32) -> Option<u64> {
-    PRIMARIES.get(&device).map(|primary| primary.context).filter(|&context| context != 0)
+    PRIMARIES.get(&device).map(|context| *context)
 }
 
 /// `CUmemLocation` and the kind of memory before it: the start of a pool's and of physical memory's properties.
@@ -207,23 +163,8 @@ impl Properties {
 
 #[cfg(test)]
 mod tests {
-    use super::{Properties, held_by_others, releasing, retained};
+    use super::Properties;
     use memprof_core::Space;
-
-    #[test]
-    fn the_release_that_ends_a_primary_context_is_known_by_counting() {
-        retained(60, 0x600);
-        retained(60, 0x600);
-        assert_eq!(releasing(60), None);
-        assert_eq!(releasing(60), Some(0x600));
-    }
-
-    #[test]
-    fn a_context_that_others_hold_is_never_taken_for_ended() {
-        held_by_others(61);
-        retained(61, 0x610);
-        assert_eq!(releasing(61), None);
-    }
 
     #[test]
     fn properties_say_where_memory_is() {

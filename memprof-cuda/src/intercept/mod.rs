@@ -15,7 +15,7 @@ mod contexts;
 mod library;
 mod physical;
 
-mod location;
+mod questions;
 
 mod pending;
 mod request;

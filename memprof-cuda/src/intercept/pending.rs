@@ -13,7 +13,7 @@ use memprof_core::Space;
 
 use super::blocks::{self, Freed, Key};
 use super::contexts;
-use super::physical::{self, Mapping};
+use super::physical::{self, Mapping, Shown};
 use crate::captures::{self, Capture};
 use crate::pools;
 use crate::scatter::Scattered;
@@ -55,10 +55,11 @@ impl Ended {
 #[derive(Debug)]
 pub(super) enum Undo {
     Free(Free),
-    /// Of an array, into which memory may be mapped.
-    Array {
-        array: u64,
-        free: Option<Free>,
+    /// Of parts of sparse arrays that show other memory, or none; and of the array itself, if that goes.
+    Arrays {
+        shown: Vec<Shown>,
+        freed: Vec<Freed>,
+        array: Option<Free>,
     },
     Physical {
         handle: u64,
@@ -67,10 +68,6 @@ pub(super) enum Undo {
     Unmap {
         mappings: Vec<Mapping>,
         freed: Vec<Freed>,
-    },
-    Primary {
-        device: u32,
-        ended: Ended,
     },
     Reset {
         ended: Ended,
@@ -93,13 +90,14 @@ impl Undo {
     pub(super) fn settle(self, done: bool) {
         match self {
             Self::Free(free) => free.settle(done),
-            Self::Array { array, free } => {
-                if done {
-                    let ended = physical::array_gone(array).into_iter().map(Key::physical);
-                    drop(blocks::free_all(ended.collect::<Vec<_>>().into_iter()));
+            Self::Arrays { shown, freed, array } => {
+                if !done {
+                    restore(freed);
+                    let ended = physical::not_shown(&shown);
+                    drop(blocks::free_all(ended.into_iter().map(Key::physical)));
                 }
-                if let Some(free) = free {
-                    free.settle(done);
+                if let Some(array) = array {
+                    array.settle(done);
                 }
             }
             Self::Physical { handle, free } => {
@@ -119,10 +117,6 @@ impl Undo {
             Self::Unmap { mappings, freed } => {
                 physical::not_unmapped(&mappings);
                 restore(freed);
-            }
-            Self::Primary { device, ended } => {
-                contexts::not_released(device);
-                ended.restore();
             }
             Self::Reset { ended } | Self::Context { ended, .. } => ended.restore(),
             Self::Captured(capture) => captures::go_on([capture]),

@@ -13,6 +13,9 @@ struct Holds {
     mappings: u64,
 }
 
+/// Memory that was made before interception began has a handle that nobody counted.
+const UNCOUNTED: Holds = Holds { handles: 1, mappings: 0 };
+
 #[derive(Debug, Default)]
 struct Pieces {
     /// By handle.
@@ -79,8 +82,7 @@ pub(super) fn mapped(address: u64, bytes: u64, handle: u64) {
             holds.mappings = holds.mappings.saturating_sub(1);
         }
     }
-    // Memory that was made before interception began has a handle that nobody counted.
-    let holds = pieces.holds.entry(handle).or_insert(Holds { handles: 1, mappings: 0 });
+    let holds = pieces.holds.entry(handle).or_insert(UNCOUNTED);
     holds.mappings += 1;
 }
 
@@ -103,26 +105,40 @@ pub(super) fn unmapping(address: u64, bytes: u64) -> (Vec<Mapping>, Vec<u64>) {
     (gone, ended)
 }
 
-/// The memory of a handle was mapped into a part of a sparse array, or, with 0, is mapped there no longer. Gives the handle whose
-/// memory that ends.
-pub(super) fn tile_mapped(tile: Tile, handle: u64) -> Option<u64> {
+/// What a part of a sparse array shows: the handle that it showed before, 0 for none.
+pub(super) type Shown = (Tile, u64);
+
+/// The memory of a handle is about to be mapped into a part of a sparse array, or, with 0, to be mapped there no longer. What the part
+/// showed, and the handle whose memory that ends.
+pub(super) fn tile_mapping(tile: Tile, handle: u64) -> (Shown, Option<u64>) {
     let _blind = blind();
     let mut pieces = pieces();
-    let before = if handle == 0 {
-        pieces.tiles.remove(&tile)
-    } else {
-        pieces.holds.entry(handle).or_insert(Holds { handles: 1, mappings: 0 }).mappings += 1;
-        pieces.tiles.insert(tile, handle)
-    }?;
-    pieces.unmapped_once(before)
+    let before = pieces.show(tile, handle, UNCOUNTED);
+    let ended = before.and_then(|before| pieces.unmapped_once(before));
+    ((tile, before.unwrap_or(0)), ended)
 }
 
-/// A sparse array is gone, and all that was mapped into it: the handles whose memory that ends.
-pub(super) fn array_gone(array: u64) -> Vec<u64> {
+/// A sparse array is about to go, and all that was mapped into it: what its parts showed, and the handles whose memory that ends.
+pub(super) fn array_going(array: u64) -> (Vec<Shown>, Vec<u64>) {
     let _blind = blind();
     let mut pieces = pieces();
-    let gone: Vec<u64> = pieces.tiles.extract_if(|tile, _| tile.0 == array).map(|(_, handle)| handle).collect();
-    gone.into_iter().filter_map(|handle| pieces.unmapped_once(handle)).collect()
+    let shown: Vec<Shown> = pieces.tiles.extract_if(|tile, _| tile.0 == array).collect();
+    let ended = shown.iter().filter_map(|&(_, handle)| pieces.unmapped_once(handle)).collect();
+    (shown, ended)
+}
+
+/// The parts of arrays show what they did: it was refused. Gives the handles whose memory nothing but that mapping held any more.
+pub(super) fn not_shown(shown: &[Shown]) -> Vec<u64> {
+    let _blind = blind();
+    let mut pieces = pieces();
+    let mut ended = Vec::new();
+    // What was done last is taken back first.
+    for &(tile, before) in shown.iter().rev() {
+        if let Some(now) = pieces.show(tile, before, Holds::default()) {
+            ended.extend(pieces.unmapped_once(now));
+        }
+    }
+    ended
 }
 
 /// They were not taken away; `ended` are the handles that would have ended.
@@ -136,6 +152,15 @@ pub(super) fn not_unmapped(gone: &[Mapping]) {
 }
 
 impl Pieces {
+    /// A part of an array shows this handle's memory, or with 0 none; one that is not known has these holds. The one that it showed before.
+    fn show(&mut self, tile: Tile, handle: u64, unknown: Holds) -> Option<u64> {
+        if handle == 0 {
+            return self.tiles.remove(&tile);
+        }
+        self.holds.entry(handle).or_insert(unknown).mappings += 1;
+        self.tiles.insert(tile, handle)
+    }
+
     /// A mapping of this handle is gone. The handle, if that ends its memory.
     fn unmapped_once(&mut self, handle: u64) -> Option<u64> {
         if let Some(holds) = self.holds.get_mut(&handle) {
@@ -157,7 +182,8 @@ impl Pieces {
 #[cfg(test)]
 mod tests {
     use super::{
-        array_gone, created, imported, mapped, not_released, not_unmapped, releasing, retained, tile_mapped, unmapping,
+        array_going, created, imported, mapped, not_released, not_shown, not_unmapped, releasing, retained,
+        tile_mapping, unmapping,
     };
 
     #[test]
@@ -203,18 +229,50 @@ mod tests {
     #[test]
     fn memory_outlives_its_handle_while_a_sparse_array_shows_it() {
         let (array, tile, other) = (0xB0, [0; 5], [1, 0, 0, 0, 0]);
+        let show = |tile, handle| tile_mapping((array, tile), handle).1;
         created(0xA7);
-        assert_eq!(tile_mapped((array, tile), 0xA7), None);
-        assert_eq!(tile_mapped((array, other), 0xA7), None);
+        assert_eq!((show(tile, 0xA7), show(other, 0xA7)), (None, None));
         assert!(!releasing(0xA7));
-        assert_eq!(tile_mapped((array, tile), 0), None);
-        assert_eq!(tile_mapped((array, tile), 0), None, "nothing is there");
-        assert_eq!(array_gone(array), [0xA7]);
+        assert_eq!(show(tile, 0), None);
+        assert_eq!(show(tile, 0), None, "nothing is there");
+        assert_eq!(array_going(array), (vec![((array, other), 0xA7)], vec![0xA7]));
         created(0xA8);
         created(0xA9);
-        assert_eq!(tile_mapped((array, tile), 0xA8), None);
+        assert_eq!(show(tile, 0xA8), None);
         assert!(!releasing(0xA8));
-        assert_eq!(tile_mapped((array, tile), 0xA9), Some(0xA8), "another takes its place");
+        assert_eq!(show(tile, 0xA9), Some(0xA8), "another takes its place");
+    }
+
+    #[test]
+    fn what_an_array_showed_it_shows_again_if_the_driver_refuses() {
+        let (first, second) = ((0xB1, [0; 5]), (0xB1, [1; 5]));
+        created(0xAA);
+        created(0xAB);
+        for tile in [first, second] {
+            assert_eq!(tile_mapping(tile, 0xAA), ((tile, 0), None));
+        }
+        assert!(!releasing(0xAA));
+        // One call: another in its place, then nothing there, then nothing in the last place that shows it.
+        let (replaced, none) = tile_mapping(first, 0xAB);
+        let (removed, unended) = tile_mapping(first, 0);
+        let (last, ended) = tile_mapping(second, 0);
+        assert_eq!((replaced, none, removed, unended), ((first, 0xAA), None, (first, 0xAB), None));
+        assert_eq!((last, ended), ((second, 0xAA), Some(0xAA)));
+        assert_eq!(not_shown(&[replaced, removed, last]), vec![]);
+        assert!(releasing(0xAB), "its handle alone held it");
+        let (shown, ended) = array_going(0xB1);
+        assert_eq!((shown.len(), ended), (2, vec![0xAA]));
+        assert_eq!(not_shown(&shown), vec![]);
+        assert_eq!(array_going(0xB1).1, vec![0xAA], "no handle has come back");
+    }
+
+    #[test]
+    fn memory_whose_handle_goes_while_a_mapping_is_refused_ends_with_that() {
+        let tile = (0xB2, [0; 5]);
+        created(0xAC);
+        let (before, _) = tile_mapping(tile, 0xAC);
+        assert!(!releasing(0xAC), "it may be mapped");
+        assert_eq!(not_shown(&[before]), vec![0xAC]);
     }
 
     #[test]

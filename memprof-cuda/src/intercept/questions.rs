@@ -1,22 +1,24 @@
-//! Where the memory of a pool is that was not seen to be made: asked of the driver, once a pool.
+//! What a callback asks the driver: where the memory of a pool is that was not seen to be made, once a pool; and whether a primary context
+//! that was released is active still.
 //!
-//! It is the one question that a callback asks. It is put after the call that allocated, when the driver is done with that, and
-//! in relaxed mode, so that it disturbs no capture; NVIDIA's own sample `callback_event` calls the driver there too.
+//! Nothing else is asked there. Both are put after the call, when the driver is done with it, as [`asking`] says; NVIDIA's own sample
+//! `callback_event` calls the driver there too.
 
 #![expect(unsafe_code, reason = "calls functions of the driver that are found at run time")]
 
-use core::ffi::{c_int, c_void};
+use core::ffi::{c_int, c_uint, c_void};
 use std::sync::OnceLock;
 
 use memprof_core::Space;
 
 use super::contexts::Properties;
-use crate::{driver, relaxed, spaces};
+use crate::{asking, driver, spaces};
 
 /// What is asked; what the driver lacks is not.
 struct Asked {
     pool: Option<unsafe extern "C" fn(*mut c_void, c_int, *mut c_void) -> u32>,
     address: Option<unsafe extern "C" fn(*mut c_void, c_int, u64) -> u32>,
+    primary: Option<unsafe extern "C" fn(c_int, *mut c_uint, *mut c_int) -> u32>,
 }
 
 static ASKED: OnceLock<Asked> = OnceLock::new();
@@ -40,13 +42,31 @@ pub(super) fn prepare() {
         pool: unsafe { driver::function(library, "cuMemPoolGetAttribute") }.ok(),
         // SAFETY: as above.
         address: unsafe { driver::function(library, "cuPointerGetAttribute") }.ok(),
+        // SAFETY: as above.
+        primary: unsafe { driver::function(library, "cuDevicePrimaryCtxGetState") }.ok(),
     });
 }
 
 /// The space of a pool's memory; `address` is a block out of it. `None` if the driver says neither of the one nor of the other.
 pub(super) fn of_pool(pool: u64, address: u64) -> Option<Space> {
     let asked = ASKED.get()?;
-    relaxed::while_relaxed(|| asked.by_attributes(pool).or_else(|| asked.by_address(address)))
+    asking::asked_in_its_call(|| asked.by_attributes(pool).or_else(|| asked.by_address(address)))?
+}
+
+/// Whether the primary context of this device is inactive, as the driver says.
+///
+/// How often it was retained and released tells that as well only where every call is shown, from the first on. The driver's own count has
+/// those that were not: from before interception, of a green context, of whatever retains it without a call of the driver that CUPTI shows.
+pub(super) fn is_primary_inactive(device: u32) -> bool {
+    let state = || {
+        let get = ASKED.get()?.primary?;
+        let (mut flags, mut active) = (0, 0);
+        // SAFETY: room for both numbers; a wrong device is refused.
+        let ask = || unsafe { get(device.cast_signed(), &raw mut flags, &raw mut active) };
+        let status = asking::asked_in_its_call(ask)?;
+        (status == 0).then_some(active)
+    };
+    state() == Some(0)
 }
 
 impl Asked {

@@ -6,7 +6,7 @@ use memprof_core::__allocator::{blind, print_line};
 
 use super::ffi::{self, Cupti, Status, Subscriber};
 use super::library::{self, Place};
-use super::{blocks, callback, calls, contexts, location, pending, survey};
+use super::{blocks, callback, calls, contexts, pending, questions, survey};
 use crate::error::{Error, Kind};
 use crate::{captures, driver, events, pools, reconcile, relaxed};
 
@@ -55,7 +55,7 @@ pub(super) fn begin(places: impl FnOnce() -> Vec<Place>, always: bool) -> Result
     let driver = survey::Driver::find()?;
     let active = relaxed::while_relaxed(|| driver.active_primaries());
     contexts::prepare();
-    location::prepare();
+    questions::prepare();
     blocks::prepare();
     pending::prepare();
     events::ends_with(end);
@@ -172,8 +172,8 @@ fn enable(cupti: &'static Cupti, subscriber: Subscriber) -> Result<(), String> {
             missed.join(", ")
         ));
     }
-    // Without the first, a primary context's last release is known by counting; without the others, a stream is taken for
-    // one of the current context.
+    // Without the first, a primary context's end is known once its last release is over, and that of one which `cuCtxDetach` ends not at
+    // all; without the others, a stream is taken for one of the current context.
     for id in [ffi::CONTEXT_DESTROY_STARTING, ffi::STREAM_CREATED, ffi::STREAM_DESTROY_STARTING] {
         let _better_if_it_can = cupti.enable(subscriber, ffi::RESOURCE, id);
     }

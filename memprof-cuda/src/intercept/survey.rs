@@ -71,7 +71,6 @@ impl Driver {
         let _blind = blind();
         for &device in active {
             let Ok(ordinal) = u32::try_from(device) else { continue };
-            contexts::held_by_others(ordinal);
             let mut context = ptr::null_mut();
             // SAFETY: room for one handle.
             let retained = unsafe { (self.retain_primary)(&raw mut context, device) };

@@ -306,6 +306,11 @@ type Subscribe = unsafe extern "C" fn(*mut *mut c_void, CuptiCallback, *mut c_vo
 impl Subscribed {
     /// One that allows others beside it.
     pub(crate) fn sharing(sim: Sim) -> Tried<Self> {
+        Self::sharing_with(sim, deaf)
+    }
+
+    /// One that allows others beside it, with a callback of its own.
+    pub(crate) fn sharing_with(sim: Sim, callback: CuptiCallback) -> Tried<Self> {
         // SAFETY: it is loaded already.
         let library = unsafe { libloading::Library::new(sim.path()) }?;
         let mut subscriber = std::ptr::null_mut();
@@ -319,8 +324,8 @@ impl Subscribed {
         };
         // SAFETY: the function has this type.
         let subscribe = unsafe { library.get::<SubscribeBeside>(b"cuptiSubscribe_v2\0") }?;
-        // SAFETY: a place for the handle; the callback does nothing; parameters of their size.
-        let status = unsafe { subscribe(&raw mut subscriber, deaf, std::ptr::null_mut(), &raw mut sharing) };
+        // SAFETY: a place for the handle; a callback of this type; parameters of their size.
+        let status = unsafe { subscribe(&raw mut subscriber, callback, std::ptr::null_mut(), &raw mut sharing) };
         if status == 0 { Ok(Self { library, subscriber }) } else { Err(format!("cuptiSubscribe_v2: {status}").into()) }
     }
 
@@ -333,6 +338,19 @@ impl Subscribed {
         // SAFETY: a place for the handle; the callback does nothing.
         let status = unsafe { subscribe(&raw mut subscriber, deaf, std::ptr::null_mut()) };
         if status == 0 { Ok(Self { library, subscriber }) } else { Err(format!("cuptiSubscribe: {status}").into()) }
+    }
+}
+
+impl Subscribed {
+    /// Has its callback called for this function of the driver.
+    pub(crate) fn enable(&self, number: u32) -> Tried {
+        type Enable = unsafe extern "C" fn(u32, *mut c_void, u32, u32) -> u32;
+        const DRIVER: u32 = 1;
+        // SAFETY: the function has this type.
+        let enable = unsafe { self.library.get::<Enable>(b"cuptiEnableCallback\0") }?;
+        // SAFETY: the handle that was given.
+        let status = unsafe { enable(1, self.subscriber, DRIVER, number) };
+        if status == 0 { Ok(()) } else { Err(format!("cuptiEnableCallback: {status}").into()) }
     }
 }
 

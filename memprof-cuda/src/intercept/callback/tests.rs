@@ -193,6 +193,37 @@ fn physical_memory_lives_while_a_sparse_array_shows_it() {
     assert_eq!(totals().live, before.live, "it goes with the array");
 }
 
+/// The free of what a mapping ends is recorded before the driver's call, so that whoever is given its handle next finds it free.
+#[test]
+fn memory_that_a_sparse_array_shows_no_longer_ends_before_the_call_and_lives_on_if_that_is_refused() {
+    const REFUSED: u32 = 1;
+    let _alone = alone();
+    let before = totals();
+    let (handle, array, properties) = (0x7525_u64, 0x7535_u64, [1_u32, 0, 1, DEVICE]);
+    let map = |operation: u64, handle| [0, array, 0, 5, 6, 7, 8, operation, handle, 0, 0, 0_u64];
+    let (shows, shows_no_longer) = (map(1, handle), map(2, 0));
+    Shown::new(549, [word(&handle), 4096, word(&properties)]).run(0);
+    Shown::new(584, [word(&shows), 1, 0]).run(0);
+    Shown::new(550, [handle]).run(0);
+    // Mapped away, and the array destroyed: each is refused at first.
+    let ends = || [Shown::new(584, [word(&shows_no_longer), 1, 0]), Shown::new(89, [array, 0, 0])];
+    for mut end in ends() {
+        end.show(0);
+        assert_eq!(totals().live, before.live, "ended by {}", end.id);
+        end.result = REFUSED;
+        end.show(1);
+        assert_eq!(totals().live - before.live, 4096, "{} was refused", end.id);
+    }
+    // Another thread's memory gets the handle before the call is shown to be over.
+    let [mut end, _] = ends();
+    end.show(0);
+    Shown::new(549, [word(&handle), 100, word(&properties)]).run(0);
+    end.show(1);
+    assert_eq!((totals().live - before.live, totals().missed_frees), (100, before.missed_frees));
+    Shown::new(550, [handle]).run(0);
+    assert_eq!((totals().live, totals().unknown_frees), (before.live, before.unknown_frees));
+}
+
 #[test]
 fn the_default_stream_is_of_the_current_context_whatever_has_been_shown_to_be_made() {
     let _alone = alone();
@@ -232,6 +263,19 @@ fn an_end_without_its_beginning_changes_nothing() {
     assert_eq!((totals().live, totals().unknown_frees), (before.live, before.unknown_frees));
     Shown::new(245, [address]).run(0);
     assert_eq!(totals().live, before.live - 100);
+}
+
+/// "Decrements the usage count of the context, and destroys the context if the usage count goes to 0" (`cuda.h` 13.5:7607, cuCtxDetach).
+#[test]
+fn a_context_that_is_detached_from_has_not_ended() {
+    let _alone = alone();
+    let address = 0x7570_u64;
+    Shown::new(243, [word(&address), 100]).run(0);
+    let held = totals().live;
+    Shown::new(13, [CONTEXT]).run(0);
+    assert_eq!(totals().live, held);
+    Shown::new(245, [address]).run(0);
+    assert_eq!(totals().live, held - 100);
 }
 
 #[test]
