@@ -22,12 +22,12 @@ pub struct Ambient {
 
 /// Opens a scope for every thread that has none open, now or later, until the guard is dropped.
 ///
-/// For threads that a program does not start itself: a framework's runner thread, a pool. Each of them that has no scope
-/// open works for the ambient scope, from its next event on; one with a scope open joins when it has left that.
-/// What such a thread allocates directly is the ambient scope's own, whichever thread frees it. A scope that the
-/// thread opens stands under the ambient one, is measured as it would be anywhere, and adds to it when it is left.
-/// So the ambient scope's peak is what it held at once: to the byte in every space but the host, and there to within
-/// 64 KiB for each thread. A thread that ends leaves its blocks to it.
+/// For threads that a program does not start itself: a framework's runner thread, a pool. Each of them that has no
+/// scope open works for the ambient scope, from its next event on; one with a scope open joins when it has left
+/// that. What such a thread allocates directly is the ambient scope's own, whichever thread frees it. A scope that
+/// the thread opens stands under the ambient one, is measured as it would be anywhere, and adds to it when it is
+/// left. So the ambient scope's peak is what it held at once: to the byte in every space but the host, and there to
+/// within 64 KiB for each thread. A thread that ends leaves its blocks to it.
 ///
 /// It makes an ordinary row, under the scope in which it was opened, which also gets its sums and ends it when it
 /// ends; opened outside any scope, it adds to nobody else. When it ends, what its threads have open counts so far;

@@ -25,8 +25,8 @@ pub fn enable() {
     }
     let _blind = blind::enter();
     start::switch(true);
-    // An allocator that always writes tags notes itself when it is asked for a block, so that the report does not ask for one. Where there is
-    // no memory left, it has been asked before.
+    // An allocator that always writes tags notes itself when it is asked for a block, so that the report does not
+    // ask for one. Where there is no memory left, it has been asked before.
     let _no_matter = std::hint::black_box(Vec::<u8>::new()).try_reserve_exact(1);
     if tags::tags().are_left_out() && !SAID.swap(true, Ordering::Relaxed) {
         platform::print_line(
@@ -58,8 +58,8 @@ const FOR_A_TEXT: usize = 1 << 16;
 /// scopes that it has left, and the snapshot says so in its notes. Costs some milliseconds for 10,000 paths on 64
 /// threads; the snapshot's own memory is in no number.
 ///
-/// Where a signal handler interrupted memprof on its own thread, or memprof's own work called the allocator that asks for it, there is
-/// nothing to be read: the snapshot says so in a note and is empty else.
+/// Where a signal handler interrupted memprof on its own thread, or memprof's own work called the allocator that
+/// asks for it, there is nothing to be read: the snapshot says so in a note and is empty else.
 pub fn snapshot() -> Snapshot {
     if lock::holds_any() {
         return nothing_to_read("it was asked for where memprof was at work on the same thread: nothing could be read");
@@ -67,8 +67,8 @@ pub fn snapshot() -> Snapshot {
     take(start::is_announced_on())
 }
 
-/// Prints the report of a [`snapshot`](crate::snapshot()) to stdout, as far as stdout takes it: one that is closed is no
-/// error, so this can stand in a panic hook.
+/// Prints the report of a [`snapshot`](crate::snapshot()) to stdout, as far as stdout takes it: one that is closed
+/// is no error, so this can stand in a panic hook.
 pub fn print_memory_report() {
     let snapshot = snapshot();
     let text = {

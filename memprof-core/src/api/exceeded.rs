@@ -8,10 +8,11 @@ use memprof_report::Record;
 use crate::base::blind;
 use crate::base::lock::Lock;
 
-/// An activation that needed more than its [`#[limit]`](https://docs.rs/memprof/latest/memprof/attr.limit.html) allows, or that could not be measured.
+/// An activation that needed more than its [`#[limit]`](https://docs.rs/memprof/latest/memprof/attr.limit.html)
+/// allows, or that could not be measured.
 ///
-/// [`Display`](fmt::Display) gives the whole text: what was allowed, what was measured, by how much that is over, and which scopes inside
-/// needed most.
+/// [`Display`](fmt::Display) gives the whole text: what was allowed, what was measured, by how much that is over,
+/// and which scopes inside needed most.
 #[derive(Clone, Debug)]
 pub struct LimitExceeded {
     pub(crate) name: String,
@@ -158,8 +159,8 @@ static LISTENER: Lock<Option<fn(&LimitExceeded)>> = Lock::new(None);
 
 /// Has `listener` called where a limit is exceeded, instead of the panic: for a program that is to log it and go on.
 ///
-/// It is called on the thread that ended the activation, after that; what it allocates counts in whatever scope is open there. A
-/// space that could not be measured is said to it too. The last one given holds.
+/// It is called on the thread that ended the activation, after that; what it allocates counts in whatever scope is
+/// open there. A space that could not be measured is said to it too. The last one given holds.
 ///
 /// ```
 /// # use memprof_core as memprof;

@@ -32,8 +32,9 @@ pub struct Tracked<F> {
     held: Held,
 }
 
-/// What a tracked future holds of the recorder. It is the last field: dropped after the future, it leaves the scope that
-/// [`Tracked`]'s own drop entered before. A field that is dropped by hand would be a layer more in the type of a chain of futures.
+/// What a tracked future holds of the recorder. It is the last field: dropped after the future, it leaves the scope
+/// that [`Tracked`]'s own drop entered before. A field that is dropped by hand would be a layer more in the type of
+/// a chain of futures.
 struct Held {
     site: &'static Site,
     /// Taken at the first poll.
@@ -127,7 +128,8 @@ impl<F: Future> Future for Tracked<F> {
 }
 
 impl<F: Future> Tracked<F> {
-    /// Polls the future, with `before` and, where it is ready, `ready` called in its scope, which may not have been recorded.
+    /// Polls the future, with `before` and, where it is ready, `ready` called in its scope, which may not have been
+    /// recorded.
     #[inline(always)]
     pub(crate) fn poll_between(
         self: Pin<&mut Self>,
@@ -187,8 +189,9 @@ impl Drop for Held {
 
 /// A call of a function that makes its future itself: the statements before an `async` block at its end.
 ///
-/// They are the first poll of that future in all but name. The activation begins here, on the lane of its own that a task has, and
-/// its path is fixed; the future goes on with it ([`future`](Self::future)). If none is made, it ends with the call.
+/// They are the first poll of that future in all but name. The activation begins here, on the lane of its own that
+/// a task has, and its path is fixed; the future goes on with it ([`future`](Self::future)). If none is made, it
+/// ends with the call.
 #[doc(hidden)]
 pub struct Call {
     /// Left first.

@@ -1,8 +1,8 @@
 //! Events of the global allocator: whose slot they are recorded in.
 //!
-//! The common case, a thread whose slot is ready, is inlined into the allocator. Everything else is looked up here: a
-//! thread that has no slot yet, one that has ended, one that is blind, memprof switched on or off. What an event changes in
-//! a slot is left to `events/host`.
+//! The common case, a thread whose slot is ready, is inlined into the allocator. Everything else is looked up here:
+//! a thread that has no slot yet, one that has ended, one that is blind, memprof switched on or off. What an event
+//! changes in a slot is left to `events/host`.
 //!
 //! | the thread | where its events go |
 //! |---|---|
@@ -12,8 +12,8 @@
 //! | is blind, or memprof is off | an allocation is unknown; the free of a known block lowers its owner's live numbers, and no scope sees it |
 //! | has ended | to the record that ended threads share: outside any scope, and with atomic additions |
 //!
-//! Nothing in here allocates through the global allocator, waits for a lock, formats or panics, but where a thread takes
-//! its slot, or takes note of an ambient scope.
+//! Nothing in here allocates through the global allocator, waits for a lock, formats or panics, but where a thread
+//! takes its slot, or takes note of an ambient scope.
 
 use core::hint::cold_path;
 

@@ -1,8 +1,9 @@
 //! `#[limit]`: an activation that is judged when it ends.
 //!
-//! What is judged are the counters of that one activation, as [`counters`](crate::counters) gives them, so that what other threads do at the
-//! same time does not matter. Nothing passes unmeasured: where a space was not recorded for as long as the activation was open, that is a
-//! failure too. What a failure says, and who hears of it, is left to [`exceeded`](crate::api::exceeded).
+//! What is judged are the counters of that one activation, as [`counters`](crate::counters) gives them, so that
+//! what other threads do at the same time does not matter. Nothing passes unmeasured: where a space was not
+//! recorded for as long as the activation was open, that is a failure too. What a failure says, and who hears of
+//! it, is left to [`exceeded`](crate::api::exceeded).
 
 use core::marker::PhantomData;
 

@@ -1,7 +1,7 @@
 //! What users and macros see.
 //!
-//! The only layer that looks for the calling thread's slot: everything below is handed one. What a function here promises is in its own
-//! documentation; what the numbers mean is in `docs/semantics.md`.
+//! The only layer that looks for the calling thread's slot: everything below is handed one. What a function here
+//! promises is in its own documentation; what the numbers mean is in `docs/semantics.md`.
 
 pub(crate) mod scope;
 pub(crate) mod host;

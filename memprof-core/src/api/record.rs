@@ -1,9 +1,9 @@
 //! Events of any allocator but the global one, as a program or another crate of ours records them.
 //!
-//! An allocator that the program wraps may report from inside of the recorder, where that makes something for the program,
-//! such as a snapshot: then the thread is blind. What is allocated there is memprof's own memory, and in no number; its
-//! block stands in the table all the same, so that its free is no unknown one. A known block that is freed there is freed as
-//! if memprof were off. What an event changes is left to `events/blocks`.
+//! An allocator that the program wraps may report from inside of the recorder, where that makes something for the
+//! program, such as a snapshot: then the thread is blind. What is allocated there is memprof's own memory, and in
+//! no number; its block stands in the table all the same, so that its free is no unknown one. A known block that is
+//! freed there is freed as if memprof were off. What an event changes is left to `events/blocks`.
 
 use crate::api::host;
 use crate::api::target::target;
@@ -19,11 +19,11 @@ use crate::space::spaces::Space;
 /// Records that a block was allocated: call it after the allocator succeeded.
 ///
 /// For any allocator but the global one: an arena, `mmap`, a C library, a device. Thread-safe, never panics, never
-/// fails the caller; costs some 200 ns while memprof measures, and a load and a branch while it does not. Any number
-/// is an address, 0 too. If a block is known to be live at that address, its free was missed: it is freed first,
-/// and counted in `missed_frees`. A space counts 2^63 - 1 bytes in the life of the process (half as many are counted here
-/// of [`Space::HOST`]); what does not fit any more counts as a block of what is left. Events of [`Space::HOST`] come from [`Alloc`](crate::Alloc); one that is recorded
-/// here stands beside those.
+/// fails the caller; costs some 200 ns while memprof measures, and a load and a branch while it does not. Any
+/// number is an address, 0 too. If a block is known to be live at that address, its free was missed: it is freed
+/// first, and counted in `missed_frees`. A space counts 2^63 - 1 bytes in the life of the process (half as many are
+/// counted here of [`Space::HOST`]); what does not fit any more counts as a block of what is left. Events of
+/// [`Space::HOST`] come from [`Alloc`](crate::Alloc); one that is recorded here stands beside those.
 ///
 /// ```
 /// # use memprof_core as memprof;

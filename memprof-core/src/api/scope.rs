@@ -113,8 +113,8 @@ impl Drop for Scope {
 ///
 /// In a tracked future: what the future recorded so far, over all its polls. Under an entered
 /// [`Context`](crate::Context) and no scope of the thread's own: what this thread added under it so far. Costs some
-/// 20 ns, about ten times that where a scope of this thread was captured as a `Context`. Zeros where memprof itself is at work on this
-/// thread, and a signal handler or an allocator asks.
+/// 20 ns, about ten times that where a scope of this thread was captured as a `Context`. Zeros where memprof itself
+/// is at work on this thread, and a signal handler or an allocator asks.
 ///
 /// ```
 /// # use memprof_core as memprof;

@@ -1,9 +1,9 @@
 //! Keeping the recorder's own memory out of every number.
 //!
-//! While a thread holds a [`BlindGuard`] it is *blind*: nothing that it allocates or frees is recorded. Such blocks carry
-//! the tag of an unknown block, so freeing them later changes nothing either. The hot path has no test of its own for
-//! this: whatever leads it to the thread's record is covered for that time ([`Cover`]), which sends every event to the cold
-//! path. What a thread's record is, and where it is found, is left to `thread/current`.
+//! While a thread holds a [`BlindGuard`] it is *blind*: nothing that it allocates or frees is recorded. Such blocks
+//! carry the tag of an unknown block, so freeing them later changes nothing either. The hot path has no test of its
+//! own for this: whatever leads it to the thread's record is covered for that time ([`Cover`]), which sends every
+//! event to the cold path. What a thread's record is, and where it is found, is left to `thread/current`.
 
 use core::cell::Cell;
 

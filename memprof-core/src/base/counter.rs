@@ -61,12 +61,13 @@ impl Counter {
 /// What lets a reader take a consistent copy of numbers that their owner keeps changing, without ever making the
 /// owner wait.
 ///
-/// The owner brackets each change with [`begin_write`](Self::begin_write) and [`end_write`](Self::end_write): `begin` is ahead of `end`
-/// exactly while a change is under way. A reader sees `begin == end`, copies the numbers, and sees that `begin` is still
-/// the same: then nothing changed in between. Why that holds on any machine: the release fence after `begin` orders it
-/// before the change's stores, so a reader that saw one of those stores and then an acquire fence also sees `begin`; and
-/// the acquire load of `end` brings in all stores of the changes counted in it. One writer and plain loads and stores:
-/// there is no interleaving for loom to search that this argument does not cover.
+/// The owner brackets each change with [`begin_write`](Self::begin_write) and [`end_write`](Self::end_write):
+/// `begin` is ahead of `end` exactly while a change is under way. A reader sees `begin == end`, copies the numbers,
+/// and sees that `begin` is still the same: then nothing changed in between. Why that holds on any machine: the
+/// release fence after `begin` orders it before the change's stores, so a reader that saw one of those stores and
+/// then an acquire fence also sees `begin`; and the acquire load of `end` brings in all stores of the changes
+/// counted in it. One writer and plain loads and stores: there is no interleaving for loom to search that this
+/// argument does not cover.
 #[derive(Debug)]
 pub(crate) struct Sequence {
     begin: AtomicU64,
@@ -116,9 +117,9 @@ impl Sequence {
         self.begin.load(Ordering::Relaxed) == changes
     }
 
-    /// Copies with `copy` until nothing changed meanwhile, at most `tries` times. Gives the last copy, and whether it can
-    /// be trusted. Lets others run now and then, as an owner that is in the midst of a change for long was interrupted
-    /// there.
+    /// Copies with `copy` until nothing changed meanwhile, at most `tries` times. Gives the last copy, and whether
+    /// it can be trusted. Lets others run now and then, as an owner that is in the midst of a change for long was
+    /// interrupted there.
     pub(crate) fn read<T>(&self, tries: u32, mut copy: impl FnMut() -> T) -> (T, bool) {
         let mut attempt = 0;
         loop {

@@ -1,10 +1,12 @@
-//! The gate that a fork closes: no thread is in a *blind stretch*, the recorder's own work, while the process is copied.
+//! The gate that a fork closes: no thread is in a *blind stretch*, the recorder's own work, while the process is
+//! copied.
 //!
-//! All locks of the recorder, its hash maps' included, are taken only in a blind stretch ([`blind`](super::blind)). So before
-//! a fork the forking thread closes the gate that blind stretches pass at their beginning, and waits until nobody is
-//! inside; parent and child open it again. Each side announces itself and then looks at the other, in one total order, so at
-//! least one of the two sees the other (the argument of Dekker's algorithm), and both yield to the fork. The forking thread itself passes
-//! freely: what else the program has called around a fork, and a signal handler, may come by.
+//! All locks of the recorder, its hash maps' included, are taken only in a blind stretch ([`blind`](super::blind)).
+//! So before a fork the forking thread closes the gate that blind stretches pass at their beginning, and waits
+//! until nobody is inside; parent and child open it again. Each side announces itself and then looks at the other,
+//! in one total order, so at least one of the two sees the other (the argument of Dekker's algorithm), and both
+//! yield to the fork. The forking thread itself passes freely: what else the program has called around a fork, and
+//! a signal handler, may come by.
 //!
 //! Who is asked to close it, how long it waits and what the child forgets is left to `process/fork`.
 

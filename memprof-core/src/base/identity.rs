@@ -1,7 +1,7 @@
 //! Which process this is: when memprof started in it, and what the environment calls it.
 //!
-//! Noted once, at the start; a snapshot says it with what it counted. Arguments, environment, user and host name are not
-//! asked for: they hold secrets.
+//! Noted once, at the start; a snapshot says it with what it counted. Arguments, environment, user and host name
+//! are not asked for: they hold secrets.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};

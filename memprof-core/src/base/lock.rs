@@ -1,13 +1,14 @@
 //! The recorder's locks: whoever holds one is blind.
 //!
-//! What a thread allocates while it holds a lock would otherwise be recorded, and that may take the same lock. And a fork
-//! waits for blind threads alone ([`gate`](crate::base::gate)).
+//! What a thread allocates while it holds a lock would otherwise be recorded, and that may take the same lock. And
+//! a fork waits for blind threads alone ([`gate`](crate::base::gate)).
 //!
-//! A thread that holds a lock may still be made to call memprof: by a signal handler that interrupts it, or by an allocator
-//! of the program that reports what it allocates, where the recorder allocates something. Such a call must not wait for a
-//! lock, since it may be one that its own thread holds, or that waits for one of those. Two rules keep that so. What takes a [`Lock`] asks
-//! [`holds_any`] at the entrance, in the public function, and does without if so. A [`Leaf`] says itself that its own thread is inside
-//! of one; there, nothing else is waited for and no code of the program runs, so it can be taken while any [`Lock`] is held.
+//! A thread that holds a lock may still be made to call memprof: by a signal handler that interrupts it, or by an
+//! allocator of the program that reports what it allocates, where the recorder allocates something. Such a call
+//! must not wait for a lock, since it may be one that its own thread holds, or that waits for one of those. Two
+//! rules keep that so. What takes a [`Lock`] asks [`holds_any`] at the entrance, in the public function, and does
+//! without if so. A [`Leaf`] says itself that its own thread is inside of one; there, nothing else is waited for
+//! and no code of the program runs, so it can be taken while any [`Lock`] is held.
 
 use core::cell::Cell;
 use core::ops::{Deref, DerefMut};
@@ -16,8 +17,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use crate::base::blind::{self, BlindGuard};
 
 thread_local! {
-    /// How many locks this thread holds, or is about to take: noted before a lock is taken and until after it is given back, so
-    /// that a signal handler that comes in between is on the safe side.
+    /// How many locks this thread holds, or is about to take: noted before a lock is taken and until after it is
+    /// given back, so that a signal handler that comes in between is on the safe side.
     static HELD: Cell<u32> = const { Cell::new(0) };
     /// Whether one of them is a [`Leaf`].
     static IN_LEAF: Cell<bool> = const { Cell::new(false) };

@@ -1,8 +1,9 @@
 //! Hash maps that many threads change at once, in memory from [`pages`](crate::base::pages).
 //!
-//! No code but the map's own runs while a thread is inside one: nothing allocates through the program's allocator, nothing is
-//! dropped, no other lock is taken. So a call that finds itself inside a map on its own thread can only come from a signal
-//! handler that interrupted it there, and is [`Refused`]; any other call is done in bounded time.
+//! No code but the map's own runs while a thread is inside one: nothing allocates through the program's allocator,
+//! nothing is dropped, no other lock is taken. So a call that finds itself inside a map on its own thread can only
+//! come from a signal handler that interrupted it there, and is [`Refused`]; any other call is done in bounded
+//! time.
 
 use core::borrow::Borrow;
 
@@ -62,8 +63,8 @@ impl<K: Key + Eq + Copy, V: Copy> Map<K, V> {
         Ok(None)
     }
 
-    /// The value of a key; where there is none, what `make` gives is put in. Threads that ask for the same key wait for it, so
-    /// `make` is short, allocates from `pages` alone, and takes no lock.
+    /// The value of a key; where there is none, what `make` gives is put in. Threads that ask for the same key wait
+    /// for it, so `make` is short, allocates from `pages` alone, and takes no lock.
     pub(crate) fn get_or_make(&self, key: K, make: impl FnOnce() -> Option<(K, V)>) -> Result<V, Refused> {
         let hash = key.hash();
         let mut shard = self.shard(hash).lock().ok_or(Refused::AtWork)?;

@@ -1,10 +1,10 @@
 //! The recorder's own memory.
 //!
-//! Everything that the recorder keeps comes straight from the system ([`pages`]), is never freed and never
-//! moves: tables grow with sites, paths and threads, never with events, and a `&'static` into them may be read by
-//! a snapshot at any time. It is made where it stays, entry by entry: the stack of a thread may have room for little more than
-//! one entry. This module holds the only raw pointers of those tables; what it hands out is safe.
-//! When the system has no memory left it says `None`, and the caller records less instead of failing.
+//! Everything that the recorder keeps comes straight from the system ([`pages`]), is never freed and never moves:
+//! tables grow with sites, paths and threads, never with events, and a `&'static` into them may be read by a
+//! snapshot at any time. It is made where it stays, entry by entry: the stack of a thread may have room for little
+//! more than one entry. This module holds the only raw pointers of those tables; what it hands out is safe. When
+//! the system has no memory left it says `None`, and the caller records less instead of failing.
 
 #![expect(unsafe_code, reason = "raw memory from the system, handed out as &'static")]
 
@@ -126,8 +126,8 @@ impl<T: Blank> Original<T> {
     /// A blank value in memory of its own that is never freed.
     pub(crate) fn leak(&'static self) -> Option<&'static T> {
         let place = room::<T>()?;
-        // SAFETY: fresh memory, large and aligned enough for a `T`. What is copied is a constant's value as it was when the program
-        // began, so a copy is what naming the constant once more gives.
+        // SAFETY: fresh memory, large and aligned enough for a `T`. What is copied is a constant's value as it was
+        // when the program began, so a copy is what naming the constant once more gives.
         unsafe { place.copy_from_nonoverlapping(NonNull::from(&self.0), 1) };
         // SAFETY: there is a `T`, which nobody frees.
         Some(unsafe { place.as_ref() })

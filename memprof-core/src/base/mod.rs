@@ -1,8 +1,8 @@
 //! Memory that never moves, numbers that one thread writes, locks, and what the system offers.
 //!
-//! Nothing here knows what is measured. What stands above may rely on this: memory that was handed out stays where it is for as long as the
-//! process lives; no function here allocates through the global allocator but where it says so; where the system has no memory, the answer
-//! is `None`, and the caller records less.
+//! Nothing here knows what is measured. What stands above may rely on this: memory that was handed out stays where
+//! it is for as long as the process lives; no function here allocates through the global allocator but where it
+//! says so; where the system has no memory, the answer is `None`, and the caller records less.
 
 pub(crate) mod pages;
 #[cfg_attr(not(feature = "runtime"), path = "no_tables.rs")]

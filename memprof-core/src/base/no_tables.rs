@@ -1,4 +1,5 @@
-//! Without the recorder there is next to nothing to keep: names of spaces and scopes, in the program's memory, and looked for one by one.
+//! Without the recorder there is next to nothing to keep: names of spaces and scopes, in the program's memory, and
+//! looked for one by one.
 
 pub(crate) type PageVec<T> = Vec<T>;
 

@@ -1,9 +1,10 @@
 //! Memory from the system itself, for what the recorder keeps.
 //!
-//! It comes in chunks that the system maps, and never from the program's allocator or the C library's: so it can be had inside
-//! of an allocator that the program wraps, in a signal handler that interrupted `malloc`, and on a thread with a small
-//! stack. What is handed out is zeroed. Nothing is given back but tables that are larger than [`LARGE`]: the rest is there until the
-//! process ends, at most as much again as is in use, as tables double when they grow.
+//! It comes in chunks that the system maps, and never from the program's allocator or the C library's: so it can be
+//! had inside of an allocator that the program wraps, in a signal handler that interrupted `malloc`, and on a
+//! thread with a small stack. What is handed out is zeroed. Nothing is given back but tables that are larger than
+//! [`LARGE`]: the rest is there until the process ends, at most as much again as is in use, as tables double when
+//! they grow.
 //!
 //! Where the system has nothing left there is `None`, and the caller records less.
 
@@ -117,8 +118,8 @@ unsafe fn unmap(memory: NonNull<u8>, bytes: usize) {
     unsafe { System.dealloc(memory.as_ptr(), layout) };
 }
 
-/// Whether the program's allocator has so many bytes to give. Asked before the recorder makes what it has to ask that one for, and cannot make
-/// with less: such as what is handed to the program.
+/// Whether the program's allocator has so many bytes to give. Asked before the recorder makes what it has to ask
+/// that one for, and cannot make with less: such as what is handed to the program.
 pub(crate) fn program_has(bytes: usize) -> bool {
     let mut room: Vec<u8> = Vec::new();
     let is_there = room.try_reserve_exact(bytes).is_ok();

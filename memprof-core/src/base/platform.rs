@@ -146,8 +146,9 @@ pub(crate) fn pause() {
     std::thread::park();
 }
 
-/// Starts a thread with a stack of so many bytes, which runs `body`, under the name `memprof` where the system has names. It is the
-/// system's own: the standard library's would allocate in it before `body` begins, and so in the program's numbers.
+/// Starts a thread with a stack of so many bytes, which runs `body`, under the name `memprof` where the system has
+/// names. It is the system's own: the standard library's would allocate in it before `body` begins, and so in the
+/// program's numbers.
 #[cfg(unix)]
 pub(crate) fn spawn(stack: usize, body: fn()) -> std::io::Result<()> {
     let asked = |error| if error == 0 { Ok(()) } else { Err(std::io::Error::from_raw_os_error(error)) };
@@ -230,7 +231,8 @@ pub(crate) fn keeping_errno(work: impl FnOnce()) {
     work();
 }
 
-/// Whether the process has privileges that its user has not: what that user says in the environment is not to be followed then.
+/// Whether the process has privileges that its user has not: what that user says in the environment is not to be
+/// followed then.
 #[cfg(target_os = "linux")]
 fn has_raised_privileges() -> bool {
     // SAFETY: it reads a number that the system gave the process.

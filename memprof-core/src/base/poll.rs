@@ -30,7 +30,8 @@ impl Waited {
     }
 }
 
-/// Waits until something can be done with one of the files, at most so long; for good, without a time. Says at each which it is.
+/// Waits until something can be done with one of the files, at most so long; for good, without a time. Says at each
+/// which it is.
 pub(crate) fn wait(files: &mut [Waited], patience: Option<Duration>) {
     let milliseconds = patience.map_or(-1, |patience| {
         // Not too early, or it would be asked again and again.

@@ -1,12 +1,12 @@
 //! Pools: entries that are made when they are needed, lent out one at a time, and never given back to the system.
 //!
-//! An entry has a number for as long as the process lives, so whoever kept the number finds the entry again; whose entry it is
-//! by then is left to the holder to find out. Memory is bounded by the most entries that were out at once. Taking and
-//! giving back is one compare-and-exchange each, from any thread, and waits for nobody.
+//! An entry has a number for as long as the process lives, so whoever kept the number finds the entry again; whose
+//! entry it is by then is left to the holder to find out. Memory is bounded by the most entries that were out at
+//! once. Taking and giving back is one compare-and-exchange each, from any thread, and waits for nobody.
 //!
-//! The free entries are a stack. Its top stands in one word with the number of changes that the stack has seen: a thread that
-//! read the top, and was stopped before it exchanged the word, cannot mistake an entry that was taken and came back
-//! for one that never left (the ABA problem).
+//! The free entries are a stack. Its top stands in one word with the number of changes that the stack has seen: a
+//! thread that read the top, and was stopped before it exchanged the word, cannot mistake an entry that was taken
+//! and came back for one that never left (the ABA problem).
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -41,7 +41,8 @@ pub(crate) struct Pool<T: Pooled, const CHUNKS: usize> {
     entries: Table<T, CHUNKS>,
     /// One more than there are entries.
     made: AtomicU32,
-    /// The stack of free entries: the number of the top, and above it, in the upper half, how often the word was changed.
+    /// The stack of free entries: the number of the top, and above it, in the upper half, how often the word was
+    /// changed.
     free: AtomicU64,
 }
 

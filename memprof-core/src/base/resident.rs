@@ -1,8 +1,8 @@
 //! What the system says that this process holds in memory, and how much it may.
 //!
-//! Linux says it under `/proc/self` and in the files of the control groups, version 2 and version 1. A limit holds for all
-//! groups inside the one that has it, so the groups are asked from the process's own up to the outermost that is
-//! mounted, and the smallest limit is the one that counts. Elsewhere nothing is known.
+//! Linux says it under `/proc/self` and in the files of the control groups, version 2 and version 1. A limit holds
+//! for all groups inside the one that has it, so the groups are asked from the process's own up to the outermost
+//! that is mounted, and the smallest limit is the one that counts. Elsewhere nothing is known.
 
 use std::path::{Path, PathBuf};
 
@@ -75,8 +75,8 @@ impl Groups {
         self.0.iter().filter_map(|group| Some((group, group.0.limit_in(&group.1, file)?)))
     }
 
-    /// Of the group that lacks least of its limit: the bytes used, but for files that the system can take back at once as they
-    /// were not used lately, and the limit.
+    /// Of the group that lacks least of its limit: the bytes used, but for files that the system can take back at
+    /// once as they were not used lately, and the limit.
     pub(crate) fn fullest(&self) -> Option<[u64; 2]> {
         self.fullest_of(&text)
     }

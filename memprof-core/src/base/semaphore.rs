@@ -26,7 +26,8 @@ const LONGEST: u64 = 1 << 32;
 #[cfg(all(target_os = "linux", feature = "runtime"))]
 impl Semaphore {
     pub(crate) const fn new() -> Self {
-        // All zero bytes are a semaphore of 0 in the C libraries of Linux, so that a post that comes early does no harm.
+        // All zero bytes are a semaphore of 0 in the C libraries of Linux, so that a post that comes early does no
+        // harm.
         Self(UnsafeCell::new(MaybeUninit::zeroed()))
     }
 

@@ -52,7 +52,8 @@ pub(crate) fn was_off() -> bool {
     times_off() > 0
 }
 
-/// How many times without recording there were so far. What began and ended with the same number, and on, was recorded whole.
+/// How many times without recording there were so far. What began and ended with the same number, and on, was
+/// recorded whole.
 pub(crate) fn times_off() -> u32 {
     TIMES_OFF.load(Ordering::Relaxed)
 }

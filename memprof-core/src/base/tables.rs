@@ -29,7 +29,8 @@ pub(crate) const fn page_table<T>() -> PageTable<T> {
     HashTable::new_in(Pages)
 }
 
-// SAFETY: what is handed out is there until it is given back, mostly for ever, and `Pages` has no state that could move.
+// SAFETY: what is handed out is there until it is given back, mostly for ever, and `Pages` has no state that could
+// move.
 unsafe impl Allocator for Pages {
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
         if layout.size() == 0 {

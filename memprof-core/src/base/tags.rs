@@ -39,7 +39,8 @@ pub(crate) fn tags() -> Tags {
     Tags(TAGS.load(Ordering::Relaxed))
 }
 
-/// Notes that an allocator that writes tags is in the program. Reached by any block that is not recorded while memprof is on.
+/// Notes that an allocator that writes tags is in the program. Reached by any block that is not recorded while
+/// memprof is on.
 pub(crate) fn note_met() {
     MET.store(true, Ordering::Relaxed);
 }

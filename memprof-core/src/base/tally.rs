@@ -1,8 +1,8 @@
 //! The counters of one activation, and the formulas of the contract as plain functions.
 //!
-//! Three shapes: [`Counters`] are what a program sees of an open scope; a [`Tally`] has besides what only records show; [`Totals`] are the part
-//! that only adds up, so that sums of them can be subtracted again. No peak can: that is why a reset is an epoch and not a subtraction
-//! for them.
+//! Three shapes: [`Counters`] are what a program sees of an open scope; a [`Tally`] has besides what only records
+//! show; [`Totals`] are the part that only adds up, so that sums of them can be subtracted again. No peak can: that
+//! is why a reset is an epoch and not a subtraction for them.
 
 use crate::base::counter::Counter;
 use crate::base::memory::Blank;
@@ -47,8 +47,8 @@ pub(crate) struct Tally {
 /// The words of a [`Tally`].
 pub(crate) const TALLY_WORDS: usize = 9;
 
-/// What only adds up over activations: bytes and blocks allocated, reallocations, failures, and what was left behind. Differences
-/// are taken with wrapping arithmetic.
+/// What only adds up over activations: bytes and blocks allocated, reallocations, failures, and what was left
+/// behind. Differences are taken with wrapping arithmetic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub(crate) bytes: u64,

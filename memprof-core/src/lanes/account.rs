@@ -1,16 +1,16 @@
 //! Accounts: what a tracked future recorded in one space, over the polls that have ended.
 //!
-//! Besides the sum, an account knows what part of it the rows of paths leave out, as another activation of the same node or site was
-//! open around that poll. A snapshot takes what an open future has added so far back out of the rows: until it is dropped, it is
-//! counted as the one activation that it is.
+//! Besides the sum, an account knows what part of it the rows of paths leave out, as another activation of the same
+//! node or site was open around that poll. A snapshot takes what an open future has added so far back out of the
+//! rows: until it is dropped, it is counted as the one activation that it is.
 
 use crate::base::counter::{Counter, Sequence};
 use crate::base::memory::Blank as _;
 use crate::base::tally::{TALLY_WORDS, Tally, TotalCounters, Totals};
 use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
 
-/// What a future recorded in one space: the sum of its polls by the contract's formula, so its peak is that of the whole future, and
-/// not of any one poll.
+/// What a future recorded in one space: the sum of its polls by the contract's formula, so its peak is that of the
+/// whole future, and not of any one poll.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Account {
     pub(crate) tally: Tally,
@@ -25,8 +25,8 @@ struct Inside {
     site: Totals,
 }
 
-/// The [`Account`] of `host`, to be read by any thread. 17 words behind one sequence: whoever polls the future writes them, and that is one
-/// thread at a time; a snapshot copies them and tries again if a poll ended meanwhile.
+/// The [`Account`] of `host`, to be read by any thread. 17 words behind one sequence: whoever polls the future
+/// writes them, and that is one thread at a time; a snapshot copies them and tries again if a poll ended meanwhile.
 pub(super) struct HostAccount {
     sequence: Sequence,
     tally: [Counter; TALLY_WORDS],
@@ -53,8 +53,8 @@ impl Account {
         self.inside.site
     }
 
-    /// What the future leaves behind if it ends now, in bytes: of what was added to the path's row, and of what was added to the
-    /// site's flat one.
+    /// What the future leaves behind if it ends now, in bytes: of what was added to the path's row, and of what was
+    /// added to the site's flat one.
     pub(crate) fn kept(&self) -> [i64; 2] {
         let (kept, inner) = (self.counted().kept, self.inner().kept);
         [kept, kept.wrapping_sub(inner)].map(u64::cast_signed)
@@ -81,7 +81,8 @@ impl HostAccount {
         inside_site: TotalCounters::BLANK,
     };
 
-    /// Folds in one poll, and gives the sum. Written within the sequence, so a reader sees all of a poll or nothing of it.
+    /// Folds in one poll, and gives the sum. Written within the sequence, so a reader sees all of a poll or nothing
+    /// of it.
     #[inline]
     pub(super) fn fold(&self, poll: &Tally, flags: u64) -> Tally {
         let mut tally = self.tally();

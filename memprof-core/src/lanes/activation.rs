@@ -1,12 +1,14 @@
 //! Activations of tracked futures: what a future recorded, between its polls.
 //!
-//! A future takes an activation from the pool at its first poll, or where its call begins, and gives it back when it is
-//! dropped. A *task*, which is inside no other tracked future, takes a lane besides; a future inside another one runs on that
-//! one's lane, or on its thread's. Memory is bounded by the most futures that were polled and not dropped yet at once.
+//! A future takes an activation from the pool at its first poll, or where its call begins, and gives it back when
+//! it is dropped. A *task*, which is inside no other tracked future, takes a lane besides; a future inside another
+//! one runs on that one's lane, or on its thread's. Memory is bounded by the most futures that were polled and not
+//! dropped yet at once.
 //!
-//! What it recorded of `host` is written without a lock, by whoever polls it: handing a future to another thread orders what
-//! one poll wrote before what the next one reads. Any other space, where an event takes a lock anyway, is behind one. A
-//! snapshot reads both at any time. How a poll is entered and left, and what it folds into, is left to `scope/poll`.
+//! What it recorded of `host` is written without a lock, by whoever polls it: handing a future to another thread
+//! orders what one poll wrote before what the next one reads. Any other space, where an event takes a lock anyway,
+//! is behind one. A snapshot reads both at any time. How a poll is entered and left, and what it folds into, is
+//! left to `scope/poll`.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -77,7 +79,8 @@ impl Pooled for Activation {
 }
 
 impl Activation {
-    /// An activation that nobody has, which recorded nothing: of a task with its lane, or of a future inside another one.
+    /// An activation that nobody has, which recorded nothing: of a task with its lane, or of a future inside
+    /// another one.
     #[inline]
     pub(crate) fn take(lane: Option<&'static Lane>) -> Option<&'static Self> {
         let activation = ACTIVATIONS.take()?;
@@ -150,8 +153,8 @@ impl Activation {
         })
     }
 
-    /// What was recorded in a space in the polls that have ended, with the tag of the future, which is 0 if there is none. `None`
-    /// if it changes too fast to be read.
+    /// What was recorded in a space in the polls that have ended, with the tag of the future, which is 0 if there
+    /// is none. `None` if it changes too fast to be read.
     pub(crate) fn account(&self, space: Space) -> Option<(Tag, Account)> {
         if space == Space::HOST {
             return self.host.read(|| self.tag.get()).map(|(tag, account)| (Tag(tag), account));
@@ -190,8 +193,8 @@ impl Activation {
         (host, extras)
     }
 
-    /// Gives the tag and what was recorded in other spaces to `see`. Both are read under the lock under which the end of the future takes
-    /// them out, so they are of one future.
+    /// Gives the tag and what was recorded in other spaces to `see`. Both are read under the lock under which the
+    /// end of the future takes them out, so they are of one future.
     fn see_extras(&self, see: impl FnOnce(u64, &[(Space, Account)])) {
         if self.has_extras.load(Ordering::Acquire) {
             let extras = self.extras.lock();
@@ -199,7 +202,8 @@ impl Activation {
         }
     }
 
-    /// Changes what few futures have, and only then says that there is something: a reader that finds the flag finds it whole.
+    /// Changes what few futures have, and only then says that there is something: a reader that finds the flag
+    /// finds it whole.
     fn change_extras<R>(&self, change: impl FnOnce(&mut Extras) -> R) -> R {
         let result = change(&mut self.extras.lock());
         self.has_extras.store(true, Ordering::Release);

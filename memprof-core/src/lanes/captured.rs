@@ -5,9 +5,9 @@
 //! peak is the peak of the sum ([`Shared::publish`]). The scope takes in what was added when it is left
 //! ([`Shared::take`]). Once it has been left, [`close`](Shared::close)d, nothing is added to it or to its ancestors.
 //!
-//! A change of a scope's level reaches the captured scopes around it at once, but for a future: what that is being polled
-//! in changes from poll to poll. There, what was added reaches them at the beginning of a poll and at each event of the
-//! polling thread ([`publish`](crate::share::publish)).
+//! A change of a scope's level reaches the captured scopes around it at once, but for a future: what that is being
+//! polled in changes from poll to poll. There, what was added reaches them at the beginning of a poll and at each
+//! event of the polling thread ([`publish`](crate::share::publish)).
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -24,15 +24,16 @@ use crate::space::spaces::{MOST_SPACES, Space};
 
 /// A captured scope.
 ///
-/// It lives as long as a context, or the frame, refers to it, and so does its lane. Everything in it may be changed by any thread: levels by atomic
-/// additions, what was added under a short lock that nobody allocates under for the host.
+/// It lives as long as a context, or the frame, refers to it, and so does its lane. Everything in it may be changed
+/// by any thread: levels by atomic additions, what was added under a short lock that nobody allocates under for the
+/// host.
 pub(crate) struct Shared {
     /// Where the scope was open: home of what is allocated under the context. Held.
     pub(crate) lane: &'static Lane,
     pub(crate) path: PathId,
-    /// The nodes that are open with it, but for those of the scope around: what it was opened in, and it. More than its
-    /// path where a recursion led back to a node further up; less where a scope has ended that gives the path. Of a future:
-    /// those of the poll that is under way, if there is one.
+    /// The nodes that are open with it, but for those of the scope around: what it was opened in, and it. More than
+    /// its path where a recursion led back to a node further up; less where a scope has ended that gives the path.
+    /// Of a future: those of the poll that is under way, if there is one.
     nodes: Lock<Vec<PathId>>,
     around: Around,
     closed: AtomicBool,
@@ -123,8 +124,8 @@ impl Shared {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// The scope is being left: from now on nothing is added. What threads still hold that are under the context reaches
-    /// nobody, so the scopes around hold it no longer.
+    /// The scope is being left: from now on nothing is added. What threads still hold that are under the context
+    /// reaches nobody, so the scopes around hold it no longer.
     pub(crate) fn close(&self) {
         let added = self.added.lock();
         self.closed.store(true, Ordering::Release);
@@ -195,8 +196,8 @@ impl Shared {
         self.level(space).begin(before, own);
     }
 
-    /// What a thread added between entering the context and dropping the guard, by space, with what of it was published;
-    /// unless the scope was left, or `is_still_out` says that it was added before.
+    /// What a thread added between entering the context and dropping the guard, by space, with what of it was
+    /// published; unless the scope was left, or `is_still_out` says that it was added before.
     pub(crate) fn finish(
         &self,
         is_still_out: impl FnOnce() -> bool,
@@ -267,9 +268,9 @@ impl Shared {
         }
     }
 
-    /// Adds what happened under the context and is not taken yet, and in ambient scopes opened in it, to what the scope's
-    /// own lane recorded: for a future what one poll did, after it had recorded `before`. Adds to `unfinished` what threads
-    /// hold that are still under it.
+    /// Adds what happened under the context and is not taken yet, and in ambient scopes opened in it, to what the
+    /// scope's own lane recorded: for a future what one poll did, after it had recorded `before`. Adds to
+    /// `unfinished` what threads hold that are still under it.
     ///
     /// The peak is that of the sum, so it may be below the value while threads are under the context: what they freed
     /// is in the value when they have left it.

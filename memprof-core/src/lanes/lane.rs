@@ -1,9 +1,9 @@
 //! Lanes: what scopes nest in, and what owns a block's comings and goings.
 //!
-//! Each thread has a lane, and each task takes one from the pool at its first poll. A block's tag names the lane that it
-//! was allocated on, its home. A free elsewhere is a *hand-over*: it is left in the home lane's [`Pending`] word, one
-//! `fetch_add`, and the lane's owner charges it to its innermost scope before it matters. When that is, and to which scope, is
-//! left to `share/settle`.
+//! Each thread has a lane, and each task takes one from the pool at its first poll. A block's tag names the lane
+//! that it was allocated on, its home. A free elsewhere is a *hand-over*: it is left in the home lane's [`Pending`]
+//! word, one `fetch_add`, and the lane's owner charges it to its innermost scope before it matters. When that is,
+//! and to which scope, is left to `share/settle`.
 //!
 //! # When a lane goes back to the pool
 //!
@@ -12,14 +12,16 @@
 //! zero returns the lane; so does an end that finds nothing but its own hold. Hence a tag never names a lane that
 //! has become somebody else's, and the memory of lanes is bounded by live blocks. While a lane runs, its own
 //! allocations and frees are counted by its thread without locked instructions
-//! ([`Slot::outstanding`](crate::thread::slot::Slot)) and added when it ends; until then the owner's hold keeps the lane.
+//! ([`Slot::outstanding`](crate::thread::slot::Slot)) and added when it ends; until then the owner's hold keeps the
+//! lane.
 //!
 //! # A lane that has ended
 //!
 //! A thread that ends leaves its blocks to nobody, a task leaves them to the lane that its last poll merged into:
-//! `left_to`. That is set first, and then the word says that the lane has ended, by the same swap that takes out what waited. A
-//! thread that hands over adds first and looks at what stood there: if the lane had ended, its addition reached nobody, and it
-//! follows `left_to` instead. There is no state between, as end and counts are one word.
+//! `left_to`. That is set first, and then the word says that the lane has ended, by the same swap that takes out
+//! what waited. A thread that hands over adds first and looks at what stood there: if the lane had ended, its
+//! addition reached nobody, and it follows `left_to` instead. There is no state between, as end and counts are one
+//! word.
 
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::Arc;
@@ -121,7 +123,8 @@ impl Lane {
     fn settle(&'static self, difference: i64) {
         let mut lane = self;
         let mut difference = difference;
-        // A lane that goes back to the pool releases the one that it was left to; a loop, as that may be the last hold there.
+        // A lane that goes back to the pool releases the one that it was left to; a loop, as that may be the last
+        // hold there.
         while lane.outstanding.fetch_add(difference, Ordering::AcqRel).wrapping_add(difference) == 0 {
             let left_to = lane.left_to.get();
             LANES.give_back(lane);
@@ -137,8 +140,9 @@ impl Lane {
         self.end_with(left_to, outstanding, |left_to, Waited { space, sum, .. }| self.pass_on(left_to, space, sum));
     }
 
-    /// [`end`](Self::end) of a lane that the caller holds and goes on to count for: what still waits is charged as ever. From one
-    /// moment to the next, hand-overs are forwarded no longer to whom they are here but to whom they are at `left_to`.
+    /// [`end`](Self::end) of a lane that the caller holds and goes on to count for: what still waits is charged as
+    /// ever. From one moment to the next, hand-overs are forwarded no longer to whom they are here but to whom they
+    /// are at `left_to`.
     pub(crate) fn end_charging(&'static self, left_to: Option<&'static Self>, mut charge: impl FnMut(Waited)) {
         self.end_with(left_to, 0, |_, waited| charge(waited));
     }
@@ -216,7 +220,8 @@ impl Lane {
         }
     }
 
-    /// Has forwarded from now on `to` others what is handed over to this lane, which the caller runs; takes what waited until now.
+    /// Has forwarded from now on `to` others what is handed over to this lane, which the caller runs; takes what
+    /// waited until now.
     pub(crate) fn forward(&self, to: Option<Arc<dyn Forward>>, charge: impl FnMut(Waited)) {
         let _blind = blind::enter();
         let mut waiting = self.waiting.lock();
@@ -245,13 +250,14 @@ impl Lane {
         self.receive(space, HandOver { bytes, blocks: 1 });
     }
 
-    /// Takes back a [`hand_over`](Self::hand_over) of a space other than `host`, whose block is live after all. The caller
-    /// holds the lane.
+    /// Takes back a [`hand_over`](Self::hand_over) of a space other than `host`, whose block is live after all. The
+    /// caller holds the lane.
     pub(crate) fn take_back(&'static self, space: Space, bytes: u64) {
         self.receive(space, HandOver { bytes: bytes.wrapping_neg(), blocks: 1_u64.wrapping_neg() });
     }
 
-    /// Has a hand-over wait here, or for the heir. At most: one addition, or a short lock for what does not fit into the word.
+    /// Has a hand-over wait here, or for the heir. At most: one addition, or a short lock for what does not fit
+    /// into the word.
     fn receive(&'static self, space: Space, hand_over: HandOver) {
         match self.heir() {
             Some(heir) if core::ptr::eq(heir, self) => {}
@@ -288,8 +294,8 @@ impl Lane {
         self.add_outstanding(-blocks);
     }
 
-    /// Moves the counts out of `pending` before they overflow, or as they come to a step that is to be forwarded. Whoever frees
-    /// never waits: if somebody is at it, the next one tries again.
+    /// Moves the counts out of `pending` before they overflow, or as they come to a step that is to be forwarded.
+    /// Whoever frees never waits: if somebody is at it, the next one tries again.
     #[cold]
     fn spill(&self) {
         let Some(mut waiting) = self.waiting.try_lock() else { return };

@@ -1,9 +1,9 @@
 //! Levels: what a captured scope holds together with those who work for it, and the most that this came to.
 //!
-//! Who works for a scope, its own lane included, adds what it does to the level: every event in most spaces, what comes to
-//! [a step](crate::lanes::waiting::STEP) on the host. So `peak` is to the byte in the former, and on the host may lack
-//! less than a step for each thread. An example on the host, in KiB, with a step of 32; the scope's own lane holds 100
-//! when it is captured:
+//! Who works for a scope, its own lane included, adds what it does to the level: every event in most spaces, what
+//! comes to [a step](crate::lanes::waiting::STEP) on the host. So `peak` is to the byte in the former, and on the
+//! host may lack less than a step for each thread. An example on the host, in KiB, with a step of 32; the scope's
+//! own lane holds 100 when it is captured:
 //!
 //! | event | own level, peak | added to the level | now | peak | others | lowest |
 //! |---|---|---|---|---|---|---|
@@ -13,10 +13,10 @@
 //! | the helper frees 80 of the scope's | | -80 | 60 | 140 | -40 | -40 |
 //! | the scope allocates 90 | 210, 210 | 110 | 170 | 170 | -40 | -40 |
 //!
-//! Before the last event 160 had been held at most, and `peak` said 140: that is within the step. The scope's own peak and
-//! `lowest` are a second witness: what the scope held together with the others was never less than `own peak + lowest`,
-//! here 210 - 40. Where the others freed nothing of the scope's, `lowest` is 0, and a scope loses no byte of its own peak
-//! by being captured.
+//! Before the last event 160 had been held at most, and `peak` said 140: that is within the step. The scope's own
+//! peak and `lowest` are a second witness: what the scope held together with the others was never less than
+//! `own peak + lowest`, here 210 - 40. Where the others freed nothing of the scope's, `lowest` is 0, and a scope
+//! loses no byte of its own peak by being captured.
 
 use core::sync::atomic::{AtomicI64, Ordering};
 

@@ -1,20 +1,21 @@
 //! Hand-overs on their way: the one word of a lane that says what waits for its owner.
 //!
-//! Whoever frees a block away from its home adds the block's bytes and a 1 to the home's word, with one `fetch_add`, and is
-//! done. The owner takes the word out whole when it charges what waits. What does not fit, and every space but `host`, waits
-//! next to the word ([`waiting`](super::waiting)); the word says that there is more.
+//! Whoever frees a block away from its home adds the block's bytes and a 1 to the home's word, with one
+//! `fetch_add`, and is done. The owner takes the word out whole when it charges what waits. What does not fit, and
+//! every space but `host`, waits next to the word ([`waiting`](super::waiting)); the word says that there is more.
 //!
 //! ```text
 //! bit 63    62      61 .. 22        21 .. 0
 //! ENDED    MORE     bytes (40)      blocks (22)
 //! ```
 //!
-//! That a lane has ended is a bit of the same word, so the end and the counts change at one moment: whoever adds learns from
-//! the word that stood there before whether the addition will be found. What becomes of it then is left to [`lane`](super::lane).
+//! That a lane has ended is a bit of the same word, so the end and the counts change at one moment: whoever adds
+//! learns from the word that stood there before whether the addition will be found. What becomes of it then is left
+//! to [`lane`](super::lane).
 //!
-//! The counts do not overflow into each other: whoever finds a part half full moves the counts out (`Lane::spill`), unless the lock
-//! is held. To fill the other half, two million blocks or 256 GiB would have to be freed while a thread is stopped in the few
-//! instructions under that lock.
+//! The counts do not overflow into each other: whoever finds a part half full moves the counts out (`Lane::spill`),
+//! unless the lock is held. To fill the other half, two million blocks or 256 GiB would have to be freed while a
+//! thread is stopped in the few instructions under that lock.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,13 +25,14 @@ const BLOCKS_BITS: u32 = 22;
 const BLOCKS_MASK: u64 = (1 << BLOCKS_BITS) - 1;
 const BYTES_MASK: u64 = (1 << 40) - 1;
 
-/// Half of what each part holds, or less: what is more does not go into the word, and a word that has as much is emptied.
+/// Half of what each part holds, or less: what is more does not go into the word, and a word that has as much is
+/// emptied.
 const HALF_OF_BLOCKS: u64 = 1 << (BLOCKS_BITS - 1);
 /// See [`HALF_OF_BLOCKS`].
 pub(super) const HALF_OF_BYTES: u64 = 1 << 38;
 
-/// A number of blocks with their bytes, on their way to a lane. One that is taken back is a hand-over of negative numbers,
-/// as two's complement: all that follows adds up with wrapping arithmetic.
+/// A number of blocks with their bytes, on their way to a lane. One that is taken back is a hand-over of negative
+/// numbers, as two's complement: all that follows adds up with wrapping arithmetic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HandOver {
     pub(crate) bytes: u64,
@@ -81,7 +83,8 @@ impl Word {
         HandOver { bytes: self.0 >> BLOCKS_BITS & BYTES_MASK, blocks: self.0 & BLOCKS_MASK }
     }
 
-    /// Whether the counts are to be moved out of the word to which `added` was added: it is half full, or has `most` bytes.
+    /// Whether the counts are to be moved out of the word to which `added` was added: it is half full, or has
+    /// `most` bytes.
     pub(super) fn is_due(self, added: HandOver, most: u64) -> bool {
         let counts = self.counts();
         counts.blocks >= HALF_OF_BLOCKS || counts.bytes.saturating_add(added.bytes) >= most
@@ -196,8 +199,8 @@ mod tests {
         assert!(pending.note_more().is_due(taken_back, HALF_OF_BYTES), "negative numbers are far more than fits");
     }
 
-    /// A hand-over is two steps (look whether the lane has ended; add), an end is one. Whatever the order, the block is found
-    /// once: by the end, or by the one who handed over.
+    /// A hand-over is two steps (look whether the lane has ended; add), an end is one. Whatever the order, the
+    /// block is found once: by the end, or by the one who handed over.
     #[test]
     fn a_hand_over_and_the_end_of_a_lane_find_each_other_in_every_order() {
         for end_at in 0..=2 {

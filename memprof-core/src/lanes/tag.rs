@@ -5,12 +5,13 @@
 //! NONE       lane's index   path's number
 //! ```
 //!
-//! The path says whose live bytes the block is, the lane whose scopes see it come and go. Neither is given to anybody else while a block
-//! carries it: paths are never given back, and a lane counts its blocks. 0 is an unknown block, as no lane has the index 0, so a
-//! tag that was never written (memory of the recorder's own, blocks of the time while memprof was off) changes nothing when it is freed.
+//! The path says whose live bytes the block is, the lane whose scopes see it come and go. Neither is given to
+//! anybody else while a block carries it: paths are never given back, and a lane counts its blocks. 0 is an unknown
+//! block, as no lane has the index 0, so a tag that was never written (memory of the recorder's own, blocks of the
+//! time while memprof was off) changes nothing when it is freed.
 //!
-//! The tag of a host block stands in front of it, that of any other block in a table. What it costs to keep one, and when,
-//! is left to `api/alloc` and `events`.
+//! The tag of a host block stands in front of it, that of any other block in a table. What it costs to keep one,
+//! and when, is left to `api/alloc` and `events`.
 
 use crate::lanes::lane::Lane;
 use crate::names::path::{MOST_PATHS, PathId};

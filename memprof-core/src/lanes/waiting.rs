@@ -1,10 +1,11 @@
 //! Hand-overs that wait next to a lane's word, under a lock: what does not fit there, and every space but `host`.
 //!
-//! What is handed over to a lane comes off the levels of the captured scopes that the lane works for, and others work for
-//! those too: were it to wait for the owner, a level would stand above what is held, and so would its peak. So it is forwarded to
-//! those levels ([`Forward`]) by whoever hands over: in other spaces each hand-over, on the host what comes to a
-//! [`STEP`]. Who they are stands under this lock, and whoever changes them takes out at the same moment all that waits
-//! ([`Lane::forward`](super::lane::Lane)). So what waits here was forwarded to all of today's, and what is in the word to nobody yet.
+//! What is handed over to a lane comes off the levels of the captured scopes that the lane works for, and others
+//! work for those too: were it to wait for the owner, a level would stand above what is held, and so would its
+//! peak. So it is forwarded to those levels ([`Forward`]) by whoever hands over: in other spaces each hand-over, on
+//! the host what comes to a [`STEP`]. Who they are stands under this lock, and whoever changes them takes out at
+//! the same moment all that waits ([`Lane::forward`](super::lane::Lane)). So what waits here was forwarded to all
+//! of today's, and what is in the word to nobody yet.
 //!
 //! Which levels those are is left to `share/forward`.
 
@@ -15,8 +16,8 @@ use crate::base::missed;
 use crate::lanes::pending::HandOver;
 use crate::space::spaces::Space;
 
-/// What the level of a scope that others work for may lack, on the host, of what one thread holds for it; and as much of
-/// what was handed over to that thread.
+/// What the level of a scope that others work for may lack, on the host, of what one thread holds for it; and as
+/// much of what was handed over to that thread.
 pub(crate) const STEP: u64 = 32 << 10;
 
 /// Who learns at once what is handed over to a lane.

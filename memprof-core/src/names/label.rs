@@ -1,11 +1,12 @@
 //! The name of a function in a report, from what the compiler calls it.
 //!
-//! `#[track]` can learn the path of the function around it from one place only: the type name of a function nested in it. This module
-//! turns that into what docs/semantics.md promises: `Type::method`, `<Type as Trait>::method` or `function`, each name without the modules
-//! before it, generic arguments left out. What is nested in a function keeps the names around it: `outer::inner`.
+//! `#[track]` can learn the path of the function around it from one place only: the type name of a function nested
+//! in it. This module turns that into what docs/semantics.md promises: `Type::method`, `<Type as Trait>::method` or
+//! `function`, each name without the modules before it, generic arguments left out. What is nested in a function
+//! keeps the names around it: `outer::inner`.
 //!
-//! What a type name looks like is for the compiler to change. So nothing here relies on it to be well-formed: every text has a label, and
-//! the worst one is the text itself.
+//! What a type name looks like is for the compiler to change. So nothing here relies on it to be well-formed: every
+//! text has a label, and the worst one is the text itself.
 //!
 //! | the compiler writes (in module `krate::m`) | the label |
 //! |---|---|
@@ -43,8 +44,9 @@ fn join(owner: impl Iterator<Item = String>, segments: &[&str]) -> String {
     owner.chain(segments).collect::<Vec<_>>().join("::")
 }
 
-/// What follows the module in a path. A module inside a function has names between its own (`krate::function::module` for the module
-/// `krate::module`), so its names are looked for in order, not in a row. The last segment is the function's own.
+/// What follows the module in a path. A module inside a function has names between its own
+/// (`krate::function::module` for the module `krate::module`), so its names are looked for in order, not in a row.
+/// The last segment is the function's own.
 fn after_module<'a, 'b>(segments: &'a [&'b str], module_path: &str) -> &'a [&'b str] {
     let Some(last) = segments.len().checked_sub(1) else {
         return segments;

@@ -77,8 +77,8 @@ impl Site {
     /// The site with this run-time name, the same one for the same name.
     ///
     /// Costs a look-up in a hash map, about 50 ns; each new name costs its length once and is never freed. After
-    /// 65,536 names further ones are recorded under the name `other`, and the report says so. So they are in a signal handler that
-    /// interrupted this very look-up, and where the system has no memory left.
+    /// 65,536 names further ones are recorded under the name `other`, and the report says so. So they are in a
+    /// signal handler that interrupted this very look-up, and where the system has no memory left.
     ///
     /// ```
     /// let layer = memprof_core::Site::named("layer 3");

@@ -1,7 +1,7 @@
 //! The baseline: what stood in the sums at the last reset. A snapshot subtracts it.
 //!
-//! No thread's numbers are set back, as only their thread writes them. What is live, and what was the most, has no baseline:
-//! the former knows no reset, and the latter carries its epoch.
+//! No thread's numbers are set back, as only their thread writes them. What is live, and what was the most, has no
+//! baseline: the former knows no reset, and the latter carries its epoch.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -17,8 +17,8 @@ pub(super) fn open_futures(mut see: impl FnMut(PathId, Space, &Account)) {
     }
 }
 
-/// Gives each open future, but for those in `polled`, to `see`: its path, what it recorded in the polls that have ended, and what
-/// was handed over to it and added under its contexts since.
+/// Gives each open future, but for those in `polled`, to `see`: its path, what it recorded in the polls that have
+/// ended, and what was handed over to it and added under its contexts since.
 pub(super) fn suspended(space: Space, polled: &[&'static Activation], mut see: impl FnMut(PathId, &Account, &Tally)) {
     let is_polled = |activation: &Activation| polled.iter().any(|polled| core::ptr::eq(*polled, activation));
     for activation in Activation::all().filter(|activation| !is_polled(activation)) {

@@ -1,8 +1,9 @@
 //! Reading all threads while they go on.
 //!
 //! Nobody is stopped and nothing is set back: what is read is copied from slots that their threads keep writing
-//! ([`read`](crate::thread::read)). A number that cannot be read whole in a bounded number of tries is counted as such, and said in a note.
-//! What is read ends as plain values of `memprof-report`; how those look is left to that crate.
+//! ([`read`](crate::thread::read)). A number that cannot be read whole in a bounded number of tries is counted as
+//! such, and said in a note. What is read ends as plain values of `memprof-report`; how those look is left to that
+//! crate.
 
 pub(crate) mod notes;
 pub(crate) mod sums;

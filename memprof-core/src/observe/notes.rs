@@ -1,7 +1,7 @@
 //! What a snapshot says in words: limits that were reached, and numbers that mean less than they seem to.
 //!
-//! Each limit has its sentence here and nowhere else. A note is written only where it is true, so that one is read: most reports have none.
-//! Where they stand in a report is left to the formats.
+//! Each limit has its sentence here and nowhere else. A note is written only where it is true, so that one is read:
+//! most reports have none. Where they stand in a report is left to the formats.
 
 use memprof_report::__recorder::thousands;
 
@@ -43,7 +43,8 @@ pub(crate) fn notes(unread: usize) -> Vec<String> {
     notes
 }
 
-/// A line for each scope that was held over an await: it ended with the poll, and what came later was charged elsewhere.
+/// A line for each scope that was held over an await: it ended with the poll, and what came later was charged
+/// elsewhere.
 fn scopes_left_by_polls() -> impl Iterator<Item = String> {
     let epoch = state::epoch();
     Site::all().filter_map(move |site| {

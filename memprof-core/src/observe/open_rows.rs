@@ -1,7 +1,8 @@
 //! The open scopes of one thread, counted as if they ended now.
 //!
-//! The copy of what is open and the rows of the same paths are taken at one moment: a scope that is left meanwhile would be in both, or
-//! in neither. Ending the frames of the copy is left to [`open_frames`](crate::share::open_frames), which `counters` asks as well.
+//! The copy of what is open and the rows of the same paths are taken at one moment: a scope that is left meanwhile
+//! would be in both, or in neither. Ending the frames of the copy is left to
+//! [`open_frames`](crate::share::open_frames), which `counters` asks as well.
 
 use std::collections::BTreeMap;
 

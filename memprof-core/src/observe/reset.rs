@@ -1,9 +1,10 @@
 //! Forgetting what was recorded, while the threads go on.
 //!
-//! No number of another thread is set back, since only that thread may write it. Instead a reset reads all sums, keeps them as the
-//! [`baseline`](super::baseline) that snapshots subtract, and begins a new *epoch*: maxima carry the epoch that they are of, and an older
-//! one counts as none. A scope that is open is recorded whole when it is left, as its sums are added then. What is live stays, in the
-//! owners' numbers and at the beginning of the new marks.
+//! No number of another thread is set back, since only that thread may write it. Instead a reset reads all sums,
+//! keeps them as the [`baseline`](super::baseline) that snapshots subtract, and begins a new *epoch*: maxima carry
+//! the epoch that they are of, and an older one counts as none. A scope that is open is recorded whole when it is
+//! left, as its sums are added then. What is live stays, in the owners' numbers and at the beginning of the new
+//! marks.
 
 use std::collections::HashMap;
 
@@ -27,8 +28,8 @@ use crate::thread::slot::{self, slots};
 /// Forgets what was recorded: records, totals and marks. Blocks that are live stay known, scopes that are open are
 /// recorded whole when they are left, and high-water marks begin again at what is live.
 ///
-/// Does nothing where the system has no memory left for it, and where a signal handler interrupted memprof on its own thread, or memprof's own work called the allocator that asks for
-/// it; the report says how often.
+/// Does nothing where the system has no memory left for it, and where a signal handler interrupted memprof on its
+/// own thread, or memprof's own work called the allocator that asks for it; the report says how often.
 pub fn reset() {
     if lock::holds_any() {
         return missed::note(Refused::AtWork);

@@ -1,8 +1,8 @@
 //! The rows of all threads, in one space.
 //!
-//! What a thread allocated and what it freed of a row is read at one moment, so blocks that come and go meanwhile are in
-//! neither. A thread that is in the midst of a change for long was interrupted there, and goes on when the system lets it:
-//! until then, the others are read.
+//! What a thread allocated and what it freed of a row is read at one moment, so blocks that come and go meanwhile
+//! are in neither. A thread that is in the midst of a change for long was interrupted there, and goes on when the
+//! system lets it: until then, the others are read.
 
 use std::collections::BTreeSet;
 
@@ -17,8 +17,8 @@ use super::sums::{PathSums, read_freed, read_row};
 /// How often whoever is still in the midst of a change is asked again, after the others were let run.
 const ROUNDS: u32 = 64;
 
-/// Adds up what the threads recorded in a space, by path. Gives the futures that were being polled; adds to `unread` how
-/// many parts could not be read whole.
+/// Adds up what the threads recorded in a space, by path. Gives the futures that were being polled; adds to
+/// `unread` how many parts could not be read whole.
 pub(super) fn read(space: Space, sums: &mut [PathSums], unread: &mut usize) -> Vec<&'static Activation> {
     let mut threads: Vec<Thread> = slots().filter_map(|slot| Thread::of(slot, space)).collect();
     for thread in &mut threads {
@@ -71,8 +71,8 @@ impl Thread {
         Some(Self { slot, ledger, freed_first: BTreeSet::new(), open: None, next: 0 })
     }
 
-    /// Rows of which a thread freed more than it allocated get their frees before any other number: blocks that it takes
-    /// over from another thread meanwhile are not seen to be freed without having been seen to be allocated.
+    /// Rows of which a thread freed more than it allocated get their frees before any other number: blocks that it
+    /// takes over from another thread meanwhile are not seen to be freed without having been seen to be allocated.
     fn read_freed_first(&mut self, sums: &mut [PathSums]) {
         if !self.slot.has_foreign_frees() {
             return;

@@ -13,8 +13,9 @@
 //! 5. who owned what at the mark: of the host from its picture, of other spaces from the mark;
 //! 6. totals of the space; records by site and by path ([`records`](super::records)).
 //!
-//! It takes memory for each path, from the program's allocator while the thread is blind; where there is none, the snapshot
-//! says so and is empty. Threads are never stopped or waited for; what could not be read whole is counted and said.
+//! It takes memory for each path, from the program's allocator while the thread is blind; where there is none, the
+//! snapshot says so and is empty. Threads are never stopped or waited for; what could not be read whole is counted
+//! and said.
 
 use memprof_report::__recorder::{HostState, SnapshotParts, SpaceData};
 use memprof_report::{Process, Record, Snapshot, Totals};
@@ -148,8 +149,8 @@ fn read_sums(space: Space, calls: &[u64], base: &Baseline, sums: &mut Vec<PathSu
     sums.clear();
     sums.resize(paths, PathSums::default());
     let polled = rows::read(space, sums, unread);
-    // What futures that nobody polls keep is in no thread's numbers yet, nor is what was done under their contexts; and one that was
-    // suspended at a reset raises its row again at its next poll.
+    // What futures that nobody polls keep is in no thread's numbers yet, nor is what was done under their contexts;
+    // and one that was suspended at a reset raises its row again at its next poll.
     futures::suspended(space, &polled, |path, before, added| {
         if let Some(sums) = sums.get_mut(path.index()) {
             sums.end_future(before, added);

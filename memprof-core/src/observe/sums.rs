@@ -1,7 +1,8 @@
 //! What was recorded for one path in one space, summed over the threads.
 //!
-//! Plain values that are added and subtracted: threads, what is open, less the baseline, and at the end one path into the site's flat row.
-//! Live numbers know no reset, so what a path owns is kept apart from what it allocated in this epoch.
+//! Plain values that are added and subtracted: threads, what is open, less the baseline, and at the end one path
+//! into the site's flat row. Live numbers know no reset, so what a path owns is kept apart from what it allocated
+//! in this epoch.
 
 use memprof_report::Record;
 
@@ -139,7 +140,8 @@ impl PathSums {
         }
     }
 
-    /// Ends an open future: adds what was `added` to it beside its polls, which recorded `before` and stand in the sums already.
+    /// Ends an open future: adds what was `added` to it beside its polls, which recorded `before` and stand in the
+    /// sums already.
     pub(super) fn end_future(&mut self, before: &Account, added: &Tally) {
         self.sums.add(&added.poll_totals());
         let [calls, flat_calls] = before.kept().map(|kept| u64::from(kept + added.kept() > 0));

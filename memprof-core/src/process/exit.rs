@@ -1,8 +1,9 @@
 //! The report that comes by itself when the process ends: by `exit`, or by a signal.
 //!
-//! Whoever ends the process asks memprof's own thread for the report and waits a bounded time. Where there is no such thread, as no scope
-//! was entered, or in a forked child, it is written here. It catches its own panics and keeps the program's exit status. Inside the recorder's
-//! own work, which an allocator or a signal handler may have interrupted, there is no report but one line that says why.
+//! Whoever ends the process asks memprof's own thread for the report and waits a bounded time. Where there is no
+//! such thread, as no scope was entered, or in a forked child, it is written here. It catches its own panics and
+//! keeps the program's exit status. Inside the recorder's own work, which an allocator or a signal handler may have
+//! interrupted, there is no report but one line that says why.
 
 use core::hint::cold_path;
 use core::panic::AssertUnwindSafe;
@@ -59,8 +60,8 @@ extern "C" fn at_exit() {
     let _no_panic_gets_out = catch_unwind(AssertUnwindSafe(|| writer::write_last(settings)));
 }
 
-/// Starts the thread that writes reports. Called from the first scope on: before that there is nothing to report, and threads cannot be
-/// started from an allocation.
+/// Starts the thread that writes reports. Called from the first scope on: before that there is nothing to report,
+/// and threads cannot be started from an allocation.
 #[inline]
 pub(crate) fn start_writer() {
     if !helper::has_started() {
@@ -76,7 +77,8 @@ pub(crate) fn forget_writer() {
     if !helper::forget() {
         return;
     }
-    // A scope that is entered by the cache does not come by `start_writer`. A new thread of the child may take any slot.
+    // A scope that is entered by the cache does not come by `start_writer`. A new thread of the child may take any
+    // slot.
     for slot in Slot::all() {
         slot.cache.iter().for_each(|entry| entry.key.set(NO_KEY));
     }

@@ -1,10 +1,11 @@
 //! memprof's own thread: it writes reports every so often, when a signal asks for one, and at the end of the process.
 //!
-//! It starts with the first scope of a process that was started with `MEMPROF=1`, and waits. What asks it for something may be a
-//! signal handler: that sets a bit, posts a semaphore, and allocates and locks nothing. At the end of the process whoever ends it waits for
-//! the report, for a bounded time. It is written here and not there, because this thread has a stack of its own; the room that is set aside when
-//! it starts is given back for the last report; and where even that is not enough, this thread alone stays where it is: the
-//! process ends as it would have without memprof.
+//! It starts with the first scope of a process that was started with `MEMPROF=1`, and waits. What asks it for
+//! something may be a signal handler: that sets a bit, posts a semaphore, and allocates and locks nothing. At the
+//! end of the process whoever ends it waits for the report, for a bounded time. It is written here and not there,
+//! because this thread has a stack of its own; the room that is set aside when it starts is given back for the last
+//! report; and where even that is not enough, this thread alone stays where it is: the process ends as it would
+//! have without memprof.
 
 use core::cell::Cell;
 use core::panic::AssertUnwindSafe;
@@ -78,7 +79,8 @@ pub(crate) fn start(settings: &'static Settings) {
     SETTINGS.get_or_init(|| settings);
     match platform::spawn(STACK, serve) {
         Ok(()) => {
-            // From there on it needs no memory until it is asked for something, whatever the program does with all that there is.
+            // From there on it needs no memory until it is asked for something, whatever the program does with all
+            // that there is.
             HAS_BEGUN.wait(Duration::from_secs(2));
             PROCESS.store(std::process::id(), Ordering::Release);
         }
@@ -88,7 +90,8 @@ pub(crate) fn start(settings: &'static Settings) {
     }
 }
 
-/// Has a forked child start a thread of its own at its next scope. Whether it was there to be forgotten. Neither allocates nor locks.
+/// Has a forked child start a thread of its own at its next scope. Whether it was there to be forgotten. Neither
+/// allocates nor locks.
 pub(crate) fn forget() -> bool {
     PROCESS.store(0, Ordering::Relaxed);
     ASKED.store(0, Ordering::Relaxed);
@@ -122,7 +125,8 @@ pub(crate) fn tell_of_refusal(path: PathId, bytes: u64) {
     }
 }
 
-/// Asks for the last report, and waits until it is written, at most so long. For a signal handler too. `false`: there is no thread.
+/// Asks for the last report, and waits until it is written, at most so long. For a signal handler too. `false`:
+/// there is no thread.
 pub(crate) fn finish(patience: Duration) -> bool {
     let is_there = is_there();
     if is_there && !is_this() {
@@ -133,7 +137,8 @@ pub(crate) fn finish(patience: Duration) -> bool {
     is_there
 }
 
-/// The thread is about to be the end of the process: it stays where it is instead, for good, and the process goes on without it.
+/// The thread is about to be the end of the process: it stays where it is instead, for good, and the process goes
+/// on without it.
 #[cfg(all(target_os = "linux", feature = "runtime"))]
 pub(crate) fn give_up() -> ! {
     PROCESS.store(0, Ordering::Release);

@@ -8,7 +8,8 @@
 //! | [`start`] | the first event reads the environment, once |
 //! | [`ready`] | this thread's slot, up to date |
 //!
-//! This is the rim: what stands below is handed a slot and knows neither the environment nor how the process came to be where it is.
+//! This is the rim: what stands below is handed a slot and knows neither the environment nor how the process came
+//! to be where it is.
 
 pub(crate) mod output;
 pub(crate) mod address;

@@ -1,8 +1,8 @@
 //! [`Pages`]: what the endpoint answers, and how old it may be.
 //!
-//! A snapshot is taken when somebody asks, and no other before fifty times what it cost, with all that was written of it, has passed: until then the
-//! last one is served, as it was written the first time. So all who ask together cost the program a fiftieth of one processor's time at most, but for
-//! the sending.
+//! A snapshot is taken when somebody asks, and no other before fifty times what it cost, with all that was written
+//! of it, has passed: until then the last one is served, as it was written the first time. So all who ask together
+//! cost the program a fiftieth of one processor's time at most, but for the sending.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};

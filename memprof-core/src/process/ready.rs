@@ -1,8 +1,8 @@
 //! This thread's slot, ready for what is to be recorded.
 //!
-//! The one place where a thread gets a slot, at its first event, and where it gives it back, when it ends; and where it is
-//! brought up to date if something was switched, reset or opened for all threads meanwhile. What is recorded then, in the
-//! slot that is handed on, is left to `scope`, `share` and `events`.
+//! The one place where a thread gets a slot, at its first event, and where it gives it back, when it ends; and
+//! where it is brought up to date if something was switched, reset or opened for all threads meanwhile. What is
+//! recorded then, in the slot that is handed on, is left to `scope`, `share` and `events`.
 
 use core::cell::Cell;
 

@@ -1,9 +1,10 @@
 //! The endpoint of a running program: `MEMPROF_HTTP`.
 //!
-//! One thread of memprof's own listens, and answers as many connections as it knows at once, none of which it waits for alone: whoever is slow, or
-//! says nothing, keeps nobody else, and is ended when its time is up. While it waits it does nothing; while it works it is blind, so that
-//! what it allocates is in no number. It starts with the first scope, as the thread that writes reports does. What is answered is left to
-//! [`pages`](crate::process::pages), who may ask to [`access`](crate::process::http::access).
+//! One thread of memprof's own listens, and answers as many connections as it knows at once, none of which it waits
+//! for alone: whoever is slow, or says nothing, keeps nobody else, and is ended when its time is up. While it waits
+//! it does nothing; while it works it is blind, so that what it allocates is in no number. It starts with the first
+//! scope, as the thread that writes reports does. What is answered is left to [`pages`](crate::process::pages), who
+//! may ask to [`access`](crate::process::http::access).
 
 use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -35,8 +36,8 @@ const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 /// Where it listens: from the thread that starts it to its own.
 static LISTENING: OnceLock<(Lock<Option<Listener>>, Address)> = OnceLock::new();
 
-/// Starts memprof's threads: the one that writes reports, and the one that answers. Called from the first scope on: before that
-/// there is nothing to say, and threads cannot be started from an allocation.
+/// Starts memprof's threads: the one that writes reports, and the one that answers. Called from the first scope on:
+/// before that there is nothing to say, and threads cannot be started from an allocation.
 #[inline]
 pub(crate) fn start_threads() {
     static STARTED: AtomicBool = AtomicBool::new(false);

@@ -51,8 +51,8 @@ pub(crate) struct Settings {
     /// `MEMPROF_INTERVAL`: also write the file every so often. Only ever set together with `output`, and never
     /// zero; it may be too long to be added to an `Instant`.
     pub(crate) interval: Option<Duration>,
-    /// `MEMPROF_RISE`: also write the file when the process's mark has risen by so much since the last one. Only ever set together with
-    /// `output`.
+    /// `MEMPROF_RISE`: also write the file when the process's mark has risen by so much since the last one. Only
+    /// ever set together with `output`.
     pub(crate) rise: Option<Rise>,
     /// `MEMPROF_SIGNAL`: the signal that has the report written.
     pub(crate) signal: Option<c_int>,

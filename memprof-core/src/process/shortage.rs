@@ -1,11 +1,13 @@
 //! Memory of the host that runs out: who holds it is said on stderr, at most once a minute.
 //!
-//! Two things show it. Upstream refuses an allocation: the thread that met it notes that here ([`note_refusal`]) and has memprof's own
-//! thread woken; it allocates nothing and takes no lock. Or a control group is within 2 % of its limit, past which the system
-//! kills: memprof's own thread looks every so often ([`Shortage::look`]), if there was a limit when it started. What of a group
-//! the system can take back at once, files that were not used lately, does not count as used.
+//! Two things show it. Upstream refuses an allocation: the thread that met it notes that here ([`note_refusal`])
+//! and has memprof's own thread woken; it allocates nothing and takes no lock. Or a control group is within 2 % of
+//! its limit, past which the system kills: memprof's own thread looks every so often ([`Shortage::look`]), if there
+//! was a limit when it started. What of a group the system can take back at once, files that were not used lately,
+//! does not count as used.
 //!
-//! A request above all that the process can ever have is no shortage: a program that finds out what it gets makes those.
+//! A request above all that the process can ever have is no shortage: a program that finds out what it gets makes
+//! those.
 
 use core::fmt::Write as _;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};

@@ -1,14 +1,16 @@
 //! Signals that end the process: the report is written first, then the signal takes its course.
 //!
-//! A handler stands for each of SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGABRT whose disposition is the default when the process
-//! starts. It asks memprof's own thread for the report, waits for at most [`PATIENCE`], restores the default and raises the signal again, so
-//! the process ends with the status that it would have had. A second signal takes its course at once. Where another
-//! handler was put there since, and calls this one as the one that it found, this does nothing. In a forked child without a thread of
-//! its own, the signal takes its course at once. No mask is changed.
+//! A handler stands for each of SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGABRT whose disposition is the default when
+//! the process starts. It asks memprof's own thread for the report, waits for at most [`PATIENCE`], restores the
+//! default and raises the signal again, so the process ends with the status that it would have had. A second signal
+//! takes its course at once. Where another handler was put there since, and calls this one as the one that it
+//! found, this does nothing. In a forked child without a thread of its own, the signal takes its course at once. No
+//! mask is changed.
 //!
-//! Some programs ask what the disposition is, and go by it (`ctrlc::try_set_handler` refuses if there is a handler), or restore the default
-//! and raise the signal again when they are done. To them the handler is the default: on Linux with the GNU C library, [`sigaction`] and
-//! [`signal`] stand in front of the C library's own, and see to that. With another C library such a program sees the handler.
+//! Some programs ask what the disposition is, and go by it (`ctrlc::try_set_handler` refuses if there is a
+//! handler), or restore the default and raise the signal again when they are done. To them the handler is the
+//! default: on Linux with the GNU C library, [`sigaction`] and [`signal`] stand in front of the C library's own,
+//! and see to that. With another C library such a program sees the handler.
 
 #![expect(unsafe_code, reason = "signal handlers")]
 

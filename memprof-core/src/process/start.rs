@@ -85,8 +85,8 @@ pub(crate) fn is_decided_on() -> bool {
     state::is_on()
 }
 
-/// Whether events are recorded, for the program to know: whoever learned of it, from here or from one who asked here, goes
-/// by it.
+/// Whether events are recorded, for the program to know: whoever learned of it, from here or from one who asked
+/// here, goes by it.
 pub(crate) fn is_announced_on() -> bool {
     is_decided_on();
     state::is_announced_on()

@@ -1,8 +1,8 @@
 //! Writing the report: to the file that is asked for, or to stderr.
 //!
-//! A forked child is a process of its own: it writes to a file of its own name, and nothing to stderr, where its parent's report goes. A
-//! file that cannot be written is said in one line, and the report goes to stderr instead, so that no run is lost. When a report is
-//! written is left to [`helper`](super::helper) and [`exit`](super::exit).
+//! A forked child is a process of its own: it writes to a file of its own name, and nothing to stderr, where its
+//! parent's report goes. A file that cannot be written is said in one line, and the report goes to stderr instead,
+//! so that no run is lost. When a report is written is left to [`helper`](super::helper) and [`exit`](super::exit).
 
 use core::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,11 +1,11 @@
 //! Ambient scopes: which are open, how threads follow them, and what they come to.
 //!
-//! An ambient scope is a captured scope ([`Shared`]) with a lane of its own, on which nothing runs. A thread without an
-//! open scope works for the newest: a frame of [`Kind::Ambient`] on its base is the home of what it allocates there,
-//! and its own lane goes on in the scopes that it opens above. The level of the ambient scope is right at every moment:
-//! threads publish what they do, as under a context, and whoever hands a block over to their lanes, or to the ambient one,
-//! forwards it ([`forward`]). What else it recorded is in parts, one a thread, that are added once: by the
-//! thread when it leaves, or by whoever ends the scope and reads the thread.
+//! An ambient scope is a captured scope ([`Shared`]) with a lane of its own, on which nothing runs. A thread
+//! without an open scope works for the newest: a frame of [`Kind::Ambient`] on its base is the home of what it
+//! allocates there, and its own lane goes on in the scopes that it opens above. The level of the ambient scope is
+//! right at every moment: threads publish what they do, as under a context, and whoever hands a block over to their
+//! lanes, or to the ambient one, forwards it ([`forward`]). What else it recorded is in parts, one a thread, that
+//! are added once: by the thread when it leaves, or by whoever ends the scope and reads the thread.
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -40,8 +40,8 @@ use crate::thread::slot::{self, Slot};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Id(u64);
 
-/// An open ambient scope. They stand in the order in which they were opened, so the last is the one that threads work for, and those that were
-/// opened in another one stand behind it.
+/// An open ambient scope. They stand in the order in which they were opened, so the last is the one that threads
+/// work for, and those that were opened in another one stand behind it.
 #[derive(Clone)]
 struct Open {
     id: Id,
@@ -59,7 +59,8 @@ const TRIES: u32 = 20_000;
 static CURRENT: AtomicU64 = AtomicU64::new(0);
 static OPEN: Lock<Vec<Open>> = Lock::new(Vec::new());
 
-/// Opens an ambient scope of `path` in `parent`, which is open, with the flags of a frame. `None` if there is no lane for it.
+/// Opens an ambient scope of `path` in `parent`, which is open, with the flags of a frame. `None` if there is no
+/// lane for it.
 pub(crate) fn open(path: PathId, parent: Option<Arc<Shared>>, flags: u64) -> Option<Id> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let _blind = blind::enter();
@@ -167,8 +168,8 @@ impl Open {
         self.parent.as_ref().is_some_and(|parent| core::ptr::eq(&raw const **parent, scope))
     }
 
-    /// What it recorded so far, as if it ended now, and first those of `open` that were opened in it. Nothing where that is
-    /// what is being found out: a future that opened it may be polled in a scope under it.
+    /// What it recorded so far, as if it ended now, and first those of `open` that were opened in it. Nothing where
+    /// that is what is being found out: a future that opened it may be polled in a scope under it.
     fn so_far(&self, space: Space, open: &[Self]) -> Tally {
         let Some(_adding) = Adding::begin(self.id) else { return Tally::default() };
         self.settle();
@@ -187,8 +188,8 @@ impl Id {
     }
 }
 
-/// What a thread recorded in a space under the ambient scope that it works for, and what of it was published, if anything;
-/// asked by any thread.
+/// What a thread recorded in a space under the ambient scope that it works for, and what of it was published, if
+/// anything; asked by any thread.
 fn part(slot: &'static Slot, space: Space) -> Option<(Space, Tally, PublishedLevel)> {
     let frame = slot.base.above()?;
     // The space may have been touched only by others, under a context captured in a scope that is open here.
@@ -232,7 +233,8 @@ impl Drop for Adding {
     }
 }
 
-/// Gives each ambient scope that is open to `see`: its path and flags, and what it recorded in a space so far, as if it ended now.
+/// Gives each ambient scope that is open to `see`: its path and flags, and what it recorded in a space so far, as
+/// if it ended now.
 pub(crate) fn each_so_far(space: Space, mut see: impl FnMut(PathId, u64, &Tally)) {
     let open = OPEN.lock().clone();
     for one in &open {
@@ -250,8 +252,9 @@ pub(crate) fn inside(scope: &Shared, space: Space) -> Tally {
     sum
 }
 
-/// Has a thread leave the ambient scope that it worked for, and work for the newest; `false` if that has to wait until it
-/// has no scope open. It may be at an allocation, which never waits: then `false` also if somebody is at it.
+/// Has a thread leave the ambient scope that it worked for, and work for the newest; `false` if that has to wait
+/// until it has no scope open. It may be at an allocation, which never waits: then `false` also if somebody is at
+/// it.
 pub(crate) fn follow(slot: &'static Slot, may_wait: bool) -> bool {
     let current = CURRENT.load(Ordering::Acquire);
     let works = slot.ambient_frame();
@@ -276,8 +279,8 @@ pub(crate) fn follow(slot: &'static Slot, may_wait: bool) -> bool {
     true
 }
 
-/// The open ones, for a thread that is at an allocation. Somebody who is at them is done soon, and is given a few turns;
-/// not more, as that may be somebody who waits for the allocator that this thread is in.
+/// The open ones, for a thread that is at an allocation. Somebody who is at them is done soon, and is given a few
+/// turns; not more, as that may be somebody who waits for the allocator that this thread is in.
 fn try_open() -> Option<Locked<'static, Vec<Open>>> {
     const TURNS: u32 = 64;
     (0..TURNS).find_map(|turn| {
@@ -323,8 +326,8 @@ fn leave_unforwarded(slot: &'static Slot, frame: &'static Frame) {
 
 /// A thread that has nothing open ends: leaves its blocks to the ambient scope that it works for. `false`: to none.
 ///
-/// Its lane ends first, while the thread is still part of that scope, so that there is no moment at which what others free
-/// of it would come off nobody's level. It stays held for the slot.
+/// Its lane ends first, while the thread is still part of that scope, so that there is no moment at which what
+/// others free of it would come off nobody's level. It stays held for the slot.
 pub(crate) fn bequeath(slot: &'static Slot) -> bool {
     if state::is_on() {
         follow(slot, true);
@@ -337,8 +340,8 @@ pub(crate) fn bequeath(slot: &'static Slot) -> bool {
     true
 }
 
-/// What is about to be entered here is not under an ambient scope that was opened in it: the thread works for that again
-/// when it has left it.
+/// What is about to be entered here is not under an ambient scope that was opened in it: the thread works for that
+/// again when it has left it.
 pub(crate) fn come_out_of_those_in(slot: &'static Slot, scope: &Shared) {
     if let Some(frame) = slot.ambient_frame()
         && core::ptr::eq(frame, slot.top())

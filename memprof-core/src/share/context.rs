@@ -1,7 +1,7 @@
 //! Contexts as frames: capturing a scope, and working for one that was captured elsewhere.
 //!
-//! What happens under a context is not seen by what the thread had open before; when it is left, what was recorded goes to
-//! the captured scope, whole. The handle that users hold is left to `api/context`.
+//! What happens under a context is not seen by what the thread had open before; when it is left, what was recorded
+//! goes to the captured scope, whole. The handle that users hold is left to `api/context`.
 
 use std::sync::Arc;
 
@@ -36,8 +36,8 @@ pub(crate) fn enter_context(slot: &'static Slot, shared: &Arc<Shared>) -> Option
     Some(FrameHandle { frame, serial })
 }
 
-/// Leaves a context: what was recorded under it goes to the captured scope, whole, unless that was left meanwhile; to this thread it never
-/// happened.
+/// Leaves a context: what was recorded under it goes to the captured scope, whole, unless that was left meanwhile;
+/// to this thread it never happened.
 pub(crate) fn leave_context(slot: &'static Slot, frame: &'static Frame, below: &'static Frame) {
     let _blind = blind::enter();
     if let Some(shared) = frame.shared() {
@@ -103,8 +103,8 @@ fn future_of(frame: &'static Frame) -> Option<&'static Activation> {
     if frame.kind() == Kind::Poll { frame.future.get() } else { None }
 }
 
-/// The nodes that are open with `top`: its own, and those below it down to the context that it is under; of a poll, which has
-/// no captured scope around it, those of the context as well.
+/// The nodes that are open with `top`: its own, and those below it down to the context that it is under; of a poll,
+/// which has no captured scope around it, those of the context as well.
 pub(crate) fn nodes_around(top: &'static Frame) -> Vec<PathId> {
     let mut nodes = Vec::new();
     let mut push = |node| match nodes.try_reserve(1) {

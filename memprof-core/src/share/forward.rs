@@ -1,9 +1,9 @@
 //! To whom a hand-over is forwarded at once: to the levels of the captured scopes that it comes off.
 //!
-//! Those are, for a lane that runs on a thread, the captured scopes among the frames from the top of the lane's segment
-//! down to the first that hides what is below it. Others work for these scopes: were the hand-over to wait for the
-//! thread, they would raise the peaks above what was ever held. A hand-over to a task that is suspended is forwarded to its
-//! own future, if that was captured.
+//! Those are, for a lane that runs on a thread, the captured scopes among the frames from the top of the lane's
+//! segment down to the first that hides what is below it. Others work for these scopes: were the hand-over to wait
+//! for the thread, they would raise the peaks above what was ever held. A hand-over to a task that is suspended is
+//! forwarded to its own future, if that was captured.
 
 use std::sync::Arc;
 
@@ -36,8 +36,8 @@ impl Forward for Levels {
     }
 }
 
-/// More bytes than [`levels`] asks the program's allocator for, but where hundreds of captured scopes are inside of each
-/// other.
+/// More bytes than [`levels`] asks the program's allocator for, but where hundreds of captured scopes are inside of
+/// each other.
 const FOR_LEVELS: usize = 8 << 10;
 
 /// `None` if there are none, or no memory for them: then the thread publishes it itself, as it charges the hand-over.

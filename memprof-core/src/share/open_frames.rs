@@ -1,8 +1,9 @@
 //! What the open scopes of a thread would have recorded if they ended now.
 //!
 //! A [`Stack`] is a copy of what a thread has open in one space: the sums of its ledger, the entries, the frames.
-//! [`Stack::end`] goes through it from the top down and does to the copy what leaving each frame would do to the ledger,
-//! with what came in under contexts. Both [`counters`](crate::api::scope::counters) and snapshots ask here, so the two agree.
+//! [`Stack::end`] goes through it from the top down and does to the copy what leaving each frame would do to the
+//! ledger, with what came in under contexts. Both [`counters`](crate::api::scope::counters) and snapshots ask here,
+//! so the two agree.
 
 use core::sync::atomic::{Ordering, fence};
 
@@ -17,7 +18,8 @@ use crate::thread::frame::Frame;
 use crate::thread::ledger::{Entry, Ledger, Sums, Watermarks};
 use crate::thread::slot::Slot;
 
-/// What ambient scopes that were opened in a captured scope recorded so far: [`ambient::inside`](crate::share::ambient::inside).
+/// What ambient scopes that were opened in a captured scope recorded so far:
+/// [`ambient::inside`](crate::share::ambient::inside).
 pub(crate) type Inside = fn(&Shared, Space) -> Tally;
 
 /// A copy of what is open on a thread in one space, to be taken whole.

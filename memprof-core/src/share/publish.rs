@@ -1,7 +1,8 @@
 //! What a thread publishes to the captured scopes that it works in: of its own events, and of what others added for it.
 //!
-//! A captured scope has a level that all who work for it add to ([`lanes::level`](crate::lanes::level)). The frames of a thread that
-//! share are its own captured scopes, the contexts that it entered, and an ambient scope. Who publishes what, and when:
+//! A captured scope has a level that all who work for it add to ([`lanes::level`](crate::lanes::level)). The frames
+//! of a thread that share are its own captured scopes, the contexts that it entered, and an ambient scope. Who
+//! publishes what, and when:
 //!
 //! | what happened | of `host` | of any other space |
 //! |---|---|---|
@@ -13,8 +14,9 @@
 //! | a captured scope is left, and takes in what was added | what those below it lack of the sum: [`publish_absorbed`] | likewise |
 //! | a context is left | what it recorded is given away whole, and forgotten here: [`parts`], [`come_out`] | likewise |
 //!
-//! A step is 32 KiB, so a level lacks less than that for each thread; what other spaces publish at every event costs them a
-//! few atomic additions, next to the lock that their events take anyway. A thread in which nothing shares never comes here.
+//! A step is 32 KiB, so a level lacks less than that for each thread; what other spaces publish at every event
+//! costs them a few atomic additions, next to the lock that their events take anyway. A thread in which nothing
+//! shares never comes here.
 
 use core::sync::atomic::Ordering;
 
@@ -53,8 +55,8 @@ pub(crate) fn published_of(frame: &Frame, space: Space, tally: &Tally) -> Publis
     }
 }
 
-/// [`published_of`](Frame::published_of) `tally`, which is what this frame's `own` ledger has together with what was added
-/// under contexts captured above it: that was published when it was added.
+/// [`published_of`](Frame::published_of) `tally`, which is what this frame's `own` ledger has together with what
+/// was added under contexts captured above it: that was published when it was added.
 pub(crate) fn published_with(frame: &Frame, space: Space, own: &Tally, tally: &Tally) -> PublishedLevel {
     if space != Space::HOST {
         return published_of(frame, space, tally);
@@ -73,8 +75,8 @@ pub(crate) fn note_published(frame: &Frame, bytes: i64, blocks: i64) {
     }
 }
 
-/// Publishes that this frame, the top, has recorded `sum` where `own` was published, and `forwarded` was forwarded: to the
-/// scopes below it on this thread that share.
+/// Publishes that this frame, the top, has recorded `sum` where `own` was published, and `forwarded` was forwarded:
+/// to the scopes below it on this thread that share.
 pub(crate) fn publish_absorbed(frame: &Frame, space: Space, own: &Counters, sum: &Counters, forwarded: [i64; 2]) {
     let more = minus(sum.value(), own.value());
     // What the own lane reached by itself was published as it came to that.
@@ -92,8 +94,9 @@ pub(crate) fn publish_absorbed(frame: &Frame, space: Space, own: &Counters, sum:
     });
 }
 
-/// Gives the frames below this one that share to `see`, as far as they see it; with what they share, if nothing else
-/// forwards a change inside this frame to that. The scope around a captured one gets it at once; a future has none around it.
+/// Gives the frames below this one that share to `see`, as far as they see it; with what they share, if nothing
+/// else forwards a change inside this frame to that. The scope around a captured one gets it at once; a future has
+/// none around it.
 pub(crate) fn each_below(frame: &Frame, mut see: impl FnMut(&Frame, Option<&Shared>)) {
     let mut is_forwarded = frame.kind() != Kind::Poll;
     let below = core::iter::successors(frame.sharing_below.get(), |frame| frame.sharing_below.get());

@@ -1,8 +1,8 @@
 //! What was handed over to the lanes that run on a thread, charged to their innermost scopes.
 //!
-//! Whoever frees a block away from its home leaves it in the home's lane, and forwards it to the levels of captured scopes
-//! that it comes off ([`forward`](crate::share::forward)). The thread charges its ledgers here, before it enters or leaves a scope,
-//! raises a peak or is read; and adds to those levels what was not forwarded.
+//! Whoever frees a block away from its home leaves it in the home's lane, and forwards it to the levels of captured
+//! scopes that it comes off ([`forward`](crate::share::forward)). The thread charges its ledgers here, before it
+//! enters or leaves a scope, raises a peak or is read; and adds to those levels what was not forwarded.
 
 use crate::base::blind;
 use crate::lanes::waiting::Waited;
@@ -23,8 +23,8 @@ pub(crate) fn settle(slot: &'static Slot) {
     }
 }
 
-/// Charges hand-overs that waited to the innermost frame of a segment. If they were forwarded, then to those of the captured
-/// scopes that are open there that `knows` gives.
+/// Charges hand-overs that waited to the innermost frame of a segment. If they were forwarded, then to those of the
+/// captured scopes that are open there that `knows` gives.
 pub(crate) fn charge(slot: &'static Slot, segment: Segment, waited: Waited, knows: impl Fn(&Frame) -> bool) {
     let Waited { space, sum, is_forwarded } = waited;
     segment.outstanding.sub(sum.blocks);

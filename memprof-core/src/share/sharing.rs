@@ -1,8 +1,9 @@
 //! Which open frames of a thread share what happens in them with other threads.
 //!
-//! A frame shares from the moment when a `Context` is captured there, or when it is entered as one, until it is left. Those that do are
-//! a list, innermost first, so a thread that shares nothing finds that out by one load and pays nothing else. While there is one, the thread looks at every
-//! event on the host ([`watch`](crate::thread::watch)). What it publishes then is left to [`publish`](super::publish).
+//! A frame shares from the moment when a `Context` is captured there, or when it is entered as one, until it is
+//! left. Those that do are a list, innermost first, so a thread that shares nothing finds that out by one load and
+//! pays nothing else. While there is one, the thread looks at every event on the host
+//! ([`watch`](crate::thread::watch)). What it publishes then is left to [`publish`](super::publish).
 
 use std::sync::Arc;
 

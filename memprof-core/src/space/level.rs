@@ -1,7 +1,7 @@
 //! How much of the host's memory is live over all threads, and the most that this came to.
 //!
-//! Each thread adds what it holds in steps ([`watch`](crate::thread::watch)), so that no word is shared by two threads that
-//! allocate: what stands here lacks less than a step a thread. Who owned what at the mark is left to
+//! Each thread adds what it holds in steps ([`watch`](crate::thread::watch)), so that no word is shared by two
+//! threads that allocate: what stands here lacks less than a step a thread. Who owned what at the mark is left to
 //! [`picture`](crate::thread::picture), which is told here when the next one is due.
 
 use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -93,8 +93,8 @@ impl Mark {
         fitting
     }
 
-    /// Counts a block, and gives the bytes that it counts for, and the path that owns it: none in particular where the system has no memory
-    /// to note it in.
+    /// Counts a block, and gives the bytes that it counts for, and the path that owns it: none in particular where
+    /// the system has no memory to note it in.
     pub(crate) fn allocated(&mut self, path: PathId, bytes: u64) -> (PathId, u64) {
         let bytes = self.fitting(bytes, MOST_BYTES);
         let path = self.owner(path);
@@ -107,7 +107,8 @@ impl Mark {
         (path, bytes)
     }
 
-    /// The path, if it has its place among the owners, made now if need be; otherwise the root, which is always counted.
+    /// The path, if it has its place among the owners, made now if need be; otherwise the root, which is always
+    /// counted.
     fn owner(&mut self, path: PathId) -> PathId {
         let missing = (path.index() + 1).saturating_sub(self.owners.len());
         if missing == 0 || path == PathId::ROOT {

@@ -55,8 +55,8 @@ impl Space {
 
     /// The space with this name, the same one for the same name. Costs a look at the names so far; keep the result.
     ///
-    /// A new name costs a lock. Where that cannot be had, in a signal handler that interrupted memprof on its own thread, or where the
-    /// system has no memory left, this is the space `other`.
+    /// A new name costs a lock. Where that cannot be had, in a signal handler that interrupted memprof on its own
+    /// thread, or where the system has no memory left, this is the space `other`.
     pub fn named(name: &str) -> Self {
         if let Some(known) = Self::known(name) {
             return known;

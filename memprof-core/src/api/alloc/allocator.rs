@@ -1,7 +1,7 @@
 //! The allocator that a program names, and whether its blocks carry tags.
 //!
-//! That is decided once a process, at the first allocation ([`base::tags`](crate::base::tags)), and never again: a block that was given without a tag
-//! must not be looked at as one with. `always` decides it in the source.
+//! That is decided once a process, at the first allocation ([`base::tags`](crate::base::tags)), and never again: a
+//! block that was given without a tag must not be looked at as one with. `always` decides it in the source.
 
 use std::alloc::System;
 

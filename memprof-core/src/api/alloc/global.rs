@@ -1,8 +1,8 @@
 //! The four methods of `GlobalAlloc`.
 //!
-//! All four are forwarded, so upstream's `realloc` and `alloc_zeroed` stay its own: a large block that grows may be remapped, and
-//! zeroed memory may come from the system as it is. Each asks first whether blocks carry tags; where they do not, that load and
-//! its branch are all that is added.
+//! All four are forwarded, so upstream's `realloc` and `alloc_zeroed` stay its own: a large block that grows may be
+//! remapped, and zeroed memory may come from the system as it is. Each asks first whether blocks carry tags; where
+//! they do not, that load and its branch are all that is added.
 
 #![expect(unsafe_code, reason = "GlobalAlloc")]
 

@@ -1,8 +1,8 @@
 //! Where a block and its tag lie in what upstream gives.
 //!
-//! The tag stands right in front of the block. In front of the tag lies what it takes to have the block aligned: upstream is asked for as many
-//! bytes more as the alignment has, at least a tag's, so a block aligned to 4,096 costs a page. Reading and writing tags is left to the
-//! callers, who know that there is a block.
+//! The tag stands right in front of the block. In front of the tag lies what it takes to have the block aligned:
+//! upstream is asked for as many bytes more as the alignment has, at least a tag's, so a block aligned to 4,096
+//! costs a page. Reading and writing tags is left to the callers, who know that there is a block.
 
 #![expect(unsafe_code, reason = "the tag in front of each block")]
 

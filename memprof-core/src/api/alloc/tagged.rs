@@ -1,8 +1,8 @@
 //! Allocating and freeing with tags, recorded on the way.
 //!
-//! The short path is inlined into the program's allocation shim: a block aligned to no more than its tag, a thread whose slot is ready, a
-//! level within its limits. Everything else leaves it by a call at the very end, so the short path saves no register for it. The
-//! instructions are counted by `scripts/instructions`.
+//! The short path is inlined into the program's allocation shim: a block aligned to no more than its tag, a thread
+//! whose slot is ready, a level within its limits. Everything else leaves it by a call at the very end, so the
+//! short path saves no register for it. The instructions are counted by `scripts/instructions`.
 
 #![expect(unsafe_code, reason = "blocks and their tags")]
 

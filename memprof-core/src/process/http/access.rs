@@ -1,8 +1,9 @@
 //! Who may ask, and for what.
 //!
-//! Who reaches the socket may read, unless there is a token; then whoever has that. What changes something needs the token always. A web page of
-//! another origin gets nothing: a browser says on whose behalf it asks, and nothing here tells it that another origin may read an answer. A
-//! page that has its own name point here (DNS rebinding) comes under that name, which is none of this machine's.
+//! Who reaches the socket may read, unless there is a token; then whoever has that. What changes something needs
+//! the token always. A web page of another origin gets nothing: a browser says on whose behalf it asks, and nothing
+//! here tells it that another origin may read an answer. A page that has its own name point here (DNS rebinding)
+//! comes under that name, which is none of this machine's.
 
 use crate::process::address::Address;
 use crate::process::http::request::{Refusal, Request};
@@ -44,8 +45,8 @@ impl Access {
         check_origin(request, host, changes)
     }
 
-    /// The name under which it is asked for: this machine's own, with the port. Where other machines ask too, and so the token is needed
-    /// always, which no page has, it may be any.
+    /// The name under which it is asked for: this machine's own, with the port. Where other machines ask too, and
+    /// so the token is needed always, which no page has, it may be any.
     fn check_host(&self, host: Option<&str>) -> Result<(), Refusal> {
         let host = host.ok_or(Refusal::new(400, "the request has no Host"))?;
         let Address::Tcp(address) = &self.address else { return Ok(()) };
@@ -65,7 +66,8 @@ impl Access {
     }
 }
 
-/// What a browser says of the page that asks. A link that somebody follows may lead here; nothing else of another origin.
+/// What a browser says of the page that asks. A link that somebody follows may lead here; nothing else of another
+/// origin.
 fn check_origin(request: &Request<'_>, host: Option<&str>, changes: bool) -> Result<(), Refusal> {
     if let Some(site) = request.header("sec-fetch-site")? {
         let follows_a_link = !changes && request.header("sec-fetch-mode")? == Some(b"navigate");

@@ -15,7 +15,8 @@ impl Token {
         black_box(differs) == 0
     }
 
-    /// Whether the value of an `Authorization` header has it: as `Bearer`, or as the password of `Basic`, for whatever user.
+    /// Whether the value of an `Authorization` header has it: as `Bearer`, or as the password of `Basic`, for
+    /// whatever user.
     pub(crate) fn is_in(&self, authorization: &[u8]) -> bool {
         let (scheme, value) = match authorization.iter().position(|byte| *byte == b' ') {
             Some(space) => (&authorization[..space], authorization[space..].trim_ascii()),

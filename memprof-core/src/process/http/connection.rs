@@ -21,7 +21,8 @@ enum Step {
     Asking,
     /// So much of the answer was sent.
     Taking(Answer, usize),
-    /// So much more may come in, to be thrown away: to end the connection at once would take the answer back where not all was read.
+    /// So much more may come in, to be thrown away: to end the connection at once would take the answer back where
+    /// not all was read.
     Ending(usize),
     Over,
 }

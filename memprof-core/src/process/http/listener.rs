@@ -68,8 +68,8 @@ impl Listener {
     }
 }
 
-/// A socket for this user alone. It is made in a directory that nobody else looks into, and gets its name when it is so; a socket that
-/// nobody answers at any more gives way, nothing else does.
+/// A socket for this user alone. It is made in a directory that nobody else looks into, and gets its name when it
+/// is so; a socket that nobody answers at any more gives way, nothing else does.
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     match fs::symlink_metadata(path) {
         Ok(there) if !there.file_type().is_socket() => {

@@ -1,5 +1,5 @@
-//! What is said over the wire: requests, who may ask, answers, and where the endpoint listens. What is answered is left to
-//! [`serve`](super::serve).
+//! What is said over the wire: requests, who may ask, answers, and where the endpoint listens. What is answered is
+//! left to [`serve`](super::serve).
 
 pub(crate) mod request;
 pub(crate) mod authorized;

@@ -1,5 +1,5 @@
-//! Which files of the system the endpoint has open, for a forked child to close: it does not serve, and must not keep the parent's
-//! connections from ending.
+//! Which files of the system the endpoint has open, for a forked child to close: it does not serve, and must not
+//! keep the parent's connections from ending.
 
 use core::sync::atomic::{AtomicI32, Ordering};
 

@@ -1,6 +1,7 @@
 //! The file that says where a process answers: `$XDG_RUNTIME_DIR/memprof/PID`, for `memprof top PID`.
 //!
-//! It is written where the variable is set and nowhere else, for this user alone, and taken away when the process ends; so is a unix socket.
+//! It is written where the variable is set and nowhere else, for this user alone, and taken away when the process
+//! ends; so is a unix socket.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};

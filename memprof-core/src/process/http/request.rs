@@ -1,7 +1,7 @@
 //! [`Request`]: the head of an HTTP request, as far as the endpoint has to know it.
 //!
-//! Strict, and bounded: what a well-meant program sends is understood, anything else is refused with the status that says why. The
-//! source of the grammar: RFC 9110 and 9112.
+//! Strict, and bounded: what a well-meant program sends is understood, anything else is refused with the status
+//! that says why. The source of the grammar: RFC 9110 and 9112.
 
 /// The longest head that is read.
 pub(crate) const LONGEST_HEAD: usize = 8 << 10;
@@ -101,7 +101,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Whether what was received so far cannot become a request: its first bytes are no word, or a control character is in it.
+/// Whether what was received so far cannot become a request: its first bytes are no word, or a control character is
+/// in it.
 fn is_hopeless(received: &[u8]) -> bool {
     let first_is_wrong = received.first().is_some_and(|byte| !is_token(*byte));
     first_is_wrong || received.contains(&0)

@@ -1,5 +1,5 @@
-//! The rule by which a scope folds into its parent stands in three forms: in the ledger, on the frames that a reader copied,
-//! and on plain values. Random programs of one thread see all three agree at every step.
+//! The rule by which a scope folds into its parent stands in three forms: in the ledger, on the frames that a
+//! reader copied, and on plain values. Random programs of one thread see all three agree at every step.
 
 use crate::base::tally::{Counters, Tally};
 use crate::lanes::pending::HandOver;
