@@ -12,7 +12,7 @@ use crate::{
     error::say,
     init, merge,
     outcome::{NOT_STARTED, WRONG},
-    report, run,
+    report, run, top,
 };
 
 /// Reads what memprof measured: who needs how much memory, who holds it, and what is left.
@@ -53,6 +53,7 @@ pub(crate) enum Command {
     Check(check::Arguments),
     Init(init::Arguments),
     Merge(merge::Arguments),
+    Top(top::Arguments),
     Completions(CompletionsArguments),
     Man(ManArguments),
 }

@@ -17,6 +17,8 @@ mod words;
 
 mod choices;
 
+mod live;
+
 mod check;
 mod completions;
 mod convert;
@@ -24,6 +26,8 @@ mod diff;
 mod init;
 mod merge;
 mod report;
+mod top;
+
 mod run;
 
 mod arguments;
@@ -50,6 +54,7 @@ pub fn memprof() -> ExitCode {
         Command::Check(arguments) => check::run(arguments, &mut out),
         Command::Init(arguments) => init::run(arguments),
         Command::Merge(arguments) => merge::run(arguments),
+        Command::Top(arguments) => top::run(arguments),
         Command::Completions(arguments) => Ok(completions::completions(arguments, arguments::definitions(), &mut out)),
         Command::Man(arguments) => completions::man(arguments, arguments::definitions()),
     };

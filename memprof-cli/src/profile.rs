@@ -14,15 +14,18 @@ const ACCEPTED: &str = "accepted: a profile that memprof wrote, with MEMPROF=1 M
 pub(crate) fn read(path: &Path) -> Result<Snapshot, Error> {
     let problem = |what: String| Error::File(format!("cannot read ‘{}’: {what}", path.display()));
     let bytes = fs::read(path).map_err(|error| problem(error.to_string()))?;
+    parse(&bytes).map_err(|what| problem(format!("{what}; {ACCEPTED}")))
+}
+
+/// The profile that `bytes` hold, or what is wrong with them.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Snapshot, String> {
     if bytes.is_empty() {
-        return Err(problem(format!("it is empty; {ACCEPTED}")));
+        return Err("it is empty".to_owned());
     }
-    serde_json::from_slice(&bytes).map_err(|error| {
-        problem(match error.classify() {
-            Category::Eof => format!("it ends before the profile does, after {} bytes; {ACCEPTED}", bytes.len()),
-            Category::Syntax => format!("it is no JSON: {error}; {ACCEPTED}"),
-            Category::Data | Category::Io => format!("it is no profile: {error}; {ACCEPTED}"),
-        })
+    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        Category::Eof => format!("it ends before the profile does, after {} bytes", bytes.len()),
+        Category::Syntax => format!("it is no JSON: {error}"),
+        Category::Data | Category::Io => format!("it is no profile: {error}"),
     })
 }
 

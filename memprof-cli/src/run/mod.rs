@@ -7,6 +7,8 @@
 mod child;
 mod profiles;
 
+mod live;
+
 use std::{
     ffi::OsString,
     io,
@@ -23,6 +25,8 @@ use crate::{
     ended::Ended,
     error::{Error, say},
     outcome::{NOT_STARTED, Outcome},
+    top::is_terminal,
+    words::time,
 };
 
 /// Runs a program with memprof on, and shows its report when it ends, also by Ctrl-C.
@@ -34,6 +38,7 @@ use crate::{
   memprof run -o report.html --open -- ./solver in.txt  as a page, opened
   memprof run -o profile.json -- cargo test             a profile to go on with; of other processes one each beside it
   memprof run --tree -- ./solver in.txt                 by who called whom
+  memprof run --live -- ./server                        as memprof top, while it runs; then the report
 
 It ends as the program did. 125: it could not be run; 126, 127: it is no program, or is not there.")]
 pub(crate) struct Arguments {
@@ -51,6 +56,9 @@ pub(crate) struct Arguments {
     /// Also measure what the CUDA driver allocates for anybody, where the program has memprof's feature `cuda`
     #[arg(long)]
     cuda: bool,
+    /// Show what it holds while it runs, as memprof top does; needs a terminal, and the program's stdin is empty
+    #[arg(long)]
+    live: bool,
     /// The program and its arguments
     #[arg(required = true, last = true, value_name = "PROGRAM")]
     command: Vec<OsString>,
@@ -58,13 +66,7 @@ pub(crate) struct Arguments {
 
 /// What the program takes as `MEMPROF_INTERVAL`.
 fn interval(text: &str) -> Result<String, String> {
-    let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
-    let is_number =
-        digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u64>().is_ok_and(|number| number > 0);
-    if is_number && matches!(&text[digits.len()..], "ms" | "s" | "m" | "h") {
-        return Ok(text.to_owned());
-    }
-    Err("accepted: a whole number from 1 and its unit, such as 500ms, 10s, 2m or 1h".to_owned())
+    time(text).map(|_| text.to_owned())
 }
 
 /// Runs the program, and gives how it ended.
@@ -76,10 +78,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
         let problem = format!("cannot write ‘{name}’: its ending names no format; accepted: {}", Format::endings());
         return Err(not_started(problem));
     }
+    if arguments.live && !is_terminal() {
+        return Err(not_started("--live needs a terminal for stdin and stdout".to_owned()));
+    }
     let folder = tempfile::Builder::new().prefix("memprof-").tempdir();
     let folder = folder.map_err(|error| not_started(format!("cannot make a temporary folder: {error}")))?;
-    let (pid, ended) =
-        child::run(&mut command(arguments, folder.path())).map_err(|error| cannot_run(arguments, &error))?;
+    let mut command = command(arguments, folder.path());
+    let done = if arguments.live {
+        live::run(command, arguments.command[0].display().to_string(), folder.path())
+    } else {
+        child::run(&mut command)
+    };
+    let (pid, ended) = done.map_err(|error| cannot_run(arguments, &error))?;
     show(arguments, &Profiles::read(folder.path(), pid), ended);
     Ok(Outcome::Ended(ended))
 }

@@ -5,9 +5,18 @@ use std::{
 };
 
 use crate::support::{PROFILE, folder, memprof_in, printed};
+#[cfg(unix)]
+use crate::terminal::Terminal;
 
 /// Those whose examples end by themselves.
 const VERBS: &[&str] = &["run", "report", "convert", "diff", "check", "init", "merge", "completions", "man"];
+
+/// Those that somebody has to end.
+const LASTING: &[&str] = &["top"];
+
+fn all_verbs() -> impl Iterator<Item = &'static &'static str> {
+    VERBS.iter().chain(LASTING)
+}
 
 /// What a reader of help and docs has: a few profiles, what `init` and `--accept` write, and programs.
 fn prepared(name: &str, verb: &str) -> PathBuf {
@@ -51,6 +60,13 @@ fn calls(lines: &str) -> Vec<String> {
 
 fn assert_runs(folder: &Path, call: &str) {
     let path = format!("{}:{}", folder.join("bin").display(), env::var("PATH").expect("a path"));
+    #[cfg(unix)]
+    if call.contains("--live") {
+        let started = Terminal::start(|command| command.args(call.split(' ')).current_dir(folder).env("PATH", path));
+        let (status, screen) = started.end();
+        assert_eq!(status.code(), Some(0), "{call}: {screen}");
+        return;
+    }
     let mut command = Command::new(env!("CARGO_BIN_EXE_memprof"));
     let output = command.args(call.split(' ')).current_dir(folder).env("PATH", path).output();
     let Output { status, stderr, .. } = output.expect("the command starts");
@@ -71,10 +87,23 @@ fn each_example_of_the_help_runs() {
     }
 }
 
+/// Of those that last, the examples that need nobody else.
+#[cfg(unix)]
+#[test]
+fn examples_that_last_show_something_until_they_are_ended() {
+    let help = printed(&["top", "--help"]);
+    let call = calls(&help).into_iter().find(|call| call.ends_with("profile.json")).expect("an example");
+    let folder = prepared("help_top", "top");
+    let terminal = Terminal::start(|command| command.args(call.split(' ')).current_dir(&folder));
+    terminal.wait_for_text("(outside any scope)");
+    terminal.press("q");
+    assert_eq!(terminal.end().0.code(), Some(0));
+}
+
 #[test]
 fn the_short_help_fits_a_screen_and_names_every_verb() {
     let all = printed(&["-h"]);
-    for verb in VERBS {
+    for verb in all_verbs() {
         let help = printed(&[verb, "-h"]);
         assert!(help.lines().count() <= 24 && !help.contains("Examples"), "{help}");
         assert!(all.contains(&format!("\n  {verb} ")), "{all}");
@@ -154,13 +183,13 @@ fn what_readme_and_docs_say_of_the_command_is_so() {
 fn completions_and_manual_are_there_for_every_verb() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let text = printed(&["completions", shell]);
-        for verb in VERBS {
+        for verb in all_verbs() {
             assert!(text.contains(verb), "{shell}: {verb}");
         }
     }
     let folder = folder("man");
     assert_eq!(memprof_in(&folder, &["man", "man1"]).code, Some(0));
-    for verb in VERBS {
+    for verb in all_verbs() {
         let page = fs::read_to_string(folder.join(format!("man1/memprof-{verb}.1"))).expect("a page");
         assert!(page.contains(".SH OPTIONS"), "{verb}");
     }

@@ -13,4 +13,8 @@ mod merge;
 mod report;
 #[cfg(unix)]
 mod run;
+#[cfg(unix)]
+mod terminal;
+#[cfg(unix)]
+mod top;
 mod wrong;

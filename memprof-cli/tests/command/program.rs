@@ -29,6 +29,11 @@ fn load() -> Vec<u8> {
     vec![1; 100_000]
 }
 
+#[memprof::track]
+fn grow(bytes: usize) -> Vec<u8> {
+    vec![1; bytes]
+}
+
 /// In a test run it does nothing.
 #[test]
 fn program() {
@@ -40,6 +45,15 @@ fn program() {
             writeln!(io::stdout(), "ready").expect("stdout is read");
             loop {
                 std::thread::park();
+            }
+        }
+        "grows" => {
+            // A line in is so many bytes more.
+            let mut more = Vec::new();
+            writeln!(io::stdout(), "ready").expect("stdout is read");
+            for line in io::stdin().lines() {
+                more.push(grow(line.expect("text").parse().expect("a number")));
+                writeln!(io::stdout(), "grown").expect("stdout is read");
             }
         }
         "kills itself" => {

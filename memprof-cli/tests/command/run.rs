@@ -9,6 +9,7 @@ use std::{
 use crate::{
     program,
     support::{Ended, folder, memprof_in},
+    terminal::Terminal,
 };
 
 const ADD: &str = "add three lines to it:
@@ -254,4 +255,49 @@ fn a_signal_that_was_ignored_stays_ignored_in_the_program() {
     let output =
         Command::new("sh").args(["-c", line, "sh", env!("CARGO_BIN_EXE_memprof")]).current_dir(folder).output();
     assert_eq!(String::from_utf8(output.expect("it starts").stdout).expect("UTF-8"), "lives\n");
+}
+
+/// `memprof run --live` in a terminal, of a program that waits.
+fn live(folder: &Path) -> Terminal {
+    let (name, value) = program::part("waits");
+    let started = Terminal::start(|command| {
+        command
+            .args(["run", "-o", "report.txt", "--live", "--"])
+            .args(program::call())
+            .env(name, value)
+            .current_dir(folder)
+    });
+    started.wait_for_text("97.7 KiB        0        0 97.7 KiB         1 load memprof-cli/tests");
+    started
+}
+
+#[test]
+fn run_shows_a_program_while_it_runs_and_then_what_it_printed_and_its_report() {
+    let folder = folder("run_live");
+    let terminal = live(&folder);
+    terminal.press("\u{3}");
+    let (status, screen) = terminal.end();
+    assert_eq!(status.signal(), Some(2), "as the program ended:\n{screen}");
+    let printed = screen.find("ready").expect("what the program printed");
+    let report = screen.find("memprof: the report is in ‘report.txt’").expect("the report");
+    assert!(printed < report, "{screen}");
+    assert!(fs::read_to_string(folder.join("report.txt")).expect("a file").contains("(load)"));
+}
+
+#[test]
+fn a_view_that_is_left_lets_the_program_go_on() {
+    let terminal = live(&folder("run_live_left"));
+    terminal.press("q");
+    // On the first screen, not the view's.
+    let screen = terminal.wait_for_text("ready");
+    assert!(!screen.contains("q quit"), "{screen}");
+    terminal.press("\u{3}");
+    let (status, screen) = terminal.end();
+    assert_eq!((status.signal(), screen.contains("the report is in")), (Some(2), true), "{screen}");
+}
+
+#[test]
+fn a_live_view_needs_a_terminal() {
+    let refused = ended(command(&folder("run_live_none"), &["--live"], "ends with 7"));
+    assert_eq!((refused.code, &*refused.err), (Some(125), "memprof: --live needs a terminal for stdin and stdout\n"));
 }
