@@ -1,4 +1,9 @@
 //! `ambient`: a scope for the threads that no scope reaches.
+//!
+//! A scope reaches the thread that entered it, and a `Context` those that are told of it. Neither reaches a thread
+//! that somebody else started and feeds: a runtime's workers, a library's own pool. For those this scope is open
+//! everywhere at once, where nothing more specific is. How threads find it and what it comes to is left to
+//! [`share::ambient`](crate::share::ambient).
 
 use crate::api::context::Context;
 use crate::base::blind;
@@ -12,7 +17,9 @@ use crate::process::serve::start_threads;
 use crate::share::ambient;
 use crate::thread::slot::Slot;
 
-/// An ambient scope: it ends when this is dropped. See [`ambient`].
+/// An ambient scope: it ends when this is dropped. See [`ambient()`].
+///
+/// It may be dropped on another thread than the one that opened it.
 #[must_use = "an ambient scope ends when it is dropped: bind it to a name"]
 #[derive(Debug)]
 pub struct Ambient {
@@ -42,15 +49,20 @@ pub struct Ambient {
 /// std::thread::spawn(|| vec![0_u8; 1000].len()).join().unwrap();
 /// drop(ambient);
 /// ```
+///
+/// Opening and ending cost about 1 µs together, also where there are 64 threads: they set a word of each. Each
+/// thread then looks for the newest scope at its next event, once, under a lock that it does not wait for. While
+/// memprof is off, and where the system has no memory left, the guard does nothing.
 pub fn ambient(name: &str) -> Ambient {
     Ambient { id: open(|| Site::named(name)) }
 }
 
-/// [`ambient`] with a site of its own.
+/// [`ambient()`] with a site of its own.
 pub(crate) fn ambient_of(site: &'static Site) -> Ambient {
     Ambient { id: open(|| site) }
 }
 
+/// Opens an ambient scope under what is open on this thread; `site` is made only where memprof measures.
 fn open(site: impl FnOnce() -> &'static Site) -> Option<ambient::Id> {
     let slot = ready()?;
     start_threads();

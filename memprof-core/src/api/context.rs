@@ -1,4 +1,8 @@
 //! `Context`: a scope that other threads and tasks may work for.
+//!
+//! Capturing is cheap, so take one where the work is handed out, and not one for the life of a program: a context
+//! belongs to the activation that was open when it was made. What a captured scope and its helpers share is left to
+//! [`captured`](crate::lanes::captured); how a context is entered, to [`share::context`](crate::share::context).
 
 use core::marker::PhantomData;
 use std::sync::Arc;
@@ -35,6 +39,8 @@ use crate::thread::stack::FrameHandle;
 /// ```
 #[derive(Clone, Default)]
 pub struct Context {
+    /// What the captured scope and its helpers have in common; `None` of one that was captured while memprof was
+    /// off.
     shared: Option<Arc<Shared>>,
 }
 
@@ -55,6 +61,7 @@ impl core::fmt::Debug for Context {
 /// ```
 #[must_use = "the context is left when this is dropped: bind it to a name"]
 pub struct ContextGuard {
+    /// `None` where there was nothing to enter: memprof off, no scope captured, no memory for a frame.
     opened: Option<FrameHandle>,
     _on_this_thread: PhantomData<*const ()>,
 }
@@ -63,7 +70,11 @@ pub struct ContextGuard {
 const FOR_A_CAPTURE: usize = 16 << 10;
 
 impl Context {
-    /// Captures the innermost open scope. Costs about 200 ns the first time in a scope, some 20 ns after that.
+    /// Captures the innermost open scope. Costs about 500 ns the first time in a scope, some 70 ns after that.
+    ///
+    /// In a tracked future it is the future that is captured, for all its polls. The first time in a scope, the
+    /// program's allocator is asked for some hundred bytes, which are in no number; a scope that was captured costs
+    /// more at each event, as it tells its helpers' sum what it holds.
     pub fn current() -> Self {
         let Some(slot) = ready() else { return Self::default() };
         let _blind = blind::enter();
@@ -75,6 +86,11 @@ impl Context {
     }
 
     /// Works under the captured scope until the guard is dropped.
+    ///
+    /// Entering and leaving cost some 100 ns together, and some 300 ns where something was allocated: it is added
+    /// to the captured scope under a short lock. Guards nest as scopes do: leaving one first ends whatever was
+    /// entered inside it and not left. Entering it on the thread that captured it is allowed, and counts as the
+    /// work of another.
     pub fn enter(&self) -> ContextGuard {
         let opened = self.shared.as_ref().and_then(|shared| {
             let slot = ready()?;
@@ -84,7 +100,13 @@ impl Context {
         ContextGuard { opened, _on_this_thread: PhantomData }
     }
 
-    /// Runs `work` under the captured scope.
+    /// Runs `work` under the captured scope, and leaves it also if `work` panics.
+    ///
+    /// ```
+    /// # use memprof_core as memprof;
+    /// let context = memprof::Context::current();
+    /// assert_eq!(context.run(|| 2 + 2), 4);
+    /// ```
     pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
         let _guard = self.enter();
         work()

@@ -1,4 +1,18 @@
 //! [`LimitExceeded`]: what an activation needed beyond its limits, as a value and as text, and who hears of it.
+//!
+//! A text, as a test's output shows it:
+//!
+//! ```text
+//! memprof: src/import.rs:12(import) exceeded its limit
+//!   peak of host: limit 1,000,000 bytes, measured 1,048,576, 48,576 over
+//! inside, in host:
+//! memory_peak memory_total live filename:lineno(function)
+//!   1,048,576    1,048,576    0 src/import.rs:30(parse)
+//! ```
+//!
+//! The first line names the function, so that one line of a log is enough to find it. Each limit that was exceeded
+//! follows, then what could not be judged, then who needed most, once a space. Whether a limit was exceeded is left
+//! to [`limit`](crate::api::limit).
 
 use core::fmt;
 
@@ -13,6 +27,9 @@ use crate::base::lock::Lock;
 ///
 /// [`Display`](fmt::Display) gives the whole text: what was allowed, what was measured, by how much that is over,
 /// and which scopes inside needed most.
+///
+/// It is a value of its own: it refers to no scope that is open, and may be kept, sent to another thread and
+/// compared with later ones by its numbers.
 #[derive(Clone, Debug)]
 pub struct LimitExceeded {
     pub(crate) name: String,
@@ -21,7 +38,8 @@ pub struct LimitExceeded {
     pub(crate) threads: bool,
 }
 
-/// One limit that was exceeded.
+/// One limit that was exceeded: in [`space`](Self::space), [`measured`](Self::measured) is greater than
+/// [`limit`](Self::limit). A limit that was held is in no list.
 #[derive(Clone, Debug)]
 pub struct Excess {
     pub(crate) space: &'static str,
@@ -32,7 +50,7 @@ pub struct Excess {
     pub(crate) inside: Vec<Record>,
 }
 
-/// What an activation may need.
+/// What an activation may need: the growth above its entry, all that it allocates, what it leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Measure {
     Peak,
@@ -57,11 +75,16 @@ impl LimitExceeded {
     }
 
     /// The limits that were exceeded; none where something could not be measured and nothing else was wrong.
+    ///
+    /// Space by space; in each, `peak` before `total` before `kept`. A space in which two limits were exceeded has
+    /// two entries.
     pub fn excesses(&self) -> &[Excess] {
         &self.excesses
     }
 
     /// What could not be judged, and what to add: a text for each space.
+    ///
+    /// A limit of such a space is not held: it would hold for ever, whatever the function came to need.
     pub fn unmeasured(&self) -> impl Iterator<Item = &str> {
         self.unmeasured.iter().map(String::as_str)
     }
@@ -73,7 +96,7 @@ impl Excess {
         self.space
     }
 
-    /// What was limited: `peak`, `total` or `kept`.
+    /// What was limited: `peak`, `total` or `kept`. The words of the attribute's arguments.
     pub fn measure(&self) -> &str {
         self.measure.name()
     }
@@ -83,13 +106,13 @@ impl Excess {
         self.limit
     }
 
-    /// What was measured, in bytes.
+    /// What was measured, in bytes. Of `kept`, 0 where more was freed than left.
     pub fn measured(&self) -> u64 {
         self.measured
     }
 }
 
-/// Rows of scopes that the text shows.
+/// Rows of scopes that the text shows: as many as fit beside a test's other output. [`Excess`] has all of them.
 const ROWS: usize = 10;
 
 impl fmt::Display for LimitExceeded {
@@ -127,7 +150,8 @@ impl fmt::Display for LimitExceeded {
     }
 }
 
-/// The scopes inside, as a table.
+/// The scopes inside, as a table: the columns of the report, numbers to the right, names last as they are the
+/// longest.
 fn inside(f: &mut fmt::Formatter<'_>, excess: &Excess) -> fmt::Result {
     if excess.inside.is_empty() {
         return f.write_str("\nno scope was entered inside: add #[memprof::track] to the functions that it calls");
@@ -166,12 +190,16 @@ static LISTENER: Lock<Option<fn(&LimitExceeded)>> = Lock::new(None);
 /// # use memprof_core as memprof;
 /// memprof::on_limit(|exceeded| eprintln!("{exceeded}"));
 /// ```
+///
+/// It may be called on several threads at once, and from inside of another function with a limit. A panic of the
+/// listener is one of the function that was judged. It is a plain function, so what it is to know it finds in a
+/// `static`. Setting it takes a lock for an instant; asking for it does too, and only where a limit was exceeded.
 pub fn on_limit(listener: fn(&LimitExceeded)) {
     let _blind = blind::enter();
     *LISTENER.lock() = Some(listener);
 }
 
-/// Tells whoever listens, or panics.
+/// Tells whoever listens, or panics. The lock is given back before either: a listener may set another one.
 pub(crate) fn tell(exceeded: &LimitExceeded) {
     let listener = *LISTENER.lock();
     match listener {

@@ -1,4 +1,18 @@
 //! Tracked futures: a scope that is entered at each poll.
+//!
+//! What a future goes through, and what of it is one activation:
+//!
+//! | step | what happens |
+//! |---|---|
+//! | `.track(site)` | nothing: the site is noted |
+//! | first poll | takes an activation, fixes path and lane, counts one call |
+//! | each poll | enters a scope in what is open on the polling thread, polls, leaves it; what was recorded is folded into both |
+//! | ready or not | nothing more: a future that is ready still holds its memory |
+//! | dropped | enters the scope once more, drops the future inside, leaves, ends the activation |
+//!
+//! A panic in a poll ends that poll's scope as a return does. What a poll folds into, and how the counters go on
+//! from poll to poll, is left to [`scope::poll`](crate::scope::poll); which lane a future runs on, to
+//! [`scope::future`](crate::scope::future).
 
 #![expect(unsafe_code, reason = "pin projection to a field that is dropped inside the scope")]
 
@@ -26,6 +40,10 @@ use crate::thread::stack::FrameHandle;
 /// `ncalls` grows by one at the first poll, however often it is polled and on whichever threads; a future that is
 /// never polled is no activation. Each poll is a scope in what is open on the polling thread, and dropping the
 /// future, finished or cancelled, happens inside its scope. It is two words larger than the future inside.
+///
+/// It is `Send` where the future is, so a runtime may move it from thread to thread between polls. It is `Unpin`
+/// where the future is. A poll by another thread needs no lock: handing a future over is what orders one poll
+/// before the next.
 #[must_use = "futures do nothing unless polled"]
 pub struct Tracked<F> {
     future: F,
@@ -36,6 +54,7 @@ pub struct Tracked<F> {
 /// that [`Tracked`]'s own drop entered before. A field that is dropped by hand would be a layer more in the type of
 /// a chain of futures.
 struct Held {
+    /// What is entered at each poll.
     site: &'static Site,
     /// Taken at the first poll.
     activation: Option<&'static Activation>,
@@ -48,6 +67,9 @@ impl<F> core::fmt::Debug for Tracked<F> {
 }
 
 /// A future that is polled and dropped under a [`Context`], made by [`TrackExt::in_context`].
+///
+/// It is no activation: it makes no row, and `ncalls` does not change. What the future does while it is polled goes
+/// to the captured scope. It is one pointer larger than the future inside.
 #[must_use = "futures do nothing unless polled"]
 #[derive(Debug)]
 pub struct InContext<F> {
@@ -55,15 +77,42 @@ pub struct InContext<F> {
     context: Context,
 }
 
-/// Measuring futures.
+/// Measuring futures: `use memprof::TrackExt as _` gives every future these two methods. `#[track]` on an
+/// `async fn` does the same as [`track`](Self::track), at the function itself.
 pub trait TrackExt: Future + Sized {
-    /// Makes this future one activation of `site`. Costs about 10 ns a poll and one pointer-sized comparison when
-    /// memprof is off.
+    /// Makes this future one activation of `site`. Costs about 10 ns a poll, and one comparison of a word when
+    /// memprof is off; the first poll and the end of a task cost some 80 ns together.
+    ///
+    /// ```
+    /// use std::future::Future as _;
+    /// use std::pin::pin;
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// use memprof_core::{Site, TrackExt as _};
+    ///
+    /// let work = async { vec![0_u8; 1000].len() };
+    /// let mut tracked = pin!(work.track(Site::named("load")));
+    /// let mut context = Context::from_waker(Waker::noop());
+    /// assert_eq!(tracked.as_mut().poll(&mut context), Poll::Ready(1000));
+    /// ```
     fn track(self, site: &'static Site) -> Tracked<Self> {
         Tracked::new(site, self)
     }
 
     /// Polls and drops this future under `context`: for a future that is spawned, and so polled on other threads.
+    ///
+    /// Each poll enters the context and leaves it, some 100 ns, and some 300 ns where it allocates. Track the
+    /// future inside as well if it is to have a row of its own: `work.track(site).in_context(context)`.
+    ///
+    /// ```
+    /// use memprof_core::{Context, Scope, Site, TrackExt as _};
+    ///
+    /// let scope = Scope::enter(Site::named("request"));
+    /// let work = async { vec![0_u8; 1000].len() }.in_context(Context::current());
+    /// // .. spawn(work) on a runtime, and wait for it ..
+    /// # drop(work);
+    /// drop(scope);
+    /// ```
     fn in_context(self, context: Context) -> InContext<Self> {
         InContext { future: ManuallyDrop::new(self), context }
     }
@@ -79,7 +128,8 @@ impl<F> Tracked<F> {
 }
 
 impl Held {
-    /// Enters the scope for a poll; `None` if memprof is off or the thread cannot be recorded.
+    /// Enters the scope for a poll; `None` if memprof is off or the thread cannot be recorded. The short path is
+    /// that of a poll after the first, on a thread that took note of everything.
     fn enter(&mut self) -> Option<Entered> {
         if !state::is_on() {
             return None;
@@ -94,6 +144,7 @@ impl Held {
         self.enter_slowly()
     }
 
+    /// [`enter`](Self::enter) at the first poll, and where the thread has to take note of something before.
     #[cold]
     fn enter_slowly(&mut self) -> Option<Entered> {
         let slot = ready()?;
@@ -109,7 +160,7 @@ impl Held {
     }
 }
 
-/// A poll under way; it ends also when the poll panics.
+/// A poll under way. Dropping it ends the poll, by the end of the function or by a panic that unwinds through it.
 struct Entered(FrameHandle);
 
 impl Drop for Entered {
@@ -192,11 +243,16 @@ impl Drop for Held {
 /// They are the first poll of that future in all but name. The activation begins here, on the lane of its own that
 /// a task has, and its path is fixed; the future goes on with it ([`future`](Self::future)). If none is made, it
 /// ends with the call.
+///
+/// Dropped before the future that was made of it, it leaves the call's scope; the activation goes on with the
+/// future. A future of the call that is dropped by the call's own statements ends the activation inside the call.
 #[doc(hidden)]
 pub struct Call {
-    /// Left first.
+    /// The scope of the statements. The first field, so it is left before [`held`](Self::held) ends the activation.
     _entered: Option<Entered>,
+    /// Taken by the first future that is made; dropped with the call where there is none.
     held: Cell<Option<Held>>,
+    /// That of the call; a further future of it begins an activation there.
     site: &'static Site,
     _on_this_thread: PhantomData<*const ()>,
 }

@@ -30,6 +30,9 @@ use crate::thread::current;
 use crate::thread::slot::Slot;
 
 /// Records a block that upstream has allocated, and gives its tag.
+///
+/// While memprof is off, no slot is ready, and every event would be slow. That is asked here, so that a program
+/// that measures now and then pays a load and a branch for it.
 #[inline(always)]
 pub(crate) fn allocated(address: u64, bytes: u64) -> Event<Tag> {
     match host::allocated(current::current(), address, bytes) {
@@ -41,13 +44,15 @@ pub(crate) fn allocated(address: u64, bytes: u64) -> Event<Tag> {
     }
 }
 
-/// The level of this thread's ledger has left its limits.
+/// The level of this thread's ledger has left its limits: does what is due then, such as publishing a step or
+/// raising a peak.
 pub(crate) fn limit_crossed() {
     // It has just recorded an event, so it is the thread's own.
     host_limit_crossed(current::current());
 }
 
-/// [`allocated`], whatever has to be done first.
+/// [`allocated`], whatever has to be done first: taking a slot, taking note of a switch, finding out that the
+/// thread has ended. Gives [`Tag::UNKNOWN`] for a block that nobody will know.
 pub(crate) fn allocated_slowly(address: u64, bytes: u64) -> Tag {
     if !state::is_on() {
         return Tag::UNKNOWN;
@@ -62,6 +67,8 @@ pub(crate) fn allocated_slowly(address: u64, bytes: u64) -> Tag {
     }
 }
 
+/// An allocation after the thread's destructors ran, in the slot that all such threads share. It stands outside any
+/// scope: there is nothing open on a thread that has ended.
 #[cold]
 fn allocated_after_end(bytes: u64) -> Tag {
     let slot = Slot::ended();
@@ -75,13 +82,17 @@ fn allocated_after_end(bytes: u64) -> Tag {
 }
 
 /// Records the free of a block, before upstream takes it.
+///
+/// Before, not after: as soon as upstream has the block, another thread may get its address, and would record an
+/// allocation of what is not free yet.
 #[inline(always)]
 pub(crate) fn freed(address: u64, bytes: u64, tag: Tag) -> Event<()> {
     let slot = current::current();
     host::freed(slot, slot.ready_tag(), address, bytes, tag)
 }
 
-/// [`freed`], whatever has to be done first.
+/// [`freed`], whatever has to be done first. The free of a known block is never lost: where no scope can see it,
+/// its owner's live numbers fall all the same.
 pub(crate) fn freed_slowly(address: u64, bytes: u64, tag: Tag) {
     if tag == Tag::UNKNOWN {
         return;
@@ -102,6 +113,8 @@ pub(crate) fn freed_slowly(address: u64, bytes: u64, tag: Tag) {
 }
 
 /// The free of a known block while memprof is off, or by the recorder itself: no scope sees it.
+///
+/// The home counts one block less, and so can be given to somebody else when it was the last.
 #[cold]
 fn freed_unseen(bytes: u64, tag: Tag) {
     if let Some(slot) = current::own() {
@@ -122,6 +135,10 @@ fn freed_unseen(bytes: u64, tag: Tag) {
 }
 
 /// Records a reallocation that upstream performed, and gives the block's new tag.
+///
+/// Where the block's home is the lane that runs here, that is one event, as the contract has it. Otherwise the
+/// block is freed there and allocated here. Recorded after upstream performed it, as an allocation is: what failed
+/// has changed nothing.
 pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     let slot = current::current();
     let mine = slot.ready_tag();
@@ -134,7 +151,7 @@ pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     reallocated_slowly(address, from, to, tag)
 }
 
-/// [`reallocated`], whatever has to be done first.
+/// [`reallocated`], whatever has to be done first. An unknown block becomes a known one here: it is counted as new.
 #[cold]
 fn reallocated_slowly(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     if tag == Tag::UNKNOWN {
@@ -150,7 +167,7 @@ fn reallocated_slowly(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     })
 }
 
-/// Records that upstream had no memory for so many bytes.
+/// Records that upstream had no memory for so many bytes, and has memprof's own thread say who holds it.
 #[cold]
 pub(crate) fn failed(bytes: u64) {
     if let Some(slot) = ready() {

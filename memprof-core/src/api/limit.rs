@@ -4,6 +4,20 @@
 //! what other threads do at the same time does not matter. Nothing passes unmeasured: where a space was not
 //! recorded for as long as the activation was open, that is a failure too. What a failure says, and who hears of
 //! it, is left to [`exceeded`](crate::api::exceeded).
+//!
+//! Three numbers of an activation can be limited in each space; all are differences to its entry, children
+//! included:
+//!
+//! | limit | counter | what it answers |
+//! |---|---|---|
+//! | `peak` | `peak_bytes` | how much memory has to be free for this function to run |
+//! | `total` | `total_bytes` | how much it allocates, freed again or not |
+//! | `kept` | `current_bytes` at the end | how much it leaves behind: its result, a cache, a leak |
+//!
+//! An activation is begun, measured and judged. *Begun* ([`Begun::now`]) switches memprof on and notes how often it
+//! had been switched off. *Measured* ([`measure`]) ends what is open inside and reads the counters while the scope
+//! is open still. *Judged* ([`judge`]) compares after the scope was left, so what the text allocates is in no
+//! number of it.
 
 use core::marker::PhantomData;
 
@@ -24,7 +38,8 @@ use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
 use crate::thread::slot::Slot;
 
-/// What an activation may need in one space: what `#[limit]` expands to.
+/// What an activation may need in one space: what `#[limit]` expands to. All of it is known when the program is
+/// compiled, so the limits of a function are one `static`.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "it is one of the limits of an activation"]
 pub struct Limit {
@@ -45,12 +60,12 @@ impl Limit {
         Self { peak: Some(bytes), ..self }
     }
 
-    /// The most that it may allocate.
+    /// The most that it may allocate. In bytes, freed again or not.
     pub const fn total(self, bytes: u64) -> Self {
         Self { total: Some(bytes), ..self }
     }
 
-    /// The most that it may leave.
+    /// The most that it may leave. In bytes, the value that it returns included.
     pub const fn kept(self, bytes: u64) -> Self {
         Self { kept: Some(bytes), ..self }
     }
@@ -70,7 +85,8 @@ impl Limits {
         Self { limits, threads }
     }
 
-    /// Measures from now on.
+    /// Measures from now on. A function with a limit switches memprof on by itself: a test needs no variable in the
+    /// environment.
     pub fn switch_on() {
         if !state::is_on() || !state::is_decided() {
             let _blind = blind::enter();
@@ -82,6 +98,8 @@ impl Limits {
 /// An activation from its begin on: whether all of it was recorded is seen at its end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Begun {
+    /// How often measuring had been switched off when it began: a difference at the end shows a time that was not
+    /// recorded, however short.
     times_off: u32,
 }
 
@@ -92,6 +110,7 @@ impl Begun {
         Self { times_off: state::times_off() }
     }
 
+    /// Whether memprof measured from the begin until now, without a break.
     fn is_whole(self) -> bool {
         start::is_announced_on() && state::times_off() == self.times_off
     }
@@ -101,6 +120,8 @@ impl Begun {
 pub(crate) type Measured = (PathId, Vec<Counters>);
 
 /// Ends what is open inside `frame`, and reads what it recorded.
+///
+/// In `kept` is what the activation holds at this moment, its result included. The frame stays open.
 pub(crate) fn measure(limits: &Limits, slot: &'static Slot, frame: &'static Frame) -> Measured {
     let _blind = blind::enter();
     leave::leave_above(slot, frame);
@@ -115,6 +136,8 @@ pub(crate) fn judge(site: &'static Site, limits: &Limits, begun: Begun, measured
     }
 }
 
+/// What is to be said of an activation; `None` where it needed no more than it may and all of it was measured. Of
+/// two reasons not to be measured, a time that was switched off is said: it explains the other.
 fn exceeded(site: &'static Site, limits: &Limits, begun: Begun, measured: Option<Measured>) -> Option<LimitExceeded> {
     let _blind = blind::enter();
     let mut found =
@@ -140,6 +163,7 @@ fn exceeded(site: &'static Site, limits: &Limits, begun: Begun, measured: Option
     Some(found)
 }
 
+/// The limits of one space that the counters are above. A counter below 0, which frees of older memory make, is 0.
 fn excesses(limit: &Limit, counters: &Counters, path: PathId) -> Vec<Excess> {
     let measures = [
         (Measure::Peak, limit.peak, counters.peak_bytes),
@@ -162,6 +186,9 @@ fn excesses(limit: &Limit, counters: &Counters, path: PathId) -> Vec<Excess> {
         .collect()
 }
 
+/// The scopes below `path`, those first that account for most of what was exceeded. They are read from the records
+/// of all activations since the last reset, so they show where to look, and need not add up to the one activation
+/// that was judged.
 fn inside(path: PathId, space: Space, measure: Measure) -> Vec<memprof_report::Record> {
     let mut records = snapshot::below(path, space);
     records.retain(|record| record.memory_total > 0 || record.live != 0);
@@ -174,7 +201,8 @@ fn inside(path: PathId, space: Space, measure: Measure) -> Vec<memprof_report::R
     records
 }
 
-/// Why a space was not measured, and what to add.
+/// Why a space was not measured, and what to add. A space in which anything at all was counted is measured: an
+/// allocation of 0 bytes is something.
 fn unmeasured(name: &str, counters: &Counters) -> Option<String> {
     if *counters != Counters::default() {
         return None;
@@ -212,6 +240,9 @@ fn unmeasured(name: &str, counters: &Counters) -> Option<String> {
 }
 
 /// Judges the activation of a function that is not a future, when it is dropped.
+///
+/// It judges nothing while the thread unwinds: a panic of the function's own is what is to be read, and a second
+/// one would abort the process.
 #[must_use = "the activation ends when it is dropped"]
 pub struct Limited {
     /// Dropped first, where nothing is judged: what pools do is in the scope then.
@@ -231,6 +262,9 @@ impl core::fmt::Debug for Limited {
 
 impl Limited {
     /// Enters the scope.
+    ///
+    /// With `threads`, an ambient scope is opened in it, so that pools work for it; its row is named after the
+    /// function.
     pub fn enter(site: &'static Site, limits: &'static Limits) -> Self {
         let begun = Begun::now();
         let scope = Some(Scope::enter(site));

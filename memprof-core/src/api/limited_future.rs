@@ -1,4 +1,9 @@
 //! `#[limit]` on a future: it is judged when it is ready.
+//!
+//! It is [`limit`](crate::api::limit) over several polls. What is judged is the future's own activation, whatever
+//! polls it and on however many threads; the poll in which it is ready measures, still inside of its scope, and
+//! judges after it was left. A future that is dropped before it is ready was given up, by a timeout or a `select!`,
+//! and has no result that could be judged.
 
 #![expect(unsafe_code, reason = "pin projection to the tracked future")]
 
@@ -20,7 +25,7 @@ pub struct InLimits<F> {
     threads: Option<Ambient>,
     tracked: Tracked<F>,
     limits: &'static Limits,
-    /// Set at the first poll.
+    /// Set at the first poll: a future that is never polled is no activation, and switches nothing on.
     begun: Option<Begun>,
 }
 

@@ -4,6 +4,14 @@
 //! program, such as a snapshot: then the thread is blind. What is allocated there is memprof's own memory, and in
 //! no number; its block stands in the table all the same, so that its free is no unknown one. A known block that is
 //! freed there is freed as if memprof were off. What an event changes is left to `events/blocks`.
+//!
+//! One block goes through these states; the address is its name:
+//!
+//! | | unknown | live | freed |
+//! |---|---|---|---|
+//! | `record_alloc` | becomes live | the free was missed: counted as freed, in `missed_frees`, then live again | becomes live |
+//! | `record_free` | counted in `unknown_frees` | becomes freed | as unknown: nobody remembers it |
+//! | `record_alloc_failure` | counted in `failed` | likewise | likewise |
 
 use crate::api::host;
 use crate::api::target::target;
@@ -75,6 +83,9 @@ fn record_own_alloc(space: Space, address: u64) {
 ///
 /// An unknown address is counted in `unknown_frees` while memprof measures, and otherwise ignored. A known block
 /// lowers what its space and its owner hold also while memprof is off; no scope sees it then.
+///
+/// Whose the block is, and how many bytes it has, is remembered, so neither has to be said. It may be freed on any
+/// thread. Costs as much as [`record_alloc`].
 pub fn record_free(space: Space, address: u64) {
     let on = state::is_on();
     if !on && !blocks::is_used() {
@@ -97,6 +108,23 @@ pub fn record_free(space: Space, address: u64) {
 }
 
 /// Records that an allocation of `bytes` failed: it is counted in `failed`, and changes nothing else.
+///
+/// Call it instead of [`record_alloc`], where the allocator gave nothing. The failure counts for the innermost open
+/// scope, and for those around it. In [`Space::HOST`] it also has memprof say who holds the memory, at most once a
+/// minute.
+///
+/// ```
+/// # use memprof_core as memprof;
+/// fn allocate(bytes: u64) -> Option<u64> {
+///     None // an arena that is full
+/// }
+///
+/// let arena = memprof::Space::named("arena");
+/// match allocate(4096) {
+///     Some(address) => memprof::record_alloc(arena, address, 4096),
+///     None => memprof::record_alloc_failure(arena, 4096),
+/// }
+/// ```
 pub fn record_alloc_failure(space: Space, bytes: u64) {
     if !state::is_on() {
         return;
@@ -110,6 +138,9 @@ pub fn record_alloc_failure(space: Space, bytes: u64) {
 }
 
 /// A host block of another allocator stands in the table, and is counted as the global allocator's blocks are.
+///
+/// Each look at the table is blind, as the table may grow; the event itself is not, since a blind thread's events
+/// are unknown.
 fn record_host_alloc(address: u64, bytes: u64) {
     let missed = unseen(|| blocks::remove(Space::HOST, address));
     if let Some(missed) = missed.filter(|missed| missed.tag != Tag::UNKNOWN) {
@@ -130,6 +161,8 @@ fn record_host_alloc(address: u64, bytes: u64) {
     }
 }
 
+/// The free of such a block. A host block that is not in the table may be one of the global allocator, whose tag
+/// stands in front of it: that one is not to be recorded here, and counts as unknown.
 fn record_host_free(address: u64, on: bool) {
     match unseen(|| blocks::remove(Space::HOST, address)) {
         Some(block) => host::freed_slowly(address, block.bytes, block.tag),
@@ -138,12 +171,16 @@ fn record_host_free(address: u64, on: bool) {
     }
 }
 
+/// Runs `work` blind: what it allocates is the recorder's own.
 fn unseen<R>(work: impl FnOnce() -> R) -> R {
     let _blind = blind::enter();
     work()
 }
 
 /// Counts a free of an address that nobody recorded, while memprof measures.
+///
+/// For an allocator that finds out by itself that it never saw the block, such as one that keeps a table of its
+/// own.
 pub fn unknown_free(space: Space) {
     if state::is_on() {
         let _blind = blind::enter();

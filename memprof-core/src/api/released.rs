@@ -1,4 +1,16 @@
 //! Frees that an allocator may refuse: they are recorded before it is asked, and taken back if it does.
+//!
+//! A free must be recorded before the allocator has the block, since another thread may get the address right
+//! after. An allocator that can fail to free, as a driver's can, would leave a block that is live and in no number.
+//! So the free is made in two steps:
+//!
+//! ```text
+//! release ──► the allocator is asked ──► it took the block:  drop      the free stands
+//!                                    └─► it refused:         restore   the block is live, as if nothing had happened
+//! ```
+//!
+//! Between the two the block's home is held: it stays that lane, even if this was its last block. What the other
+//! threads see meanwhile is a freed block.
 
 use crate::api::target::target;
 use crate::base::blind;
@@ -27,6 +39,9 @@ impl core::fmt::Debug for Released {
 }
 
 /// Records the free of a block if it is known, and gives what takes that back; changes nothing for an unknown one.
+///
+/// Costs what [`record_free`](crate::record_free) costs. `None` also where nothing was ever recorded in any space
+/// but the host, without a look at a table.
 pub fn release(space: Space, address: u64) -> Option<Released> {
     if !blocks::is_used() {
         return None;
@@ -48,13 +63,17 @@ pub fn release(space: Space, address: u64) -> Option<Released> {
 }
 
 impl Released {
-    /// The bytes of the block.
+    /// The bytes of the block, as they were recorded when it was allocated.
     pub fn bytes(&self) -> u64 {
         self.block.as_ref().map_or(0, |block| block.bytes)
     }
 
     /// The allocator refused: the block is live as if nothing had happened. Call it on the thread that released, in
     /// the scope in which it did.
+    ///
+    /// What the space, the owner and the scope hold is as before, and so is the number of temporary blocks. If
+    /// somebody recorded an allocation at the same address meanwhile, the allocator did free the block, and the
+    /// free stands.
     pub fn restore(mut self) {
         let counted_in = if self.on { target(self.space) } else { None };
         let _blind = blind::enter();

@@ -37,6 +37,9 @@ use crate::thread::stack::FrameHandle;
 /// let scope = memprof::Scope::enter(memprof::Site::named("stays"));
 /// std::thread::spawn(move || drop(scope));
 /// ```
+///
+/// An activation records the same wherever its guard is: in a variable, in a struct, in a `Box`. Forgetting one
+/// (`mem::forget`) leaves it open until a scope around it is left, or the thread ends.
 #[must_use = "a scope ends when it is dropped: bind it to a name"]
 pub struct Scope {
     opened: Option<FrameHandle>,
@@ -50,6 +53,8 @@ impl core::fmt::Debug for Scope {
 }
 
 /// What a scope recorded, from its entry to its end.
+///
+/// A plain value, which says nothing about time: it may be kept, compared and sent.
 #[derive(Clone, Debug, Default)]
 pub struct Measurement {
     spaces: Vec<(Space, Counters)>,
@@ -57,6 +62,12 @@ pub struct Measurement {
 
 impl Measurement {
     /// The counters of one space; zeros where nothing happened, and if memprof was off.
+    ///
+    /// ```
+    /// # use memprof_core as memprof;
+    /// let measured = memprof::Scope::enter(memprof::Site::named("build")).finish();
+    /// assert!(measured.counters(memprof::Space::HOST).peak_bytes >= 0);
+    /// ```
     pub fn counters(&self, space: Space) -> Counters {
         self.spaces.iter().find(|(known, _)| *known == space).map(|(_, counters)| *counters).unwrap_or_default()
     }
@@ -77,6 +88,8 @@ impl Scope {
     }
 
     /// The counters so far, with the scopes inside it as if they ended now; zeros if memprof was off at entry.
+    ///
+    /// Costs some 30 ns. On another thread than the scope's own it cannot be asked, as the guard stays there.
     pub fn counters(&self, space: Space) -> Counters {
         if blind::is_blind() {
             return Counters::default();
@@ -85,6 +98,9 @@ impl Scope {
     }
 
     /// Leaves the scope and gives what it recorded.
+    ///
+    /// What was entered inside and not left is ended first, so that the numbers are those of a whole activation.
+    /// Costs some 150 ns, and allocates what it returns, which is in no number.
     pub fn finish(self) -> Measurement {
         let _blind = blind::enter();
         let Some((slot, frame)) = self.open_frame() else { return Measurement::default() };
@@ -93,6 +109,7 @@ impl Scope {
         Measurement { spaces: spaces.filter(|(_, counters)| *counters != Counters::default()).collect() }
     }
 
+    /// The scope's frame, while it is open and this is its thread.
     pub(crate) fn open_frame(&self) -> Option<(&'static Slot, &'static Frame)> {
         let slot = current::own()?;
         let opened = self.opened.filter(FrameHandle::is_open)?;
@@ -131,7 +148,8 @@ pub fn counters(space: Space) -> Counters {
     counted(slot, frame, space)
 }
 
-/// What the activation of `frame` recorded so far; of a future, over all its polls.
+/// What the activation of `frame` recorded so far; of a future, over all its polls. The formula is that of a poll
+/// that ends.
 pub(crate) fn counted(slot: &'static Slot, frame: &'static Frame, space: Space) -> Counters {
     let now = read(slot, frame, space);
     let mut sum = before_poll(frame, space);
@@ -176,7 +194,8 @@ fn enter_on(site: &'static Site) -> Option<FrameHandle> {
     plain::enter(current::current(), site, || enter_slowly(site))
 }
 
-/// [`enter`] where something has to be done first.
+/// [`enter`] where something has to be done first: taking a slot, taking note of a switch, starting memprof's
+/// threads, making the path's node, charging what was handed over.
 #[cold]
 #[inline(never)]
 fn enter_slowly(site: &'static Site) -> Option<FrameHandle> {

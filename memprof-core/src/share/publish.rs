@@ -55,7 +55,7 @@ pub(crate) fn published_of(frame: &Frame, space: Space, tally: &Tally) -> Publis
     }
 }
 
-/// [`published_of`](Frame::published_of) `tally`, which is what this frame's `own` ledger has together with what
+/// [`published_of`] `tally`, which is what this frame's `own` ledger has together with what
 /// was added under contexts captured above it: that was published when it was added.
 pub(crate) fn published_with(frame: &Frame, space: Space, own: &Tally, tally: &Tally) -> PublishedLevel {
     if space != Space::HOST {
