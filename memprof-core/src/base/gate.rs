@@ -9,13 +9,27 @@
 //! a signal handler, may come by.
 //!
 //! Who is asked to close it, how long it waits and what the child forgets is left to `process/fork`.
+//!
+//! The two sides, each of which writes its own flag and then reads the other's, all in one total order (`SeqCst`):
+//!
+//! | a thread that becomes blind | the thread that forks | |
+//! |---|---|---|
+//! | counts itself in, sees the gate open | closes, sees somebody inside | the fork waits for the thread |
+//! | counts itself in, sees the gate closed | closes, sees somebody inside or nobody | the thread counts itself out again and waits |
+//! | counts itself in, sees the gate open | closes, sees nobody inside | cannot be: in a total order one of the two writes comes first, and the other side's read comes after it |
+//!
+//! Without this a child could be copied while another thread holds a lock. That thread does not exist in the child,
+//! so the lock would never be given back there (`fork(2)`: only the calling thread is copied).
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Whether a thread is in a blind stretch: one flag a thread, so that threads do not meet here.
+///
+/// A count and not a flag, as threads without one of their own share one.
 pub(crate) struct Inside(AtomicU32);
 
+/// Whether a fork is under way.
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
@@ -68,6 +82,7 @@ pub(crate) fn close() {
     CLOSED.store(true, Ordering::SeqCst);
 }
 
+/// Lets everybody in again: in the parent, and in the child.
 pub(crate) fn open() {
     CLOSED.store(false, Ordering::SeqCst);
     FORKING.set(false);

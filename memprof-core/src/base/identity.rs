@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use memprof_report::__recorder::rfc3339;
 use memprof_report::Process;
 
+/// What is known of the process from its start.
 struct Identity {
     started: SystemTime,
     started_at: Instant,
@@ -18,11 +19,15 @@ struct Identity {
 static IDENTITY: OnceLock<Identity> = OnceLock::new();
 
 /// Notes that memprof starts now, in a process that `MEMPROF_LABEL` calls `label`.
+///
+/// Two clocks are noted: one that can be written down as a date, and one that is never set back, for the seconds in
+/// between.
 pub(crate) fn begin(label: Option<String>) {
     let _ = IDENTITY.set(Identity { started: SystemTime::now(), started_at: Instant::now(), label });
 }
 
-/// This process, now.
+/// This process, now. The system is asked for the program's file each time. Seconds are whole milliseconds; times
+/// are UTC, in the form of RFC 3339.
 pub(crate) fn process() -> Process {
     let (taken, taken_at) = (SystemTime::now(), Instant::now());
     let begun = IDENTITY.get();

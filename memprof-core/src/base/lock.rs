@@ -9,6 +9,15 @@
 //! rules keep that so. What takes a [`Lock`] asks [`holds_any`] at the entrance, in the public function, and does
 //! without if so. A [`Leaf`] says itself that its own thread is inside of one; there, nothing else is waited for
 //! and no code of the program runs, so it can be taken while any [`Lock`] is held.
+//!
+//! | | waits | may be held meanwhile | asked for where the thread is inside already |
+//! |---|---|---|---|
+//! | [`Lock::lock`] | yes | another `Lock` | never: public functions ask [`holds_any`] first |
+//! | [`Lock::try_lock`] | no | any | gives `None` |
+//! | [`Leaf::lock`] | for others that are in one, who are done in bounded time | any `Lock` | gives `None` |
+//!
+//! The mutex is the standard library's: a word and a system call where it is contended. It needs no allocation, and
+//! none is poisoned, as a panic in the recorder is caught where it matters and leaves plain numbers behind.
 
 use core::cell::Cell;
 use core::ops::{Deref, DerefMut};
@@ -29,7 +38,8 @@ pub(crate) fn holds_any() -> bool {
     HELD.get() > 0
 }
 
-/// Notes a lock, from before it is taken.
+/// Notes a lock, from before it is taken until it was given back. A value, so that an unwinding takes the note off
+/// too.
 struct Holding;
 
 impl Holding {
@@ -51,6 +61,7 @@ pub(crate) struct Lock<T>(Mutex<T>);
 /// Holds a [`Lock`], and the thread blind, until it is dropped.
 pub(crate) struct Locked<'a, T> {
     // Given back before the thread is seen again.
+    /// The first field, and so the first to be dropped: given back before the thread is seen again.
     guard: MutexGuard<'a, T>,
     _holding: Holding,
     _blind: BlindGuard,
@@ -61,13 +72,15 @@ impl<T> Lock<T> {
         Self(Mutex::new(value))
     }
 
+    /// Takes the lock, and waits for it. The caller, or whoever called it, has made sure that this thread holds
+    /// none that leads here.
     pub(crate) fn lock(&self) -> Locked<'_, T> {
         let (blind, holding) = (blind::enter(), Holding::begin());
         let guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Locked { guard, _holding: holding, _blind: blind }
     }
 
-    /// `None` while another holds it.
+    /// Takes the lock if nobody has it; `None` while another holds it, or this thread itself.
     pub(crate) fn try_lock(&self) -> Option<Locked<'_, T>> {
         let (blind, holding) = (blind::enter(), Holding::begin());
         let guard = match self.0.try_lock() {
@@ -99,10 +112,12 @@ pub(crate) struct Leaf<T>(Lock<T>);
 /// Holds a [`Leaf`].
 pub(crate) struct LeafLocked<'a, T> {
     // Given back before others may come in on this thread.
+    /// Given back before others may come in on this thread, as fields are dropped in order.
     locked: Locked<'a, T>,
     _inside: InLeaf,
 }
 
+/// Notes that this thread is inside of a leaf.
 struct InLeaf;
 
 impl Drop for InLeaf {
@@ -117,6 +132,9 @@ impl<T> Leaf<T> {
     }
 
     /// `None` on a thread that is inside of a leaf: this is a signal handler, which interrupted it there.
+    ///
+    /// The note is made before the lock is waited for. A handler that interrupts the waiting is refused too, which
+    /// is on the safe side.
     pub(crate) fn lock(&self) -> Option<LeafLocked<'_, T>> {
         if IN_LEAF.replace(true) {
             return None;

@@ -4,6 +4,9 @@
 //! nothing is dropped, no other lock is taken. So a call that finds itself inside a map on its own thread can only
 //! come from a signal handler that interrupted it there, and is [`Refused`]; any other call is done in bounded
 //! time.
+//!
+//! It is a table of `hashbrown` in each of [`SHARDS`] parts. The standard library's map would take its memory from
+//! the program's allocator, and end the process where there is none.
 
 use core::borrow::Borrow;
 
@@ -25,23 +28,27 @@ pub(crate) enum Refused {
     NoMemory,
 }
 
-/// Parts with a lock each. Twice as many as threads that meet here often.
+/// Parts with a lock each: some times as many as threads meet here at the same moment, so that two of those seldom
+/// want the same part.
 const SHARDS: usize = 64;
 
-/// Each on cache lines of its own.
+/// A part. On cache lines of its own, and on two, as processors fetch them in pairs (Intel's optimization manual,
+/// *spatial prefetcher*): a lock that is taken does not slow down its neighbour.
 #[repr(align(128))]
 struct Shard<K, V>(Leaf<PageTable<(K, V)>>);
 
+/// A map of small values, which are copied in and out. See the [module](self).
 pub(crate) struct Map<K, V> {
     shards: [Shard<K, V>; SHARDS],
 }
 
 impl<K: Key + Eq + Copy, V: Copy> Map<K, V> {
+    /// Empty, and without memory until the first entry.
     pub(crate) const fn new() -> Self {
         Self { shards: [const { Shard(Leaf::new(page_table())) }; SHARDS] }
     }
 
-    /// The value of a key.
+    /// The value of a key, if it stands there.
     pub(crate) fn get<Q: Key + Eq + ?Sized>(&self, key: &Q) -> Result<Option<V>, Refused>
     where
         K: Borrow<Q>,
@@ -91,6 +98,8 @@ impl<K: Key + Eq + Copy, V: Copy> Map<K, V> {
     }
 }
 
+/// Room for one more entry, before anything is changed: a table that is too small doubles, which copies its
+/// entries.
 fn make_room<K: Key, V>(table: &mut PageTable<(K, V)>) -> Result<(), Refused> {
     table.try_reserve(1, |(key, _)| key.hash()).map_err(|_| Refused::NoMemory)
 }
@@ -102,6 +111,7 @@ pub(crate) fn spread(number: u64) -> u64 {
     mixed ^ mixed >> 31
 }
 
+/// What a path's children are found by: parent and site, two small numbers.
 impl Key for (u32, u32) {
     fn hash(&self) -> u64 {
         spread(u64::from(self.0) << 32 | u64::from(self.1))
@@ -114,8 +124,10 @@ impl Key for &str {
     }
 }
 
+/// A name. Names are the program's own: nobody chooses them so that they collide.
 impl Key for str {
-    /// Eight bytes at a time.
+    /// Eight bytes at a time, each mixed into what came before. It begins with the length, so that a text and the
+    /// same with zeros behind it differ.
     fn hash(&self) -> u64 {
         let words = self.as_bytes().chunks(8).map(|chunk| {
             let mut word = [0; 8];

@@ -5,6 +5,24 @@
 //! snapshot at any time. It is made where it stays, entry by entry: the stack of a thread may have room for little
 //! more than one entry. This module holds the only raw pointers of those tables; what it hands out is safe. When
 //! the system has no memory left it says `None`, and the caller records less instead of failing.
+//!
+//! | what is asked for | given |
+//! |---|---|
+//! | one small value | [`leak`] |
+//! | one value too large for the stack | [`Original::leak`]: a copy of a constant |
+//! | a text | [`leak_str`] |
+//! | an array of blank entries | [`leak_blank`] |
+//! | an array that grows, whose entries are found by number | [`Table`] |
+//!
+//! A table is two levels: a directory of pointers, and chunks of 64 entries that are made when an entry in them is
+//! first asked for. A reader follows two pointers, and never waits: both go from null to a chunk once, and never
+//! change again.
+//!
+//! ```text
+//! Table ──► directory (a pointer a chunk) ──► chunk 0: entries 0 .. 63
+//!                                         ├─► null: never asked for
+//!                                         └─► chunk 2: entries 128 .. 191
+//! ```
 
 #![expect(unsafe_code, reason = "raw memory from the system, handed out as &'static")]
 
@@ -24,6 +42,8 @@ impl<T: Sync> AtomicOptionRef<T> {
         Self(AtomicPtr::new(core::ptr::null_mut()))
     }
 
+    /// What it leads to. The acquire load meets the release store of whoever put it there, so all that was written
+    /// to the `T` before is seen.
     #[inline(always)]
     pub(crate) fn get(&self) -> Option<&'static T> {
         // SAFETY: only `set` and `install` write here, and both take a `&'static T`.
@@ -57,10 +77,12 @@ impl<T: Sync> AtomicOptionRef<T> {
 pub(crate) struct AtomicRef<T: 'static>(AtomicPtr<T>);
 
 impl<T: Sync> AtomicRef<T> {
+    /// Leads there from the beginning: so nobody has to ask whether it does.
     pub(crate) const fn new(value: &'static T) -> Self {
         Self(AtomicPtr::new(core::ptr::from_ref(value).cast_mut()))
     }
 
+    /// What it leads to: a load, without a comparison with null.
     #[inline(always)]
     pub(crate) fn get(&self) -> &'static T {
         // SAFETY: only `new` and `set` write here, and both take a `&'static T`.
@@ -150,6 +172,8 @@ pub(crate) fn leak_blank<T: Blank, const COUNT: usize>() -> Option<&'static [T; 
 
 /// A value of a table entry that nothing was recorded in yet.
 pub(crate) trait Blank: Sync + Sized + 'static {
+    /// What stands in every entry until somebody writes to it. A constant and not a function: it is part of the
+    /// program's image, and copied.
     const BLANK: Self;
 }
 
@@ -157,15 +181,18 @@ impl<T: Sync> Blank for AtomicOptionRef<T> {
     const BLANK: Self = Self::null();
 }
 
-/// Entries in one chunk of a [`Table`].
+/// Entries in one chunk of a [`Table`]. A chunk of rows is some 10 KiB: small enough to waste little where few
+/// entries are used, large enough that a directory for a million entries stays at 128 KiB of address space.
 const CHUNK: usize = 64;
 
 /// An array of up to `64 * CHUNKS` entries, made in chunks when first asked for. Entries never move.
 pub(crate) struct Table<T: Blank, const CHUNKS: usize> {
+    /// Made with the first entry: a table that is never used costs one word.
     directory: AtomicOptionRef<[AtomicOptionRef<[T; CHUNK]>; CHUNKS]>,
 }
 
 impl<T: Blank, const CHUNKS: usize> Table<T, CHUNKS> {
+    /// Without any memory yet.
     pub(crate) const fn new() -> Self {
         Self { directory: AtomicOptionRef::null() }
     }
@@ -178,6 +205,9 @@ impl<T: Blank, const CHUNKS: usize> Table<T, CHUNKS> {
     }
 
     /// The entry, made now if its chunk is not there.
+    ///
+    /// `None` if the index is past the end, or the system has no memory. Two threads that make the same chunk at
+    /// the same moment both get the one that came first.
     #[cold]
     pub(crate) fn make(&self, index: usize) -> Option<&'static T> {
         let directory = self.directory.install(empty_directory)?;

@@ -1,4 +1,8 @@
 //! What could not be recorded, counted for the report to say.
+//!
+//! A count and not a list: a process that runs out of memory has none for a list, and a signal handler cannot write
+//! one. Each count is a note of every snapshot ([`notes`](crate::observe::notes)) and is never reset, since what is
+//! missing stays missing.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 

@@ -3,6 +3,20 @@
 //! Nothing here knows what is measured. What stands above may rely on this: memory that was handed out stays where
 //! it is for as long as the process lives; no function here allocates through the global allocator but where it
 //! says so; where the system has no memory, the answer is `None`, and the caller records less.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`pages`] | memory straight from the system |
+//! | [`tables`] | vectors and hash tables in it |
+//! | [`memory`] | values and arrays in it that never move, handed out as `&'static` |
+//! | [`pool`] | entries of such an array, lent out and given back |
+//! | [`counter`] | numbers that one thread writes and any may read |
+//! | [`tally`] | the counters of one activation, and the contract's formulas |
+//! | [`platform`], `poll`, [`semaphore`] | calls of the C library |
+//! | [`gate`], [`blind`], [`lock`], [`map`] | who may be at the recorder's own work, and how it is kept out of every number |
+//! | [`missed`] | what could not be recorded |
+//! | [`state`], [`tags`], [`identity`] | words of the process: on or off, with or without tags, when it began |
+//! | [`resident`] | what the system says of the process's memory |
 
 pub(crate) mod pages;
 #[cfg_attr(not(feature = "runtime"), path = "no_tables.rs")]

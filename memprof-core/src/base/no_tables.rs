@@ -1,12 +1,18 @@
 //! Without the recorder there is next to nothing to keep: names of spaces and scopes, in the program's memory, and
 //! looked for one by one.
+//!
+//! The same names and signatures as those of `tables`, as far as [`map`](super::map) and
+//! [`mark`](crate::space::mark) use them. Hashes are ignored. The error types say less than the ones that they
+//! stand for: nobody asks them anything.
 
+/// A vector of the program's own memory.
 pub(crate) type PageVec<T> = Vec<T>;
 
 pub(crate) const fn page_vec<T>() -> PageVec<T> {
     Vec::new()
 }
 
+/// Entries in no order.
 pub(crate) struct PageTable<T>(Vec<T>);
 
 pub(crate) const fn page_table<T>() -> PageTable<T> {
@@ -17,6 +23,7 @@ pub(crate) const fn page_table<T>() -> PageTable<T> {
 pub(crate) struct Found<'t, T>(&'t mut Vec<T>, usize);
 
 impl<T> Found<'_, T> {
+    /// Takes the entry out; the last one takes its place.
     pub(crate) fn remove(self) -> (T, ()) {
         (self.0.swap_remove(self.1), ())
     }

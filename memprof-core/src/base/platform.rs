@@ -1,5 +1,9 @@
 //! What the recorder needs of the system beyond memory: the environment and stderr without the standard library's
 //! locks, and a call at the end of the process.
+//!
+//! Each function is one or few calls of the C library, named in its comment where its manual page says what matters
+//! here. What is asked of a system that has no such call is answered by a second function of the same name: with
+//! nothing, or by way of the standard library.
 
 #![expect(unsafe_code, reason = "calls of the C library")]
 
@@ -15,6 +19,9 @@ unsafe extern "C" {
 }
 
 /// The value of an environment variable.
+///
+/// By `getenv(3)`, not by the standard library: that takes a lock which another thread may hold while it allocates,
+/// and an allocation may be what asks here.
 #[cfg(unix)]
 pub(crate) fn variable(name: &str) -> Option<OsString> {
     let name = CString::new(name).ok()?;
@@ -26,6 +33,8 @@ pub(crate) fn with_variable(name: &CStr, ask: impl FnOnce(&str) -> bool) -> bool
     raw_variable(name).and_then(|value| value.to_str().ok()).is_some_and(ask)
 }
 
+/// A variable's value where the C library keeps it. None in a process with raised privileges, as `secure_getenv(3)`
+/// has it.
 fn raw_variable(name: &CStr) -> Option<&'static CStr> {
     if has_raised_privileges() {
         return None;
@@ -75,7 +84,8 @@ pub(crate) fn variable_names() -> Vec<OsString> {
     std::env::vars_os().map(|(name, _)| name).collect()
 }
 
-/// The number of a signal that a program has for itself, by its name with or without `SIG`.
+/// The number of a signal that a program has for itself, by its name with or without `SIG`. Of the signals of
+/// `signal(7)` these two mean nothing by themselves.
 #[cfg(unix)]
 pub(crate) fn signal(name: &str) -> Option<c_int> {
     match name.strip_prefix("SIG").unwrap_or(name) {
@@ -91,6 +101,9 @@ pub(crate) fn signal(_name: &str) -> Option<c_int> {
 }
 
 /// Writes `text` to stderr, as far as it takes it.
+///
+/// By `write`, without the standard library's lock on stderr: whoever holds that may be what is interrupted. A call
+/// that was interrupted is tried again; one that fails otherwise gives up, since there is nobody to tell.
 pub(crate) fn print(text: &str) {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
@@ -110,6 +123,9 @@ pub(crate) fn print(text: &str) {
 }
 
 /// Writes one line to stderr.
+///
+/// By one call (`writev(2)`), so that the lines of several threads stay whole: on a pipe up to `PIPE_BUF`, 4,096
+/// bytes (`pipe(7)`).
 pub fn print_line(line: &str) {
     let written = print_two(line, "\n");
     // Interrupted before anything was written, or in parts: what is left follows.
@@ -180,6 +196,7 @@ extern "C" fn run(body: *mut core::ffi::c_void) -> *mut core::ffi::c_void {
     core::ptr::null_mut()
 }
 
+/// What a debugger and `top -H` show: at most 15 bytes (`pthread_setname_np(3)`).
 #[cfg(target_os = "linux")]
 fn name_this_thread() {
     // SAFETY: it needs nothing.
@@ -197,6 +214,9 @@ pub(crate) fn spawn(stack: usize, body: fn()) -> std::io::Result<()> {
 }
 
 /// Leaves the program's signals to its own threads: this one takes none but those that it causes itself.
+///
+/// Those are caused by an instruction, and blocked they would end the process without its handler
+/// (`pthread_sigmask(3)`).
 #[cfg(unix)]
 pub(crate) fn block_signals() {
     let own = [libc::SIGABRT, libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
@@ -233,6 +253,9 @@ pub(crate) fn keeping_errno(work: impl FnOnce()) {
 
 /// Whether the process has privileges that its user has not: what that user says in the environment is not to be
 /// followed then.
+///
+/// A file that it names would be written with the program's rights. `AT_SECURE` of `getauxval(3)` covers
+/// set-user-ID, set-group-ID and capabilities.
 #[cfg(target_os = "linux")]
 fn has_raised_privileges() -> bool {
     // SAFETY: it reads a number that the system gave the process.
@@ -245,6 +268,8 @@ fn has_raised_privileges() -> bool {
 }
 
 /// The bytes of address space that this process may have.
+///
+/// `RLIMIT_AS` of `getrlimit(2)`, asked for each time, as a program may change it.
 #[cfg(target_os = "linux")]
 pub(crate) fn address_space() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
@@ -271,7 +296,8 @@ pub(crate) fn memory() -> Option<u64> {
     None
 }
 
-/// Has `call` called when `main` returns or `exit` is called.
+/// Has `call` called when `main` returns or `exit` is called, after what was registered later and before what was
+/// registered earlier (`atexit(3)`). A process that ends by `_exit` or a signal calls nothing.
 pub(crate) fn at_exit(call: extern "C" fn()) {
     // SAFETY: a function that takes nothing, gives nothing and does not unwind.
     let refused = unsafe { libc::atexit(call) };
@@ -281,6 +307,9 @@ pub(crate) fn at_exit(call: extern "C" fn()) {
 }
 
 /// Has the three called around each fork: before, and after in the parent and in the child.
+///
+/// By `pthread_atfork(3)`, so whoever calls `fork` in the process comes by here; `vfork` and `clone` do not, and
+/// neither do programs that are started by `posix_spawn`, which run no code of this one in the child.
 #[cfg(unix)]
 pub(crate) fn around_fork(before: extern "C" fn(), parent: extern "C" fn(), child: extern "C" fn()) {
     // SAFETY: functions that take nothing, give nothing and do not unwind.

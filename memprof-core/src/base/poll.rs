@@ -1,4 +1,8 @@
 //! Waiting for files of the system, and what a thread has used of the processor.
+//!
+//! What the live endpoint needs and the standard library has not: waiting for several files at once (`poll(2)`),
+//! and the time of one thread (`clock_gettime(2)`, `CLOCK_THREAD_CPUTIME_ID`), by which it keeps what it costs the
+//! program within bounds.
 
 #![expect(unsafe_code, reason = "calls of the C library")]
 
@@ -32,6 +36,8 @@ impl Waited {
 
 /// Waits until something can be done with one of the files, at most so long; for good, without a time. Says at each
 /// which it is.
+///
+/// A wait that a signal interrupted has nothing ready: the caller looks at the time and waits again.
 pub(crate) fn wait(files: &mut [Waited], patience: Option<Duration>) {
     let milliseconds = patience.map_or(-1, |patience| {
         // Not too early, or it would be asked again and again.

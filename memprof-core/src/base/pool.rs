@@ -7,6 +7,16 @@
 //! The free entries are a stack. Its top stands in one word with the number of changes that the stack has seen: a
 //! thread that read the top, and was stopped before it exchanged the word, cannot mistake an entry that was taken
 //! and came back for one that never left (the ABA problem).
+//!
+//! ```text
+//!              take ◄──────────────────────────┐
+//! made 1 .. n ──┬──► out ──── give_back ───► free: top ──► next ──► next ──► 0
+//!               │             (any thread)     (last given back, first taken: its cache lines are warm)
+//!  none free: make, number n + 1
+//! ```
+//!
+//! The count of changes has 32 bits. To be mistaken, a thread would have to be stopped between its two steps while
+//! the others change the stack exactly a multiple of 2^32 times, and leave the same entry on top.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -14,7 +24,7 @@ use crate::base::memory::{Blank, Table};
 
 /// What an entry keeps for its pool.
 pub(crate) struct Place {
-    /// 0 until the entry was made; never changed after that.
+    /// The entry's number, by which others find it. 0 until the entry was made; never changed after that.
     index: AtomicU32,
     /// The entry below this one on the stack of free ones, while it is there.
     next_free: AtomicU32,
@@ -47,11 +57,16 @@ pub(crate) struct Pool<T: Pooled, const CHUNKS: usize> {
 }
 
 impl<T: Pooled, const CHUNKS: usize> Pool<T, CHUNKS> {
+    /// Without entries, and without memory until the first is taken.
     pub(crate) const fn new() -> Self {
         Self { entries: Table::new(), made: AtomicU32::new(1), free: AtomicU64::new(0) }
     }
 
     /// An entry that nobody has, as whoever gave it back left it; `None` if the pool is full or there is no memory.
+    ///
+    /// Nobody waits: each time that the exchange fails, another thread's has succeeded. The next entry that is read
+    /// of one that another thread takes at the same moment may be wrong; then the exchange fails, as the word has
+    /// changed.
     #[inline]
     pub(crate) fn take(&self) -> Option<&'static T> {
         let mut top = self.free.load(Ordering::Acquire);
@@ -65,6 +80,8 @@ impl<T: Pooled, const CHUNKS: usize> Pool<T, CHUNKS> {
         }
     }
 
+    /// One entry more. A number whose memory cannot be had stays unused: [`of_index`](Self::of_index) finds no
+    /// entry there.
     #[cold]
     fn make(&self) -> Option<&'static T> {
         let most = u32::try_from(CHUNKS * 64).unwrap_or(u32::MAX);
@@ -76,6 +93,8 @@ impl<T: Pooled, const CHUNKS: usize> Pool<T, CHUNKS> {
     }
 
     /// Gives an entry of this pool back, which nobody else has.
+    ///
+    /// The release of the exchange carries what the caller wrote to the entry to whoever takes it next.
     #[inline]
     pub(crate) fn give_back(&self, entry: &T) {
         let mut top = self.free.load(Ordering::Relaxed);
@@ -103,6 +122,7 @@ impl<T: Pooled, const CHUNKS: usize> Pool<T, CHUNKS> {
     }
 }
 
+/// The number of the top, of the word of the stack.
 fn low(word: u64) -> u32 {
     (word & u64::from(u32::MAX)) as u32
 }
@@ -127,6 +147,7 @@ mod tests {
     }
 
     impl Pooled for Entry {
+        /// It stands in the entry, so that a pool needs no memory of its own for what is free.
         fn place(&self) -> &Place {
             &self.0
         }

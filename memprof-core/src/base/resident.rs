@@ -3,6 +3,19 @@
 //! Linux says it under `/proc/self` and in the files of the control groups, version 2 and version 1. A limit holds
 //! for all groups inside the one that has it, so the groups are asked from the process's own up to the outermost
 //! that is mounted, and the smallest limit is the one that counts. Elsewhere nothing is known.
+//!
+//! | what | where | source |
+//! |---|---|---|
+//! | resident now, and at its highest | `VmRSS`, `VmHWM` in `/proc/self/status`, in KiB | `proc_pid_status(5)` |
+//! | which groups the process is in | `/proc/self/cgroup` | `cgroups(7)` |
+//! | where their files are | `/proc/self/mountinfo` | `proc_pid_mountinfo(5)` |
+//! | limit, and what counts towards it, version 2 | `memory.max`, `memory.current` | the kernel's `cgroup-v2.rst` |
+//! | the same, version 1 | `memory.limit_in_bytes`, `memory.usage_in_bytes` | the kernel's `cgroup-v1/memory.rst` |
+//! | what can be taken back at once | `inactive_file`, `total_inactive_file` in `memory.stat` | likewise |
+//!
+//! Resident is what the system has mapped for the process, pages shared with others included; it is not what the
+//! program allocated, and is never added to it. Files that a group reads count towards its limit until the system
+//! needs the room.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +24,8 @@ use memprof_report::Resident;
 #[cfg(test)]
 mod tests;
 
-/// What is resident now; `None` where the system does not say.
+/// What is resident now; `None` where the system does not say. Reads some small files of the system, once a
+/// snapshot.
 pub(crate) fn now() -> Option<Resident> {
     if !cfg!(target_os = "linux") {
         return None;
@@ -39,7 +53,9 @@ fn kilobytes(status: &str, name: &str) -> Option<u64> {
 
 /// A limit of a control group, and what counts towards it now.
 struct Limit {
+    /// In bytes.
     most: u64,
+    /// In bytes, of all processes of the group. `None` where that file cannot be read.
     now: Option<u64>,
 }
 
@@ -47,6 +63,7 @@ struct Limit {
 pub(crate) struct Groups(Vec<(Version, PathBuf)>);
 
 impl Groups {
+    /// Where this process is now. A process that is moved to another group later is still looked at here.
     pub(crate) fn of_this_process() -> Self {
         Self::of(&text)
     }
@@ -71,6 +88,7 @@ impl Groups {
         self.limits(file).map(|(_, limit)| limit).min_by_key(|limit| limit.most)
     }
 
+    /// Those that have a limit, with it, innermost first.
     fn limits(&self, file: &impl Fn(&Path) -> Option<String>) -> impl Iterator<Item = (&(Version, PathBuf), Limit)> {
         self.0.iter().filter_map(|group| Some((group, group.0.limit_in(&group.1, file)?)))
     }
@@ -90,6 +108,7 @@ impl Groups {
     }
 }
 
+/// A file of the system as text; `None` where there is none, or this process may not read it.
 fn text(path: &Path) -> Option<String> {
     std::fs::read_to_string(path).ok()
 }
@@ -102,6 +121,7 @@ enum Version {
 }
 
 impl Version {
+    /// The limit of a group and what counts towards it; `None` where there is no limit.
     fn limit_in(self, folder: &Path, file: &impl Fn(&Path) -> Option<String>) -> Option<Limit> {
         /// Version 1 has no word for no limit, but a number near the greatest.
         const NO_LIMIT: u64 = 1 << 60;

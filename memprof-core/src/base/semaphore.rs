@@ -1,4 +1,7 @@
 //! A number that a signal handler may raise, and that a thread waits for.
+//!
+//! Of what can wake a thread, `signal-safety(7)` allows a signal handler `sem_post` alone that needs no file: a
+//! condition variable's lock may be held by the very thread that the handler interrupted.
 
 #![cfg_attr(
     all(target_os = "linux", feature = "runtime"),
@@ -44,6 +47,10 @@ impl Semaphore {
     }
 
     /// Waits until the number is above 0, and takes one off; at most so long. For a signal handler too.
+    ///
+    /// Gives whether it took one off. A signal that interrupts the wait does not end it. The time is the wall
+    /// clock's, as `sem_timedwait(3)` wants it: one that is set forward ends a wait early, and whoever waits here
+    /// looks at what is to be done anyway.
     pub(crate) fn wait(&self, patience: Duration) -> bool {
         let mut until = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: there is room for the time.

@@ -2,6 +2,15 @@
 //!
 //! Who decides, and how threads learn that something changed, is left to `process/start` and
 //! [`announce`](crate::thread::slot::announce).
+//!
+//! | word | says | written by | read by |
+//! |---|---|---|---|
+//! | `STATE` | off, on, or not decided | a switch | every event that is not on the short path |
+//! | `ANNOUNCED` | what all threads were told | a switch, after it told them | `is_enabled`, reports |
+//! | `TIMES_OFF` | how often nothing was recorded | a switch | limits, which must be measured whole |
+//! | `EPOCH` | how many resets there were | a reset | whoever raises a maximum |
+//!
+//! They change seldom, so each processor keeps a copy of them, and reading them is a load from its own cache.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -15,9 +24,12 @@ static STATE: AtomicU32 = AtomicU32::new(UNREAD);
 static ANNOUNCED: AtomicBool = AtomicBool::new(false);
 /// How many times without recording there were: the one since the start, and each since it was switched off.
 static TIMES_OFF: AtomicU32 = AtomicU32::new(0);
+/// Resets, plus 1: an entry that was never written has epoch 0, and so is of none.
 static EPOCH: AtomicU32 = AtomicU32::new(1);
 
 /// Whether events are to be recorded, or this is not decided yet.
+///
+/// Not decided counts as on: the first event then goes the slow path, and decides.
 #[inline(always)]
 pub(crate) fn is_on() -> bool {
     cfg!(feature = "runtime") && STATE.load(Ordering::Relaxed) != OFF

@@ -1,4 +1,7 @@
 //! Vectors and hash tables in memory from [`pages`].
+//!
+//! What is larger than [`LARGE`](pages::LARGE) gets a mapping of its own that ends when the table outgrows it, so a
+//! large table that doubled does not leave the smaller ones behind.
 
 #![expect(unsafe_code, reason = "an allocator")]
 
@@ -25,6 +28,7 @@ pub(crate) const fn page_vec<T>() -> PageVec<T> {
 /// A hash table in this memory.
 pub(crate) type PageTable<T> = HashTable<T, Pages>;
 
+/// Empty, and without memory until the first entry.
 pub(crate) const fn page_table<T>() -> PageTable<T> {
     HashTable::new_in(Pages)
 }

@@ -2,11 +2,19 @@
 //!
 //! The first allocation of the process decides it from the environment, once for all blocks: nobody has to guess later
 //! whether there is a tag in front of a block. What a tag says is left to `lanes/tag`.
+//!
+//! ```text
+//! undecided ──── first allocation, MEMPROF=1 ───────► with tags       for the life of the process
+//!           └─── first allocation, anything else ───► without tags    likewise
+//! Alloc::system().always() asks nobody: with tags
+//! ```
 
 use core::sync::atomic::{AtomicBool, AtomicI8, Ordering};
 
 use crate::base::platform;
 
+/// The sign of [`Tags`]. Two threads that decide at the same moment read the same environment, and decide
+/// the same.
 static TAGS: AtomicI8 = AtomicI8::new(0);
 /// Whether an allocator that writes tags was met.
 static MET: AtomicBool = AtomicBool::new(false);
@@ -17,7 +25,9 @@ static MET: AtomicBool = AtomicBool::new(false);
 pub(crate) struct Tags(i8);
 
 impl Tags {
+    /// Blocks are upstream's own; the host is not measured.
     pub(crate) const WITHOUT: Self = Self(-1);
+    /// Each block lies behind its tag.
     pub(crate) const WITH: Self = Self(1);
 
     /// Decided: they do.

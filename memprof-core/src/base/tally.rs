@@ -3,6 +3,9 @@
 //! Three shapes: [`Counters`] are what a program sees of an open scope; a [`Tally`] has besides what only records
 //! show; [`Totals`] are the part that only adds up, so that sums of them can be subtracted again. No peak can: that
 //! is why a reset is an epoch and not a subtraction for them.
+//!
+//! Peaks cannot be subtracted, since what the peak would have been without a part of the events is not known from
+//! the numbers. Sums can: a reset subtracts what stood there, a running scope what stood there at its entry.
 
 use crate::base::counter::Counter;
 use crate::base::memory::Blank;
@@ -12,6 +15,19 @@ use crate::base::memory::Blank;
 ///
 /// Signed: a scope that frees memory older than itself goes below zero. `peak` never does; it is growth above the
 /// scope's entry, the headroom that the code needs.
+///
+/// It says nothing about the space, or about when: two of them can be subtracted, which gives what happened in
+/// between, but for the peaks.
+///
+/// ```
+/// # use memprof_core as memprof;
+/// let scope = memprof::Scope::enter(memprof::Site::named("two steps"));
+/// let before = scope.counters(memprof::Space::HOST);
+/// // .. the first step ..
+/// let after = scope.counters(memprof::Space::HOST);
+/// let allocated = after.total_bytes - before.total_bytes;
+/// # assert_eq!(allocated, 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Bytes allocated less bytes freed.
@@ -39,12 +55,15 @@ impl Counters {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) counters: Counters,
+    /// Reallocations that succeeded, in place or not.
     pub(crate) reallocs: u64,
+    /// Allocations and reallocations that upstream refused.
     pub(crate) failed: u64,
+    /// The bytes of the largest single block, children included.
     pub(crate) largest: u64,
 }
 
-/// The words of a [`Tally`].
+/// The words of a [`Tally`], which is kept and copied word by word where other threads read it.
 pub(crate) const TALLY_WORDS: usize = 9;
 
 /// What only adds up over activations: bytes and blocks allocated, reallocations, failures, and what was left
@@ -62,6 +81,8 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
+    /// Adds number by number, wrapping: a difference that is added to what it was taken from gives what was there
+    /// before.
     #[inline]
     pub(crate) fn add(&mut self, more: &Self) {
         self.bytes = self.bytes.wrapping_add(more.bytes);
@@ -72,6 +93,7 @@ impl Totals {
         self.kept_calls = self.kept_calls.wrapping_add(more.kept_calls);
     }
 
+    /// Takes off number by number, wrapping likewise.
     #[inline]
     pub(crate) fn subtract(&mut self, less: &Self) {
         self.bytes = self.bytes.wrapping_sub(less.bytes);
@@ -183,6 +205,7 @@ impl Tally {
         ]
     }
 
+    /// What [`words`](Self::words) gave, put together again.
     #[inline]
     pub(crate) fn of_words(words: [u64; TALLY_WORDS]) -> Self {
         let [counters @ .., reallocs, failed, largest] = words;
@@ -193,6 +216,14 @@ impl Tally {
     }
 
     /// Adds a child that ends: `p.peak = max(p.peak, p.value + s.peak); p.value += s.value; p.total += s.total`.
+    ///
+    /// In this order, as the peak is above what the parent held when the child began. An example, in bytes:
+    ///
+    /// | | value | peak | total |
+    /// |---|---|---|---|
+    /// | parent before | 100 | 120 | 150 |
+    /// | child | 10 | 50 | 60 |
+    /// | parent after | 110 | 150 | 210 |
     pub(crate) fn fold(&mut self, child: &Self) {
         let (parent, ended) = (&mut self.counters, &child.counters);
         parent.peak_bytes = parent.peak_bytes.max(parent.current_bytes + ended.peak_bytes);
