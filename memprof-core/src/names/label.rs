@@ -16,6 +16,16 @@
 //! | `krate::m::<impl krate::T>::new::__here` | `T::new` |
 //! | `<krate::T as krate::Trait<u8>>::run::__here` | `<T as Trait>::run` |
 //! | `<dyn krate::Trait<u8> + core::marker::Send>::run::__here` | `<dyn Trait + Send>::run` |
+//!
+//! The text is read in three steps, each a function without state:
+//!
+//! 1. [`split_path`] cuts it at each `::` outside of brackets: `<a::T as b::U>::m::__here` has the parts
+//!    `<a::T as b::U>`, `m`, `__here`;
+//! 2. the innermost part in angle brackets says whose method it is ([`owner_label`]); without one, what follows the
+//!    module is the name ([`after_module`]);
+//! 3. types in it are cut to their last names ([`short_type`]).
+//!
+//! It runs when a report is made; no event comes by here.
 
 /// The nested function whose type name we are given.
 const HERE: &str = "__here";
@@ -39,6 +49,7 @@ pub(crate) fn function_label(type_name: &str, module_path: &str) -> String {
     if label.is_empty() { type_name.to_owned() } else { label }
 }
 
+/// The parts of a label, owner first, with `::` between them.
 fn join(owner: impl Iterator<Item = String>, segments: &[&str]) -> String {
     let segments = segments.iter().map(|segment| plain_name(segment).to_owned());
     owner.chain(segments).collect::<Vec<_>>().join("::")
@@ -62,6 +73,9 @@ fn after_module<'a, 'b>(segments: &'a [&'b str], module_path: &str) -> &'a [&'b 
 }
 
 /// `<impl a::T>` gives `T`, `<a::T as b::Trait<u8>>` gives `<T as Trait>`, `<dyn a::Trait>` gives itself, shortened.
+///
+/// What is no plain name keeps its angle brackets, so that `<[u8]>::f` and `<dyn Trait>::f` read as Rust would have
+/// them written.
 fn owner_label(segment: &str) -> String {
     let inner = segment.strip_prefix('<').unwrap_or(segment);
     let inner = inner.strip_suffix('>').unwrap_or(inner);
@@ -85,6 +99,9 @@ fn owner_label(segment: &str) -> String {
 }
 
 /// A type with every path in it cut to its last name, and without generic arguments and lifetimes.
+///
+/// Everything that is no name stays: `&`, `*const`, brackets, commas, `dyn`, `fn`. Names that belong together, as
+/// in `&mut str`, keep the blank between them.
 fn short_type(ty: &str) -> String {
     let mut short = String::new();
     let mut rest = ty.trim();
@@ -135,6 +152,8 @@ fn plain_name(segment: &str) -> &str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
+/// Whether a byte may stand in a name; `#` is that of `r#type`, and any byte that is not ASCII counts, as Rust's
+/// names may have them.
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'#' || !byte.is_ascii()
 }
@@ -157,6 +176,8 @@ fn split_path(path: &str) -> Vec<&str> {
 }
 
 /// [`str::split_once`], blind to what stands in brackets.
+///
+/// So ` as ` of a trait's own argument, `<T as Tr<<U as V>::W>>`, does not split the outer one.
 fn split_once_outside<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
     let mut depth = Depth::default();
     for (at, _) in text.char_indices() {

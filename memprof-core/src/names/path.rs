@@ -3,6 +3,19 @@
 //! A path is the list of the sites open when something happens, outermost first. It is interned once for the
 //! process as `(parent path, site)`. A site stands once in a path: entering it again leads back to its own node, so
 //! recursion does not make the tree grow.
+//!
+//! An example: `load` calls `parse`, which calls itself and then `index`; and `index` is called from outside too.
+//!
+//! ```text
+//! 0 (root) ─┬─► 1 load ───► 2 parse ───► 3 index      entering parse at 2 leads to 2 again
+//!           └─► 4 index                               a site has as many paths as ways lead to it
+//! ```
+//!
+//! A path is made after its parent and so has the greater number: whoever goes through all paths downwards meets
+//! children before parents, without a list of children.
+//!
+//! A look-up by parent and site happens once a thread and call path: threads keep what they found
+//! ([`Slot`](crate::thread::slot::Slot)'s cache).
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -14,10 +27,12 @@ pub(crate) const MOST_PATHS: u32 = 1 << 20;
 /// Chunks of a table with one entry a path.
 pub(crate) const PATH_CHUNKS: usize = MOST_PATHS as usize / 64;
 
-/// The number of a path.
+/// The number of a path. Below [`MOST_PATHS`], so that it fits a tag; [`ROOT`](PathId::ROOT) is what is outside any
+/// scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PathId(u32);
 
+/// Where a path comes from. Written once, before anybody but the maker knows the number.
 struct Node {
     parent: AtomicU32,
     site: AtomicU32,
@@ -30,12 +45,14 @@ impl Blank for Node {
 static NODES: Table<Node, PATH_CHUNKS> = Table::new();
 /// Paths given so far. Path 0 is [`PathId::ROOT`].
 static COUNT: AtomicU32 = AtomicU32::new(1);
+/// Whether a path was refused: a note of every snapshot from then on.
 static FULL: AtomicBool = AtomicBool::new(false);
 
 impl PathId {
     /// Outside any scope.
     pub(crate) const ROOT: Self = Self(0);
 
+    /// Of the bits of a tag.
     pub(crate) fn from_bits(bits: u32) -> Self {
         Self(bits & (MOST_PATHS - 1))
     }
@@ -56,6 +73,10 @@ impl PathId {
     }
 
     /// The path that entering `site` here leads to: itself once [`MOST_PATHS`] is reached.
+    ///
+    /// Costs a walk to the root and a look-up in a map. An error where this is a
+    /// signal handler that interrupted the map on its own thread, or where the system has no memory: then the scope
+    /// is not recorded.
     #[cold]
     pub(crate) fn enter(self, site: u32) -> Result<Self, Refused> {
         static CHILDREN: Map<(u32, u32), u32> = Map::new();
@@ -70,6 +91,8 @@ impl PathId {
         }
     }
 
+    /// A number, with a node that leads to this path and the site. The site is stored last: a reader that finds it
+    /// finds the parent too.
     fn new_child(self, site: u32) -> Option<u32> {
         let taken =
             COUNT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < MOST_PATHS).then_some(count + 1));
@@ -96,6 +119,7 @@ impl PathId {
         None
     }
 
+    /// The path without its innermost site; the root of the root.
     pub(crate) fn parent(self) -> Self {
         Self(NODES.get(self.index()).map_or(0, |node| node.parent.load(Ordering::Relaxed)))
     }

@@ -1,4 +1,16 @@
 //! Sites: the static places in source that scopes are activations of.
+//!
+//! A site is a `static` in the program, so entering one needs no look-up: its number stands in it. What is a site
+//! only at run time, a layer's name say, is looked up by its text ([`Site::named`]) and kept for ever, as a number
+//! may stand in a tag for as long.
+//!
+//! | word of a site | written | read |
+//! |---|---|---|
+//! | `id` | once, when a scope is first entered here | by every scope |
+//! | `first_left` | when a scope is first left in an epoch | by a snapshot, to order ties |
+//! | `left_by_polls` | by each poll that ends an open scope | by a snapshot, for its notes |
+//!
+//! What was recorded at a site stands in no site but in the threads' rows, by path.
 
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -19,6 +31,9 @@ const MOST_NAMES: u32 = 1 << 16;
 /// One `static` stands at each annotated function ([`track`](https://docs.rs/memprof/latest/memprof/attr.track.html))
 /// and at each [`site!`](https://docs.rs/memprof/latest/memprof/macro.site.html); names that are made at run time are
 /// interned with [`Site::named`].
+///
+/// Sites are told apart by where they stand, not by their name: two functions `new` of two types are two sites, and
+/// one function compiled for two types is one.
 pub struct Site {
     file: &'static str,
     line: u32,
@@ -31,18 +46,21 @@ pub struct Site {
     left_by_polls: AtomicU64,
 }
 
+/// What a site is called, as far as the compiler knows it.
 enum Name {
+    /// Of a block: the name that was written there.
     Static(&'static str),
     /// The interned name; such a site has no file and no line.
     Runtime(&'static str),
-    Function {
-        module: &'static str,
-        here: fn() -> &'static str,
-    },
+    /// Of a function: its label is made of the type name that `here` gives, in this module
+    /// ([`label`](crate::names::label)). Made when it is shown, as the compiler gives it at run time alone.
+    Function { module: &'static str, here: fn() -> &'static str },
 }
 
+/// The sites by their numbers, for readers that have a path and want its name.
 static SITES: Table<AtomicOptionRef<Site>, { MOST_SITES as usize / 64 }> = Table::new();
 static NEXT_SITE: AtomicU32 = AtomicU32::new(1);
+/// Places in the order in which sites were first left.
 static NEXT_LEFT: AtomicU32 = AtomicU32::new(1);
 static RUNTIME_NAMES: AtomicU32 = AtomicU32::new(0);
 /// What is recorded once a limit is reached.
@@ -119,6 +137,9 @@ impl Site {
 
     /// The number of this site, given now if it has none; `None` for [`unnamed`](Self::unnamed). Sites past the limit
     /// share the number of `other`.
+    ///
+    /// Costs a table's entry, once a site. Two threads that enter a site for the first time at the same moment
+    /// agree on one number, as the exchange lets one of them win.
     #[cold]
     pub(crate) fn register(&'static self) -> Option<u32> {
         if self.id() != 0 {
@@ -149,6 +170,9 @@ impl Site {
     }
 
     /// Notes that a scope of this site was left, for the order of ties in the report.
+    ///
+    /// Once a site and epoch: whoever left it first in this epoch set the word, and others leave it. The order is
+    /// that of the ends and not of the entries, as the seed's report has it.
     #[cold]
     pub(crate) fn left(&self, epoch: u32) {
         let order = u64::from(NEXT_LEFT.fetch_add(1, Ordering::Relaxed));
@@ -197,6 +221,7 @@ impl Site {
         shown_file(self.file)
     }
 
+    /// The line of the `fn` keyword, or of the macro call; 0 for a run-time name.
     pub(crate) fn line(&self) -> u32 {
         self.line
     }
@@ -244,7 +269,7 @@ impl fmt::Debug for Site {
     }
 }
 
-/// A run-time name as it is; one of blanks alone in quotes, as its row would have no name.
+/// A run-time name as it is; one of blanks alone in quotes, as its row would seem to have no name.
 fn shown_name(name: &str) -> String {
     if name.trim().is_empty() { format!("{name:?}") } else { name.to_owned() }
 }

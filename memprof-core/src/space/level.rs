@@ -3,6 +3,18 @@
 //! Each thread adds what it holds in steps ([`watch`](crate::thread::watch)), so that no word is shared by two
 //! threads that allocate: what stands here lacks less than a step a thread. Who owned what at the mark is left to
 //! [`picture`](crate::thread::picture), which is told here when the next one is due.
+//!
+//! An example with two threads, in KiB, with a step of 64 and the first picture taken at 0:
+//!
+//! | event | published | level | peak | picture |
+//! |---|---|---|---|---|
+//! | A allocates 100 | 100 | 100 | 100 | taken: 100 is above the next one's level |
+//! | B allocates 40 | nothing: no step | 100 | 100 | |
+//! | B allocates 30 | 70 | 170 | 170 | taken |
+//! | A frees 90 | -90 | 80 | 170 | |
+//!
+//! Between the second and the third event 140 were live and the level said 100: short by less than a step for each
+//! thread, which is what the report says beside the peak.
 
 use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -16,6 +28,10 @@ static PEAK_BLOCKS: AtomicI64 = AtomicI64::new(0);
 static NEXT_PICTURE: AtomicI64 = AtomicI64::new(0);
 
 /// Adds to the sums of what the threads published.
+///
+/// Each sum is raised by one addition, and its peak by what that addition gave, so no level that the sum ever had
+/// is missed: two threads that publish at the same moment see two different sums. Bytes and blocks have peaks of
+/// their own, which may be of two moments.
 pub(crate) fn publish(bytes: i64, blocks: i64) {
     let level = LEVEL_BYTES.fetch_add(bytes, Ordering::AcqRel) + bytes;
     PEAK_BYTES.fetch_max(level, Ordering::AcqRel);
@@ -24,6 +40,8 @@ pub(crate) fn publish(bytes: i64, blocks: i64) {
 }
 
 /// Begins a new epoch, at what is live.
+///
+/// What a thread publishes at the same moment may raise the old peak or the new one. It is at most a step.
 pub(crate) fn reset(bytes: i64, blocks: i64) {
     PEAK_BYTES.store(bytes, Ordering::Release);
     PEAK_BLOCKS.store(blocks, Ordering::Release);
@@ -31,6 +49,8 @@ pub(crate) fn reset(bytes: i64, blocks: i64) {
 }
 
 /// Whether the next picture is due once so many more bytes are published.
+///
+/// A thread that shrinks makes no new mark, and never has one taken.
 pub(crate) fn picture_is_due(ahead: i64) -> bool {
     ahead > 0 && LEVEL_BYTES.load(Ordering::Relaxed) + ahead > NEXT_PICTURE.load(Ordering::Relaxed)
 }

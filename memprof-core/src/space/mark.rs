@@ -2,6 +2,21 @@
 //!
 //! Each space keeps its mark under one short lock, exactly. That of `host`, which every thread changes at every
 //! allocation, is left to [`level`](crate::space::level) and [`picture`](crate::thread::picture).
+//!
+//! Who owned what at the mark would take a copy of all owners each time that the mark rises, which is at every
+//! allocation of a program that grows. Instead each owner notes the mark that its numbers are of, and commits what
+//! it owned then when it is changed for the first time afterwards (Bloomberg's memray, *high water mark
+//! aggregator*). An example with two owners, in bytes:
+//!
+//! | event | live | peak | marks | A: live, at peak (of mark) | B: live, at peak (of mark) |
+//! |---|---|---|---|---|---|
+//! | A allocates 10 | 10 | 10 | 1 | 10, 0 (0) | |
+//! | B allocates 20 | 30 | 30 | 2 | 10, 0 (0) | 20, 0 (1) |
+//! | B frees 20 | 10 | 30 | 2 | 10, 0 (0) | 0, 20 (2) |
+//! | read | | 30 | | 10 of 10: its mark is older, so what it owns is what it owned | 20 |
+//!
+//! Of B the 20 were committed by the free, and of A nothing had to be: an owner that was not changed since the mark
+//! still owns what it did. The two add up to the peak, always.
 
 use crate::base::lock::{Lock, Locked};
 use crate::base::map::Refused;
@@ -15,13 +30,18 @@ pub(crate) const MOST_BYTES: u64 = i64::MAX as u64;
 
 /// A space other than `host`: all of it changes under one lock, so all of it is exact.
 pub(crate) struct Mark {
+    /// Bytes that are live, and blocks. Below 0 never: a free that nobody recorded changes nothing.
     pub(crate) live: i64,
     pub(crate) live_blocks: i64,
+    /// The most that was live at once in this epoch, bytes and blocks, each by itself.
     pub(crate) peak: i64,
     pub(crate) peak_blocks: i64,
+    /// What was allocated in this epoch; bytes and blocks, and the bytes of it outside any scope.
     pub(crate) total: u64,
     pub(crate) blocks_total: u64,
     pub(crate) no_scope_total: u64,
+    /// What the allocator refused; frees of addresses that nobody recorded; blocks that were recorded again without
+    /// a free.
     pub(crate) failed: u64,
     pub(crate) unknown_frees: u64,
     pub(crate) missed_frees: u64,
@@ -39,8 +59,10 @@ pub(crate) struct Mark {
 /// the path's next event after a mark, what it owns is still what it owned then.
 #[derive(Clone, Copy, Default)]
 struct Owner {
+    /// What it owns now.
     live: i64,
     live_blocks: i64,
+    /// What it owned at the mark that `peaks` names.
     at_peak: i64,
     at_peak_blocks: i64,
     /// The mark up to which `at_peak` was committed.
@@ -53,7 +75,7 @@ impl Owner {
 
 static MARKS: [Lock<Mark>; MOST_SPACES] = [const { Lock::new(Mark::BLANK) }; MOST_SPACES];
 
-/// The mark of a space other than `host`.
+/// The mark of a space other than `host`. The thread is blind until the result is dropped.
 pub(crate) fn of(space: Space) -> Locked<'static, Mark> {
     MARKS[space.index()].lock()
 }
@@ -122,6 +144,7 @@ impl Mark {
         path
     }
 
+    /// A block of this path is gone. The path is that of the block's tag, whoever frees it.
     pub(crate) fn freed(&mut self, path: PathId, bytes: u64) {
         self.change(path, -bytes.cast_signed(), -1);
     }
@@ -131,6 +154,8 @@ impl Mark {
         self.change(path, bytes.cast_signed(), 1);
     }
 
+    /// What an owner holds, and with it the space. The owner commits first, while its numbers are still those of
+    /// the last mark.
     fn change(&mut self, path: PathId, bytes: i64, blocks: i64) {
         let owner = if path == PathId::ROOT { Some(&mut self.root) } else { self.owners.get_mut(path.index()) };
         if let Some(owner) = owner {
@@ -166,6 +191,9 @@ impl Mark {
     }
 
     /// Begins a new epoch, at what is live.
+    ///
+    /// The count of marks goes on, so that no owner takes an old mark for the new one. What each owns stays, as it
+    /// is live.
     pub(crate) fn reset(&mut self) {
         let owners = core::mem::replace(&mut self.owners, page_vec());
         *self = Self {

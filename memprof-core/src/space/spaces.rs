@@ -1,4 +1,15 @@
 //! Spaces: where a block lives.
+//!
+//! A space is a number of one byte, and its name stands in an array that is only added to. So comparing, copying
+//! and asking for the name take no lock; a new name does.
+//!
+//! | number | space |
+//! |---|---|
+//! | 0, 1, 2 | `host`, `pinned`, `managed`: there from the beginning |
+//! | 3 .. 31 | as they are named |
+//! | 32 | `other`: what comes after those |
+//!
+//! 32 and one: every snapshot reads each space of each thread, and a frame has one bit for each.
 
 use core::fmt::{self, Write as _};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +30,15 @@ pub(crate) const MOST_SPACES: usize = MOST_NAMED + 1;
 ///
 /// Spaces are compared and copied for free. One process records 32 of them; every further name is the one space
 /// `other`, and the report says so.
+///
+/// ```
+/// use memprof_core::Space;
+///
+/// let arena = Space::named("arena");
+/// assert_eq!(arena, Space::named("arena"));
+/// assert_eq!(arena.name(), "arena");
+/// assert_ne!(arena, Space::HOST);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Space(u8);
 
@@ -46,6 +66,9 @@ impl Space {
     /// ```
     /// assert_eq!(memprof_core::Space::device(1).name(), "cuda:1");
     /// ```
+    ///
+    /// The ordinal is the driver's, as `CUDA_VISIBLE_DEVICES` leaves it. Does not allocate but for a name that is
+    /// new.
     pub fn device(ordinal: u32) -> Self {
         let mut name = Digits::default();
         // Eleven digits at most.
@@ -88,6 +111,7 @@ impl Space {
         Self::of_index(free)
     }
 
+    /// The space with this name, if it was named before. Reads without a lock: names are only added.
     fn known(name: &str) -> Option<Self> {
         Self::all().find(|space| space.name() == name)
     }
@@ -110,6 +134,7 @@ impl Space {
         LIMIT_REACHED.load(Ordering::Relaxed)
     }
 
+    /// Where things of this space stand in arrays of [`MOST_SPACES`].
     #[inline(always)]
     pub(crate) fn index(self) -> usize {
         self.0 as usize
@@ -126,7 +151,7 @@ impl Space {
     }
 }
 
-/// A short text on the stack.
+/// A short text on the stack: naming a device must not allocate, as it may happen inside of an allocator.
 #[derive(Default)]
 struct Digits {
     bytes: [u8; 16],
