@@ -12,7 +12,7 @@ use crate::{
     error::say,
     init, merge,
     outcome::{NOT_STARTED, WRONG},
-    report, run, top,
+    report, run, serve, top,
 };
 
 /// Reads what memprof measured: who needs how much memory, who holds it, and what is left.
@@ -54,6 +54,7 @@ pub(crate) enum Command {
     Init(init::Arguments),
     Merge(merge::Arguments),
     Top(top::Arguments),
+    Serve(serve::Arguments),
     Completions(CompletionsArguments),
     Man(ManArguments),
 }

@@ -26,6 +26,7 @@ mod diff;
 mod init;
 mod merge;
 mod report;
+mod serve;
 mod top;
 
 mod run;
@@ -54,6 +55,7 @@ pub fn memprof() -> ExitCode {
         Command::Check(arguments) => check::run(arguments, &mut out),
         Command::Init(arguments) => init::run(arguments),
         Command::Merge(arguments) => merge::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
         Command::Top(arguments) => top::run(arguments),
         Command::Completions(arguments) => Ok(completions::completions(arguments, arguments::definitions(), &mut out)),
         Command::Man(arguments) => completions::man(arguments, arguments::definitions()),

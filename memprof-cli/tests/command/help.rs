@@ -12,7 +12,7 @@ use crate::terminal::Terminal;
 const VERBS: &[&str] = &["run", "report", "convert", "diff", "check", "init", "merge", "completions", "man"];
 
 /// Those that somebody has to end.
-const LASTING: &[&str] = &["top"];
+const LASTING: &[&str] = &["top", "serve"];
 
 fn all_verbs() -> impl Iterator<Item = &'static &'static str> {
     VERBS.iter().chain(LASTING)

@@ -11,6 +11,7 @@ mod diff;
 mod help;
 mod merge;
 mod report;
+mod serve;
 #[cfg(unix)]
 mod run;
 #[cfg(unix)]
