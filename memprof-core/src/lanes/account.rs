@@ -3,6 +3,16 @@
 //! Besides the sum, an account knows what part of it the rows of paths leave out, as another activation of the same
 //! node or site was open around that poll. A snapshot takes what an open future has added so far back out of the
 //! rows: until it is dropped, it is counted as the one activation that it is.
+//!
+//! An example: `walk` is an `async fn` that awaits itself, and each poll of the inner one allocates 10 bytes.
+//!
+//! | | the outer future | the inner future, in a poll of the outer |
+//! |---|---|---|
+//! | its account's sum | 10, by folding the inner poll | 10 |
+//! | added to the row of the path | 10 | nothing: the node is open further down (`NODE_OPEN`) |
+//! | `inside.node` of its account | 0 | 10 |
+//!
+//! So when the inner future is still open at a snapshot, taking back its `counted` 0 leaves the row as it is.
 
 use crate::base::counter::{Counter, Sequence};
 use crate::base::memory::Blank as _;
@@ -83,6 +93,9 @@ impl HostAccount {
 
     /// Folds in one poll, and gives the sum. Written within the sequence, so a reader sees all of a poll or nothing
     /// of it.
+    ///
+    /// The sums of polls inside another activation are written where there is one; most futures have none, and pay
+    /// a comparison.
     #[inline]
     pub(super) fn fold(&self, poll: &Tally, flags: u64) -> Tally {
         let mut tally = self.tally();
@@ -107,7 +120,8 @@ impl HostAccount {
     }
 
     #[inline]
-    /// Begins anew for the next future and gives what was recorded. `with` runs at the same moment for a reader.
+    /// Begins anew for the next future and gives what was recorded. `with` runs at the same moment for a reader,
+    /// who so finds the future's tag together with its numbers, or neither.
     pub(super) fn clear(&self, with: impl FnOnce()) -> Account {
         let mut account = Account { tally: self.tally(), ..Account::default() };
         self.sequence.begin_write();

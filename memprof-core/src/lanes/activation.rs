@@ -9,6 +9,17 @@
 //! orders what one poll wrote before what the next one reads. Any other space, where an event takes a lock anyway,
 //! is behind one. A snapshot reads both at any time. How a poll is entered and left, and what it folds into, is
 //! left to `scope/poll`.
+//!
+//! ```text
+//!             take                first poll: tag set            dropped: clear, give_back
+//! in the pool ─────► nobody's yet ────────────────► a future's ─────────────────────────────► in the pool
+//!                                                   │      ▲
+//!                                           poll ───┘      └─── poll ends: fold
+//! ```
+//!
+//! A reader that walks all activations ([`all`](Activation::all)) may meet any of these. It reads the tag and the
+//! numbers at one moment, and asks for the tag again where it read more than that: 0, or another one, is another
+//! future's.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -43,6 +54,7 @@ pub(crate) struct Activation {
     /// The lane that the latest poll of a task merged into, held.
     pub(crate) parent: AtomicOptionRef<Lane>,
     host: HostAccount,
+    /// Whether `extras` has a shared part: asked by each poll, so it is a word of its own.
     captured: AtomicBool,
     /// Whether there is anything in `extras`, until the future is dropped.
     has_extras: AtomicBool,
@@ -81,6 +93,8 @@ impl Pooled for Activation {
 impl Activation {
     /// An activation that nobody has, which recorded nothing: of a task with its lane, or of a future inside
     /// another one.
+    ///
+    /// `None` where 16,777,216 futures are open, or the system has no memory: that future is not recorded.
     #[inline]
     pub(crate) fn take(lane: Option<&'static Lane>) -> Option<&'static Self> {
         let activation = ACTIVATIONS.take()?;
@@ -135,6 +149,8 @@ impl Activation {
         if space == Space::HOST { self.host.fold(poll, flags) } else { self.fold_extras(space, poll, flags) }
     }
 
+    /// [`fold`](Self::fold) of a space other than the host, under the lock. Without memory for one more space, the
+    /// poll stands alone, and the report says how often.
     #[cold]
     fn fold_extras(&self, space: Space, poll: &Tally, flags: u64) -> Tally {
         self.change_extras(|extras| {

@@ -8,6 +8,25 @@
 //! A change of a scope's level reaches the captured scopes around it at once, but for a future: what that is being
 //! polled in changes from poll to poll. There, what was added reaches them at the beginning of a poll and at each
 //! event of the polling thread ([`publish`](crate::share::publish)).
+//!
+//! What happens to bytes that a helper allocates under a context, from event to the scope that captured it:
+//!
+//! ```text
+//! helper's ledger ──(each step of 32 KiB, or each event)──► level ──► levels of the captured scopes around
+//!       │
+//!       └─(guard dropped: finish)──► added ──(scope left, or a poll of it ended: take)──► the scope's own ledger ──► its parent
+//! ```
+//!
+//! Either way a byte is in the level once. In the scope's own numbers it is after `take` alone, and a reader adds
+//! `added` and what the level says of those who are still at work ([`complete`](Shared::complete)).
+//!
+//! | moment | what others may still do |
+//! |---|---|
+//! | captured | publish, finish, be read |
+//! | closed | whoever is under the context goes on and gives its part to nobody; the path stays right |
+//! | dropped | nobody refers to it; the lane is released |
+//!
+//! Closing and finishing meet under one lock (`added`): a part is either in before the scope takes it, or nobody's.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -35,10 +54,15 @@ pub(crate) struct Shared {
     /// its path where a recursion led back to a node further up; less where a scope has ended that gives the path.
     /// Of a future: those of the poll that is under way, if there is one.
     nodes: Lock<Vec<PathId>>,
+    /// Fixed when it is captured: what the scope stands in does not change while it is open.
     around: Around,
+    /// Set once, under the lock of `added`.
     closed: AtomicBool,
+    /// Of the host: always there, as most helpers allocate.
     host: Level,
+    /// Of all other spaces, made with the first event in one of them.
     others: OnceLock<Box<[Level; MOST_SPACES]>>,
+    /// What those who have left the context added, and the scope has not taken.
     added: Lock<Vec<(Space, Added)>>,
     /// How often something was added.
     pub(crate) additions: AtomicU64,
@@ -54,6 +78,7 @@ pub(crate) struct Added {
 
 /// The captured scope that another one folds into.
 pub(crate) enum Around {
+    /// None: nothing around it was captured, or it is a future, which is polled in this scope and that.
     Nobody,
     /// On the same thread: when the inner scope is left, what was added to it is the outer one's own.
     Here(Arc<Shared>),
@@ -71,6 +96,7 @@ impl Around {
 }
 
 impl Shared {
+    /// The lane is held until this is dropped, so a block that is allocated under the context always has its home.
     pub(crate) fn new(lane: &'static Lane, path: PathId, nodes: Vec<PathId>, around: Around) -> Self {
         lane.hold();
         Self {
@@ -120,6 +146,7 @@ impl Shared {
             .any(|shared| core::ptr::eq(shared, outer))
     }
 
+    /// Whether the scope was left.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -136,6 +163,7 @@ impl Shared {
         }
     }
 
+    /// The level of a space, made now if there is none.
     pub(crate) fn level(&self, space: Space) -> &Level {
         if space == Space::HOST { &self.host } else { &self.others()[space.index()] }
     }
@@ -149,6 +177,7 @@ impl Shared {
         self.others.get_or_init(|| made)
     }
 
+    /// The levels that are there.
     pub(crate) fn levels(&self) -> impl Iterator<Item = (Space, &Level)> {
         let others = self.others.get().into_iter().flat_map(|levels| levels.iter().enumerate());
         let others = others.map(|(index, level)| (Space::of_index(index), level));
@@ -167,6 +196,8 @@ impl Shared {
         }
     }
 
+    /// [`publish`](Self::publish), whether the scope was left or not. What of it the level refuses, as it was
+    /// closed in between, the scopes around do not get either.
     fn publish_here(&self, space: Space, more: [i64; 2]) {
         let level = self.level(space);
         let more = level.add_others(more);
@@ -174,6 +205,8 @@ impl Shared {
         self.publish_around(space, more);
     }
 
+    /// A change of this scope's level, for those around: as work of others where this scope is theirs by way of a
+    /// context, and as their own lane's where it is open on the same thread.
     fn publish_around(&self, space: Space, more: [i64; 2]) {
         match &self.around {
             _ if more == [0; 2] => {}
@@ -235,6 +268,8 @@ impl Shared {
         }
     }
 
+    /// Folds a part into what was added; the count of additions tells a thread that polls this future that there is
+    /// news.
     fn note_added(&self, added: &mut Vec<(Space, Added)>, space: Space, tally: &Tally) {
         if let Some((_, sum)) = added.iter_mut().find(|(known, _)| *known == space) {
             sum.tally.fold(tally);
@@ -247,6 +282,9 @@ impl Shared {
     }
 
     /// Takes what was added to a space since the last call.
+    ///
+    /// By the thread that leaves the scope, or ends a poll: whoever takes must put it into the ledger, or it is
+    /// lost.
     pub(crate) fn take(&self, space: Space) -> Added {
         let mut added = self.added.lock();
         let place = added.iter().position(|(known, _)| *known == space);
@@ -302,6 +340,7 @@ impl Shared {
     }
 }
 
+/// What was added in one space.
 fn find(sums: &[(Space, Added)], space: Space) -> Option<Added> {
     sums.iter().find(|(known, _)| *known == space).map(|(_, added)| *added)
 }

@@ -14,6 +14,14 @@
 use crate::space::spaces::MOST_SPACES;
 
 /// What a frame stands for.
+///
+/// | kind | entered by | left by | its events go to |
+/// |---|---|---|---|
+/// | [`Base`](Self::Base) | the thread's first event | nobody | nobody: it stands outside any scope |
+/// | [`Scope`](Self::Scope) | a guard | that guard, or a scope around it | the frame below |
+/// | [`Poll`](Self::Poll) | a poll | its end | the future's account, and the frame below |
+/// | [`Context`](Self::Context) | [`enter`](crate::Context::enter) | its guard, or a scope around it | the captured scope; nothing below sees them |
+/// | [`Ambient`](Self::Ambient) | the thread's next event after one opened | the thread, once it has nothing open | the ambient scope, likewise |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The base record of the thread: never popped.
@@ -60,7 +68,8 @@ pub(crate) const fn hides(flags: u64) -> bool {
     flags >> KIND_SHIFT & 4 != 0
 }
 
-/// The part of `Frame::flags` that is the set of spaces that the frame has an entry for.
+/// The part of `Frame::flags` that is the set of spaces that the frame has an entry for. 40 bits leave room above
+/// the 33 that there are.
 pub(crate) const SPACES: u64 = (1 << 40) - 1;
 const _: () = assert!(MOST_SPACES <= 40);
 /// Another activation of the same node is open further down.

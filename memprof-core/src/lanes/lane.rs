@@ -22,6 +22,15 @@
 //! what waited. A thread that hands over adds first and looks at what stood there: if the lane had ended, its
 //! addition reached nobody, and it follows `left_to` instead. There is no state between, as end and counts are one
 //! word.
+//!
+//! # The life of a lane
+//!
+//! ```text
+//!             take (HOLD)                end                       last block freed, last hold released
+//! in the pool ───────────► runs ──────────────────► has ended ──────────────────────────────────────────► in the pool
+//!                           │                         │ hand-overs go to left_to, or nowhere
+//!                           └── nothing out, nothing waiting: straight back to the pool
+//! ```
 
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::Arc;
@@ -43,12 +52,15 @@ const HOLD: i64 = 1 << 44;
 /// A lane. Lives forever, changes hands through the pool.
 pub(crate) struct Lane {
     place: Place,
-    /// How often the lane was taken.
+    /// How often the lane was taken: tells its holders apart, where somebody kept the lane's number.
     taken: AtomicU32,
+    /// What waits for the owner, in one word.
     pending: Pending,
+    /// What waits and does not fit there.
     waiting: Lock<Waiting>,
     /// Whether hand-overs are forwarded to anybody: what stands under the lock, for those who do not take it.
     forwards: AtomicBool,
+    /// What refers to this lane: blocks, and [`HOLD`] for each holder. 0: nobody.
     outstanding: AtomicI64,
     /// To whom an ended task left its blocks, held; a thread leaves them to nobody.
     left_to: AtomicOptionRef<Lane>,
@@ -76,7 +88,9 @@ impl Pooled for Lane {
 static LANES: Pool<Lane, LANE_CHUNKS> = Pool::new();
 
 impl Lane {
-    /// A lane that nobody uses, held once by the caller.
+    /// A lane that nobody uses, held once by the caller; `None` where the system has no memory, or where 16,777,215
+    /// lanes are in use. Costs an exchange of a word that other threads change too: a task that begins pays it, an
+    /// event does not.
     pub(crate) fn take() -> Option<&'static Self> {
         let lane = LANES.take()?;
         lane.pending.begin();
@@ -105,6 +119,9 @@ impl Lane {
     }
 
     /// Holds the lane once more: it stays this lane until [`release`](Self::release).
+    ///
+    /// The caller knows that the lane is held, or has a block out, at this moment: what is in the pool cannot be
+    /// held.
     pub(crate) fn hold(&self) {
         self.outstanding.fetch_add(HOLD, Ordering::Relaxed);
     }
@@ -120,6 +137,9 @@ impl Lane {
     }
 
     /// Changes `outstanding`, and returns the lane to the pool if nothing refers to it any longer.
+    ///
+    /// The addition that comes to zero is one alone, so one caller returns the lane. Nobody adds after it: whoever
+    /// would needs a hold or a block of this lane, and there is none.
     fn settle(&'static self, difference: i64) {
         let mut lane = self;
         let mut difference = difference;
@@ -147,6 +167,9 @@ impl Lane {
         self.end_with(left_to, 0, |_, waited| charge(waited));
     }
 
+    /// Ends the lane, in this order: the heir is held and set; the word says that it has ended and gives what
+    /// waited; what the caller counted is added; what waited is handed to `charge`; nobody is forwarded to; the
+    /// lane's own hold goes.
     fn end_with(
         &'static self,
         left_to: Option<&'static Self>,
@@ -176,6 +199,8 @@ impl Lane {
     }
 
     /// Who is charged for blocks of this lane now: itself, or whoever its end left them to.
+    ///
+    /// `None` where the last of them was a thread, which leaves its blocks to nobody.
     pub(crate) fn heir(&'static self) -> Option<&'static Self> {
         self.heirs().find(|lane| !lane.has_ended())
     }
@@ -193,6 +218,8 @@ impl Lane {
         self.heirs().any(|heir| core::ptr::eq(heir, lane))
     }
 
+    /// Whether its thread or task is over. What is read as running may end right after: whoever adds to the word
+    /// finds out.
     pub(crate) fn has_ended(&self) -> bool {
         self.pending.read().has_ended()
     }
@@ -222,6 +249,10 @@ impl Lane {
 
     /// Has forwarded from now on `to` others what is handed over to this lane, which the caller runs; takes what
     /// waited until now.
+    ///
+    /// Word and lock are emptied under the lock: what is charged here was forwarded to those of before, or to
+    /// nobody, and what comes later to the new ones. A hand-over that is added to the word in between was forwarded
+    /// to nobody, and is found there by the next look.
     pub(crate) fn forward(&self, to: Option<Arc<dyn Forward>>, charge: impl FnMut(Waited)) {
         let _blind = blind::enter();
         let mut waiting = self.waiting.lock();
@@ -296,6 +327,10 @@ impl Lane {
 
     /// Moves the counts out of `pending` before they overflow, or as they come to a step that is to be forwarded.
     /// Whoever frees never waits: if somebody is at it, the next one tries again.
+    ///
+    /// Two threads that find the word full at the same moment need one of them to empty it. One that was stopped
+    /// under the lock keeps it until it goes on: see [`pending`](crate::lanes::pending) for how much may be added
+    /// meanwhile.
     #[cold]
     fn spill(&self) {
         let Some(mut waiting) = self.waiting.try_lock() else { return };

@@ -30,6 +30,7 @@ pub(crate) struct Level {
 
 /// See [`Level`].
 struct Sum {
+    /// What is held now, all parts together.
     now: AtomicI64,
     /// The most that it came to; for a future, since its last poll.
     peak: AtomicI64,
@@ -128,20 +129,27 @@ impl Sum {
         more
     }
 
+    /// A peak that one part reached between two steps: it is above what stands here by what it had not published
+    /// then.
     fn raise_above(&self, more: i64) {
         self.peak.fetch_max(self.now.load(Ordering::Acquire) + more, Ordering::AcqRel);
     }
 
+    /// The greater of the two witnesses, above `before`: what the level came to, and what the own lane and the
+    /// others had at least.
     fn peak(&self, own_peak: i64, before: i64) -> i64 {
         let at_least = own_peak + self.lowest.load(Ordering::Acquire);
         (self.peak.load(Ordering::Acquire) - before).max(at_least).max(0)
     }
 
+    /// What the others hold beyond what they have added: 0 once the scope was left, as it is nobody's then.
     fn unfinished(&self, added: i64) -> i64 {
         let others = self.others.load(Ordering::Acquire);
         if others < CLOSED / 2 { 0 } else { others - added }
     }
 
+    /// The next poll's peak begins at what is held as it begins. What the poll took in is the own lane's from here
+    /// on, and no longer the others'.
     fn begin_next_poll(&self, taken: i64) {
         let others = self.others.fetch_sub(taken, Ordering::AcqRel) - taken;
         self.lowest.store(others, Ordering::Release);
@@ -152,6 +160,7 @@ impl Sum {
         self.others.swap(CLOSED, Ordering::AcqRel)
     }
 
+    /// Whether nobody ever published here. `others` may be 0 again; one of the three then says that it was not.
     fn is_untouched(&self) -> bool {
         [&self.now, &self.peak, &self.lowest].iter().all(|number| number.load(Ordering::Acquire) == 0)
     }

@@ -10,6 +10,14 @@
 //! | [`account`], [`activation`] | what a tracked future recorded between its polls |
 //!
 //! Nothing here knows which thread it is on: slots and frames stand above, in `thread`.
+//!
+//! The word of which a drawing says most: a block that thread A allocates and thread B frees.
+//!
+//! ```text
+//! A: allocates     tag = path, A's lane ───────────────► in front of the block
+//! B: frees         reads the tag: not B's lane ────────► A's lane: pending += bytes, 1 block
+//! A: enters, leaves, raises a peak, is read ───────────► takes pending, charges its innermost scope
+//! ```
 
 pub(crate) mod kind;
 pub(crate) mod pending;

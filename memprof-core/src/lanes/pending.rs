@@ -16,10 +16,24 @@
 //! The counts do not overflow into each other: whoever finds a part half full moves the counts out (`Lane::spill`),
 //! unless the lock is held. To fill the other half, two million blocks or 256 GiB would have to be freed while a
 //! thread is stopped in the few instructions under that lock.
+//!
+//! Why these widths. A free of less than 256 GiB fits the word, so all but the largest blocks take the one
+//! addition. 22 bits of blocks hold four million frees between two looks of the owner; half of that is the bound at
+//! which somebody moves them out, so the other half is room for those who add meanwhile.
+//!
+//! The two ends of a hand-over, by which of the two comes first to the word:
+//!
+//! | the one who frees | the owner, or whoever ends the lane | the hand-over |
+//! |---|---|---|
+//! | adds | takes | is charged by the owner |
+//! | adds | ends | was in the word that the end took out: it goes to the heir, or to nobody where there is none |
+//! | finds it ended, having added | ends before | reached nobody: whoever freed follows the heir; what it added stands in a word that nobody reads, until the lane is taken anew |
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+/// The lane has ended: nobody will take out what is added.
 const ENDED: u64 = 1 << 63;
+/// More waits next to the word.
 const MORE: u64 = 1 << 62;
 const BLOCKS_BITS: u32 = 22;
 const BLOCKS_MASK: u64 = (1 << BLOCKS_BITS) - 1;
@@ -78,7 +92,7 @@ impl Word {
         self.0 & MORE != 0
     }
 
-    /// What waits in the word itself, all of it of the host.
+    /// What waits in the word itself, all of it of the host. Of a word that has ended, what was added too late.
     pub(super) fn counts(self) -> HandOver {
         HandOver { bytes: self.0 >> BLOCKS_BITS & BYTES_MASK, blocks: self.0 & BLOCKS_MASK }
     }

@@ -8,6 +8,13 @@
 //! of today's, and what is in the word to nobody yet.
 //!
 //! Which levels those are is left to `share/forward`.
+//!
+//! | a hand-over | waits | is forwarded |
+//! |---|---|---|
+//! | of the host, small, and nobody is forwarded to | in the word | |
+//! | of the host, small, with captured scopes | in the word until a step is there, then here | as it comes here |
+//! | of the host, larger than the word takes | here | at once |
+//! | of any other space | here | at once |
 
 use std::sync::Arc;
 
@@ -23,13 +30,19 @@ pub(crate) const STEP: u64 = 32 << 10;
 /// Who learns at once what is handed over to a lane.
 pub(crate) trait Forward: Send + Sync {
     /// Does not allocate for a hand-over of the host.
+    ///
+    /// Called under the lane's lock, on the thread that frees: it adds to levels, which are atomics, and takes no
+    /// lock for the host.
     fn handed_over(&self, space: Space, hand_over: HandOver);
 }
 
 /// See the [module](self).
 pub(super) struct Waiting {
+    /// Of the host: a number of its own, so that a hand-over never allocates.
     host: HandOver,
+    /// Of other spaces, few.
     others: Vec<(Space, HandOver)>,
+    /// To whom what is added is forwarded; kept while what waits is taken.
     pub(super) forward_to: Option<Arc<dyn Forward>>,
 }
 
@@ -46,7 +59,7 @@ impl Waiting {
     pub(super) const NOTHING: Self =
         Self { host: HandOver { bytes: 0, blocks: 0 }, others: Vec::new(), forward_to: None };
 
-    /// What waits of a space.
+    /// What waits here of a space, for one who reads and takes nothing.
     pub(super) fn of(&self, space: Space) -> HandOver {
         if space == Space::HOST {
             return self.host;

@@ -6,6 +6,19 @@
 //! right at every moment: threads publish what they do, as under a context, and whoever hands a block over to their
 //! lanes, or to the ambient one, forwards it ([`forward`]). What else it recorded is in parts, one a thread, that
 //! are added once: by the thread when it leaves, or by whoever ends the scope and reads the thread.
+//!
+//! A thread's word `ambient` says for which scope it works; these are the ways from one state to the next, with who
+//! makes them:
+//!
+//! | from | to | by |
+//! |---|---|---|
+//! | none | scope 7 | the thread, at an event with nothing open, once told that 7 is the newest |
+//! | scope 7 | none | the thread, when it leaves: its part goes to 7 |
+//! | scope 7 | none | whoever ends 7: it reads the thread's part and adds it |
+//! | none, frame still there | none | the thread, at an event with nothing open: its part was added by another, and is forgotten |
+//!
+//! The two in the middle meet in one exchange of the word (`Id::is_left_by`): one of them adds the part, the other
+//! does not. What the thread does between the reading and its next event reaches nobody, as the contract says.
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -52,11 +65,14 @@ struct Open {
     flags: u64,
 }
 
-/// How often a thread's part is read again before it is taken as it is.
+/// How often a thread's part is read again before it is taken as it is. A thread that is in the midst of a change
+/// for as long was interrupted there.
 const TRIES: u32 = 20_000;
 
 /// The [`Id`] of the ambient scope that threads work for now; 0 for none.
 static CURRENT: AtomicU64 = AtomicU64::new(0);
+/// Those that are open, in the order of their opening. Held for some instructions at a time, never while a thread
+/// is read.
 static OPEN: Lock<Vec<Open>> = Lock::new(Vec::new());
 
 /// Opens an ambient scope of `path` in `parent`, which is open, with the flags of a frame. `None` if there is no
@@ -112,6 +128,9 @@ fn end_those(is_ending: impl Fn(&Open) -> bool) {
 }
 
 impl Open {
+    /// Ends it: the parts of all threads first, then what was handed over to its own lane, then its level; at last
+    /// its sums go to the scope it was opened in and to its row. Once each thread's word is 0, no part can come in
+    /// late.
     fn end(&self) {
         for slot in self.threads() {
             let part: Vec<_> = Space::all().filter_map(|space| part(slot, space)).collect();
@@ -282,6 +301,8 @@ pub(crate) fn follow(slot: &'static Slot, may_wait: bool) -> bool {
 /// The open ones, for a thread that is at an allocation. Somebody who is at them is done soon, and is given a few
 /// turns; not more, as that may be somebody who waits for the allocator that this thread is in.
 fn try_open() -> Option<Locked<'static, Vec<Open>>> {
+    /// How often the processor is given to others before the thread goes on without looking, and looks at its next
+    /// event.
     const TURNS: u32 = 64;
     (0..TURNS).find_map(|turn| {
         if turn > 0 {
@@ -353,6 +374,9 @@ pub(crate) fn come_out_of_those_in(slot: &'static Slot, scope: &Shared) {
 }
 
 /// Takes note of whatever changed, so that the next event like this takes the short path. `false`: memprof is off.
+///
+/// The notice is cleared first and what there is to know read then: what changes in between sets it again, and is
+/// taken note of at the next event ([`announce`](slot::announce)).
 pub(crate) fn take_note(slot: &'static Slot) -> bool {
     slot.begin_note();
     if !state::is_on() {

@@ -2,6 +2,20 @@
 //!
 //! What happens under a context is not seen by what the thread had open before; when it is left, what was recorded
 //! goes to the captured scope, whole. The handle that users hold is left to `api/context`.
+//!
+//! An entered context in the stack of a thread that has two scopes open of its own:
+//!
+//! ```text
+//! top ─► parse     entered under the context; home: the capturing lane
+//!        Context   path and lane of the captured scope; hides what is below it
+//!        import    open before: sees nothing of this
+//!        main
+//!        base
+//! ```
+//!
+//! The frames above a context run on the captured lane, so they are a segment of their own
+//! ([`segment`](crate::thread::segment)). Blocks that are allocated there have that lane as home, whichever thread
+//! this is.
 
 use std::sync::Arc;
 
@@ -23,6 +37,8 @@ use crate::thread::slot::Slot;
 use crate::thread::stack::FrameHandle;
 
 /// Enters a context: what happens now is not seen by what was open here before.
+///
+/// `None` where there is no memory for one more frame: then events go on to what was open before.
 pub(crate) fn enter_context(slot: &'static Slot, shared: &Arc<Shared>) -> Option<FrameHandle> {
     let frame = slot.top().grow()?;
     let serial = slot.sequence.begin_write();
@@ -47,6 +63,13 @@ pub(crate) fn leave_context(slot: &'static Slot, frame: &'static Frame, below: &
 }
 
 /// The shared part of the innermost open scope, made now if it has none. The thread is blind.
+///
+/// | the innermost open frame | gives |
+/// |---|---|
+/// | has been captured, or is a context | what it shares already |
+/// | is the base | a shared part that is closed from the beginning: what is added under it reaches nobody |
+/// | is a poll whose future was captured in an earlier poll | the future's, which the frame shares from now on |
+/// | is anything else | a new one, whose level begins at what the scope holds |
 pub(crate) fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
     settle(slot);
     slot.note_foreign_frees();

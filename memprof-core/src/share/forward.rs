@@ -4,6 +4,17 @@
 //! segment down to the first that hides what is below it. Others work for these scopes: were the hand-over to wait
 //! for the thread, they would raise the peaks above what was ever held. A hand-over to a task that is suspended is
 //! forwarded to its own future, if that was captured.
+//!
+//! | the owner is about to | is forwarded from then on to |
+//! |---|---|
+//! | have a scope captured ([`begin`]) | the captured scopes of the segment, this one among them |
+//! | leave a captured scope ([`end`]) | those below it |
+//! | end the poll of a task ([`suspend`]) | the future itself, if it was captured; then it waits for the next poll |
+//! | leave an ambient scope ([`end_ambient`]) | nobody |
+//!
+//! Each of these changes the list under the lane's lock and takes out what waited, in one step
+//! ([`Lane::forward`](crate::lanes::lane::Lane::forward)). So what was forwarded was forwarded to exactly those
+//! that are charged for it.
 
 use std::sync::Arc;
 
@@ -81,6 +92,7 @@ pub(crate) fn end_ambient(slot: &'static Slot) {
     forward(slot, None, |_| true);
 }
 
+/// Sets to whom is forwarded for the innermost lane that runs on this thread, and charges what waited until then.
 fn forward(slot: &'static Slot, to: Option<Arc<dyn Forward>>, knows: impl Fn(&Frame) -> bool) {
     // A context's lane runs elsewhere.
     if slot.segment.get().is_some_and(|segment| segment.kind() == Kind::Context) {

@@ -4,6 +4,17 @@
 //! [`Stack::end`] goes through it from the top down and does to the copy what leaving each frame would do to the
 //! ledger, with what came in under contexts. Both [`counters`](crate::api::scope::counters) and snapshots ask here,
 //! so the two agree.
+//!
+//! | leaving does, to the thread's own ledger | ending does, to the copy |
+//! |---|---|
+//! | charges what was handed over ([`settle`](super::settle)) | `Ending::charge` |
+//! | takes in what came under contexts ([`absorb`](super::publish::absorb)) | `OpenFrame::complete`, `Ending::correct` |
+//! | merges the frame's entry with the one below | `Ending::merge_entries` |
+//! | forgets what a context recorded, as it is given away | `Ending::forget` |
+//!
+//! The left column changes numbers that events go on changing, and the right one numbers that nobody else has; the
+//! two are compared by a test on random programs (`tests.rs` beside this), and both with the contract on plain
+//! values.
 
 use core::sync::atomic::{Ordering, fence};
 
@@ -25,7 +36,9 @@ pub(crate) type Inside = fn(&Shared, Space) -> Tally;
 /// A copy of what is open on a thread in one space, to be taken whole.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Stack {
+    /// The sums of the ledger.
     now: Sums,
+    /// What the innermost entry reached at most.
     most: Watermarks,
     /// From the top down, as the frames.
     entries: Vec<Entered>,
@@ -148,6 +161,7 @@ impl Stack {
 
 /// A stack that is ended frame by frame. In steps, each of which a thread with a small stack has the room for.
 struct Ending {
+    /// The sums; each frame that is ended leaves them to the one below.
     now: Sums,
     most: Watermarks,
     /// That of the frame, or of one above it that left it to its parent, which had none.
@@ -183,6 +197,7 @@ impl Ending {
         self.now.level = [self.now.level[0] + bytes, self.now.level[1] + blocks];
     }
 
+    /// What the frame recorded since its entry; nothing if it has none, as nothing happened in it.
     fn tally(&self) -> Tally {
         self.entry.map(|entry| self.now.tally_since(&entry.at, &self.most)).unwrap_or_default()
     }
@@ -223,6 +238,7 @@ impl OpenFrame {
 }
 
 impl Ended {
+    /// What the frame stood for when it was copied.
     pub(crate) fn kind(&self) -> Kind {
         Kind::of(self.flags)
     }

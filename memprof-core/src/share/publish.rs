@@ -31,6 +31,7 @@ use crate::thread::slot::Slot;
 
 use crate::lanes::captured::{Added, PublishedLevel, Shared};
 
+/// Bytes and blocks, each by itself.
 fn minus(one: [i64; 2], other: [i64; 2]) -> [i64; 2] {
     [one[0] - other[0], one[1] - other[1]]
 }
@@ -43,6 +44,8 @@ pub(crate) fn before_poll(frame: &Frame, space: Space) -> Tally {
 }
 
 /// What was published of the `tally` of this frame.
+///
+/// In spaces other than the host each event was published as it happened, so that is all of it.
 pub(crate) fn published_of(frame: &Frame, space: Space, tally: &Tally) -> PublishedLevel {
     if space == Space::HOST {
         let Published { bytes, blocks, most_bytes, most_blocks } = &frame.published;
@@ -119,6 +122,8 @@ pub(crate) fn publish_level(frame: &Frame, shared: &Shared, space: Space, [bytes
     }
 }
 
+/// A peak inside this frame that was `above` its level: raises that of `shared`, and for a context those of the
+/// scopes around.
 pub(crate) fn raise_level(frame: &Frame, shared: &Shared, space: Space, above: [i64; 2]) {
     if frame.hides() {
         shared.raise_above(space, above);
@@ -129,6 +134,9 @@ pub(crate) fn raise_level(frame: &Frame, shared: &Shared, space: Space, above: [
 
 /// Publishes the levels of the frames of this thread that share, where they changed by `step` bytes or more, in
 /// `host`.
+///
+/// From the top down. What lies above a context is not in what lies below it, so from there on sums are taken as
+/// they stood when the context was entered.
 #[cold]
 pub(crate) fn publish_shared(slot: &'static Slot, step: i64) {
     let _blind = blind::enter();
@@ -181,6 +189,9 @@ pub(crate) fn forward_to_polled(slot: &'static Slot) {
 }
 
 /// Takes in what was added under the contexts captured at the top frame.
+///
+/// Then the scope has them as if its own lane had recorded them, but for the peak, which is that of the level: what
+/// the others held at the same time as the scope, and not one after the other.
 pub(crate) fn absorb(slot: &'static Slot, frame: &'static Frame, shared: &Shared) {
     let spaces = Space::all().filter(|space| frame.has(space.bit()) || shared.has(*space));
     for space in spaces {

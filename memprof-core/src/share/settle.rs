@@ -3,6 +3,13 @@
 //! Whoever frees a block away from its home leaves it in the home's lane, and forwards it to the levels of captured
 //! scopes that it comes off ([`forward`](crate::share::forward)). The thread charges its ledgers here, before it
 //! enters or leaves a scope, raises a peak or is read; and adds to those levels what was not forwarded.
+//!
+//! A thread whose lane nobody else frees anything of finds an empty word, and that is all: one load for each lane
+//! that runs on it, which is one, and one more for each task or context that it is in.
+//!
+//! Charging is a change of the slot like any other, behind its sequence, so a reader sees a hand-over as waiting or
+//! as charged. The short moment in which it is neither, taken and not yet charged, is behind no sequence: a reader
+//! then sees the scope hold the block still.
 
 use crate::base::blind;
 use crate::lanes::waiting::Waited;

@@ -4,6 +4,12 @@
 //! left. Those that do are a list, innermost first, so a thread that shares nothing finds that out by one load and
 //! pays nothing else. While there is one, the thread looks at every event on the host
 //! ([`watch`](crate::thread::watch)). What it publishes then is left to [`publish`](super::publish).
+//!
+//! ```text
+//! top ─► frame ─► frame (shares) ─► frame ─► frame (shares: a context) ─► base
+//!                   ▲      └── sharing_below ──────▲
+//!   slot.sharing ───┘
+//! ```
 
 use std::sync::Arc;
 
@@ -13,6 +19,8 @@ use crate::thread::frame::Frame;
 use crate::thread::slot::Slot;
 
 /// `frame`, the top, shares from now on.
+///
+/// What the frame publishes counts from here: what it recorded before is in the level already, if it has to be.
 pub(crate) fn begin(slot: &'static Slot, frame: &'static Frame, shared: Arc<Shared>) {
     debug_assert!(!frame.has(SHARES), "a frame is captured once");
     frame.set_shared(Some(shared));

@@ -67,8 +67,7 @@ impl Space {
     /// assert_eq!(memprof_core::Space::device(1).name(), "cuda:1");
     /// ```
     ///
-    /// The ordinal is the driver's, as `CUDA_VISIBLE_DEVICES` leaves it. Does not allocate but for a name that is
-    /// new.
+    /// The ordinal is the driver's, as `CUDA_VISIBLE_DEVICES` leaves it. Takes a lock for a name that is new alone.
     pub fn device(ordinal: u32) -> Self {
         let mut name = Digits::default();
         // Eleven digits at most.
