@@ -5,6 +5,37 @@
 //! mean is written at [`Snapshot`] and [`Counters`]; how they come about is in the repository's `ARCHITECTURE.md`.
 //!
 //! Without the feature `runtime` every name compiles and does nothing.
+//!
+//! | to | use |
+//! |---|---|
+//! | measure a stretch of code on this thread | [`Scope`], at a [`Site`] |
+//! | measure a future, over all its polls | [`TrackExt::track`] |
+//! | have another thread or task work for a scope | [`Context`] |
+//! | reach threads that somebody else starts | [`ambient`] |
+//! | count the host's memory | [`Alloc`], as the global allocator |
+//! | count any other memory | [`record_alloc`], [`record_free`], in a [`Space`] |
+//! | ask what an open scope did so far | [`Scope::counters`], [`counters`] |
+//! | ask for everything | [`snapshot()`], [`print_memory_report`] |
+//! | measure a part of a run | [`enable`], [`disable`], [`reset()`] |
+//! | hear of a limit that was exceeded | [`on_limit`] |
+//!
+//! ```
+//! use memprof_core::{Scope, Site, Space};
+//!
+//! memprof_core::enable();
+//! let arena = Space::named("arena");
+//! let scope = Scope::enter(Site::named("load"));
+//! memprof_core::record_alloc(arena, 0x1000, 4096);
+//! memprof_core::record_free(arena, 0x1000);
+//! let counters = scope.finish().counters(arena);
+//! # if memprof_core::is_enabled() {
+//! assert_eq!((counters.peak_bytes, counters.current_bytes), (4096, 0));
+//! # }
+//! ```
+//!
+//! A program needs no `if` around any of this: where memprof is off, or the thread cannot be recorded, the same
+//! calls do nothing, at the cost of a load and a branch. One program holds one recorder (`links` in the manifest),
+//! so all of its crates count in the same one.
 
 mod base;
 mod names;

@@ -11,7 +11,7 @@
 //!
 //! Nothing here knows which thread it is on: slots and frames stand above, in `thread`.
 //!
-//! The word of which a drawing says most: a block that thread A allocates and thread B frees.
+//! A block that thread A allocates and thread B frees:
 //!
 //! ```text
 //! A: allocates     tag = path, A's lane ───────────────► in front of the block

@@ -1,6 +1,10 @@
 //! Devices: what their own allocators say, beside what memprof attributes.
 //!
 //! The recorder knows no device. Whoever does registers a probe, which every snapshot asks.
+//!
+//! What a driver says of a device holds for all processes, and for what no allocator reports: contexts, kernels,
+//! libraries. Beside it stands what memprof attributes, asked just after, so that the two are of one moment as
+//! nearly as can be had.
 
 use memprof_report::Device;
 
@@ -14,12 +18,15 @@ pub fn attribute_now(device: &mut Device) {
     device.attribute(space.map_or(0, |space| mark::of(space).live));
 }
 
+/// Gives the devices that it knows, each with what its driver says now.
 type Probe = fn() -> Vec<Device>;
 
 static PROBES: Lock<Vec<Probe>> = Lock::new(Vec::new());
 
 /// Has every snapshot ask `probe` for the devices it knows. While it runs nothing of its thread is
 /// recorded; it must not take a snapshot.
+///
+/// A probe that is registered twice is asked once. It may take as long as its driver does; a snapshot waits for it.
 pub fn on_snapshot(probe: Probe) {
     let mut probes = PROBES.lock();
     if !probes.contains(&probe) {
@@ -28,6 +35,8 @@ pub fn on_snapshot(probe: Probe) {
 }
 
 /// What the probes say now, by space.
+///
+/// No lock is held while they are asked: a probe may wait for a thread that registers another one.
 pub(crate) fn ask() -> Vec<Device> {
     let probes = PROBES.lock().clone();
     let mut devices: Vec<Device> = probes.into_iter().flat_map(|probe| probe()).collect();

@@ -1,4 +1,9 @@
 //! Tracked futures that nobody polls right now: what they recorded stands in no thread's frames.
+//!
+//! A future between two polls has its numbers in its [`Activation`]. A future that is being polled has a part there
+//! and a part on a thread's stack, and is read with that thread ([`open_rows`](super::open_rows)). One that begins
+//! or ends a poll while it is read could be in both or in neither: so threads are read first and say whom they were
+//! polling, and only then are the others asked here.
 
 use std::sync::Arc;
 
@@ -28,6 +33,8 @@ pub(super) fn suspended(space: Space, polled: &[&'static Activation], mut see: i
     }
 }
 
+/// What one open future recorded and is to get; `None` if there is none, or if it is another one than when the
+/// reading began.
 fn read_suspended(activation: &Activation, space: Space) -> Option<(PathId, Account, Tally)> {
     let shared = activation.shared();
     let waiting = activation.lane.get().map(|own| own.waiting(space)).unwrap_or_default();
@@ -44,6 +51,7 @@ fn read_suspended(activation: &Activation, space: Space) -> Option<(PathId, Acco
     (is_same && tag.path() != PathId::ROOT).then_some((tag.path(), before, added))
 }
 
+/// Whether both are the same shared part, or there is none.
 fn is_same(one: Option<&Arc<Shared>>, other: Option<&Arc<Shared>>) -> bool {
     one.map(Arc::as_ptr) == other.map(Arc::as_ptr)
 }

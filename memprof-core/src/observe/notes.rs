@@ -2,6 +2,14 @@
 //!
 //! Each limit has its sentence here and nowhere else. A note is written only where it is true, so that one is read:
 //! most reports have none. Where they stand in a report is left to the formats.
+//!
+//! | note | means | what to do |
+//! |---|---|---|
+//! | a limit was reached | rows stand for more than their name says | fewer names that are made at run time |
+//! | calls came from a signal handler | some rows are too small, by as many events | nothing: it is counted |
+//! | no memory | likewise | |
+//! | threads' parts changed too fast | open scopes of a busy thread are missing | take the snapshot again |
+//! | a poll ended inside a scope | what came later was charged elsewhere | `scope!` with an `async` block |
 
 use memprof_report::__recorder::thousands;
 
@@ -13,6 +21,8 @@ use crate::names::site::Site;
 use crate::space::spaces::Space;
 
 /// The lines, of which most snapshots have none.
+///
+/// `unread`: how many parts of threads this snapshot could not read whole.
 pub(crate) fn notes(unread: usize) -> Vec<String> {
     let (sites, names) = Site::limits_reached();
     let limits = [

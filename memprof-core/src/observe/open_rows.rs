@@ -3,6 +3,14 @@
 //! The copy of what is open and the rows of the same paths are taken at one moment: a scope that is left meanwhile
 //! would be in both, or in neither. Ending the frames of the copy is left to
 //! [`open_frames`](crate::share::open_frames), which `counters` asks as well.
+//!
+//! If the thread leaves a scope between the two readings:
+//!
+//! | read first | then | the scope is |
+//! |---|---|---|
+//! | what is open | the row, after it was left | counted twice |
+//! | the row | what is open, after it was left | not counted |
+//! | both at one moment | | counted once |
 
 use std::collections::BTreeMap;
 
@@ -28,6 +36,8 @@ pub(super) struct OpenScopes {
 }
 
 impl OpenScopes {
+    /// Reads what is open on a thread in a space, and the rows of those paths. Where that could not be done at one
+    /// moment, there are no rows here, and the rows alone are read later.
     pub(super) fn read(slot: &'static Slot, space: Space, ledger: &'static Ledger) -> Self {
         let ((stack, rows), whole) = slot.read(ledger, TRIES, || {
             let stack = Stack::of(slot, space, ledger);
@@ -43,6 +53,8 @@ impl OpenScopes {
         open
     }
 
+    /// Adds one frame as if it had ended now. Frames that make no row of their own are left out: the base,
+    /// contexts, ambient scopes, whose sums are told by [`ambient`].
     fn add(&mut self, space: Space, ended: &Ended) {
         let Some(row) = self.rows.get_mut(&ended.path) else { return };
         match ended.kind() {

@@ -1,6 +1,10 @@
 //! Records: what a snapshot shows of each site and of each path, from the sums of the paths.
 //!
 //! Plain functions of numbers that were read before.
+//!
+//! A flat record of a site is the sum of its paths' records, but for what was inside another activation of the same
+//! site: recursion is not counted twice ([`merge_flat`](PathSums::merge_flat)). A record of a path is that path's
+//! alone. Peaks are not added but compared: of all activations, the highest.
 
 use memprof_report::{PathRecord, Record};
 
@@ -25,6 +29,7 @@ pub(super) fn records_below(path: PathId, sums: &[PathSums], calls: &[u64]) -> V
     flat_records_of(sums, calls, |path| is_below[path])
 }
 
+/// One record for each site that has a path which `of` takes and which has something to show.
 fn flat_records_of(sums: &[PathSums], calls: &[u64], of: impl Fn(usize) -> bool) -> Vec<Record> {
     let shown = (1..sums.len()).filter(|path| of(*path) && sums[*path].is_shown(calls_of(calls, *path)));
     let mut paths: Vec<(u32, usize)> = shown.map(|path| (PathId::of_index(path).site(), path)).collect();
@@ -45,6 +50,9 @@ fn flat_records_of(sums: &[PathSums], calls: &[u64], of: impl Fn(usize) -> bool)
 }
 
 /// One record a path, parents first.
+///
+/// A path that has nothing to show is there all the same if one below it has: otherwise that one would stand at no
+/// place.
 pub(super) fn tree(sums: &[PathSums], calls: &[u64]) -> Vec<PathRecord> {
     let mut shown: Vec<bool> =
         sums.iter().enumerate().map(|(path, sums)| sums.is_shown(calls_of(calls, path))).collect();

@@ -5,6 +5,16 @@
 //! the epoch that they are of, and an older one counts as none. A scope that is open is recorded whole when it is
 //! left, as its sums are added then. What is live stays, in the owners' numbers and at the beginning of the new
 //! marks.
+//!
+//! What an event that happens meanwhile is counted as:
+//!
+//! | the event comes | its sums | its maxima |
+//! |---|---|---|
+//! | before its row is read | are in the baseline: forgotten | are of the old epoch: forgotten |
+//! | after its row is read, before the epoch changes | are recorded | are of the old epoch: forgotten |
+//! | after the epoch changed | are recorded | are recorded |
+//!
+//! So a total is never counted twice or below 0, and a maximum of an event during the reset may be missing.
 
 use std::collections::HashMap;
 
@@ -30,6 +40,17 @@ use crate::thread::slot::{self, slots};
 ///
 /// Does nothing where the system has no memory left for it, and where a signal handler interrupted memprof on its
 /// own thread, or memprof's own work called the allocator that asks for it; the report says how often.
+///
+/// It tells every thread, and reads every row, so it costs about what a snapshot costs. Snapshots and resets wait
+/// for each other.
+///
+/// ```
+/// # use memprof_core as memprof;
+/// // .. warm up ..
+/// memprof::reset();
+/// // .. what is to be measured ..
+/// let snapshot = memprof::snapshot();
+/// ```
 pub fn reset() {
     if lock::holds_any() {
         return missed::note(Refused::AtWork);
@@ -88,7 +109,7 @@ pub fn reset() {
     picture::reset(bytes, blocks);
 }
 
-/// Live bytes and blocks of the host.
+/// Live bytes and blocks of the host, summed over the rows of all threads: where its new peak begins.
 fn host_live(paths: usize) -> (i64, i64) {
     let mut live = (0, 0);
     for slot in slots() {

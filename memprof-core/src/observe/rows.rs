@@ -3,6 +3,15 @@
 //! What a thread allocated and what it freed of a row is read at one moment, so blocks that come and go meanwhile
 //! are in neither. A thread that is in the midst of a change for long was interrupted there, and goes on when the
 //! system lets it: until then, the others are read.
+//!
+//! A block that thread A allocates and thread B frees, both after this began to read, is met in one of two ways:
+//!
+//! | order of reading | what is read of it | the sum |
+//! |---|---|---|
+//! | A's row, then B's frees | freed, not allocated | below 0, which it never was |
+//! | B's frees, then A's row | allocated, not freed | live a moment too long, as if read a little before |
+//!
+//! So rows of which a thread has freed more than it allocated are asked for their frees before anything else is read.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +23,8 @@ use crate::thread::slot::{Slot, slots};
 use super::open_rows::OpenScopes;
 use super::sums::{PathSums, read_freed, read_row};
 
-/// How often whoever is still in the midst of a change is asked again, after the others were let run.
+/// How often whoever is still in the midst of a change is asked again, after the others were let run. On the last
+/// round what is there is taken, and counted as not whole.
 const ROUNDS: u32 = 64;
 
 /// Adds up what the threads recorded in a space, by path. Gives the futures that were being polled; adds to
@@ -42,6 +52,7 @@ struct Read<'a> {
     unread: &'a mut usize,
 }
 
+/// Where the parts go to.
 impl Read<'_> {
     fn add(&mut self, path: usize, part: &PathSums) {
         // A path that was made after this snapshot began is none of its.
@@ -64,6 +75,7 @@ struct Thread {
 }
 
 impl Thread {
+    /// A thread to be read in a space; `None` if it never touched it.
     fn of(slot: &'static Slot, space: Space) -> Option<Self> {
         // A space may have been touched only by others, under a context captured on this thread.
         let untouched = slot.sharing.get().map(|_| Ledger::untouched());
@@ -87,6 +99,7 @@ impl Thread {
         }
     }
 
+    /// Adds what was read of a path, without its frees if those were read before.
     fn add(&self, path: usize, part: &mut PathSums, read: &mut Read<'_>) {
         if self.freed_first.contains(&path) {
             part.forget_freed();

@@ -16,6 +16,9 @@
 //! It takes memory for each path, from the program's allocator while the thread is blind; where there is none, the
 //! snapshot says so and is empty. Threads are never stopped or waited for; what could not be read whole is counted
 //! and said.
+//!
+//! For 10,000 paths on 64 threads it takes some 45 ms (`cargo bench --bench limits`), and some KiB a path while it
+//! is at work. Most of the time is for cache lines that other processors wrote last.
 
 use memprof_report::__recorder::{HostState, SnapshotParts, SpaceData};
 use memprof_report::{Process, Record, Snapshot, Totals};
@@ -93,7 +96,7 @@ pub(crate) fn take(on: bool) -> Snapshot {
     })
 }
 
-/// `host` first, then by name.
+/// In the order of the report: `host` first, then by name.
 fn sorted_spaces() -> Vec<Space> {
     let mut spaces: Vec<Space> = Space::all().collect();
     spaces.sort_by_key(|space| (*space != Space::HOST, space.name()));
@@ -115,6 +118,8 @@ fn read_calls(paths: usize, base: &[u64]) -> Vec<u64> {
 }
 
 /// What was recorded in a space below a path, one record a site; nothing where there is no memory to read it.
+///
+/// For a limit that was exceeded, to say who needed the memory.
 pub(crate) fn below(path: PathId, space: Space) -> Vec<Record> {
     let _blind = blind::enter();
     let paths = PathId::count();
@@ -131,6 +136,7 @@ pub(crate) fn below(path: PathId, space: Space) -> Vec<Record> {
     records_below(path, &sums, &calls)
 }
 
+/// All that is said of one space. `sums` is the room for it, and whatever is in it is overwritten.
 fn read_space(space: Space, calls: &[u64], base: &Baseline, sums: &mut Vec<PathSums>, unread: &mut usize) -> SpaceData {
     read_sums(space, calls, base, sums, unread);
     let (totals, has_events) = if space == Space::HOST { host_totals(sums, base) } else { marked_totals(space, sums) };
@@ -170,7 +176,9 @@ fn read_sums(space: Space, calls: &[u64], base: &Baseline, sums: &mut Vec<PathSu
     }
 }
 
-/// The host's totals are sums over the paths, so the two agree by construction.
+/// The host's totals are sums over the paths, so the two agree by construction. The peak is the greatest of what
+/// the threads published, what the picture adds up to, and what is live now: each of the three was held, and each
+/// may be ahead of the others by less than a step a thread.
 fn host_totals(sums: &mut Vec<PathSums>, base: &Baseline) -> (Totals, bool) {
     picture::see_picture(|path, bytes, blocks| {
         let sums = grown(sums, path);
@@ -279,6 +287,7 @@ pub(crate) fn nothing_to_read(why: &str) -> Snapshot {
     Snapshot::new(parts)
 }
 
+/// A number that is below 0 for a moment at most, while a hand-over is read, as 0.
 fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }

@@ -3,6 +3,14 @@
 //! Plain values that are added and subtracted: threads, what is open, less the baseline, and at the end one path
 //! into the site's flat row. Live numbers know no reset, so what a path owns is kept apart from what it allocated
 //! in this epoch.
+//!
+//! | | comes from | added over threads | less the baseline | in the flat row |
+//! |---|---|---|---|---|
+//! | self total, blocks, temporary | rows | yes | yes | added |
+//! | sums of activations | rows, and what is open | yes | yes | added, less `inner` |
+//! | peak, largest | rows of this epoch, and what is open | the greatest | | the greatest |
+//! | live | allocated less freed, ever | yes | no | added |
+//! | at the peak | picture or mark | set once | | added |
 
 use memprof_report::Record;
 
@@ -15,7 +23,8 @@ use crate::names::site::Site;
 use crate::thread::ledger::{Ledger, Row, RowCopy};
 use crate::thread::slot::Slot;
 
-/// How often a row is read again at once. A thread that is met in the midst of a change so often was interrupted there.
+/// How often a row is read again at once. A thread that is met in the midst of a change so often was interrupted
+/// there. An event is some 30 instructions, so a reader that meets one finds the next gap within a few tries.
 pub(super) const TRIES: u32 = 256;
 
 /// What a snapshot asks the program's allocator for, roughly: where it has less, there is none.
@@ -31,20 +40,25 @@ pub(super) fn has_memory_for(paths: usize) -> bool {
 /// What the threads recorded for one path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct PathSums {
+    /// What the path itself allocated in this epoch, its children not included.
     pub(super) self_total: u64,
     pub(super) self_blocks: u64,
+    /// What was freed of the path's blocks since the beginning, by whomever.
     freed_bytes: u64,
     freed_blocks: u64,
     /// What the path allocated since the beginning, as live numbers know no reset.
     owned_bytes: u64,
     owned_blocks: u64,
+    /// Blocks that were freed by their thread before its next allocation.
     temporary: u64,
     /// Sums over the activations, children included.
     sums: Totals,
     /// What of `sums` the site's flat row leaves out.
     inner: Totals,
+    /// The greatest of any activation in this epoch; likewise `largest`, of a single block.
     peak: u64,
     largest: u64,
+    /// What the path owned at the mark.
     pub(super) at_peak: i64,
     pub(super) at_peak_blocks: i64,
 }
@@ -110,6 +124,7 @@ impl PathSums {
         self.inner.add(&other.inner);
     }
 
+    /// Keeps the greater of both.
     fn raise(&mut self, other: &Self) {
         self.peak = self.peak.max(other.peak);
         self.largest = self.largest.max(other.largest);
@@ -131,6 +146,8 @@ impl PathSums {
         self.add_totals(&tally.poll_totals(), flags);
     }
 
+    /// A node that is open further down has its totals there already: its activation counts as part of that one. Of
+    /// a site that is open further down, the path's row gets them, and the flat row not.
     fn add_totals(&mut self, totals: &Totals, flags: u64) {
         if flags & NODE_OPEN == 0 {
             self.sums.add(totals);
@@ -175,6 +192,8 @@ impl PathSums {
         self.inner.subtract(&base.inner);
     }
 
+    /// What the path owns: allocated less freed. May be below 0 for a moment, where a block's free was read and its
+    /// allocation not.
     pub(super) fn live(&self) -> i64 {
         self.owned_bytes.wrapping_sub(self.freed_bytes).cast_signed()
     }
@@ -188,6 +207,7 @@ impl PathSums {
         (self.freed_bytes, self.freed_blocks) = (0, 0);
     }
 
+    /// What is owned is known from elsewhere, and set next.
     pub(super) fn forget_owned(&mut self) {
         self.own(0, 0);
     }

@@ -1,4 +1,12 @@
 //! Where the endpoint listens: what `MEMPROF_HTTP` says.
+//!
+//! | `MEMPROF_HTTP` | listens at |
+//! |---|---|
+//! | `127.0.0.1:0` | a port of the system's choice, said in a line on stderr |
+//! | `localhost:8080` | 127.0.0.1, without asking a resolver, which could take long and allocate |
+//! | `[::1]:8080` | likewise, by IPv6 |
+//! | `unix:/run/user/1000/app.sock` | a socket that this user alone may open |
+//! | `0.0.0.0:8080` | all of the machine's addresses, only together with a token |
 
 use core::fmt;
 use std::net::SocketAddr;
@@ -25,6 +33,8 @@ impl Address {
     }
 
     /// Whether other machines reach it.
+    ///
+    /// An IPv4 address that is written as an IPv6 one (`::ffff:127.0.0.1`) is taken for what it is.
     pub(crate) fn is_public(&self) -> bool {
         match self {
             Self::Tcp(address) => !address.ip().to_canonical().is_loopback(),

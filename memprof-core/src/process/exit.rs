@@ -4,6 +4,12 @@
 //! such thread, as no scope was entered, or in a forked child, it is written here. It catches its own panics and
 //! keeps the program's exit status. Inside the recorder's own work, which an allocator or a signal handler may have
 //! interrupted, there is no report but one line that says why.
+//!
+//! | the process ends by | the report |
+//! |---|---|
+//! | `main` returning, `exit` | [`at_exit`], by the C library |
+//! | SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGABRT, a panic that aborts | [`signal`] |
+//! | `_exit`, `exec`, SIGKILL, the system's out-of-memory killer | none: nobody is asked; files of `MEMPROF_INTERVAL` stay |
 
 use core::hint::cold_path;
 use core::panic::AssertUnwindSafe;
@@ -19,7 +25,8 @@ use crate::process::settings::Settings;
 use crate::process::{helper, settings, signal, writer};
 use crate::thread::slot::{NO_KEY, Slot};
 
-/// How long an exit waits for its report: far longer than any takes.
+/// How long an exit waits for its report: far longer than any takes. A bound all the same: a process that never
+/// ends is worse than one without a report.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Whether anybody asked for the setting of CUDA.
@@ -37,6 +44,8 @@ pub(crate) fn arrange(settings: &'static Settings) {
     signal::arrange(settings);
 }
 
+/// What the C library calls. It runs on the thread that called `exit`, while other threads go on; thread-locals
+/// with a destructor may be gone by then, so it uses none.
 extern "C" fn at_exit() {
     if lock::holds_any() {
         // `exit` was called by an allocator, or by a signal handler, inside of the recorder's own work.

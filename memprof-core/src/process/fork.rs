@@ -1,6 +1,15 @@
 //! Forks: the child starts with the parent's records and never hangs on a lock that a thread held which it lacks.
 //!
 //! The [`gate`](crate::base::gate) of the recorder's own work is closed around each fork.
+//!
+//! | when | in which process | what |
+//! |---|---|---|
+//! | before | parent | closes the gate; waits until nobody is at the recorder's own work, for at most [`PATIENCE`] |
+//! | after | parent | opens it |
+//! | after | child | nobody is inside any more; closes the endpoint's files; forgets memprof's threads; opens the gate |
+//!
+//! A child reports to a file of its own name, or not at all ([`writer`](super::writer)). It starts a thread of its
+//! own at its next scope.
 
 use std::time::{Duration, Instant};
 
@@ -19,10 +28,13 @@ pub(crate) fn arrange() {
     platform::around_fork(before, open, open_in_child);
 }
 
+/// The flags of all threads, and the one that those without share.
 fn all() -> impl Iterator<Item = &'static Inside> {
     Slot::all().map(|slot| &slot.inside).chain([Inside::of_others()])
 }
 
+/// Before the fork, on the thread that forks. A signal handler that forks inside the recorder's own work waits for
+/// itself until the patience ends, and then goes on.
 extern "C" fn before() {
     gate::close();
     let begun = Instant::now();

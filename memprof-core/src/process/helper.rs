@@ -6,6 +6,16 @@
 //! because this thread has a stack of its own; the room that is set aside when it starts is given back for the last
 //! report; and where even that is not enough, this thread alone stays where it is: the process ends as it would
 //! have without memprof.
+//!
+//! ```text
+//! first scope ──► start ──► waits ◄──────────────────────────────────────────┐
+//!                             │ REFUSED   says who holds the memory          │
+//!                             │ LAST      the last report, then posts back   │
+//!                             │ NOW       a report, for MEMPROF_SIGNAL       │
+//!                             └ in time   a file, by interval or by rise ────┘
+//! ```
+//!
+//! What is asked for is a set of bits and not a queue: asking twice before it is done is asking once.
 
 use core::cell::Cell;
 use core::panic::AssertUnwindSafe;
@@ -25,9 +35,11 @@ use crate::process::settings::Settings;
 use crate::process::shortage::{self, Shortage};
 use crate::process::{watch::Watch, writer};
 
-/// What it is asked for: bits of [`ASKED`].
+/// A report now: `MEMPROF_SIGNAL`.
 const NOW: u32 = 1;
+/// The last report: the process ends, and whoever ends it waits.
 const LAST: u32 = 1 << 1;
+/// Upstream refused an allocation.
 const REFUSED: u32 = 1 << 2;
 
 static ASKED: AtomicU32 = AtomicU32::new(0);
@@ -65,6 +77,9 @@ pub(crate) fn has_started() -> bool {
 }
 
 /// Starts the thread, once a process.
+///
+/// It waits for the thread to begin: what the thread needs memory for is done by then. Whoever enters
+/// scopes at the same moment does not wait for that.
 pub(crate) fn start(settings: &'static Settings) {
     // A forked child that has no file to report to reports nothing.
     if !settings.enabled || writer::is_forked() && settings.output.is_none() || STARTED.swap(true, Ordering::Relaxed) {
@@ -118,6 +133,9 @@ pub(crate) fn ask_for_one() {
 }
 
 /// Upstream refused so many bytes where `path` is open. Neither allocates nor locks.
+///
+/// The program may be about to end for lack of memory, so what is known is two words, and the text is made by the
+/// other thread.
 pub(crate) fn tell_of_refusal(path: PathId, bytes: u64) {
     if is_there() && !is_this() && shortage::note_refusal(path, bytes) {
         ASKED.fetch_or(REFUSED, Ordering::AcqRel);
@@ -127,6 +145,9 @@ pub(crate) fn tell_of_refusal(path: PathId, bytes: u64) {
 
 /// Asks for the last report, and waits until it is written, at most so long. For a signal handler too. `false`:
 /// there is no thread.
+///
+/// It sets a bit, posts a semaphore, and waits for another: that is allowed in a signal handler
+/// (`signal-safety(7)`), where waiting for a lock is not.
 pub(crate) fn finish(patience: Duration) -> bool {
     let is_there = is_there();
     if is_there && !is_this() {
@@ -149,6 +170,8 @@ pub(crate) fn give_up() -> ! {
     }
 }
 
+/// What the thread runs, until the process ends. Reports are written one after another; what takes long is done
+/// blind, so a fork waits for it.
 fn serve() {
     let Some(settings) = SETTINGS.get().copied() else { return };
     IS_THIS.set(true);

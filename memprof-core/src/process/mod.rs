@@ -10,6 +10,16 @@
 //!
 //! This is the rim: what stands below is handed a slot and knows neither the environment nor how the process came
 //! to be where it is.
+//!
+//! What the environment can ask for, and which module does it:
+//!
+//! | variable | read in | done by |
+//! |---|---|---|
+//! | `MEMPROF` | [`settings`]; blocks' tags in [`base::tags`](crate::base::tags) | [`start`] |
+//! | `MEMPROF_OUTPUT`, `_ORDER`, `_COLUMNS`, `_ROWS`, `_TREE`, `_LABEL` | [`settings`], [`output`] | [`writer`] |
+//! | `MEMPROF_INTERVAL`, `_RISE`, `_SIGNAL` | [`settings`] | [`helper`], [`watch`], [`signal`] |
+//! | `MEMPROF_HTTP`, `_HTTP_TOKEN` | [`settings`], [`address`], [`token`] | [`serve`], [`http`] |
+//! | `MEMPROF_CUDA` | [`settings`] | `memprof-cuda` |
 
 pub(crate) mod output;
 pub(crate) mod address;

@@ -1,6 +1,12 @@
 //! Report files: where a process writes its report. How a file is written whole is left to [`Report::write_to`].
 //!
 //! [`Report::write_to`]: memprof_report::Report::write_to
+//!
+//! | `MEMPROF_OUTPUT` | process 41 | its forked child 42 |
+//! |---|---|---|
+//! | `report.json` | `report.json` | `report.42.json` |
+//! | `out/%p.speedscope.json` | `out/41.speedscope.json` | `out/42.speedscope.json` |
+//! | `/var/log/app.txt` | that file | `/var/log/app.42.txt` |
 
 use std::path::PathBuf;
 

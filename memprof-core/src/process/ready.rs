@@ -3,6 +3,13 @@
 //! The one place where a thread gets a slot, at its first event, and where it gives it back, when it ends; and
 //! where it is brought up to date if something was switched, reset or opened for all threads meanwhile. What is
 //! recorded then, in the slot that is handed on, is left to `scope`, `share` and `events`.
+//!
+//! ```text
+//!              first event            leave_all, give_back
+//! no slot ─────────────────► slot ────────────────────────► ended: events count in the record that ended threads share
+//!    │                                                        ▲
+//!    └── no memory, or the thread-locals are gone already ────┘
+//! ```
 
 use core::cell::Cell;
 
@@ -15,6 +22,7 @@ use crate::thread::current;
 use crate::thread::slot::Slot;
 
 thread_local! {
+    /// Whether the slot was given back. Without a destructor, so it can be asked for as long as the thread runs.
     static ENDED: Cell<bool> = const { Cell::new(false) };
     /// Gives the slot back when the thread ends.
     static LEASE: Lease = const { Lease };
@@ -28,6 +36,8 @@ pub(crate) fn ready() -> Option<&'static Slot> {
     if slot.is_informed() { Some(slot) } else { ready_slowly() }
 }
 
+/// [`ready`], where the thread has no slot yet, or did not take note of a change. It takes note first, so that the
+/// next event takes the short path.
 #[cold]
 #[inline(never)]
 fn ready_slowly() -> Option<&'static Slot> {
@@ -76,9 +86,13 @@ fn thread_state() -> ThreadState {
     taken.map_or(ThreadState::Ended, ThreadState::Slot)
 }
 
+/// Stands for the slot among the thread's destructors. Those that run after it, and whatever the C library frees at
+/// the thread's end, find [`ENDED`].
 struct Lease;
 
 impl Drop for Lease {
+    /// The thread ends: what it has open ends with it, innermost first, and its slot goes to the pool with all that
+    /// was recorded in it.
     fn drop(&mut self) {
         ENDED.set(true);
         let Some(slot) = current::own() else { return };

@@ -5,6 +5,15 @@
 //! it does nothing; while it works it is blind, so that what it allocates is in no number. It starts with the first
 //! scope, as the thread that writes reports does. What is answered is left to [`pages`](crate::process::pages), who
 //! may ask to [`access`](crate::process::http::access).
+//!
+//! One round of the thread:
+//!
+//! 1. it waits until a connection comes, one of those that are there can go on, or one's time is up;
+//! 2. each that can go on does so, as far as it can without waiting: reads, answers, sends, ends;
+//! 3. those whose time is up are ended, and at most one new one is taken in.
+//!
+//! It costs the program no more than one thread that mostly sleeps, as many files as there are connections, and
+//! what [`pages`](crate::process::pages) allows itself for a snapshot.
 
 use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -54,6 +63,8 @@ pub(crate) fn start_threads() {
     }
 }
 
+/// Binds, says where on stderr, and starts the thread. What fails is one line, and the program goes on without an
+/// endpoint.
 #[cold]
 fn start(settings: &'static Settings) {
     let Some(wanted) = &settings.http else { return };
@@ -80,6 +91,7 @@ fn start(settings: &'static Settings) {
     }
 }
 
+/// What the thread runs, until the process ends. A panic ends the connections and not the thread.
 fn serve() {
     platform::block_signals();
     let Some(settings) = settings::get() else { return };
@@ -102,6 +114,7 @@ fn serve() {
     }
 }
 
+/// What the thread has in hand.
 struct Server {
     listener: Listener,
     connections: Vec<Connection>,
@@ -111,6 +124,7 @@ struct Server {
 }
 
 impl Server {
+    /// Takes the listener over. All memory that the thread needs for waiting is there from now on.
     fn begin(settings: &Settings) -> Option<Self> {
         let (listener, address) = LISTENING.get()?;
         let listener = listener.lock().take()?;
@@ -139,6 +153,8 @@ impl Server {
         first.map(|first| first.saturating_duration_since(Instant::now()))
     }
 
+    /// Does what can be done without waiting, with the files that `waited` says are ready: in the order in which
+    /// [`waits`](Self::waits) gave them.
     fn go_on(&mut self, waited: &[Waited; MOST]) {
         let now = Instant::now();
         let mut ready = waited[1..].iter().map(|waited| waited.is_ready());
@@ -179,6 +195,7 @@ impl Server {
         }
     }
 
+    /// Says which files are open, for a forked child to close.
     fn note_open(&self) {
         open_files::note([self.listener.file()].into_iter().chain(self.connections.iter().map(Connection::file)));
     }

@@ -2,6 +2,16 @@
 //!
 //! Reading is a pure function of the variables' values. A value that is not understood yields one line, for
 //! the caller to print, and counts as unset. An empty value is unset too.
+//!
+//! What is said about a variable, in this order; each at most once:
+//!
+//! | it | line on stderr |
+//! |---|---|
+//! | has a value that is not understood | `memprof: NAME=‘value’ is ignored; accepted: ..` |
+//! | says how to report, and nothing is reported | `memprof: NAME has no effect without MEMPROF=1` |
+//! | begins with `MEMPROF` and is none of them | `memprof: NAME is not a variable that memprof reads; the nearest is ..` |
+//!
+//! A program is never ended for a wrong setting: it may be one that somebody else started.
 
 use core::ffi::c_int;
 use std::{
@@ -163,6 +173,8 @@ pub(crate) enum Rise {
 }
 
 impl Rise {
+    /// `5%`, `64MiB`, `1 GB`: units as the report's own texts have them, powers of 1,000 and of 1,024 told apart by
+    /// the `i`.
     fn parse(value: &str) -> Option<Self> {
         let (number, unit) = value.split_at(value.find(|character: char| !character.is_ascii_digit())?);
         let number = whole(number).filter(|number| *number > 0)?;
@@ -184,6 +196,7 @@ impl Rise {
     }
 }
 
+/// Units of bytes: powers of 1,000 (SI) and of 1,024 (IEC 80000-13).
 const UNITS: [(&str, u64); 9] = [
     ("B", 1),
     ("kB", 1000),
@@ -250,10 +263,12 @@ impl<F: Fn(&str) -> Option<OsString>> Reader<F> {
     }
 }
 
+/// The line for a value that is not understood. The value is shown on one line, as anything may stand in a variable.
 fn ignored(name: &str, value: &OsStr, accepted: &str) -> String {
     format!("memprof: {name}=‘{}’ is ignored; accepted: {accepted}", one_line(&value.to_string_lossy()))
 }
 
+/// What is accepted where columns are named; `peak` and `total` are short for the two that the report is about.
 fn accepted_fields(how_many: &str) -> String {
     let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
     format!("{how_many} {}, peak, total", names.join(", "))
@@ -267,6 +282,7 @@ const SWITCH: &str = "1, true, on, 0, false, off";
 
 const INTERVALS: &str = "a whole number from 1 and its unit, such as 500ms, 10s, 2m or 1h";
 
+/// Columns in the order in which they are named; `all` stands for all of them.
 fn columns(value: &str) -> Option<Vec<Field>> {
     let mut fields = Vec::new();
     for name in value.split(',').map(str::trim) {
@@ -279,6 +295,7 @@ fn columns(value: &str) -> Option<Vec<Field>> {
     Some(fields)
 }
 
+/// A time with its unit. Without a unit it is not understood: `10` could mean seconds or milliseconds.
 fn interval(value: &str) -> Option<Duration> {
     let (number, unit) = value.split_at(value.find(|character: char| !character.is_ascii_digit())?);
     let number = whole(number).filter(|number| *number > 0)?;
@@ -298,6 +315,8 @@ fn whole<T: std::str::FromStr>(digits: &str) -> Option<T> {
 }
 
 /// How many characters must be put in, taken out or exchanged to make `a` of `b` (Levenshtein).
+///
+/// It takes one row of the usual table, as long as `b`: names are short, and there are a dozen to compare with.
 fn distance(a: &str, b: &str) -> usize {
     // The distances of what was read of `a` to each beginning of `b`.
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();

@@ -8,6 +8,17 @@
 //!
 //! A request above all that the process can ever have is no shortage: a program that finds out what it gets makes
 //! those.
+//!
+//! A text:
+//!
+//! ```text
+//! memprof: out of memory in host: 1,073,741,824 bytes requested
+//! largest owners of host, live bytes:
+//!     805,306,368 src/cache.rs:40(Cache::insert)
+//!      16,777,216 (outside any scope)
+//! open scopes, innermost first:
+//!     src/cache.rs:40(Cache::insert) < src/main.rs:12(main)
+//! ```
 
 use core::fmt::Write as _;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -30,9 +41,10 @@ use crate::thread::slot::Slot;
 const EVERY: Duration = Duration::from_millis(100);
 /// How long nothing is said after something was.
 const SILENCE: Duration = Duration::from_mins(1);
-/// The part of a limit that is left when it is said that it is near: one in so many.
+/// The part of a limit that is left when it is said that it is near: one in so many. Late enough that a program
+/// which fills its limit on purpose seldom hears of it, early enough to say it before the system kills.
 const LEFT: u64 = 50;
-/// Owners that are named.
+/// Owners that are named; the rest is summed up in a line.
 const OWNERS: usize = 10;
 /// What the text asks the program's allocator for, at most, besides the snapshot's own.
 const FOR_A_TEXT: usize = 256 << 10;
@@ -58,11 +70,14 @@ pub(crate) fn note_refusal(path: PathId, bytes: u64) -> bool {
 /// What memprof's own thread knows of it.
 pub(crate) struct Shortage {
     groups: Groups,
+    /// Whether there was a limit when it began; one that is set later is not looked for.
     has_limit: bool,
+    /// When something was said last.
     said: Option<Instant>,
 }
 
 impl Shortage {
+    /// Looks for the limits of this process, and for how much the machine has.
     pub(crate) fn begin() -> Self {
         let groups = Groups::of_this_process();
         let limit = groups.limit();
@@ -103,6 +118,8 @@ impl Shortage {
         self.said.is_some_and(|said| said.elapsed() < SILENCE)
     }
 
+    /// Says it, at most as long as there is memory for the text. Nothing more is said for [`SILENCE`], also if this
+    /// failed.
     fn say(&mut self, what: &str, paths: Vec<PathId>) {
         self.said = Some(Instant::now());
         if !pages::program_has(FOR_A_TEXT) {
@@ -116,6 +133,7 @@ impl Shortage {
     }
 }
 
+/// Who holds the host's memory now, most first, by a snapshot.
 fn write_owners(text: &mut String) {
     let snapshot = snapshot::take(state::is_announced_on());
     let outside = snapshot.totals(Space::HOST).no_scope_live;
@@ -140,6 +158,7 @@ fn write_owners(text: &mut String) {
     }
 }
 
+/// Which scopes are open at these paths, a line each.
 fn write_open_scopes(text: &mut String, mut paths: Vec<PathId>) {
     paths.retain(|path| *path != PathId::ROOT);
     paths.sort_unstable_by_key(|path| path.index());

@@ -11,6 +11,14 @@
 //! handler), or restore the default and raise the signal again when they are done. To them the handler is the
 //! default: on Linux with the GNU C library, [`sigaction`] and [`signal`] stand in front of the C library's own,
 //! and see to that. With another C library such a program sees the handler.
+//!
+//! | the signal comes | what happens |
+//! |---|---|
+//! | once | report, then the default: the process ends with the signal's status |
+//! | a second time while the report is written | the default at once: whoever asks twice does not want to wait |
+//! | while memprof's own thread is out of memory (SIGABRT) | that thread gives up; the process ends as it would have |
+//! | in a forked child without a thread of memprof's | the default at once |
+//! | where the program put a handler | the program's handler; memprof's is not there |
 
 #![expect(unsafe_code, reason = "signal handlers")]
 
@@ -28,7 +36,8 @@ use crate::process::settings::Settings;
 /// Those that end a process.
 const ENDING: [c_int; 5] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGABRT];
 
-/// How long a signal waits for the report.
+/// How long a signal waits for the report. Who stops a program by hand waits no longer, and `docker stop` gives ten seconds
+/// before it kills, systemd ninety.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The signals that a handler stands for where the program wants the default, a bit each.
@@ -59,6 +68,10 @@ fn stand(signal: c_int, handler: extern "C" fn(c_int)) -> bool {
 }
 
 /// Allocates nothing and takes no lock, as all that it calls.
+///
+/// Everything that it calls is in the list of `signal-safety(7)`: `sigaction`, `sem_post`, `raise`, `write`; and
+/// `sem_timedwait`, which is not, but which takes no lock in the C libraries of Linux: it is a loop around a
+/// `futex` call.
 extern "C" fn end(signal: c_int) {
     if !get(signal).is_some_and(|action| is_end(&action)) {
         // The one that stands there now has called the one that it found.

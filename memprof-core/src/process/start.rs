@@ -2,6 +2,11 @@
 //!
 //! That event may be an allocation before `main`, so nothing here uses the standard library's locks on the
 //! environment or on stderr.
+//!
+//! ```text
+//! BEGUN no, DONE no ── first event or scope, one thread ──► reading ──► decided: DONE
+//!                      other threads meanwhile wait; the same thread, called by its own allocator, goes on undecided
+//! ```
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +50,9 @@ pub(crate) fn start() {
     STARTING.set(false);
 }
 
+/// One thread reads, and any other waits for it. The order inside matters: problems are said, the directory is
+/// noted before the program leaves it, settings are kept, forks arranged, and the decision comes last but for the
+/// report at exit.
 fn start_once() {
     if BEGUN.swap(true, Ordering::AcqRel) {
         while !DONE.load(Ordering::Acquire) {
@@ -93,6 +101,8 @@ pub(crate) fn is_announced_on() -> bool {
 }
 
 /// Switches measuring on or off; does nothing if it is so already. Every thread was told when this returns.
+///
+/// One at a time, so that the word, and what threads were told, agree when the last of several has returned.
 pub(crate) fn switch(on: bool) {
     static ONE: Lock<()> = Lock::new(());
     is_decided_on();

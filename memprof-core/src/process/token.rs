@@ -1,4 +1,7 @@
 //! [`Token`]: what `MEMPROF_HTTP_TOKEN` says. Whether a request has it is left to `http/authorized`.
+//!
+//! A text of its own type, so that no `Debug` of the settings, no line about a wrong value and no page shows it by
+//! accident.
 
 use core::fmt;
 
@@ -18,6 +21,7 @@ pub(crate) const TOKENS: &str =
     "1 to 256 visible ASCII characters, together with MEMPROF_HTTP; nothing is answered without it";
 
 impl Token {
+    /// Visible ASCII only, as a header can carry it without being encoded.
     pub(crate) fn parse(value: &str) -> Option<Self> {
         if value.is_empty() || value.len() > MOST || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
             return None;

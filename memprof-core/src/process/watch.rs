@@ -1,4 +1,8 @@
 //! When a report is due because the process holds more than before: `MEMPROF_RISE`.
+//!
+//! A long run has few moments of interest, mostly those at which it holds more than ever. A file at each of them
+//! shows who held it, also if the process is killed at the next. What is looked at is the host's published mark,
+//! two loads ten times a second; a rise that is over before the next look is seen by its mark all the same.
 
 use core::time::Duration;
 
@@ -11,6 +15,7 @@ const EVERY: Duration = Duration::from_millis(100);
 /// What the process held at its highest when the last file was written.
 pub(crate) struct Watch {
     rise: Option<Rise>,
+    /// What the process held at its highest when the last file was written.
     written_at: i64,
 }
 
@@ -35,6 +40,7 @@ impl Watch {
         self.rise.is_some_and(|rise| mark > self.written_at && mark - self.written_at >= rise.above(self.written_at))
     }
 
+    /// A file was written just now, whatever for.
     pub(crate) fn note_written(&mut self) {
         (self.written_at, _) = level::published_peak();
     }

@@ -3,6 +3,12 @@
 //! A forked child is a process of its own: it writes to a file of its own name, and nothing to stderr, where its
 //! parent's report goes. A file that cannot be written is said in one line, and the report goes to stderr instead,
 //! so that no run is lost. When a report is written is left to [`helper`](super::helper) and [`exit`](super::exit).
+//!
+//! | | parent | forked child |
+//! |---|---|---|
+//! | no `MEMPROF_OUTPUT` | the text, on stderr | nothing |
+//! | a file | the file | a file with the child's id in its name |
+//! | a file that cannot be written | one line, and the text on stderr | likewise |
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -22,6 +28,8 @@ pub(crate) fn begin() {
     PROCESS.store(std::process::id(), Ordering::Relaxed);
 }
 
+/// Whether this process was forked from the one that read the environment. Asks the system each time: a child is
+/// told by nobody.
 pub(crate) fn is_forked() -> bool {
     PROCESS.load(Ordering::Relaxed) != std::process::id()
 }
@@ -51,6 +59,7 @@ pub(crate) fn write_file(settings: &Settings) -> bool {
     written.is_ok()
 }
 
+/// The file, whole: it appears under its name when all of it is written. The error is a line without its end.
 fn write(output: &Output, options: &Options) -> Result<(), String> {
     let path = output.path(std::process::id(), is_forked());
     let snapshot = snapshot::take(state::is_announced_on());
@@ -58,6 +67,7 @@ fn write(output: &Output, options: &Options) -> Result<(), String> {
     report.write_to(path).map_err(|error| format!("memprof: {error}; it follows here"))
 }
 
+/// The report as text, with what the environment asks for.
 fn text(options: &Options) -> String {
     snapshot::take(state::is_announced_on()).report().options(options.clone()).asker(Asker::Environment).to_string()
 }

@@ -4,18 +4,30 @@
 //! the token always. A web page of another origin gets nothing: a browser says on whose behalf it asks, and nothing
 //! here tells it that another origin may read an answer. A page that has its own name point here (DNS rebinding)
 //! comes under that name, which is none of this machine's.
+//!
+//! | a request | without a token | with one |
+//! |---|---|---|
+//! | reads, by the user's own programs | is answered | needs it |
+//! | changes something | is refused | needs it |
+//! | comes by a browser, of a page of this endpoint | as any other | as any other |
+//! | comes by a browser, of another page | is refused, but for a link that is followed | likewise |
+//! | comes under a name that is not this machine's | is refused | is refused, where it listens for this machine alone |
+//!
+//! Sources: *Fetch Metadata* (W3C) for `Sec-Fetch-Site` and `Sec-Fetch-Mode`, RFC 6454 for `Origin`, RFC 6750 for
+//! `Bearer`, RFC 7617 for `Basic`.
 
 use crate::process::address::Address;
 use crate::process::http::request::{Refusal, Request};
 use crate::process::token::Token;
 
-/// What decides.
+/// What decides: where the endpoint listens, and the token if there is one.
 #[derive(Debug)]
 pub(crate) struct Access {
     address: Address,
     token: Option<Token>,
 }
 
+/// To whom has no token, or a wrong one: the same answer for both.
 const WITHOUT_TOKEN: Refusal = Refusal::new(
     401,
     "this needs the token of MEMPROF_HTTP_TOKEN: Authorization: Bearer TOKEN, or Basic with it as the password",

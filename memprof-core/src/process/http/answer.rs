@@ -1,4 +1,7 @@
 //! [`Answer`]: what is sent back.
+//!
+//! Every connection carries one answer, so that none has to be kept open: `Connection: close`. Its length is said,
+//! so a reader knows whether it has all of it.
 
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -8,6 +11,7 @@ use crate::process::http::request::Refusal;
 /// A status, headers and a body.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
+    /// Status line and headers, with the empty line that ends them.
     pub(crate) head: Vec<u8>,
     /// Shared by all that ask for the same.
     pub(crate) body: Rc<Vec<u8>>,
@@ -30,6 +34,8 @@ impl Answer {
         Self::new(status, "text/plain; charset=utf-8", more, Rc::new(format!("{line}\n").into_bytes()))
     }
 
+    /// The line that says why. A browser that is refused for want of the token asks its user for one, by
+    /// `WWW-Authenticate`.
     pub(crate) fn refusal(refusal: &Refusal) -> Self {
         let more =
             if refusal.status == 401 { "WWW-Authenticate: Basic realm=\"memprof\", charset=\"UTF-8\"\r\n" } else { "" };
@@ -42,6 +48,7 @@ impl Answer {
     }
 }
 
+/// The words of RFC 9110 for those statuses that occur here.
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",

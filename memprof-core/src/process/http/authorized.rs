@@ -1,4 +1,8 @@
 //! Whether a request has the [`Token`].
+//!
+//! The comparison takes as long whatever is given, so that nobody finds out a token byte by byte by the time that a
+//! refusal takes. `black_box` keeps the compiler from ending the loop early. The length of a token can be told from
+//! outside no better than that it is at most 256.
 
 use core::hint::black_box;
 
@@ -17,6 +21,8 @@ impl Token {
 
     /// Whether the value of an `Authorization` header has it: as `Bearer`, or as the password of `Basic`, for
     /// whatever user.
+    ///
+    /// A scheme that is not known is compared with nothing, which takes as long.
     pub(crate) fn is_in(&self, authorization: &[u8]) -> bool {
         let (scheme, value) = match authorization.iter().position(|byte| *byte == b' ') {
             Some(space) => (&authorization[..space], authorization[space..].trim_ascii()),
@@ -37,6 +43,8 @@ impl Token {
 }
 
 /// The bytes of a text in base64 (RFC 4648), with or without its padding.
+///
+/// `None` where a sign is none of the alphabet's. Bits that are left over at the end are let go.
 fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let (mut bits, mut count) = (0_u32, 0);

@@ -1,4 +1,10 @@
 //! [`Connection`]: one request and its answer, in steps none of which waits.
+//!
+//! ```text
+//! Asking ── a whole request, or what can never be one ──► Taking ── all sent ──► Ending ── the other side has closed ──► Over
+//!   │ 5 s                                                   │ 10 s                 │ 1 s, or 72 KiB more
+//!   └─────────────── time is up, or the connection broke ───┴──────────────────────┴──────────────────────────────────► Over
+//! ```
 
 use std::io;
 use std::os::fd::RawFd;
@@ -8,9 +14,9 @@ use crate::process::http::answer::Answer;
 use crate::process::http::listener::Stream;
 use crate::process::http::request::{LONGEST_BODY, LONGEST_HEAD, Refusal, Request};
 
-/// How long a request may take to come in.
+/// How long a request may take to come in. Few bytes, so who needs longer is sending them slowly on purpose.
 const TO_ASK: Duration = Duration::from_secs(5);
-/// How long an answer may take to be taken.
+/// How long an answer may take to be taken: a page of some MB on a slow line.
 const TO_TAKE: Duration = Duration::from_secs(10);
 /// How long whoever has the answer may take to end the connection.
 const TO_END: Duration = Duration::from_secs(1);
@@ -27,11 +33,14 @@ enum Step {
     Over,
 }
 
+/// One connection, from when it came in until it is over.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: Stream,
+    /// The head of the request, as far as it came; at most [`LONGEST_HEAD`].
     received: Vec<u8>,
     step: Step,
+    /// When its time is up, for the step that it is at.
     until: Instant,
 }
 
@@ -67,6 +76,7 @@ impl Connection {
         !matches!(self.step, Step::Over)
     }
 
+    /// Reads until there is a request, and answers it.
     fn ask(&mut self, now: Instant, reply: impl FnOnce(Result<Request<'_>, Refusal>) -> Answer) -> io::Result<()> {
         while self.asks() {
             let mut room = [0; 1 << 10];
@@ -86,6 +96,7 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends what is left of the answer, head first.
     fn send(&mut self, now: Instant) -> io::Result<()> {
         while let Step::Taking(answer, sent) = &mut self.step {
             let rest = match answer.head.get(*sent..).filter(|rest| !rest.is_empty()) {
@@ -104,6 +115,8 @@ impl Connection {
         Ok(())
     }
 
+    /// Throws away what still comes in until the other side closes: RFC 9112, 9.6, *Tear-down*, says why an answer
+    /// may be lost without this.
     fn end(&mut self) -> io::Result<()> {
         while let Step::Ending(more) = &mut self.step {
             let mut room = [0; 1 << 10];

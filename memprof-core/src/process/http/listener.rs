@@ -1,4 +1,10 @@
 //! [`Listener`]: a socket of either kind, and what comes in on it. None of it waits.
+//!
+//! | | TCP | unix socket |
+//! |---|---|---|
+//! | who reaches it | this machine, or whoever can reach the address | this user: mode 0600, from the moment when it has its name |
+//! | left behind by a process that was killed | nothing | a socket that nobody answers at: the next process takes its place |
+//! | taken by another process | an error, said in a line | an error; a file that is no socket is never removed |
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Read, Write};
@@ -60,6 +66,7 @@ impl Listener {
         }
     }
 
+    /// The system's number, to wait for.
     pub(crate) fn file(&self) -> RawFd {
         match self {
             Self::Tcp(listener) => listener.as_raw_fd(),
@@ -70,6 +77,10 @@ impl Listener {
 
 /// A socket for this user alone. It is made in a directory that nobody else looks into, and gets its name when it
 /// is so; a socket that nobody answers at any more gives way, nothing else does.
+///
+/// A socket gets its mode by `umask` when it is bound, and that is the whole process's; changing it would change
+/// what other threads' files get. So it is bound where nobody else can see it, given its mode, and linked to its
+/// name.
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     match fs::symlink_metadata(path) {
         Ok(there) if !there.file_type().is_socket() => {
@@ -98,6 +109,7 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
 }
 
 impl Stream {
+    /// It never waits, and sends what there is at once: an answer is written in few large parts.
     fn prepare(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => {

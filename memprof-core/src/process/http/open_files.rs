@@ -1,5 +1,8 @@
 //! Which files of the system the endpoint has open, for a forked child to close: it does not serve, and must not
 //! keep the parent's connections from ending.
+//!
+//! Numbers in an array of atomics, as a child may neither allocate nor wait for a lock that another thread of the
+//! parent held.
 
 use core::sync::atomic::{AtomicI32, Ordering};
 
@@ -10,6 +13,7 @@ pub(crate) const MOST: usize = 1 + MOST_CONNECTIONS;
 /// Connections at once; the next one waits, or takes the place of one that has not asked yet.
 pub(crate) const MOST_CONNECTIONS: usize = 16;
 
+/// No file: the system never gives this number.
 const NONE: i32 = -1;
 static OPEN: [AtomicI32; MOST] = [const { AtomicI32::new(NONE) }; MOST];
 

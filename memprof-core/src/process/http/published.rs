@@ -2,6 +2,10 @@
 //!
 //! It is written where the variable is set and nowhere else, for this user alone, and taken away when the process
 //! ends; so is a unix socket.
+//!
+//! The file holds one line, the address as a browser or `memprof top` takes it. Its directory is of mode 0700 and
+//! it of 0600: where a program answers is nobody else's to know. A process that was killed leaves its file; the
+//! next one with the same number writes over it, and whoever reads it finds that nobody answers.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
@@ -38,6 +42,7 @@ pub(crate) fn publish(address: &Address, runtime_directory: Option<PathBuf>) -> 
     written
 }
 
+/// Writes the file anew, so that it has this user's mode whatever was there.
 fn write(directory: &Path, file: &Path, address: &Address) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),

@@ -2,6 +2,15 @@
 //!
 //! Strict, and bounded: what a well-meant program sends is understood, anything else is refused with the status
 //! that says why. The source of the grammar: RFC 9110 and 9112.
+//!
+//! What is understood of a request, and what is refused:
+//!
+//! | part | understood | status otherwise |
+//! |---|---|---|
+//! | first line | `METHOD /path?query HTTP/1.1` or `1.0`, one blank each | 400; 505 for another version |
+//! | headers | name, colon, value; at most 100, none folded | 400; 431 |
+//! | a header that decides | once | 400: two could be read differently by two programs |
+//! | body | of up to 64 KiB, with its length; let go by | 413; 501 for one in chunks |
 
 /// The longest head that is read.
 pub(crate) const LONGEST_HEAD: usize = 8 << 10;
@@ -13,6 +22,7 @@ const MOST_HEADERS: usize = 100;
 /// A request, its parts as they stand in what was received.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Request<'a> {
+    /// As it was sent: methods are told apart by case (RFC 9110, 9.1).
     pub(crate) method: &'a str,
     /// Without the query.
     pub(crate) path: &'a str,
@@ -47,6 +57,7 @@ impl<'a> Request<'a> {
         Some(Self::parse(&received[..end]))
     }
 
+    /// A head whose end is there. Lines may end in `\n` alone, as RFC 9112, 2.2, lets a reader take them.
     fn parse(head: &'a [u8]) -> Result<Self, Refusal> {
         let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let first = lines.next().and_then(|line| str::from_utf8(line).ok()).ok_or(MALFORMED)?;
@@ -117,6 +128,8 @@ fn header(line: &[u8]) -> Option<(&str, &[u8])> {
 }
 
 /// Whether a byte may stand in a word of the protocol.
+///
+/// RFC 9110, 5.6.2, `tchar`.
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
