@@ -1,11 +1,11 @@
 //! [`Pages`]: what the endpoint answers, and how old it may be.
 //!
-//! A snapshot is taken when somebody asks, and no other before fifty times what it cost, with all that was written
+//! A snapshot is taken when somebody asks, and no other before a hundred times what it cost, with all that was written
 //! of it, has passed: until then the last one is served, as it was written the first time. So all who ask together
-//! cost the program a fiftieth of one processor's time at most, but for the sending.
+//! cost the program a hundredth of one processor's time at most, but for the sending.
 //!
 //! An example: a snapshot took 40 ms of the thread's processor time, and writing it as JSON 60 ms. It is served as
-//! long as 50 × 100 ms = 5 s; writing it as a page too, for another 100 ms, makes that 10 s.
+//! long as 100 × 100 ms = 10 s; writing it as a page too, for another 100 ms, makes that 20 s.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -67,9 +67,9 @@ const NOT_FOUND: Refusal = Refusal::new(
 /// The page in a browser renews itself so often.
 const RENEWED: &str = "Refresh: 10\r\n";
 
-/// How much longer than it cost a snapshot is served. So an endpoint that is asked without a pause costs at most 2
+/// How much longer than it cost a snapshot is served. So an endpoint that is asked without a pause costs at most 1
 /// % of one processor.
-const TIMES: u32 = 50;
+const TIMES: u32 = 100;
 
 /// What was measured, and written of it so far.
 struct Kept {

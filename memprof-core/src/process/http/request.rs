@@ -27,6 +27,8 @@ pub(crate) struct Request<'a> {
     /// Without the query.
     pub(crate) path: &'a str,
     headers: Vec<(&'a str, &'a [u8])>,
+    /// Of the head, in bytes.
+    length: usize,
 }
 
 /// Why a request is refused: the status, and a line for whoever asked.
@@ -54,7 +56,7 @@ impl<'a> Request<'a> {
             // What can never become one is not waited for.
             return is_hopeless(received).then_some(Err(MALFORMED));
         };
-        Some(Self::parse(&received[..end]))
+        Some(Self::parse(&received[..end]).map(|request| Self { length: end + 4, ..request }))
     }
 
     /// A head whose end is there. Lines may end in `\n` alone, as RFC 9112, 2.2, lets a reader take them.
@@ -77,7 +79,7 @@ impl<'a> Request<'a> {
             return Err(Refusal::new(400, "the target of the request is a path, such as /metrics"));
         }
         let path = target.split(['?', '#']).next().unwrap_or(target);
-        let mut request = Self { method, path, headers: Vec::new() };
+        let mut request = Self { method, path, headers: Vec::new(), length: 0 };
         for line in lines {
             if request.headers.len() == MOST_HEADERS {
                 return Err(Refusal::new(431, "the request has more than 100 headers"));
@@ -96,6 +98,13 @@ impl<'a> Request<'a> {
             None => Ok(value),
             Some(_) => Err(Refusal::new(400, "a header is there twice that may be there once")),
         }
+    }
+
+    /// Whether it is all of what was received: no body follows, and nothing else does.
+    pub(crate) fn is_all_of(&self, received: &[u8]) -> bool {
+        let has_body =
+            self.headers.iter().any(|(name, length)| name.eq_ignore_ascii_case("content-length") && *length != b"0");
+        self.length == received.len() && !has_body
     }
 
     /// A body is let go by, if it says how long it is.

@@ -8,6 +8,22 @@ fn read(text: &str) -> Option<Result<String, u16>> {
     Some(read.map(|request| format!("{} {}", request.method, request.path)).map_err(|refusal| refusal.status))
 }
 
+/// Then nothing that comes in can cut the answer off.
+#[test]
+fn a_request_is_all_of_what_came_where_nothing_follows() {
+    for (text, expected) in [
+        ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", true),
+        ("GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", true),
+        ("GET / HTTP/1.1\r\n\r\nG", false),
+        ("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", false),
+        ("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", false),
+        ("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", false),
+    ] {
+        let request = Request::read(text.as_bytes()).expect("a head").expect("a request");
+        assert_eq!(request.is_all_of(text.as_bytes()), expected, "{text}");
+    }
+}
+
 #[test]
 fn a_request_is_read_whole() {
     for (text, expected) in [
