@@ -225,12 +225,12 @@ impl Drop for Held {
         if let Some(shared) = activation.shared() {
             ambient::end_inside(&shared);
         }
-        if let Some(slot) = current::own() {
+        if let Some(slot) = current::recording() {
             end_lane(slot, activation);
         }
         // Two only where a call's own statements drop the future that was made of it.
         for _ in 0..2 {
-            if let Some(opened) = current::own().and_then(|slot| open_poll_of(slot, activation)) {
+            if let Some(opened) = current::recording().and_then(|slot| open_poll_of(slot, activation)) {
                 leave::leave_entered_poll(opened);
             }
         }

@@ -117,7 +117,8 @@ pub(crate) fn freed_slowly(address: u64, bytes: u64, tag: Tag) {
 /// The home counts one block less, and so can be given to somebody else when it was the last.
 #[cold]
 fn freed_unseen(bytes: u64, tag: Tag) {
-    if let Some(slot) = current::own() {
+    // Not while it is being changed: this is a signal handler then.
+    if let Some(slot) = current::own().filter(|slot| slot.top.change().is_none()) {
         host::freed_unseen(slot, bytes, tag);
     } else {
         let slot = Slot::ended();

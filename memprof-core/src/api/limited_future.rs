@@ -63,7 +63,7 @@ impl<F: Future> Future for InLimits<F> {
         let mut measured = None;
         let polled = tracked.poll_between(context, open, |entered| {
             threads.set(None);
-            let entered = entered.filter(FrameHandle::is_open).zip(current::own());
+            let entered = entered.filter(FrameHandle::is_open).zip(current::recording());
             measured = entered.map(|(entered, slot)| measure(limits, slot, entered.frame));
         });
         this.threads = threads.into_inner();

@@ -5,6 +5,8 @@
 use core::marker::PhantomData;
 
 use crate::base::blind;
+use crate::base::map::Refused;
+use crate::base::missed;
 use crate::base::state;
 use crate::base::tally::{Counters, Tally};
 use crate::names::path::PathId;
@@ -111,7 +113,7 @@ impl Scope {
 
     /// The scope's frame, while it is open and this is its thread.
     pub(crate) fn open_frame(&self) -> Option<(&'static Slot, &'static Frame)> {
-        let slot = current::own()?;
+        let slot = current::recording()?;
         let opened = self.opened.filter(FrameHandle::is_open)?;
         Some((slot, opened.frame))
     }
@@ -142,7 +144,7 @@ pub fn counters(space: Space) -> Counters {
         return Counters::default();
     }
     // An ambient scope may have opened or ended since this thread's last event.
-    let Some(slot) = ready().or_else(current::own) else { return Counters::default() };
+    let Some(slot) = ready().or_else(current::recording) else { return Counters::default() };
     let frame = slot.top();
     let _blind = blind::enter();
     counted(slot, frame, space)
@@ -160,7 +162,7 @@ pub(crate) fn counted(slot: &'static Slot, frame: &'static Frame, space: Space) 
 /// The names of the scopes that are open on this thread, innermost first; those under an entered `Context` come before
 /// those that it was captured in.
 pub fn open_scopes() -> Vec<String> {
-    let Some(slot) = current::own() else { return Vec::new() };
+    let Some(slot) = current::recording() else { return Vec::new() };
     let _blind = blind::enter();
     let mut names = Vec::new();
     let mut path = slot.top().path();
@@ -174,6 +176,7 @@ pub fn open_scopes() -> Vec<String> {
 /// What `frame` recorded so far; of a poll, what that poll did.
 fn read(slot: &'static Slot, frame: &'static Frame, space: Space) -> Tally {
     let _blind = blind::enter();
+    slot.take_in_aside();
     settle(slot);
     if slot.sharing.get().is_none() {
         return slot.known_ledger(space).map(|ledger| ledger.tally_of(frame, None)).unwrap_or_default();
@@ -199,10 +202,16 @@ fn enter_on(site: &'static Site) -> Option<FrameHandle> {
 #[cold]
 #[inline(never)]
 fn enter_slowly(site: &'static Site) -> Option<FrameHandle> {
-    let slot = ready()?;
+    let Some(slot) = ready() else {
+        if blind::is_blind() && state::is_on() {
+            missed::note(Refused::AtWork);
+        }
+        return None;
+    };
     start_threads();
     let top = slot.top();
     let path_entry = slot.path_entry(top.path(), site)?;
     settle(slot);
+    let _change = slot.begin_change();
     slot.enter_scope(top, &path_entry)
 }

@@ -8,6 +8,8 @@
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
+use crate::base::single;
+
 /// A 64-bit number that one thread writes, without locked instructions, and any thread may read.
 ///
 /// Differences are taken with wrapping arithmetic, so it serves for signed numbers too.
@@ -37,17 +39,16 @@ impl Counter {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// Adds `value` and gives the sum.
+    /// Adds `value`, in one instruction where the machine has one ([`single`]).
     #[inline(always)]
-    pub(crate) fn add(&self, value: u64) -> u64 {
-        let sum = self.get().wrapping_add(value);
-        self.set(sum);
-        sum
+    pub(crate) fn add(&self, value: u64) {
+        single::add(&self.0, value);
     }
 
+    /// Subtracts `value`, likewise.
     #[inline(always)]
-    pub(crate) fn sub(&self, value: u64) -> u64 {
-        self.add(value.wrapping_neg())
+    pub(crate) fn sub(&self, value: u64) {
+        self.add(value.wrapping_neg());
     }
 
     /// Keeps the greater of what stands here and `value`, both unsigned.
@@ -99,19 +100,17 @@ impl Sequence {
         Self { begin: AtomicU64::new(0), end: AtomicU64::new(0) }
     }
 
-    /// Begins a change, until [`end_write`](Self::end_write), and gives its number.
+    /// Begins a change, until [`end_write`](Self::end_write).
     #[inline(always)]
-    pub(crate) fn begin_write(&self) -> u64 {
-        let number = self.begin.load(Ordering::Relaxed) + 1;
-        self.begin.store(number, Ordering::Relaxed);
+    pub(crate) fn begin_write(&self) {
+        single::add(&self.begin, 1);
         fence(Ordering::Release);
-        number
     }
 
     /// Ends the change. The release store carries all stores of the change to a reader that sees it.
     #[inline(always)]
     pub(crate) fn end_write(&self) {
-        self.end.store(self.end.load(Ordering::Relaxed) + 1, Ordering::Release);
+        single::add_release(&self.end, 1);
     }
 
     /// [`begin_write`](Self::begin_write) for a record that several threads change at once.

@@ -23,6 +23,7 @@ pub(crate) mod pages;
 pub(crate) mod tables;
 pub(crate) mod memory;
 pub(crate) mod pool;
+pub(crate) mod single;
 pub(crate) mod counter;
 pub(crate) mod tally;
 #[cfg_attr(not(feature = "runtime"), path = "no_platform.rs")]

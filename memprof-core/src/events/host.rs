@@ -18,7 +18,7 @@
 use core::hint::cold_path;
 
 use crate::events::count::{adopt, count_failure, count_realloc, count_realloc_here, disown, free_elsewhere, prepare};
-use crate::events::look::{host_limit_crossed, limit_crossed, publish_if_due};
+use crate::events::look::{host_limit_crossed_slowly, limit_crossed, publish_if_due};
 use crate::lanes::tag::Tag;
 use crate::share::settle::settle;
 use crate::space::level;
@@ -55,11 +55,12 @@ pub(crate) fn allocated(slot: &'static Slot, address: u64, bytes: u64) -> Event<
 #[inline]
 pub(crate) fn allocated_slowly(slot: &'static Slot, address: u64, bytes: u64) -> Tag {
     let ledger = &slot.host;
+    slot.top.begin_change();
     // A peak is raised when what waits has been taken off.
     if !slot.top().has(Space::HOST.bit()) && slot.has_pending() {
         settle(slot);
     }
-    slot.sequence.begin_write();
+    slot.changes.begin();
     let top = slot.top();
     let touched = if top.has(Space::HOST.bit()) {
         Some(())
@@ -67,10 +68,10 @@ pub(crate) fn allocated_slowly(slot: &'static Slot, address: u64, bytes: u64) ->
         ledger.touch(top, Space::HOST.bit(), (bytes.cast_signed(), 1))
     };
     let recorded = touched.map(|()| count_alloc(slot, address, bytes));
-    slot.sequence.end_write();
+    slot.top.end_change();
     let Some(crossed) = recorded else { return Tag::UNKNOWN };
     if crossed {
-        host_limit_crossed(slot);
+        host_limit_crossed_slowly(slot);
     }
     top.tag()
 }
@@ -114,17 +115,23 @@ pub(crate) fn freed(slot: &'static Slot, mine: Tag, address: u64, bytes: u64, ta
 /// [`freed`] in a slot that is up to date, whatever has to be done for the top frame first. `None`: nothing was recorded.
 #[inline]
 pub(crate) fn freed_slowly(slot: &'static Slot, address: u64, bytes: u64, tag: Tag) -> Option<()> {
+    let change = slot.begin_change();
     prepare(slot, Space::HOST, &slot.host)?;
-    match freed(slot, slot.top().tag(), address, bytes, tag) {
-        Event::Done(()) => {}
-        Event::LimitCrossed(()) => publish_if_due(slot),
+    let crossed = match freed(slot, slot.top().tag(), address, bytes, tag) {
+        Event::Done(()) => false,
+        Event::LimitCrossed(()) => true,
         Event::Slow => freed_elsewhere(slot, address, bytes, tag),
+    };
+    drop(change);
+    if crossed {
+        publish_if_due(slot);
     }
     Some(())
 }
 
-/// The free of a block whose home, as its tag has it, is not the current lane, or that has no row here yet.
-pub(crate) fn freed_elsewhere(slot: &'static Slot, address: u64, bytes: u64, tag: Tag) {
+/// The free of a block whose home, as its tag has it, is not the current lane, or that has no row here yet. `true`: the
+/// level has left its limits.
+fn freed_elsewhere(slot: &'static Slot, address: u64, bytes: u64, tag: Tag) -> bool {
     let ledger = &slot.host;
     slot.note_foreign_frees();
     let at_home = tag.same_lane(slot.top().tag());
@@ -145,9 +152,7 @@ pub(crate) fn freed_elsewhere(slot: &'static Slot, address: u64, bytes: u64, tag
     if !at_home {
         free_elsewhere(slot, Space::HOST, ledger, tag, bytes);
     }
-    if ledger.is_watched() {
-        publish_if_due(slot);
-    }
+    ledger.is_watched()
 }
 
 /// Records the free of a known block that no scope sees.
@@ -171,6 +176,7 @@ pub(crate) fn reallocated(slot: &'static Slot, address: u64, from: u64, to: u64,
 #[inline]
 pub(crate) fn reallocated_slowly(slot: &'static Slot, address: u64, from: u64, to: u64, tag: Tag) -> Option<Tag> {
     let ledger = &slot.host;
+    let change = slot.begin_change();
     prepare(slot, Space::HOST, ledger)?;
     let top = slot.top().tag();
     if tag.same_lane(top) || adopt(slot, tag) {
@@ -181,6 +187,7 @@ pub(crate) fn reallocated_slowly(slot: &'static Slot, address: u64, from: u64, t
         count_realloc_here(slot, ledger, to);
     }
     ledger.note_reallocated(address);
+    drop(change);
     limit_crossed(slot, ledger);
     Some(top)
 }

@@ -23,6 +23,13 @@ pub(crate) fn host_limit_crossed(slot: &'static Slot) {
     }
 }
 
+/// [`host_limit_crossed`] for slow paths, which few events leave that way.
+#[cold]
+#[inline(never)]
+pub(crate) fn host_limit_crossed_slowly(slot: &'static Slot) {
+    host_limit_crossed(slot);
+}
+
 /// The level is above a peak, or above or below what is watched.
 #[cold]
 #[inline(never)]
@@ -39,6 +46,7 @@ pub(crate) fn raise_peaks(slot: &'static Slot, ledger: &'static Ledger) {
     if slot.has_pending() {
         settle(slot);
     }
+    let _change = slot.begin_change();
     slot.sequence.begin_write();
     ledger.raise_peaks();
     slot.sequence.end_write();

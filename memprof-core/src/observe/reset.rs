@@ -61,7 +61,8 @@ pub fn reset() {
     if !sums::has_memory_for(paths) {
         return missed::note(Refused::NoMemory);
     }
-    if let Some(slot) = current::own().filter(|_| !is_at_work) {
+    if let Some(slot) = current::recording().filter(|_| !is_at_work) {
+        slot.take_in_aside();
         settle(slot);
     }
     let mut base = baseline();

@@ -56,7 +56,8 @@ pub(crate) fn take(on: bool) -> Snapshot {
     if !sums::has_memory_for(paths) {
         return nothing_to_read("the system has no memory left: nothing could be read");
     }
-    if let Some(slot) = current::own().filter(|_| !is_at_work) {
+    if let Some(slot) = current::recording().filter(|_| !is_at_work) {
+        slot.take_in_aside();
         settle(slot);
     }
     let base = baseline();

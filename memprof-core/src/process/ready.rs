@@ -14,7 +14,10 @@
 use core::cell::Cell;
 
 use crate::base::blind;
+use crate::base::map::Refused;
+use crate::base::missed;
 use crate::base::state;
+use crate::events::look::publish_if_due;
 use crate::process::start;
 use crate::scope::leave;
 use crate::share::ambient;
@@ -33,7 +36,7 @@ thread_local! {
 pub(crate) fn ready() -> Option<&'static Slot> {
     let slot = current::current();
     // A thread takes note only where memprof is on.
-    if slot.is_informed() { Some(slot) } else { ready_slowly() }
+    if slot.is_informed() && slot.top.change().is_none() { Some(slot) } else { ready_slowly() }
 }
 
 /// [`ready`], where the thread has no slot yet, or did not take note of a change. It takes note first, so that the
@@ -48,6 +51,17 @@ fn ready_slowly() -> Option<&'static Slot> {
         return None;
     }
     let ThreadState::Slot(slot) = thread_state() else { return None };
+    if slot.top.change().is_some() {
+        // A signal handler, which interrupts a change.
+        let aside = slot.stand_in();
+        if aside.is_none() {
+            missed::note(Refused::AtWork);
+        }
+        return aside;
+    }
+    if slot.take_in_aside() {
+        publish_if_due(slot);
+    }
     ambient::take_note(slot).then_some(slot)
 }
 
@@ -80,7 +94,12 @@ fn thread_state() -> ThreadState {
     }
     // Registering the destructor may allocate, and so may making the slot.
     let blind = blind::enter();
-    let taken = if LEASE.try_with(|_| ()).is_ok() { Slot::take() } else { None };
+    // A signal handler may have taken one meanwhile.
+    let taken = match current::own() {
+        Some(taken) => Some(taken),
+        None if LEASE.try_with(|_| ()).is_ok() => Slot::take(),
+        None => None,
+    };
     current::set_own(taken);
     drop(blind);
     taken.map_or(ThreadState::Ended, ThreadState::Slot)

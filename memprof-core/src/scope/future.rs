@@ -62,7 +62,7 @@ pub(crate) fn note_parent(slot: &'static Slot, activation: &Activation) {
 /// Ends the activation of a future that was polled and is dropped now.
 pub(crate) fn end(activation: &'static Activation) {
     let path = Tag(activation.tag.get()).path();
-    let slot = current::own().unwrap_or_else(Slot::ended);
+    let slot = current::recording().unwrap_or_else(Slot::ended);
     slot.count_left(path);
     let (host, extras) = activation.clear();
     end_in_row(slot, path, Space::HOST, &host);

@@ -36,26 +36,29 @@ use crate::thread::stack::FrameHandle;
 pub(crate) fn leave(opened: FrameHandle) {
     let frame = opened.frame;
     let slot = current::current();
+    if !slot.top.is(frame) {
+        return leave_slowly(opened);
+    }
+    slot.top.begin_leaving(frame);
     let calls = frame.calls.get();
-    let plain = slot.top.is(frame)
-        && frame.serial.get() == opened.serial
+    let plain = frame.serial.get() == opened.serial
         && frame.flags.get() == 0
         && calls.left_epoch.get() == u64::from(state::epoch())
         && !slot.lane.get().has_pending();
     if !plain {
+        slot.top.set(frame);
         return leave_slowly(opened);
     }
-    slot.sequence.begin_write();
+    slot.changes.begin();
     calls.ended.add(1);
     calls.site.get().outer.set(None);
     slot.top.set(frame.below_scope());
-    slot.sequence.end_write();
 }
 
 #[cold]
 #[inline(never)]
 pub(crate) fn leave_slowly(opened: FrameHandle) {
-    let Some(slot) = current::own() else { return };
+    let Some(slot) = current::recording() else { return };
     if opened.is_open() && !leave_plainly(slot, opened.frame) {
         leave_above(slot, opened.frame);
         leave_top(slot);
@@ -70,8 +73,9 @@ pub(crate) fn leave_top(slot: &'static Slot) {
     if slot.has_pending() {
         settle(slot);
     }
+    slot.top.leave();
     match frame.kind() {
-        Kind::Base => {}
+        Kind::Base => slot.top.set(frame),
         Kind::Scope => leave_scope(slot, frame, below),
         Kind::Poll => leave_poll(slot, frame, below),
         Kind::Context => leave_context(slot, frame, below),
@@ -90,6 +94,7 @@ pub(crate) fn leave_above(slot: &'static Slot, frame: &'static Frame) {
 pub(crate) fn leave_all(slot: &'static Slot) {
     let _blind = blind::enter();
     leave_above(slot, slot.ambient_frame().unwrap_or(&slot.base));
+    slot.take_in_aside();
     if !ambient::bequeath(slot) {
         settle(slot);
     }
@@ -100,16 +105,17 @@ pub(crate) fn leave_all(slot: &'static Slot) {
 pub(crate) fn leave_entered_poll(opened: FrameHandle) {
     let frame = opened.frame;
     let slot = current::current();
-    let plain = slot.top.is(frame)
-        && frame.serial.get() == opened.serial
-        && frame.flags.get() == POLL
-        && !slot.lane.get().has_pending();
-    if !plain {
+    if !slot.top.is(frame) {
         return leave_eventful_poll(opened);
     }
-    slot.sequence.begin_write();
+    slot.top.begin_leaving(frame);
+    let plain = frame.serial.get() == opened.serial && frame.flags.get() == POLL && !slot.lane.get().has_pending();
+    if !plain {
+        slot.top.set(frame);
+        return leave_eventful_poll(opened);
+    }
+    slot.changes.begin();
     close_plain_poll(slot, frame);
-    slot.sequence.end_write();
 }
 
 #[cold]
@@ -122,7 +128,7 @@ pub(crate) fn leave_eventful_poll(opened: FrameHandle) {
     }
     if opened.is_open()
         && !slot.top.is(opened.frame)
-        && let Some(slot) = current::own()
+        && let Some(slot) = current::recording()
     {
         note_scopes_above(slot, opened.frame);
     }

@@ -31,14 +31,13 @@ pub(crate) fn enter(
         cold_path();
         return slowly();
     }
-    let top = slot.top();
-    let path = top.path();
-    let key = key(path, site.id());
-    let cached = slot.cached(key);
-    let Some(frame) = top.above() else {
+    let Some((top, frame)) = slot.top.begin_entering() else {
         cold_path();
         return slowly();
     };
+    let tag = top.tag();
+    let key = key(tag.path(), site.id());
+    let cached = slot.cached(key);
     let calls = cached.calls.get();
     let site_row = calls.site.get();
     let plain = cached.key.get() == key
@@ -47,9 +46,10 @@ pub(crate) fn enter(
         && !slot.lane.get().has_pending();
     if !plain {
         cold_path();
+        slot.top.set(top);
         return slowly();
     }
-    let tag = top.tag().with_path(PathId::from_bits(cached.path.get() as u32));
+    let tag = tag.with_path(PathId::from_bits(cached.path.get() as u32));
     Some(slot.push(frame, tag, 0, calls, site_row))
 }
 
@@ -57,19 +57,23 @@ pub(crate) fn enter(
 /// first.
 #[inline]
 pub(crate) fn leave_plainly(slot: &'static Slot, frame: &'static Frame) -> bool {
+    if !slot.top.is(frame) {
+        return false;
+    }
+    slot.top.begin_leaving(frame);
     let calls = frame.calls.get();
-    let plain = slot.top.is(frame)
-        && frame.flags.get() == Space::HOST.bit()
+    let plain = frame.flags.get() == Space::HOST.bit()
         && calls.left_epoch.get() == u64::from(state::epoch())
         && !slot.lane.get().has_pending();
     if plain {
         let below = frame.below_scope();
-        slot.sequence.begin_write();
+        slot.changes.begin();
         slot.host.leave(below, Space::HOST.bit());
         calls.ended.add(1);
         calls.site.get().outer.set(None);
         slot.top.set(below);
-        slot.sequence.end_write();
+    } else {
+        slot.top.set(frame);
     }
     plain
 }
@@ -91,11 +95,11 @@ pub(crate) fn leave_scope(slot: &'static Slot, frame: &'static Frame, below: &'s
         ledger.merge(below, space.bit());
     }
     calls.ended.add(1);
-    slot.close(frame, below);
     if slot.segment.is(frame) {
         slot.end_going_on(frame, below);
     }
     slot.sequence.end_write();
+    slot.close(frame, below);
     calls.note_left(frame.path());
 }
 

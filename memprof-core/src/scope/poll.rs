@@ -22,37 +22,37 @@ use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
 use crate::thread::ledger::Ledger;
 use crate::thread::slot::Slot;
-use crate::thread::stack::FrameHandle;
+use crate::thread::stack::{FrameHandle, flags_around};
 
 /// Begins a poll of a future that was polled before, if nothing has to be done first.
 #[inline]
 pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'static Activation) -> Option<FrameHandle> {
+    let (top, frame) = slot.top.begin_entering()?;
     let tag = Tag(future.tag.get());
     let task = future.lane.get();
-    let top = slot.top();
-    let frame = top.above()?;
     // A path leads to itself by its own site, so a poll uses the cache that scopes do.
-    let calls = slot.cached_calls(tag.path(), site)?;
+    let (calls, known) = slot.cached_calls(tag.path(), site);
     let site_row = calls.site.get();
     let (lane, tag) = match task {
         Some(own) => (own, tag),
         None => (slot.lane.get(), top.tag().with_path(tag.path())),
     };
-    let plain = top.flags.get() & UNDER_CONTEXT == 0
+    let plain = known
+        && top.flags.get() & UNDER_CONTEXT == 0
         && site_row.outer.get().is_none()
         && !lane.has_pending()
         && !future.is_captured()
         && (task.is_none() || future.parent.is(slot.lane.get()));
     if !plain {
+        slot.top.set(top);
         return None;
     }
-    let serial = slot.sequence.begin_write();
+    let serial = slot.changes.begin_numbered();
     frame.future.set(Some(future));
-    slot.open(frame, serial, tag, POLL, calls, site_row);
     if task.is_some() {
         slot.begin_segment(frame, lane);
     }
-    slot.sequence.end_write();
+    slot.open(frame, serial, tag, POLL, calls, site_row);
     Some(FrameHandle { frame, serial })
 }
 
@@ -67,16 +67,17 @@ pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'sta
     let top = slot.top();
     let frame = top.grow()?;
     let path_entry = slot.path_entry(tag.path(), site)?;
-    let flags = Kind::Poll.flags(Slot::flags_for(top, &path_entry));
+    let flags = Kind::Poll.flags(Slot::flags_for(top, &path_entry) | flags_around(slot, &path_entry));
     let tag = if task.is_some() { tag } else { top.tag_above(tag.path()) };
-    let serial = slot.sequence.begin_write();
+    let change = slot.begin_change();
+    let serial = slot.changes.begin_numbered();
     frame.future.set(Some(future));
-    slot.open(frame, serial, tag, flags, path_entry.calls, path_entry.site_row);
     match task {
         Some(own) => slot.begin_segment(frame, own),
         None => slot.go_on(frame, top),
     }
-    slot.sequence.end_write();
+    slot.open(frame, serial, tag, flags, path_entry.calls, path_entry.site_row);
+    drop(change);
     let shared = future.shared();
     if shared.is_some() || task.is_some() && slot.sharing.get().is_some() {
         let _blind = blind::enter();
@@ -148,62 +149,61 @@ pub(crate) fn leave_poll(slot: &'static Slot, frame: &'static Frame, below: &'st
         let flags = frame.flags.get();
         // The poll is over before it is folded in; a reader goes by that.
         frame.serial.set(0);
+        slot.sequence.begin_write();
         for (space, ledger) in slot.ledgers(flags) {
-            fold_poll(slot, future, space, ledger, flags, below);
+            fold_poll(future, space, ledger, flags, below);
         }
+        slot.sequence.end_write();
     }
     slot.sequence.begin_write();
-    slot.close(frame, below);
     if task.is_some() {
         end_task_segment(slot, frame);
     } else if slot.segment.is(frame) {
         slot.end_going_on(frame, below);
     }
     slot.sequence.end_write();
+    slot.close(frame, below);
 }
 
 /// Folds a poll, the top frame, both into its future and into what is open below.
 #[inline(always)]
-pub(crate) fn fold_poll(
-    slot: &'static Slot,
-    future: &'static Activation,
-    space: Space,
-    ledger: &'static Ledger,
-    flags: u64,
-    below: &'static Frame,
-) {
+fn fold_poll(future: &'static Activation, space: Space, ledger: &'static Ledger, flags: u64, below: &'static Frame) {
     let poll = ledger.tally();
     let sum = future.fold(space, &poll, flags);
-    slot.sequence.begin_write();
     let row = ledger.row();
     row.add_poll(&poll, flags);
     row.raise(sum.counters.peak_bytes, sum.largest);
     ledger.merge(below, space.bit());
-    slot.sequence.end_write();
 }
 
 /// Leaves the top frame if it is a poll, outside any `Context` and any other activation of its site, that saw events
 /// on the host and nowhere else, and nothing has to be done first.
 pub(crate) fn leave_poll_plainly(slot: &'static Slot, frame: &'static Frame) -> bool {
     let flags = POLL | Space::HOST.bit();
-    let plain = slot.top.is(frame) && frame.flags.get() == flags && !slot.lane.get().has_pending();
-    let Some(future) = frame.future.get().filter(|_| plain) else { return false };
+    if !slot.top.is(frame) {
+        return false;
+    }
+    slot.top.begin_leaving(frame);
+    let plain = frame.flags.get() == flags && !slot.lane.get().has_pending();
+    let Some(future) = frame.future.get().filter(|_| plain) else {
+        slot.top.set(frame);
+        return false;
+    };
     frame.serial.set(0);
-    slot.sequence.begin_write();
-    fold_poll(slot, future, Space::HOST, &slot.host, flags, frame.below_scope());
+    slot.changes.begin();
+    fold_poll(future, Space::HOST, &slot.host, flags, frame.below_scope());
     close_plain_poll(slot, frame);
-    slot.sequence.end_write();
     true
 }
 
-/// Takes a poll off the top, while the sequence is open.
+/// Takes a poll off the top, of which it says that it is being left.
 #[inline(always)]
 pub(crate) fn close_plain_poll(slot: &'static Slot, frame: &'static Frame) {
     frame.calls.get().site.get().outer.set(None);
-    slot.top.set(frame.below_scope());
     if slot.segment.is(frame) {
         end_task_segment(slot, frame);
     }
+    slot.top.set(frame.below_scope());
 }
 
 /// Ends the segment of a task at the end of a poll.

@@ -139,7 +139,7 @@ impl Open {
         // What is still out comes off the scope that gets the sum, from here on.
         self.shared.lane.end_charging(self.parent.as_ref().map(|parent| parent.lane), |waited| self.charge(waited));
         self.shared.close();
-        let slot = current::own().unwrap_or_else(Slot::ended);
+        let slot = current::recording().unwrap_or_else(Slot::ended);
         for space in Space::all() {
             let Some(tally) = self.shared.pending(space).map(|added| self.sum(space, &added)) else { continue };
             if let Some(parent) = &self.parent {
@@ -316,13 +316,14 @@ fn try_open() -> Option<Locked<'static, Vec<Open>>> {
 fn enter(slot: &'static Slot, id: Id, shared: Arc<Shared>) {
     settle(slot);
     let Some(frame) = slot.base.grow() else { return };
-    let serial = slot.sequence.begin_write();
+    let change = slot.begin_change();
+    let serial = slot.changes.begin_numbered();
     let tag = Tag::new(shared.lane, shared.path);
     frame.open(serial, tag, Kind::Ambient.flags(UNDER_CONTEXT), &NO_CALLS);
     frame.outer_before.set(None);
-    slot.top.set(frame);
     slot.begin_segment(frame, shared.lane);
-    slot.sequence.end_write();
+    slot.top.set(frame);
+    drop(change);
     sharing::begin(slot, frame, shared);
     slot.ambient.store(id.0, Ordering::Release);
     forward::begin(slot, |_| false);

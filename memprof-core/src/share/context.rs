@@ -41,13 +41,14 @@ use crate::thread::stack::FrameHandle;
 /// `None` where there is no memory for one more frame: then events go on to what was open before.
 pub(crate) fn enter_context(slot: &'static Slot, shared: &Arc<Shared>) -> Option<FrameHandle> {
     let frame = slot.top().grow()?;
-    let serial = slot.sequence.begin_write();
+    let change = slot.begin_change();
+    let serial = slot.changes.begin_numbered();
     let tag = Tag::new(shared.lane, shared.path);
     frame.open(serial, tag, Kind::Context.flags(UNDER_CONTEXT), &NO_CALLS);
     frame.outer_before.set(None);
-    slot.top.set(frame);
     slot.begin_segment(frame, shared.lane);
-    slot.sequence.end_write();
+    slot.top.set(frame);
+    drop(change);
     sharing::begin(slot, frame, shared.clone());
     Some(FrameHandle { frame, serial })
 }

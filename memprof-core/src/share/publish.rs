@@ -236,7 +236,7 @@ pub(crate) fn come_out(slot: &'static Slot, frame: &'static Frame, below: &'stat
         slot.keep_net(space, || ledger.forget());
     }
     frame.serial.set(0);
-    slot.top.set(below);
     slot.sequence.end_write();
+    slot.top.set(below);
     lane.add_outstanding(outstanding);
 }

@@ -24,7 +24,11 @@ use crate::thread::slot::Slot;
 /// segment.
 #[cold]
 pub(crate) fn settle(slot: &'static Slot) {
+    if !slot.has_pending() {
+        return;
+    }
     let _blind = blind::enter();
+    let _change = slot.begin_change();
     for segment in slot.segments().filter(|segment| segment.lane.has_pending()) {
         segment.lane.take_pending(|waited| charge(slot, segment, waited, |_| true));
     }

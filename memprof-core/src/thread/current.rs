@@ -51,6 +51,14 @@ pub(crate) fn set_own(slot: Option<&'static Slot>) {
     blind::set_covered(slot.map(|slot| slot as &dyn Cover));
 }
 
+/// The slot in which scopes that are open now were entered: that of this thread, or the one aside for a signal handler that
+/// interrupts a change of it.
+#[inline]
+pub(crate) fn recording() -> Option<&'static Slot> {
+    let slot = own()?;
+    if slot.top.change().is_none() { Some(slot) } else { slot.aside.get() }
+}
+
 /// The slot of this thread, also while it is blind.
 #[inline]
 pub(crate) fn own() -> Option<&'static Slot> {

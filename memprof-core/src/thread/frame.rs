@@ -22,17 +22,43 @@ use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::space::spaces::Space;
 
-/// One open scope. A frame that is not open keeps its place in the list for the next scope of that depth.
-pub(crate) struct Frame {
+/// What the hot paths read of the top frame. A head with nothing in it sends each of them to its slow path.
+#[repr(C)]
+pub(crate) struct Head {
     /// The frame above, made when first needed; then fixed.
     next: AtomicOptionRef<Frame>,
+    /// The tag once the frame has its entry in the ledger of the host, and [`Tag::NONE`] until then.
+    host_tag: Counter,
+}
+
+impl Head {
+    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
+    const NOTHING: Self = Self { next: AtomicOptionRef::null(), host_tag: Counter::new(Tag::NONE.0) };
+
+    /// The frame above, if there ever was one: also one that is not open.
+    #[inline(always)]
+    pub(crate) fn above(&self) -> Option<&'static Frame> {
+        self.next.get()
+    }
+
+    /// The tag of a host block of this frame, if an event here needs no entry made first; otherwise [`Tag::NONE`].
+    #[inline(always)]
+    pub(crate) fn host_tag(&self) -> Tag {
+        Tag(self.host_tag.get())
+    }
+}
+
+/// One open scope. A frame that is not open keeps its place in the list for the next scope of that depth.
+#[repr(C, align(64))]
+pub(crate) struct Frame {
+    head: Head,
+    /// Always [`Head::NOTHING`]: where [`Top`](crate::thread::top::Top) leads while the top is being changed.
+    _of_changes: [Head; 2],
     /// The frame below; fixed. For the base, one that never is below.
     prev: AtomicRef<Frame>,
     /// Unlike that of any other activation of this slot; 0 while nothing is open here.
     pub(crate) serial: Counter,
     pub(crate) tag: Counter,
-    /// The tag once the frame has its entry in the ledger of the host, and [`Tag::NONE`] until then.
-    host_tag: Counter,
     pub(crate) flags: Counter,
     pub(crate) calls: AtomicRef<CallRow>,
     /// Frames under a `Context` or an ambient scope only: the frame that was the outermost of its site before this one; it is not seen from under the context.
@@ -81,11 +107,11 @@ impl Frame {
 
     const fn of(flags: u64) -> Self {
         Self {
-            next: AtomicOptionRef::null(),
+            head: Head::NOTHING,
+            _of_changes: [Head::NOTHING; 2],
             prev: AtomicRef::new(&NO_FRAME),
             serial: Counter::new(0),
             tag: Counter::new(0),
-            host_tag: Counter::new(Tag::NONE.0),
             flags: Counter::new(flags),
             calls: AtomicRef::new(&NO_CALLS),
             outer_before: AtomicOptionRef::null(),
@@ -114,7 +140,7 @@ impl Frame {
     /// The frame above, if there ever was one: also one that is not open.
     #[inline(always)]
     pub(crate) fn above(&self) -> Option<&'static Self> {
-        self.next.get()
+        self.head.above()
     }
 
     /// The frame below; `None` for the base.
@@ -140,7 +166,7 @@ impl Frame {
         for frame in chunk {
             frame.prev.set(below);
             frame.depth.set(below.depth.get() + 1);
-            below.next.set(Some(frame));
+            below.head.next.set(Some(frame));
             below = frame;
         }
         self.above()
@@ -150,12 +176,6 @@ impl Frame {
     #[inline(always)]
     pub(crate) fn tag(&self) -> Tag {
         Tag(self.tag.get())
-    }
-
-    /// The tag of a host block of this frame, if an event here needs no entry made first; otherwise [`Tag::NONE`].
-    #[inline(always)]
-    pub(crate) fn host_tag(&self) -> Tag {
-        Tag(self.host_tag.get())
     }
 
     /// The path of the scope.
@@ -184,7 +204,7 @@ impl Frame {
     pub(crate) fn set_touched(&self, space: u64) {
         self.set_flag(space);
         if space == Space::HOST.bit() {
-            self.host_tag.set(self.tag.get());
+            self.head.host_tag.set(self.tag.get());
         }
     }
 
@@ -193,7 +213,7 @@ impl Frame {
     pub(crate) fn open(&self, serial: u64, tag: Tag, flags: u64, calls: &'static CallRow) {
         self.serial.set(serial);
         self.tag.set(tag.0);
-        self.host_tag.set(Tag::NONE.0);
+        self.head.host_tag.set(Tag::NONE.0);
         self.flags.set(flags);
         self.calls.set(calls);
     }

@@ -29,7 +29,13 @@ impl Slot {
     }
 
     fn begin(&'static self) -> Option<()> {
-        let lane = Lane::take()?;
+        self.begin_on(Lane::take()?)
+    }
+
+    /// Begins anew on a lane.
+    pub(super) fn begin_on(&'static self, lane: &'static Lane) -> Option<()> {
+        self.top.set(&self.base);
+        let _change = self.begin_change();
         self.sequence.begin_write();
         self.lane.set(lane);
         self.base.tag.set(Tag::new(lane, PathId::ROOT).0);
@@ -45,7 +51,6 @@ impl Slot {
                 self.base.set_touched(Space::of_index(index).bit());
             }
         }
-        self.top.set(&self.base);
         self.sequence.end_write();
         self.notify();
         begun

@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`frame`] | one open scope; what is counted of calls |
+//! | [`top`] | which frame is on top, and whether that is being changed |
 //! | [`ledger`] | what is counted for one space |
 //! | [`net`] | what the thread holds of the host, whoever owns it |
 //! | [`slot`] | all of a thread's record, and the table of slots |
@@ -11,12 +12,14 @@
 //! | [`picture`], [`watch`] | who owned what at the host's mark; when a thread has to look |
 //! | [`segment`], [`path_entry`], [`stack`] | which lane frames stand on; where entering a site leads; how frames come and go |
 //! | [`lease`] | how a slot is taken from the pool and given back |
+//! | [`aside`] | where a signal handler is recorded that interrupts a change of its thread's slot |
 //!
 //! One rule holds throughout: a slot is written by its own thread alone, with plain loads and stores, between
 //! `begin_write` and `end_write` of its sequence where several numbers belong together. The exceptions are the `notice` word, the
 //! ambient scope's number, and the record that ended threads share.
 
 pub(crate) mod frame;
+pub(crate) mod top;
 pub(crate) mod ledger;
 pub(crate) mod net;
 pub(crate) mod slot;
@@ -28,3 +31,4 @@ pub(crate) mod segment;
 pub(crate) mod path_entry;
 pub(crate) mod stack;
 pub(crate) mod lease;
+pub(crate) mod aside;

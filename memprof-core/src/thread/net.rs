@@ -54,6 +54,21 @@ impl HostNet {
         level::publish(bytes, blocks);
     }
 
+    /// Takes over what `other` has beyond its ledger and has published, and leaves it with nothing.
+    pub(super) fn take_from(&self, other: &Self) {
+        for (to, from) in [
+            (&self.offset_bytes, &other.offset_bytes),
+            (&self.offset_blocks, &other.offset_blocks),
+            (&self.published_bytes, &other.published_bytes),
+            (&self.published_blocks, &other.published_blocks),
+        ] {
+            to.add(from.get());
+            from.set(0);
+        }
+        other.most_bytes.set(0);
+        other.most_blocks.set(0);
+    }
+
     /// Publishes what the net is now.
     pub(super) fn publish(&self, (bytes, blocks): (i64, i64)) {
         level::publish(bytes - self.published_bytes.signed(), blocks - self.published_blocks.signed());

@@ -1,8 +1,9 @@
 //! Where entering a site at a path leads: to another path, with what this thread counts there.
 //!
 //! A slot remembers the entries that it took last in a cache of 128 places, so a scope that is entered again finds its path by one
-//! comparison. Otherwise the path is interned ([`names::path`](crate::names::path)), which takes a lock, and the thread is blind
-//! meanwhile. What entering it does to the stack is left to [`stack`](super::stack).
+//! comparison. Each key has a second place, where what is driven out of the first is found on the slow path: two paths that fall
+//! on one place take turns there. Otherwise the path is interned ([`names::path`](crate::names::path)), which takes a lock, and the thread
+//! is blind meanwhile. What entering it does to the stack is left to [`stack`](super::stack).
 
 use crate::base::blind;
 use crate::base::map::Refused;
@@ -10,7 +11,7 @@ use crate::base::missed;
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::thread::frame::{CallRow, SiteRow};
-use crate::thread::slot::{CacheEntry, NO_KEY, Slot};
+use crate::thread::slot::{CACHE, CacheEntry, Slot};
 
 /// Where entering a site at a path leads.
 pub(crate) struct PathEntry {
@@ -24,20 +25,40 @@ pub(crate) fn key(path: PathId, site: u32) -> u64 {
     u64::from(path.bits()) << 32 | u64::from(site)
 }
 
+/// The first place of a key in the cache.
+#[inline(always)]
+fn place(key: u64) -> usize {
+    // The path and the site number both go up by one at a time; the multiplier spreads the path over the places.
+    (((key >> 32).wrapping_mul(37) ^ key) % CACHE as u64) as usize
+}
+
 impl Slot {
     #[inline(always)]
     pub(crate) fn cached(&'static self, key: u64) -> &'static CacheEntry {
-        // The path and the site number both go up by one at a time; the multiplier spreads the path over the places.
-        let place = (key >> 32).wrapping_mul(37) ^ key;
-        &self.cache[(place % self.cache.len() as u64) as usize]
+        &self.cache[place(key)]
     }
 
-    /// The calls of the path that entering `site` at `path` leads to, if the cache knows.
+    /// The second place of a key.
+    fn cached_second(&'static self, key: u64) -> &'static CacheEntry {
+        &self.cache[place(key) ^ (CACHE / 2)]
+    }
+
+    /// Puts an entry into its first place; what stood there goes to the second. A signal handler does not meet half an entry: it is
+    /// recorded aside.
+    fn remember(&'static self, key: u64, path: u64, calls: &'static CallRow) {
+        let _change = self.begin_change();
+        let (first, second) = (self.cached(key), self.cached_second(key));
+        second.set(first.key.get(), first.path.get(), first.calls.get());
+        first.set(key, path, calls);
+    }
+
+    /// The calls of the path that entering `site` at `path` leads to, and whether the cache knows it: if not, they are of
+    /// another path.
     #[inline(always)]
-    pub(crate) fn cached_calls(&'static self, path: PathId, site: &'static Site) -> Option<&'static CallRow> {
+    pub(crate) fn cached_calls(&'static self, path: PathId, site: &'static Site) -> (&'static CallRow, bool) {
         let key = key(path, site.id());
         let cached = self.cached(key);
-        (cached.key.get() == key).then(|| cached.calls.get())
+        (cached.calls.get(), cached.key.get() == key)
     }
 
     /// Where entering `site` at `path` leads to, from the cache or by interning.
@@ -45,16 +66,17 @@ impl Slot {
     pub(crate) fn path_entry(&'static self, path: PathId, site: &'static Site) -> Option<PathEntry> {
         let id = site.id();
         let key = key(path, id);
-        let cached = self.cached(key);
-        if id != 0 && cached.key.get() == key {
-            return Some(PathEntry {
-                site: id,
-                path: PathId::from_bits(cached.path.get() as u32),
-                calls: cached.calls.get(),
-                site_row: cached.calls.get().site.get(),
-            });
+        let (first, second) = (self.cached(key), self.cached_second(key));
+        let is_second = first.key.get() != key;
+        let cached = if is_second { second } else { first };
+        if id == 0 || cached.key.get() != key {
+            return self.make_path_entry(path, site);
         }
-        self.make_path_entry(path, site)
+        let (path, calls) = (cached.path.get(), cached.calls.get());
+        if is_second {
+            self.remember(key, path, calls);
+        }
+        Some(PathEntry { site: id, path: PathId::from_bits(path as u32), calls, site_row: calls.site.get() })
     }
 
     #[cold]
@@ -67,12 +89,7 @@ impl Slot {
             return None;
         };
         let path_entry = PathEntry { site: id, ..path_entry };
-        let key = key(path, id);
-        let cached = self.cached(key);
-        cached.key.set(NO_KEY);
-        cached.path.set(u64::from(path_entry.path.bits()));
-        cached.calls.set(path_entry.calls);
-        cached.key.set(key);
+        self.remember(key(path, id), u64::from(path_entry.path.bits()), path_entry.calls);
         Some(path_entry)
     }
 

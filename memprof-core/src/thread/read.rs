@@ -46,11 +46,11 @@ impl Slot {
     /// One copy, which is enough if nothing changed meanwhile.
     #[inline]
     fn read_at_rest<T>(&self, ledger: &Ledger, copy: &mut impl FnMut() -> T) -> Option<T> {
-        let change = self.sequence.read_begin()?;
+        let change = self.read_begin()?;
         let version = ledger.blocks().read_begin()?;
         let words = copy();
         fence(Ordering::Acquire);
-        (ledger.blocks().read_validate(version) && self.sequence.read_validate(change)).then_some(words)
+        (ledger.blocks().read_validate(version) && self.read_validate(change)).then_some(words)
     }
 
     /// Two copies that agree around a quiet moment: a thread that never rests need not pause for a whole copy, only leave
@@ -68,7 +68,7 @@ impl Slot {
             attempt += 1;
             let words = copy();
             fence(Ordering::Acquire);
-            let quiet = self.sequence.read_begin().is_some() && ledger.blocks().read_begin().is_some();
+            let quiet = self.read_begin().is_some() && ledger.blocks().read_begin().is_some();
             if quiet && copy() == words {
                 return (words, true);
             }

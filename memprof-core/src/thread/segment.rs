@@ -33,23 +33,21 @@ impl Slot {
     /// Begins a segment at `frame`, the new top.
     pub(crate) fn begin_segment(&'static self, frame: &'static Frame, lane: &'static Lane) {
         self.note_foreign_frees();
-        self.host.leave_lane(self.lane.get());
+        let below = self.lane.get();
+        self.host.leave_lane(below);
         frame.segment_below.set(self.segment.get());
-        frame.lane_below.set(Some(self.lane.get()));
-        frame.outstanding_below.set(self.outstanding().cast_unsigned());
+        frame.lane_below.set(Some(below));
+        frame.outstanding_below.set(self.replace_outstanding(0).cast_unsigned());
         self.segment.set(Some(frame));
         self.lane.set(lane);
-        self.set_outstanding(0);
     }
 
     /// Ends the segment that `frame` began, and gives what its lane has out more than before.
     pub(crate) fn end_segment(&'static self, frame: &'static Frame) -> i64 {
         self.host.leave_lane(self.lane.get());
-        let outstanding = self.outstanding();
         self.segment.set(frame.segment_below.get());
         self.lane.set(frame.lane_below.get().unwrap_or(&NO_LANE));
-        self.set_outstanding(frame.outstanding_below.signed());
-        outstanding
+        self.replace_outstanding(frame.outstanding_below.signed())
     }
 
     /// Begins a segment at `frame`, the new top, if it stands right on an ambient scope: the thread's own lane goes on.

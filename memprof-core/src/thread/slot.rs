@@ -11,6 +11,7 @@ use crate::base::counter::{Counter, Sequence};
 use crate::base::gate::Inside;
 use crate::base::lock::Lock;
 use crate::base::memory::{AtomicOptionRef, AtomicRef, Blank, Original, Table};
+use crate::base::single;
 use crate::lanes::kind::SPACES;
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
@@ -19,6 +20,7 @@ use crate::space::spaces::{MOST_SPACES, Space};
 use crate::thread::frame::{CallRow, Frame, NO_CALLS, NO_FRAME, SiteRow};
 use crate::thread::ledger::Ledger;
 use crate::thread::net::HostNet;
+use crate::thread::top::Top;
 
 /// Where a thread's events go that go nowhere without further ado: see [`thread`](crate::thread::current). There is always
 /// something that it did not take note of.
@@ -26,7 +28,7 @@ pub(crate) static NO_SLOT: Slot = Slot::BLANK;
 pub(super) static NO_LANE: Lane = Lane::BLANK;
 
 /// Entries of a slot's cache of paths. The most used ones fit into the first-level cache.
-const CACHE: usize = 128;
+pub(super) const CACHE: usize = 128;
 
 /// The key of a blank entry: there are fewer paths.
 pub(crate) const NO_KEY: u64 = u64::MAX;
@@ -43,19 +45,71 @@ impl Blank for CacheEntry {
     const BLANK: Self = Self { key: Counter::new(NO_KEY), path: Counter::new(0), calls: AtomicRef::new(&NO_CALLS) };
 }
 
+impl CacheEntry {
+    pub(super) fn set(&self, key: u64, path: u64, calls: &'static CallRow) {
+        self.key.set(key);
+        self.path.set(path);
+        self.calls.set(calls);
+    }
+}
+
+/// How often a frame was entered or left on a short path: where the [`Top`] shows that a change is under way, this
+/// shows that one was. The top says so before this counts, and until the change is over.
+pub(crate) struct Changes(AtomicU64);
+
+impl Changes {
+    const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Counts a change, of which the top says that it is under way.
+    #[inline(always)]
+    pub(crate) fn begin(&self) {
+        single::add_release(&self.0, 1);
+        fence(Ordering::Release);
+    }
+
+    /// [`begin`](Self::begin) that gives the number of the change.
+    #[inline(always)]
+    pub(crate) fn begin_numbered(&self) -> u64 {
+        self.begin();
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A change on a slow path; see [`Slot::begin_change`].
+#[must_use = "the change ends when this is dropped"]
+pub(crate) struct Changing(Option<&'static Slot>);
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        if let Some(slot) = self.0 {
+            slot.top.set(slot.top.frame());
+        }
+    }
+}
+
+/// How far the changes of a slot have come, at a moment without one; see [`Slot::read_begin`].
+#[derive(Clone, Copy)]
+pub(super) struct Version {
+    changes: u64,
+    sequence: u64,
+}
+
 /// See the [module](self). What every event and every call touches comes first: two cache lines, within the reach of
 /// an instruction's short offset.
 #[repr(C, align(128))]
 pub(crate) struct Slot {
     /// [`Tag::NONE`] while something changed that this thread did not take note of, and 0 otherwise. Anybody writes it.
     notice: AtomicU64,
-    pub(crate) sequence: Sequence,
-    pub(crate) top: AtomicRef<Frame>,
+    pub(crate) changes: Changes,
+    pub(crate) top: Top,
     /// The lane of the top segment.
     pub(crate) lane: AtomicRef<Lane>,
     pub(crate) host: Ledger,
     /// What [`outstanding`](Self::outstanding) is less the level of the host in blocks.
     pub(super) outstanding_offset: Counter,
+    pub(crate) sequence: Sequence,
     /// The frame that begins the top segment.
     pub(crate) segment: AtomicOptionRef<Frame>,
     /// The innermost frame that shares with other threads.
@@ -69,6 +123,11 @@ pub(crate) struct Slot {
     /// The ambient scope that this thread works for, until its part was taken; 0 for none.
     pub(crate) ambient: AtomicU64,
     pub(super) taken: AtomicBool,
+    /// Where signal handlers are recorded that interrupt a change of this slot; none has one itself. See
+    /// [`aside`](crate::thread::aside).
+    pub(crate) aside: AtomicOptionRef<Slot>,
+    /// Of a slot aside: the frame that its base stands for, until that has taken in what was recorded.
+    pub(crate) stands_for: AtomicOptionRef<Frame>,
     /// Whether blocks were freed here, or may be, that another thread allocated.
     foreign_frees: AtomicBool,
     /// Set while the thread is blind.
@@ -79,7 +138,8 @@ impl Blank for Slot {
     const BLANK: Self = Self {
         notice: AtomicU64::new(Tag::NONE.0),
         sequence: Sequence::new(),
-        top: AtomicRef::new(&NO_FRAME),
+        changes: Changes::new(),
+        top: Top::new(&NO_FRAME),
         lane: AtomicRef::new(&NO_LANE),
         host: Ledger::BLANK,
         outstanding_offset: Counter::new(0),
@@ -93,6 +153,8 @@ impl Blank for Slot {
         base: Frame::BLANK,
         ambient: AtomicU64::new(0),
         taken: AtomicBool::new(false),
+        aside: AtomicOptionRef::null(),
+        stands_for: AtomicOptionRef::null(),
         foreign_frees: AtomicBool::new(false),
         inside: Inside::new(),
     };
@@ -103,7 +165,8 @@ const _: () = assert!(core::mem::offset_of!(Slot, host) + Ledger::HOT <= 128);
 /// Threads that are recorded one by one at the same time; the events of any further one are kept together.
 const MOST_THREADS: usize = 1 << 16;
 
-static SLOTS: Table<AtomicOptionRef<Slot>, { MOST_THREADS / 64 }> = Table::new();
+/// Each with the one aside behind it.
+static SLOTS: Table<AtomicOptionRef<Slot>, { 2 * MOST_THREADS / 64 }> = Table::new();
 static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// Makes every thread take note, at its next event, of what the caller has changed: on or off, an epoch, an ambient scope.
@@ -130,13 +193,23 @@ impl Slot {
     pub(super) fn make() -> Option<&'static Self> {
         let index = MADE
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |made| {
-                ((made as usize) < MOST_THREADS).then_some(made + 1)
+                ((made as usize) < 2 * MOST_THREADS).then_some(made + 2)
             })
-            .ok()?;
+            .ok()? as usize;
         let slot = BLANK.leak()?;
         slot.taken.store(true, Ordering::Relaxed);
-        SLOTS.make(index as usize)?.set(Some(slot));
+        SLOTS.make(index)?.set(Some(slot));
+        slot.aside.set(Self::make_aside(index + 1));
         Some(slot)
+    }
+
+    /// Without memory for it, a handler is not recorded where it would be needed.
+    fn make_aside(index: usize) -> Option<&'static Self> {
+        let aside = BLANK.leak()?;
+        aside.taken.store(true, Ordering::Relaxed);
+        aside.begin_on(&NO_LANE)?;
+        SLOTS.make(index)?.set(Some(aside));
+        Some(aside)
     }
 
     /// Every slot ever made.
@@ -147,13 +220,38 @@ impl Slot {
     /// The innermost open frame; the base record where nothing is open.
     #[inline(always)]
     pub(crate) fn top(&'static self) -> &'static Frame {
-        self.top.get()
+        self.top.frame()
+    }
+
+    /// Begins a change on a slow path: until the result is dropped, a signal handler is recorded aside. One inside another
+    /// changes nothing; entering or leaving a frame ends it.
+    pub(crate) fn begin_change(&'static self) -> Changing {
+        let outermost = self.top.change().is_none();
+        if outermost {
+            self.top.begin_change();
+        }
+        Changing(outermost.then_some(self))
+    }
+
+    /// How far the changes have come, if none is under way.
+    #[inline]
+    pub(super) fn read_begin(&self) -> Option<Version> {
+        // In this order: of a change that is counted here and still under way, the top says so.
+        let changes = self.changes.0.load(Ordering::Acquire);
+        let sequence = self.sequence.read_begin()?;
+        self.top.change().is_none().then_some(Version { changes, sequence })
+    }
+
+    /// Whether no change has begun since; asked after an acquire fence.
+    #[inline]
+    pub(super) fn read_validate(&self, version: Version) -> bool {
+        self.changes.0.load(Ordering::Relaxed) == version.changes && self.sequence.read_validate(version.sequence)
     }
 
     /// The tag of a host block of the top frame, if an event needs nothing at all done first; otherwise [`Tag::NONE`].
     #[inline(always)]
     pub(crate) fn ready_tag(&'static self) -> Tag {
-        Tag(self.top().host_tag().0 | self.notice.load(Ordering::Relaxed))
+        Tag(self.top.head().host_tag().0 | self.notice.load(Ordering::Relaxed))
     }
 
     /// Whether this thread took note of everything.
@@ -186,6 +284,15 @@ impl Slot {
         self.outstanding_offset.set((blocks - self.host.level_blocks()).cast_unsigned());
     }
 
+    /// Sets it, and gives what it was.
+    #[inline(always)]
+    pub(super) fn replace_outstanding(&self, blocks: i64) -> i64 {
+        let level = self.host.level_blocks();
+        let before = level + self.outstanding_offset.signed();
+        self.outstanding_offset.set((blocks - level).cast_unsigned());
+        before
+    }
+
     /// Counts blocks of the current lane that are not in the level of the host.
     pub(crate) fn add_outstanding(&self, blocks: i64) {
         self.outstanding_offset.add(blocks.cast_unsigned());
@@ -193,6 +300,7 @@ impl Slot {
 
     /// Changes a level without an event of the current lane.
     pub(crate) fn adjust_level(&'static self, ledger: &'static Ledger, bytes: u64, blocks: u64) {
+        let _change = self.begin_change();
         let outstanding = self.outstanding();
         self.sequence.begin_write();
         ledger.adjust_level(bytes, blocks);
@@ -230,6 +338,7 @@ impl Slot {
     pub(crate) fn change<R>(&'static self, change: impl FnOnce() -> R) -> R {
         static ENDED: Lock<()> = Lock::new(());
         if !core::ptr::eq(self, Self::ended()) {
+            let _change = self.begin_change();
             self.sequence.begin_write();
             let result = change();
             self.sequence.end_write();
@@ -265,6 +374,7 @@ impl Slot {
     /// Makes `ledger` ready for an event of the top frame.
     #[cold]
     pub(crate) fn touch(&'static self, space: Space, ledger: &'static Ledger) -> Option<()> {
+        let _change = self.begin_change();
         self.sequence.begin_write();
         let touched = ledger.touch(self.top(), space.bit(), (0, 0));
         self.sequence.end_write();

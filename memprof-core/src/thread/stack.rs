@@ -10,7 +10,7 @@
 //! scope, on whichever thread that is: then the outermost frame is looked for down to the context, and what is open around the
 //! captured scope is asked of it ([`Shared::has_open`](crate::lanes::captured::Shared)). The site's row is set back when the frame is left.
 
-use crate::lanes::kind::{NODE_OPEN, SITE_OPEN, UNDER_CONTEXT};
+use crate::lanes::kind::{Kind, NODE_OPEN, SITE_OPEN, UNDER_CONTEXT};
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::thread::frame::{CallRow, Frame, SiteRow};
@@ -32,16 +32,15 @@ impl FrameHandle {
 }
 
 impl Slot {
-    /// Enters a plain scope on `top`.
+    /// Enters a plain scope on `top`, of which it says that it is being changed.
     pub(crate) fn enter_scope(&'static self, top: &'static Frame, path_entry: &PathEntry) -> Option<FrameHandle> {
         let frame = top.grow()?;
-        let flags = Self::flags_for(top, path_entry);
+        let flags = Self::flags_for(top, path_entry) | flags_around(self, path_entry);
         let tag = top.tag_above(path_entry.path);
-        let serial = self.sequence.begin_write();
+        let serial = self.changes.begin_numbered();
         path_entry.calls.calls.add(1);
-        self.open(frame, serial, tag, flags, path_entry.calls, path_entry.site_row);
         self.go_on(frame, top);
-        self.sequence.end_write();
+        self.open(frame, serial, tag, flags, path_entry.calls, path_entry.site_row);
         Some(FrameHandle { frame, serial })
     }
 
@@ -65,7 +64,7 @@ impl Slot {
         under_context | if node_open { NODE_OPEN } else { 0 } | if site_open { SITE_OPEN } else { 0 }
     }
 
-    /// Puts `frame` on top as an activation, and counts the call.
+    /// Puts `frame` on top as an activation, and counts the call. The top says that it is being changed, until now.
     #[inline(always)]
     pub(crate) fn push(
         &'static self,
@@ -75,14 +74,13 @@ impl Slot {
         calls: &'static CallRow,
         site_row: &'static SiteRow,
     ) -> FrameHandle {
-        let serial = self.sequence.begin_write();
+        let serial = self.changes.begin_numbered();
         calls.calls.add(1);
         self.open(frame, serial, tag, flags, calls, site_row);
-        self.sequence.end_write();
         FrameHandle { frame, serial }
     }
 
-    /// [`push`](Self::push) without the count, while the sequence is open.
+    /// [`push`](Self::push) without the count.
     #[inline(always)]
     pub(crate) fn open(
         &'static self,
@@ -113,6 +111,23 @@ impl Slot {
         frame.serial.set(0);
         self.top.set(below);
     }
+}
+
+/// The flags that a scope entered in a slot aside has from the frames that its base stands for.
+pub(crate) fn flags_around(slot: &'static Slot, path_entry: &PathEntry) -> u64 {
+    let mut flags = 0;
+    for frame in core::iter::successors(slot.stands_for.get(), |frame| frame.below()) {
+        let (node_open, site_open) = match (frame.kind(), frame.shared()) {
+            (Kind::Base, _) => break,
+            (Kind::Context, Some(shared)) => (shared.has_open_node(path_entry.path), shared.has_open(path_entry.site)),
+            _ => (frame.path() == path_entry.path, frame.path().site() == path_entry.site),
+        };
+        flags |= if node_open { NODE_OPEN } else { 0 } | if site_open { SITE_OPEN } else { 0 };
+        if frame.kind() == Kind::Context {
+            break;
+        }
+    }
+    flags
 }
 
 fn innermost_context(top: &'static Frame) -> Option<&'static Frame> {

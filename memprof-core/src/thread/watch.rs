@@ -14,6 +14,7 @@
 //! from what was published, so the net is published; and below 37 it is published as well, that the process's level falls.
 
 use crate::base::state;
+use crate::base::tally::Tally;
 use crate::space::level;
 use crate::space::spaces::Space;
 use crate::thread::ledger::Watch;
@@ -37,12 +38,35 @@ impl Slot {
         }
     }
 
+    /// The most that the net comes to where the ledger of a space takes in `tally` of this thread.
+    pub(crate) fn most_net_with(&self, space: Space, tally: &Tally) -> (i64, i64) {
+        if space != Space::HOST {
+            return (i64::MIN, i64::MIN);
+        }
+        let (bytes, blocks) = self.net();
+        (bytes + tally.counters.peak_bytes, blocks + tally.counters.peak_blocks)
+    }
+
+    /// The net came to this.
+    pub(crate) fn raise_net(&self, (bytes, blocks): (i64, i64)) {
+        let net = &self.net;
+        net.most_bytes.set(net.most_bytes.signed().max(bytes).cast_unsigned());
+        net.most_blocks.set(net.most_blocks.signed().max(blocks).cast_unsigned());
+    }
+
+    /// Goes on with what the slot aside had of the net beyond its ledger, and with what it published.
+    pub(crate) fn take_net_of(&'static self, aside: &'static Self) {
+        self.net.take_from(&aside.net);
+        self.watch();
+    }
+
     /// Runs what changes a ledger without an event of this thread: its net on the host is what it was, and so is what
     /// its lane has out.
     pub(crate) fn keep_net<R>(&'static self, space: Space, change: impl FnOnce() -> R) -> R {
         if space != Space::HOST {
             return change();
         }
+        let _change = self.begin_change();
         let (bytes, blocks) = self.net();
         let outstanding = self.outstanding();
         let result = change();
@@ -55,6 +79,7 @@ impl Slot {
 
     /// The thread freed a block that its ledger does not hold.
     pub(crate) fn free_foreign(&'static self, bytes: u64) {
+        let _change = self.begin_change();
         self.net.offset_bytes.sub(bytes);
         self.net.offset_blocks.sub(1);
         self.watch();
@@ -64,6 +89,7 @@ impl Slot {
     pub(crate) fn renew_net(&'static self) {
         let epoch = u64::from(state::epoch());
         if self.net.epoch.get() != epoch {
+            let _change = self.begin_change();
             let (bytes, blocks) = self.net();
             self.net.epoch.set(epoch);
             self.net.most_bytes.set(bytes.cast_unsigned());
@@ -86,6 +112,7 @@ impl Slot {
 
     /// Tells the ledger which levels are to be looked at.
     fn watch(&'static self) {
+        let _change = self.begin_change();
         let net = &self.net;
         let (bytes, blocks) = (net.offset_bytes.signed(), net.offset_blocks.signed());
         let published = net.published_bytes.signed();
@@ -105,6 +132,15 @@ impl Slot {
     /// may be due, and nothing was done.
     #[inline(always)]
     pub(crate) fn raise_fast(&'static self) -> bool {
+        self.top.begin_change();
+        let raised = self.raise_changing();
+        self.top.end_change();
+        raised
+    }
+
+    /// [`raise_fast`](Self::raise_fast) within a change.
+    #[inline(always)]
+    fn raise_changing(&'static self) -> bool {
         let (net, ledger) = (&self.net, &self.host);
         let (level_bytes, level_blocks) = (ledger.level_bytes(), ledger.level_blocks());
         let (offset_bytes, offset_blocks) = (net.offset_bytes.signed(), net.offset_blocks.signed());
@@ -119,14 +155,14 @@ impl Slot {
         let high = most_bytes.min(bytes - ahead + STEP - 1);
         net.most_bytes.set(most_bytes.cast_unsigned());
         net.most_blocks.set(most_blocks.cast_unsigned());
-        self.sequence.begin_write();
+        self.changes.begin();
         ledger.raise_fast((level_bytes, level_blocks), (high - offset_bytes, most_blocks - offset_blocks));
-        self.sequence.end_write();
         true
     }
 
     /// Takes note of a net outside what was watched, and publishes if it is time.
     pub(crate) fn publish_net_if_due(&'static self) {
+        let change = self.begin_change();
         let net = &self.net;
         let (bytes, blocks) = self.net();
         if bytes > net.most_bytes.signed() {
@@ -141,6 +177,8 @@ impl Slot {
             net.publish((bytes, blocks));
         }
         self.watch();
+        // A picture reads this slot too.
+        drop(change);
         if due {
             picture::picture();
         }
@@ -148,6 +186,7 @@ impl Slot {
 
     /// Makes what was published what is.
     pub(crate) fn publish_net(&'static self) {
+        let _change = self.begin_change();
         self.net.publish(self.net());
         self.watch();
     }

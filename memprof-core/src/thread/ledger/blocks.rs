@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use crate::base::counter::Counter;
 use crate::base::memory::Blank;
+use crate::base::single;
 
 /// An event changes `room` before, and `level` after, anything else that it changes; so `room + level == limit`
 /// exactly while no event is under way. That takes two stores an event, where a [`Sequence`](crate::base::counter::Sequence)
@@ -53,12 +54,10 @@ impl Blank for Blocks {
     };
 }
 
-/// Adds to a number that one thread writes, for readers that have to see what was stored before it. Gives the sum.
+/// Adds to a number that one thread writes, for readers that have to see what was stored before it.
 #[inline(always)]
-fn add(number: &AtomicU64, difference: i64) -> i64 {
-    let sum = number.load(Ordering::Relaxed).wrapping_add_signed(difference);
-    number.store(sum, Ordering::Release);
-    sum.cast_signed()
+fn add(number: &AtomicU64, difference: i64) {
+    single::add_release(number, difference.cast_unsigned());
 }
 
 impl Blocks {
@@ -77,13 +76,11 @@ impl Blocks {
         self.room.load(Ordering::Relaxed).cast_signed()
     }
 
-    /// Begins an allocation, and gives the room that is left.
     #[inline(always)]
-    pub(super) fn begin_alloc(&self) -> i64 {
-        let room = add(&self.room, -1);
+    pub(super) fn begin_alloc(&self) {
+        add(&self.room, -1);
         add(&self.allocations, 1);
         fence(Ordering::Release);
-        room
     }
 
     #[inline(always)]
@@ -112,9 +109,11 @@ impl Blocks {
         self.allocations.store(blocks, Ordering::Release);
     }
 
+    /// By as much as the limit is higher, there is more room: also in a signal handler, while an event is under way.
     pub(super) fn set_limit(&self, limit: i64) {
+        let higher = limit.wrapping_sub(self.limit.signed());
         self.limit.set(limit.cast_unsigned());
-        self.room.store((limit - self.level()).cast_unsigned(), Ordering::Release);
+        add(&self.room, higher);
     }
 
     /// How far the events have come, if none is under way.

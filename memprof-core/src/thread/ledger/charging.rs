@@ -71,6 +71,11 @@ impl Ledger {
         Some(())
     }
 
+    /// Gives `frame` its entry, if it has none.
+    pub(crate) fn ensure(&'static self, frame: &'static Frame, bit: u64) -> Option<()> {
+        if frame.has(bit) { Some(()) } else { self.insert(frame, bit) }
+    }
+
     /// Gives `frame` its entry although frames above it have theirs.
     fn insert(&'static self, frame: &'static Frame, bit: u64) -> Option<()> {
         if !self.top().at_or_above(frame) {
@@ -98,6 +103,19 @@ impl Ledger {
         self.entry.set(Some(place));
         frame.set_touched(bit);
         Some(())
+    }
+
+    /// Adds what a scope inside the frame of the top entry recorded, which was left and stands nowhere else in this ledger.
+    pub(crate) fn fold_child(&'static self, child: &Tally) {
+        let at = self.top().sums().level;
+        let [bytes, blocks] = [self.level_bytes() - at[0], self.level_blocks() - at[1]];
+        let [peak_bytes, peak_blocks] = self.watermarks().peak;
+        let sum = Counters {
+            peak_bytes: (peak_bytes - at[0]).max(bytes + child.counters.peak_bytes),
+            peak_blocks: (peak_blocks - at[1]).max(blocks + child.counters.peak_blocks),
+            ..Counters::default()
+        };
+        self.absorb(child, &sum);
     }
 
     /// Charges what other threads added under a `Context` captured at the top frame, as if it had happened there. With

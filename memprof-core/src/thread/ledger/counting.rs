@@ -102,6 +102,14 @@ impl Ledger {
         Some(())
     }
 
+    /// Goes on with another path for the base, where no other frame has an entry.
+    pub(crate) fn stand_for(&'static self, path: PathId) -> Option<()> {
+        let row = self.row_of(path)?;
+        self.base.row.set(Some(row));
+        self.set_row(row);
+        Some(())
+    }
+
     /// The row of a path, made now if it is not there.
     #[inline(always)]
     pub(crate) fn row_of(&self, path: PathId) -> Option<&'static Row> {
@@ -258,6 +266,13 @@ impl Ledger {
     #[inline]
     pub(crate) fn note_reallocated(&self, address: u64) {
         self.latest.note_moved(address);
+    }
+
+    /// The latest allocation of the thread is that of `other`, if it allocated anything.
+    pub(crate) fn follow_latest(&self, other: &Self, allocated: bool) {
+        if allocated {
+            self.latest.follow(&other.latest);
+        }
     }
 
     /// Whether a block that is freed is the thread's latest allocation; then it is that no longer. The caller knows that

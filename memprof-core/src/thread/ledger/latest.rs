@@ -46,6 +46,11 @@ impl Latest {
         self.kept_at.set(NEVER);
     }
 
+    /// Goes on with the latest allocation that another ledger of the thread saw, on the same lane.
+    pub(super) fn follow(&self, other: &Self) {
+        self.note_moved(other.address.get());
+    }
+
     /// Whether a block is the latest, which then it is no longer.
     #[inline(always)]
     pub(super) fn take(&self, address: u64) -> bool {

@@ -84,15 +84,15 @@ impl Limits {
         self.blocks.level()
     }
 
-    /// A block was allocated: gives the rooms that are left, of which one below 0 says that there is more to do. `count` is what
-    /// belongs to the same event; a reader sees all of it or nothing.
+    /// A block was allocated, and `count` belongs to the same event: a reader sees all of it or nothing. `true`: there is more to do.
     #[inline(always)]
     pub(super) fn alloc(&self, bytes: u64, count: impl FnOnce()) -> bool {
-        let room_blocks = self.blocks.begin_alloc();
-        let room_bytes = self.room_bytes.sub(bytes).cast_signed();
+        self.blocks.begin_alloc();
+        self.room_bytes.sub(bytes);
         count();
         self.blocks.end_alloc();
-        room_bytes | room_blocks < 0
+        // As they are now: what a signal handler changed meanwhile counts.
+        self.room_bytes.signed() | self.blocks.room() < 0
     }
 
     /// A block was freed, and `count` belongs to the same event. `true`: there is more to do.
@@ -100,9 +100,9 @@ impl Limits {
     pub(super) fn free(&self, bytes: u64, count: impl FnOnce()) -> bool {
         self.blocks.begin_free();
         count();
-        let room_bytes = self.room_bytes.add(bytes).cast_signed();
+        self.room_bytes.add(bytes);
         self.blocks.end_free();
-        room_bytes > self.most_room_bytes.signed()
+        self.room_bytes.signed() > self.most_room_bytes.signed()
     }
 
     /// A block changed its size. Whether there is more to do: [`is_crossed`](Self::is_crossed).

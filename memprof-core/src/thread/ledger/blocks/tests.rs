@@ -36,7 +36,7 @@ fn moments(events: [Event; 3]) -> Vec<Moment> {
     for event in events {
         let before = now(&row).version;
         match event {
-            Event::Alloc => _ = blocks.begin_alloc(),
+            Event::Alloc => blocks.begin_alloc(),
             Event::Free => blocks.begin_free(),
         }
         let begun = now(&row);

@@ -1,0 +1,179 @@
+//! Everything that can be interrupted, by everything that a handler does.
+
+use std::fmt::Write as _;
+
+use memprof::{Counters, Record, Scope, Space, Totals};
+
+use crate::actions::{self, Action, HANDLERS, INTERRUPTED, PREPARED};
+use crate::expected::{self, Event};
+use crate::memory;
+use crate::stepping::{At, run};
+
+/// At each instruction of one run comes a handler, but not in the same run: at every so many.
+const APART: u64 = if cfg!(debug_assertions) { 97 } else { 17 };
+/// Of these runs, as many are made. Without optimisation there are ten times as many instructions, so not all.
+const RUNS: u64 = if cfg!(debug_assertions) { 1 } else { APART };
+/// Where a handler comes once in a run, it is at every so many instructions.
+const STRIDE: u64 = if cfg!(debug_assertions) { 401 } else { 11 };
+
+/// What a snapshot says of the rows and of the space.
+struct Seen {
+    records: Vec<Record>,
+    totals: Totals,
+    notes: Vec<String>,
+}
+
+impl Seen {
+    fn now() -> Self {
+        let snapshot = memprof::snapshot();
+        let notes = snapshot.notes().map(str::to_owned).collect();
+        Self { records: snapshot.records("host").to_vec(), totals: snapshot.totals("host"), notes }
+    }
+
+    fn of(&self, site: &str, number: fn(&Record) -> u64) -> i64 {
+        self.records.iter().filter(|record| record.function == site).map(number).sum::<u64>().cast_signed()
+    }
+}
+
+/// The scope in which an operation and its handler are looked at.
+fn enter_around() -> Scope {
+    Scope::enter(memprof::site!("around"))
+}
+
+/// Runs one with the other at some of its instructions, and gives what is wrong, if the handler ran at all.
+fn faults(interrupted: &Action, handler: &Action, below_peak: bool, at: At) -> Option<String> {
+    let seen_before = Seen::now();
+    let around = enter_around();
+    let mut before = PREPARED.to_vec();
+    actions::prepare();
+    if below_peak {
+        memory::Block::new(4 << 20).free();
+        before.extend([Event::Alloc(4 << 20), Event::Free(4 << 20)]);
+    }
+    let runs = run(at, handler.run, &mut || (interrupted.run)());
+    let counters = around.counters(Space::HOST);
+    let seen = Seen::now();
+    actions::clean();
+    drop(around);
+    memory::start_anew();
+    if runs == 0 {
+        return None;
+    }
+    let mut faults = String::new();
+    let mut check = |what: &str, is: i64, options: &[i64]| {
+        if !options.contains(&is) {
+            let _infallible = write!(faults, "{what} is {is}, not {options:?}; ");
+        }
+    };
+    let times = usize::try_from(runs).expect("few");
+    let repeats = !handler.events.iter().any(|event| matches!(event, Event::Free(1000) | Event::Realloc(1000, _)));
+    let others: Vec<Event> = if repeats { handler.events.repeat(times) } else { handler.events.to_vec() };
+    let possible = expected::each(&before, interrupted.events, &others);
+    let all = |number: fn(&Counters) -> i64| possible.iter().map(number).collect::<Vec<_>>();
+    check("value", counters.current_bytes, &all(|c| c.current_bytes));
+    check("value in blocks", counters.current_blocks, &all(|c| c.current_blocks));
+    check("total", counters.total_bytes, &all(|c| c.total_bytes));
+    check("total in blocks", counters.total_blocks, &all(|c| c.total_blocks));
+    if runs == 1 {
+        check("peak", counters.peak_bytes, &all(|c| c.peak_bytes));
+        check("peak in blocks", counters.peak_blocks, &all(|c| c.peak_blocks));
+    }
+    let difference = |site, number: fn(&Record) -> u64| seen.of(site, number) - seen_before.of(site, number);
+    let runs = runs.cast_signed();
+    let mut sites: Vec<&str> = interrupted.sites.iter().chain(handler.sites).copied().collect();
+    sites.sort_unstable();
+    sites.dedup();
+    for site in sites {
+        let (mine, others) = (interrupted.sites.contains(&site), handler.sites.contains(&site));
+        let calls = i64::from(mine) + if others { runs } else { 0 };
+        check(&format!("calls of {site}"), difference(site, |record| record.ncalls), &[calls]);
+    }
+    let inside = handler.inside.cast_signed() * if repeats { runs } else { 1 };
+    if let (Some(site), false) =
+        (handler.sites.first(), interrupted.sites.contains(handler.sites.first().unwrap_or(&"")))
+    {
+        check(&format!("total of {site}"), difference(site, |record| record.memory_total), &[inside]);
+    }
+    for site in interrupted.sites.iter().take(1).filter(|site| !handler.sites.contains(site)) {
+        let own = interrupted.inside.cast_signed();
+        let with = own + expected::counters(others.iter().copied()).total_bytes;
+        if runs == 1 {
+            check(&format!("total of {site}"), difference(site, |record| record.memory_total), &[own, with]);
+        }
+    }
+    let (was, is) = (&seen_before.totals, &seen.totals);
+    let sum = expected::counters(before.iter().chain(interrupted.events).chain(&others).copied());
+    check("live", is.live, &[sum.current_bytes]);
+    check("live blocks", is.live_blocks, &[sum.current_blocks]);
+    check("total of all", (is.total - was.total).cast_signed(), &[sum.total_bytes]);
+    check("blocks of all", (is.blocks_total - was.blocks_total).cast_signed(), &[sum.total_blocks]);
+    let live = is.no_scope_live + seen.records.iter().map(|record| record.live).sum::<i64>();
+    check("live of the rows", live, &[is.live]);
+    let total = is.no_scope_total + seen.records.iter().map(|record| record.self_total).sum::<u64>();
+    check("total of the rows", total.cast_signed(), &[is.total.cast_signed()]);
+    check("live before", was.live, &[0]);
+    check("live blocks before", was.live_blocks, &[0]);
+    for record in &seen_before.records {
+        check(&format!("live of {} before", record.function), record.live, &[0]);
+    }
+    for note in &seen.notes {
+        let _infallible = write!(faults, "{note}; ");
+    }
+    Some(faults)
+}
+
+/// All instructions of one with the other.
+fn table(below_peak: bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for interrupted in INTERRUPTED {
+        for (number, handler) in (0..).zip(HANDLERS) {
+            // On another lane than its home, a block is not made longer but freed and allocated.
+            if interrupted.is_task && handler.events.iter().any(|event| matches!(event, Event::Realloc(..))) {
+                continue;
+            }
+            // What differs there is an event of what is interrupted, whoever interrupts it.
+            if !below_peak && number % 3 != 1 {
+                continue;
+            }
+            memprof::reset();
+            for _ in 0..3 {
+                // Both are warm then, at the paths where they will be.
+                let _around = enter_around();
+                actions::prepare();
+                (interrupted.run)();
+                (handler.run)();
+                actions::clean();
+            }
+            let mut wrong = Vec::new();
+            let mut note = |at, faults: Option<String>| {
+                let faults = faults?;
+                if !faults.is_empty() {
+                    wrong.push(format!("{at:?}: {faults}"));
+                }
+                Some(())
+            };
+            for first in 0..RUNS {
+                let at = At::Each { first, of: APART };
+                assert!(note(at, faults(interrupted, handler, below_peak, at)).is_some(), "it has more instructions");
+            }
+            // One signal in a run leaves one possible peak. That takes a run for each, so one handler has to do.
+            let once = number == 1 && below_peak && !interrupted.is_cold;
+            let mut places = (0..).step_by(STRIDE as usize).take_while(|_| once).map(At::Nth);
+            while let Some(at) = places.next()
+                && note(at, faults(interrupted, handler, below_peak, at)).is_some()
+            {}
+            if let Some(first) = wrong.first() {
+                found.push(format!("{} / {}: {} runs, as {first}", interrupted.name, handler.name, wrong.len()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_handler_at_any_instruction_is_recorded_and_disturbs_nothing() {
+    memory::prepare();
+    memprof::enable();
+    let found: Vec<String> = [true, false].into_iter().flat_map(table).collect();
+    assert!(found.is_empty(), "{} of {}:\n{}", found.len(), 2 * INTERRUPTED.len() * HANDLERS.len(), found.join("\n"));
+}
