@@ -16,8 +16,12 @@ use memprof::{Context, Scope, Site, Space, TrackExt as _};
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
 
-/// 100 million where the compiler optimises.
-const CALLS: u64 = if cfg!(debug_assertions) { 2_000_000 } else { 100_000_000 };
+/// 100 million where the compiler optimises. A byte for each of 300,000 calls would show as well as one for each of more.
+const CALLS: u64 = if cfg!(debug_assertions) { 300_000 } else { 100_000_000 };
+/// Pairs of an allocation and a free on the host, likewise.
+const PAIRS: u64 = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
+/// What takes a lock or a pool's entry each time.
+const SLOWER: u64 = if cfg!(debug_assertions) { 20_000 } else { 100_000 };
 
 const WARM_ROUNDS: u64 = 16;
 
@@ -74,7 +78,7 @@ fn events_leave_the_recorders_memory_where_it_was() {
     drop(snapshot);
 
     hold("blocks of a named space", |part| {
-        for address in 0..100_000 / part {
+        for address in 0..SLOWER / part {
             let _scope = Scope::enter(sites[0]);
             memprof::record_alloc(space, address % 64, 10);
             memprof::record_free(space, address % 64);
@@ -82,21 +86,21 @@ fn events_leave_the_recorders_memory_where_it_was() {
     });
 
     hold("host blocks", |part| {
-        for _ in 0..1_000_000 / part {
+        for _ in 0..PAIRS / part {
             let _scope = Scope::enter(sites[1]);
             drop(std::hint::black_box(Box::new([0u8; 100])));
         }
     });
 
     hold("contexts", |part| {
-        for _ in 0..100_000 / part {
+        for _ in 0..SLOWER / part {
             let _scope = Scope::enter(sites[0]);
             Context::current().run(|| drop(Scope::enter(sites[1])));
         }
     });
 
     hold("tasks", |part| {
-        for _ in 0..100_000 / part {
+        for _ in 0..SLOWER / part {
             let mut polls = 0;
             let body = poll_fn(move |_| {
                 polls += 1;

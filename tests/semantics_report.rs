@@ -71,18 +71,19 @@ fn integers_carry_separators_and_a_wide_cell_widens_its_column() {
     let _alone = alone();
     let space = Space::named("arena");
     call("wide", space, 123_456_789_012, 3);
-    call("many", space, 1, 1_234_567);
+    // Seven characters, one more than the header.
+    call("many", space, 1, 123_456);
     memprof::record_alloc(space, 5, 1000);
     memprof::record_free(space, 999);
     assert_eq!(
         report(),
         format!(
-            "{HEAD}   \
+            "{HEAD} \
 ncalls     memory_peak    memory_total filename:lineno(function)
-        3 123,456,789,012 370,370,367,036 wide
-1,234,567               1       1,234,567 many
+      3 123,456,789,012 370,370,367,036 wide
+123,456               1         123,456 many
 
-arena: peak 123,456,789,012 bytes, total 370,371,602,603 bytes, live 1,000 bytes; \
+arena: peak 123,456,789,012 bytes, total 370,370,491,492 bytes, live 1,000 bytes; \
 outside any scope: total 1,000 bytes, live 1,000 bytes; 1 unknown free
 
 Held at the peak of arena (123,456,789,012 bytes):
