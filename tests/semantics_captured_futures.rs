@@ -8,8 +8,8 @@ use std::mem::replace;
 use std::pin::Pin;
 use std::task::{Context as Wakers, Poll, Waker};
 
-use common::{Worker, alone, columns, row, six};
-use memprof::{Context, Scope, Site, Space, TrackExt as _};
+use common::{Worker, alone, arena, columns, columns_of, free, row, site, six};
+use memprof::{Context, Scope, Space, TrackExt as _};
 
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
@@ -18,24 +18,8 @@ const BYTES: u64 = 1000;
 /// The contract's bound on a peak of the host.
 const STEP: i64 = 64 << 10;
 
-fn arena() -> Space {
-    Space::named("captured futures arena")
-}
-
-fn site(name: &str) -> &'static Site {
-    Site::named(name)
-}
-
 fn alloc(address: u64) {
     memprof::record_alloc(arena(), address, BYTES);
-}
-
-fn free(address: u64) {
-    memprof::record_free(arena(), address);
-}
-
-fn columns_of(name: &str) -> (u64, u64, u64) {
-    columns(&row(&memprof::snapshot(), arena(), name))
 }
 
 /// Polls `future` until it is finished, with `between` after each poll that was not the last.

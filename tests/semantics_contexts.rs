@@ -4,8 +4,8 @@ mod common;
 
 use std::sync::mpsc::sync_channel;
 
-use common::{Worker, alone, columns, path, row, six};
-use memprof::{Context, Scope, Site, Space};
+use common::{Worker, alone, arena, columns_of, free, path, row, site, six};
+use memprof::{Context, Scope, Space};
 
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
@@ -14,24 +14,8 @@ const BYTES: u64 = 1000;
 /// The contract's bound on a peak of the host.
 const STEP: u64 = 64 << 10;
 
-fn arena() -> Space {
-    Space::named("contexts arena")
-}
-
-fn site(name: &str) -> &'static Site {
-    Site::named(name)
-}
-
 fn alloc(address: u64) {
     memprof::record_alloc(arena(), address, BYTES);
-}
-
-fn free(address: u64) {
-    memprof::record_free(arena(), address);
-}
-
-fn columns_of(name: &str) -> (u64, u64, u64) {
-    columns(&row(&memprof::snapshot(), arena(), name))
 }
 
 #[test]

@@ -6,27 +6,11 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context as Wakers, Poll, Waker};
 
-use common::{Worker, alone, path, row};
-use memprof::{Context, Scope, Site, Space, TrackExt as _};
+use common::{Worker, alloc, alone, arena, free, path, row, site};
+use memprof::{Context, Scope, Space, TrackExt as _};
 
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
-
-fn arena() -> Space {
-    Space::named("kept arena")
-}
-
-fn site(name: &str) -> &'static Site {
-    Site::named(name)
-}
-
-fn alloc(address: u64, bytes: u64) {
-    memprof::record_alloc(arena(), address, bytes);
-}
-
-fn free(address: u64) {
-    memprof::record_free(arena(), address);
-}
 
 /// `ncalls`, `kept` and `kept_calls` of a site in the arena.
 fn kept(name: &str) -> (u64, i64, u64) {

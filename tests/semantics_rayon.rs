@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{alone, columns, path, row, six};
+use common::{alone, arena, columns, path, row, six};
 use memprof::{Context, Scope, Site, Space};
 use rayon::prelude::*;
 
@@ -10,10 +10,6 @@ use rayon::prelude::*;
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
 
 const ITEMS: u64 = 1000;
-
-fn arena() -> Space {
-    Space::named("arena")
-}
 
 fn pool() -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(4).build().expect("a pool")

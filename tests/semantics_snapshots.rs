@@ -7,7 +7,7 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use common::{alone, row};
+use common::{alone, arena, row};
 use memprof::{Record, Scope, Site, Snapshot, Space};
 
 #[global_allocator]
@@ -17,10 +17,6 @@ const THREADS: usize = 4;
 const ROUNDS: u64 = if cfg!(debug_assertions) { 3_000 } else { 50_000 };
 const BYTES: u64 = 1000;
 const NAMES: [&str; 2] = ["equal outer", "equal inner"];
-
-fn arena() -> Space {
-    Space::named("arena")
-}
 
 fn layout() -> Layout {
     Layout::from_size_align(usize::try_from(BYTES).expect("small"), 8).expect("a layout")

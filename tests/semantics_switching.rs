@@ -6,25 +6,13 @@ mod common;
 use std::alloc::{Layout, alloc, dealloc, realloc};
 use std::sync::Barrier;
 
-use common::{Worker, alone, columns, find_rows, path, row, six};
-use memprof::{Scope, Site, Space};
+use common::{Worker, alone, arena, columns, find_rows, path, row, rows_of, site, six};
+use memprof::{Scope, Space};
 
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
 
 const HOST: Space = Space::HOST;
-
-fn arena() -> Space {
-    Space::named("arena")
-}
-
-fn site(name: &str) -> &'static Site {
-    Site::named(name)
-}
-
-fn rows_of(name: &str) -> memprof::Record {
-    row(&memprof::snapshot(), arena(), name)
-}
 
 fn layout(bytes: usize) -> Layout {
     Layout::from_size_align(bytes, 8).expect("a layout")

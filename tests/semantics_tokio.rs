@@ -5,20 +5,12 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{alone, columns, path, row, six};
+use common::{alone, arena, columns, path, row, rows_of, six};
 use memprof::{Context, Scope, Site, Space, TrackExt as _};
 use tokio::sync::{Barrier, Semaphore, mpsc, oneshot};
 
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
-
-fn arena() -> Space {
-    Space::named("arena")
-}
-
-fn rows_of(name: &str) -> memprof::Record {
-    row(&memprof::snapshot(), arena(), name)
-}
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().expect("a runtime")

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use memprof::{Context, Counters, PathRecord, Record, Scope, Snapshot, Space};
+use memprof::{Context, Counters, PathRecord, Record, Scope, Site, Snapshot, Space};
 
 /// Switching, resetting and the process-wide numbers belong to the whole process: one test at a time.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
@@ -14,6 +14,24 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
     memprof::enable();
     memprof::reset();
     guard
+}
+
+/// A space in which nothing is recorded but by the test itself.
+pub(crate) fn arena() -> Space {
+    Space::named("arena")
+}
+
+pub(crate) fn site(name: &str) -> &'static Site {
+    Site::named(name)
+}
+
+/// A block in the arena.
+pub(crate) fn alloc(address: u64, bytes: u64) {
+    memprof::record_alloc(arena(), address, bytes);
+}
+
+pub(crate) fn free(address: u64) {
+    memprof::record_free(arena(), address);
 }
 
 /// `current_bytes current_blocks peak_bytes peak_blocks total_bytes total_blocks`, the order of RMM.
@@ -37,6 +55,11 @@ pub(crate) fn row(snapshot: &Snapshot, space: Space, name: &str) -> Record {
     // No activation holds more at once than it allocated.
     assert!(row.memory_peak <= row.memory_total, "{row:?}");
     row
+}
+
+/// The same in the arena, now.
+pub(crate) fn rows_of(name: &str) -> Record {
+    row(&memprof::snapshot(), arena(), name)
 }
 
 pub(crate) fn find_rows(snapshot: &Snapshot, space: Space, name: &str) -> Vec<Record> {
@@ -63,6 +86,11 @@ pub(crate) fn path(snapshot: &Snapshot, space: Space, names: &[&str]) -> Option<
 /// Calls, peak and total: the columns of the default report.
 pub(crate) fn columns(row: &Record) -> (u64, u64, u64) {
     (row.ncalls, row.memory_peak, row.memory_total)
+}
+
+/// Those of a site in the arena, now.
+pub(crate) fn columns_of(name: &str) -> (u64, u64, u64) {
+    columns(&rows_of(name))
 }
 
 type Job = Box<dyn FnOnce(&mut Vec<Scope>) + Send>;

@@ -9,23 +9,11 @@ use std::future::poll_fn;
 use std::sync::Barrier;
 use std::task::{Context as Wakers, Poll, Waker};
 
-use common::{Worker, alone, columns, find_rows, path, row, six};
+use common::{Worker, alloc, alone, arena, columns, find_rows, free, path, row, six};
 use memprof::{Context, Scope, Site, Space};
 
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
-
-fn arena() -> Space {
-    Space::named("ambient arena")
-}
-
-fn alloc(address: u64, bytes: u64) {
-    memprof::record_alloc(arena(), address, bytes);
-}
-
-fn free(address: u64) {
-    memprof::record_free(arena(), address);
-}
 
 #[test]
 fn a_thread_without_a_scope_falls_into_it_whenever_it_was_started() {

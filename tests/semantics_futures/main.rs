@@ -8,28 +8,8 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context as Wakers, Poll, Waker};
 
-use common::{Worker, alone, columns, find_rows, path, row, six};
-use memprof::{Context, Scope, Site, Space, TrackExt as _};
-
-fn arena() -> Space {
-    Space::named("arena")
-}
-
-fn site(name: &str) -> &'static Site {
-    Site::named(name)
-}
-
-fn rows_of(name: &str) -> memprof::Record {
-    row(&memprof::snapshot(), arena(), name)
-}
-
-fn alloc(address: u64, bytes: u64) {
-    memprof::record_alloc(arena(), address, bytes);
-}
-
-fn free(address: u64) {
-    memprof::record_free(arena(), address);
-}
+use common::{Worker, alloc, alone, arena, columns, find_rows, free, path, row, rows_of, site, six};
+use memprof::{Context, Scope, Space, TrackExt as _};
 
 /// Pending once, ready the next time.
 fn pause() -> impl Future<Output = ()> + Send {

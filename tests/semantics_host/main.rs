@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex};
 use std::task::Waker;
 
-use common::{alone, columns, row, six};
+use common::{alone, columns, row, site, six};
 use memprof::{Context, Scope, Site, Space, TrackExt as _};
 
 /// An upstream that refuses blocks of one size, and counts two of the calls that reach it.
@@ -85,10 +85,6 @@ fn is_refused(bytes: usize) -> bool {
 static ALLOC: memprof::Alloc<Picky> = memprof::Alloc::new(Picky).always();
 
 const HOST: Space = Space::HOST;
-
-fn site(name: &str) -> &'static Site {
-    Site::named(name)
-}
 
 fn rows_of(name: &str) -> memprof::Record {
     row(&memprof::snapshot(), HOST, name)

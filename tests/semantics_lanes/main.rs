@@ -8,16 +8,8 @@ mod ends;
 use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Arc, Barrier};
 
-use common::{Worker, alone, columns, find_rows, path, row, six};
-use memprof::{Context, Scope, Site, Space};
-
-fn arena() -> Space {
-    Space::named("arena")
-}
-
-fn site(name: &str) -> &'static Site {
-    Site::named(name)
-}
+use common::{Worker, alone, arena, columns, find_rows, path, row, rows_of, site, six};
+use memprof::{Context, Scope, Space};
 
 fn enter(worker: &Worker, name: &'static str) {
     worker.run(move |scopes| scopes.push(Scope::enter(site(name))));
@@ -37,10 +29,6 @@ fn free(worker: &Worker, address: u64) {
 
 fn top(worker: &Worker) -> [i64; 6] {
     worker.run(|_| six(memprof::counters(arena())))
-}
-
-fn rows_of(name: &str) -> memprof::Record {
-    row(&memprof::snapshot(), arena(), name)
 }
 
 // ---- hand-over

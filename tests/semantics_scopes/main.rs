@@ -9,21 +9,8 @@ mod deep;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use common::{alone, columns, find_rows, path, row, six};
+use common::{alone, arena, columns, find_rows, path, row, rows_of, site, six};
 use memprof::{Scope, Site, Space};
-
-fn arena() -> Space {
-    Space::named("arena")
-}
-
-fn site(name: &str) -> &'static Site {
-    Site::named(name)
-}
-
-fn rows_of(name: &str) -> memprof::Record {
-    let space = arena();
-    row(&memprof::snapshot(), space, name)
-}
 
 #[test]
 fn an_allocation_raises_value_total_and_peak_in_bytes_and_blocks() {
