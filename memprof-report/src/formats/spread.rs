@@ -1,7 +1,7 @@
 //! How the rows of a merged profile differ between its processes: what is said of it below a space's table.
 
 use crate::{
-    merged::{Merged, Spread},
+    merged::{Merged, Range, Spread},
     one_line::one_line,
     options::Options,
     thousands::thousands,
@@ -24,55 +24,59 @@ pub(crate) struct SpreadTable {
 pub(crate) const COLUMNS: [&str; 6] =
     ["ranks", "least", "median", "greatest", "greatest_of", "filename:lineno(function)"];
 
-/// A table for `memory_peak` and one for `live`, as far as any row differs in it.
-pub(crate) fn tables(merged: &Merged, space: &str, options: &Options) -> Vec<SpreadTable> {
-    let Some(spreads) = merged.spread.get(space) else { return Vec::new() };
-    let peak = |spread: &Spread| {
-        let range = &spread.memory_peak;
-        ([range.least.into(), range.median.into(), range.greatest.into()], range.greatest_of.clone())
-    };
-    let live = |spread: &Spread| {
-        let range = &spread.live;
-        ([range.least.into(), range.median.into(), range.greatest.into()], range.greatest_of.clone())
-    };
-    let count = merged.ranks.len();
-    let tables = [
-        table("memory_peak", space, count, spreads, &peak, options),
-        table("live", space, count, spreads, &live, options),
-    ];
-    tables.into_iter().flatten().collect()
+/// How one number of a row differs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Differing<'a> {
+    pub(crate) row: &'a Spread,
+    pub(crate) least: i128,
+    pub(crate) median: i128,
+    pub(crate) greatest: i128,
+    pub(crate) least_of: &'a str,
+    pub(crate) greatest_of: &'a str,
 }
 
-/// The least, the median and the greatest of a row, and which process has the greatest.
-type Numbers<'a> = &'a dyn Fn(&Spread) -> ([i128; 3], String);
+/// By `memory_peak` and by `live` the rows that differ in it, the widest first.
+pub(crate) fn differing<'a>(merged: &'a Merged, space: &str) -> [(&'static str, Vec<Differing<'a>>); 2] {
+    let rows = merged.spread.get(space).map_or(&[][..], Vec::as_slice);
+    [
+        ("memory_peak", widest(rows, |row| Differing::of(row, &row.memory_peak))),
+        ("live", widest(rows, |row| Differing::of(row, &row.live))),
+    ]
+}
 
-fn table(
-    field: &str,
-    space: &str,
-    count: usize,
-    spreads: &[Spread],
-    numbers: Numbers<'_>,
-    options: &Options,
-) -> Option<SpreadTable> {
-    let mut differing: Vec<(i128, &Spread)> = Vec::new();
-    for spread in spreads {
-        let [least, _, greatest] = numbers(spread).0;
-        if least != greatest {
-            differing.push((greatest - least, spread));
-        }
+fn widest<'a>(rows: &'a [Spread], of: impl Fn(&'a Spread) -> Differing<'a>) -> Vec<Differing<'a>> {
+    let mut differing: Vec<Differing<'a>> = rows.iter().map(of).filter(|row| row.least != row.greatest).collect();
+    differing.sort_by_key(|row| std::cmp::Reverse(row.greatest - row.least));
+    differing
+}
+
+impl<'a> Differing<'a> {
+    fn of<T: Copy + Into<i128>>(row: &'a Spread, range: &'a Range<T>) -> Self {
+        let Range { least, median, greatest, least_of, greatest_of } = range;
+        let [least, median, greatest] = [*least, *median, *greatest].map(Into::into);
+        Self { row, least, median, greatest, least_of, greatest_of }
     }
-    differing.sort_by_key(|(width, _)| std::cmp::Reverse(*width));
-    let more = differing.len().saturating_sub(options.rows.unwrap_or(MOST_ROWS).min(MOST_ROWS));
-    differing.truncate(differing.len() - more);
-    let row = |(_, spread): &(i128, &Spread)| {
-        let ([least, median, greatest], of) = numbers(spread);
+}
+
+/// A table for `memory_peak` and one for `live`, as far as any row differs in it.
+pub(crate) fn tables(merged: &Merged, space: &str, options: &Options) -> Vec<SpreadTable> {
+    let count = merged.ranks.len();
+    let all = differing(merged, space).into_iter().filter(|(_, rows)| !rows.is_empty());
+    all.map(|(field, rows)| table(field, space, count, &rows, options)).collect()
+}
+
+fn table(field: &str, space: &str, count: usize, differing: &[Differing<'_>], options: &Options) -> SpreadTable {
+    let shown = differing.len().min(options.rows.unwrap_or(MOST_ROWS)).min(MOST_ROWS);
+    let row = |differing: &Differing<'_>| {
+        let Differing { row, least, median, greatest, greatest_of, .. } = *differing;
         let number = |number: i128| thousands(number).to_string();
-        let ranks = thousands(spread.ranks).to_string();
-        [ranks, number(least), number(median), number(greatest), one_line(&of), one_line(&spread.name)]
+        let ranks = thousands(row.ranks).to_string();
+        [ranks, number(least), number(median), number(greatest), one_line(greatest_of), one_line(&row.name)]
     };
-    (!differing.is_empty()).then(|| SpreadTable {
+    let more = differing.len() - shown;
+    SpreadTable {
         title: format!("Spread of {field} in {} over {} processes:", one_line(space), thousands(count as u64)),
-        rows: differing.iter().map(row).collect(),
+        rows: differing[..shown].iter().map(row).collect(),
         left_out: (more > 0).then(|| format!("({} more)", thousands(more as u64))),
-    })
+    }
 }

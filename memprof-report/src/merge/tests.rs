@@ -146,6 +146,31 @@ fn the_report_says_what_a_merged_profile_is_and_how_its_processes_differ() {
     assert!(markdown.contains("\n| 3 | 1,000 | 2,000 | 5,000 | `rank 1` | `src/a.rs:5(step)` |\n"), "{markdown}");
 }
 
+/// The page has the spread of each number in which processes differ, and the sum of their peaks.
+#[test]
+fn the_page_has_how_processes_differ() {
+    let ranks = [rank(Some("left <1>"), 700, 5, Vec::new()), rank(None, 900, 5, Vec::new())];
+    let page = |snapshot: &Snapshot| {
+        let mut bytes = Vec::new();
+        snapshot.report().format(Format::Html).write(&mut bytes).expect("it takes all");
+        let page = String::from_utf8(bytes).expect("text");
+        let (_, data) = page.split_once("id=\"profile\">").expect("the data");
+        serde_json::from_str::<serde_json::Value>(data.split_once("</script>").expect("their end").0).expect("JSON")
+    };
+    let data = page(&merged(&ranks));
+    let expected = serde_json::json!([{"field": "memory_peak", "count": 1, "rows": [
+        {"name": "src/a.rs:5(step)", "ranks": 2, "least": 700, "median": 700, "greatest": 900,
+         "least_of": "left <1>", "greatest_of": "file 1"}
+    ]}]);
+    assert_eq!(data["spaces"][0]["spread"], expected);
+    assert_eq!(data["spaces"][0]["totals"]["peak_sum"], 708 + 908);
+    let single = page(&ranks[0]);
+    assert_eq!(
+        (&single["spaces"][0]["spread"], &single["spaces"][0]["totals"]["peak_sum"]),
+        (&serde_json::Value::Null, &serde_json::Value::Null)
+    );
+}
+
 #[test]
 fn a_merged_profile_is_saved_and_read_and_not_merged_again() {
     let fleet = three_ranks();

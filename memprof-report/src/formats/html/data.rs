@@ -7,6 +7,7 @@
 //!   "strings": ["", "load", "src/io.rs", …],
 //!   "sites":   { "function": [1, …], "file": [2, …], "line": [10, …] },
 //!   "spaces":  [{ "name": "host", "totals": { "peak": 32, … }, "lines": ["…"], "device": null,
+//!                 "spread": [{ "field": "live", "count": 1, "rows": [{ "name": "…", "ranks": 3, "least": 1, … }] }],
 //!                 "rows":  { "site": [0, -1], "columns": { "ncalls": [1, 0], … }, "folded": [[5, 120], …] },
 //!                 "paths": { "up": [0, 1, …], "site": […], … } }, …] }
 //! ```
@@ -33,6 +34,7 @@ use crate::{
         content::{self, last_lines, nothing_to_show},
         json::writer,
         resident,
+        spread::{Differing, differing},
     },
     options::Options,
     pairs::Pairs,
@@ -44,6 +46,8 @@ use crate::{
 /// A process records at most 32 spaces, and few notes; a file that has more is odd.
 const MOST_SPACES: usize = 64;
 const MOST_NOTES: usize = 100;
+/// Rows that differ between processes, by each number: beyond these the saved profile says it.
+const MOST_SPREAD: usize = 200;
 
 #[derive(Serialize)]
 struct Page<'a> {
@@ -105,8 +109,31 @@ struct SpaceColumns {
     before: Option<BTreeMap<&'static str, Number>>,
     lines: Vec<String>,
     device: Option<DeviceNumbers>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    spread: Vec<SpreadRows>,
     rows: RowColumns,
     paths: RowColumns,
+}
+
+/// How the processes of a merged profile differ in one number, widest first.
+#[derive(Serialize)]
+struct SpreadRows {
+    field: &'static str,
+    /// How many rows differ.
+    count: usize,
+    rows: Vec<SpreadRow>,
+}
+
+#[derive(Serialize)]
+struct SpreadRow {
+    name: String,
+    ranks: Number,
+    least: Number,
+    median: Number,
+    greatest: Number,
+    /// Which processes have the least and the greatest.
+    least_of: String,
+    greatest_of: String,
 }
 
 #[derive(Serialize)]
@@ -212,6 +239,7 @@ fn page<'a>(
             before: space.before.as_ref().map(totals),
             lines: lines(snapshot, space.name),
             device: device(snapshot, space.name).map(DeviceNumbers::of),
+            spread: if profiles.first.is_some() { Vec::new() } else { spread(snapshot, space.name, most_rows) },
             rows: names.columns_of(&part(&space.rows)),
             paths: names.columns_of(&part(&space.paths)),
         })
@@ -232,6 +260,27 @@ fn page<'a>(
         sites: names.sites,
         spaces,
     }
+}
+
+/// A page whose rows are few has few of these too.
+fn spread(snapshot: &Snapshot, space: &str, most_rows: usize) -> Vec<SpreadRows> {
+    let Some(merged) = snapshot.merged() else { return Vec::new() };
+    let row = |row: &Differing<'_>| SpreadRow {
+        name: cut(&row.row.name),
+        ranks: Number(row.row.ranks.into()),
+        least: Number(row.least),
+        median: Number(row.median),
+        greatest: Number(row.greatest),
+        least_of: cut(row.least_of),
+        greatest_of: cut(row.greatest_of),
+    };
+    let tables = differing(merged, space).into_iter().filter(|(_, rows)| !rows.is_empty());
+    let table = |(field, rows): (_, Vec<Differing<'_>>)| SpreadRows {
+        field,
+        count: rows.len(),
+        rows: rows.iter().take(MOST_SPREAD.min(most_rows)).map(row).collect(),
+    };
+    tables.map(table).collect()
 }
 
 fn notes(snapshot: &Snapshot, all_spaces: usize) -> Vec<String> {
@@ -292,8 +341,7 @@ fn totals(totals: &Totals) -> BTreeMap<&'static str, Number> {
         live_blocks,
         peak,
         peak_blocks,
-        // The page's note says what a merged profile is; figures of one process have none.
-        peak_sum: _,
+        peak_sum,
         at_peak_level,
         total,
         blocks_total,
@@ -308,7 +356,7 @@ fn totals(totals: &Totals) -> BTreeMap<&'static str, Number> {
         no_scope_at_peak_blocks,
         peak_threads,
     } = totals;
-    BTreeMap::from([
+    let mut numbers = BTreeMap::from([
         ("live", Number((*live).into())),
         ("live_blocks", Number((*live_blocks).into())),
         ("peak", Number((*peak).into())),
@@ -326,7 +374,12 @@ fn totals(totals: &Totals) -> BTreeMap<&'static str, Number> {
         ("no_scope_blocks", Number((*no_scope_blocks).into())),
         ("no_scope_at_peak_blocks", Number((*no_scope_at_peak_blocks).into())),
         ("peak_threads", Number((*peak_threads).into())),
-    ])
+    ]);
+    // One process has none.
+    if *peak_sum > 0 {
+        numbers.insert("peak_sum", Number((*peak_sum).into()));
+    }
+    numbers
 }
 
 impl FieldText {

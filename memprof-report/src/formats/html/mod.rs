@@ -43,13 +43,14 @@ const SCRIPT: &str = concat!(
     include_str!("page/search.js"),
     include_str!("page/graph.js"),
     include_str!("page/table.js"),
+    include_str!("page/spread.js"),
     include_str!("page/main.js"),
 );
 
 /// SHA-256 of [`STYLE`] and of [`SCRIPT`], in base64: what a browser compares before it takes them. A test says what to
 /// write here after a change of theirs.
-const STYLE_HASH: &str = "SXYuWKul77aQZoiZMO7+OxupiH+0SVA0VPXtZDbKhOk=";
-const SCRIPT_HASH: &str = "LU3Gnwer6mEFHrbHQkz9aaSxTLXJsxxYMmdA10jZdMY=";
+const STYLE_HASH: &str = "iMkkA2a8SknzRxyPVUpNSiW8PcWmNcLEbiMDv9aL2fo=";
+const SCRIPT_HASH: &str = "lA5SksRE74CiKrUGeHDTjauDrv1w4XSWW7EfivpSyJg=";
 
 /// Writes the page. Of the options it takes the order, the columns, and the measure and space that are shown first; all
 /// rows are there.

@@ -108,6 +108,10 @@ function plainFigures(profile, space, isHost) {
   const figures = [
     figure('Peak', short(total('peak')), [bytes(total('peak')), counted(total('peak_blocks'), 'block'), shortBy(total('peak_threads'))],
       `The most bytes that were live in ${space.title} at any one moment, and the blocks at that moment.`),
+    Number(total('peak_sum')) > 0
+      ? figure('Sum of peaks', short(total('peak_sum')), [bytes(total('peak_sum'))],
+          'What all processes need where each may need its own peak at any time. The peak beside it is the greatest of theirs.')
+      : null,
     figure('Live', short(total('live')), [bytes(total('live')), counted(total('live_blocks'), 'block')],
       'What was allocated and not freed when this profile was taken.'),
     figure('Allocated', short(total('total')), [bytes(total('total')), counted(total('blocks_total'), 'block')],

@@ -20,6 +20,8 @@ const state = {
     ? { field: profile.order, down: true } : { field: 'name', down: false },
   kind: 'all',
   allColumns: false,
+  /** The number of which the spread is shown. */
+  spread: 'memory_peak',
 };
 
 const graph = new Graph(profile, state, showSpace);
@@ -37,6 +39,7 @@ function showSpace() {
   const space = profile.spaces[state.space];
   graph.show(space);
   table.show(space);
+  drawSpread(profile, space, state);
 }
 
 function choose(index) {
