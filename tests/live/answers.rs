@@ -127,3 +127,22 @@ fn what_it_allocates_is_in_no_number() {
         last = later;
     }
 }
+
+/// Nothing in an answer says how wrong a token was.
+#[test]
+fn every_wrong_token_gets_the_same_answer() {
+    let program = Program::start(&[TOKEN]);
+    let said = |headers: &str| {
+        let answer = program.ask("GET /metrics", headers);
+        (answer.status, answer.head, answer.body)
+    };
+    let absent = said("");
+    assert_eq!(absent.0, 401);
+    for wrong in
+        ["Bearer", "Bearer x", "Bearer s3cres", "Bearer s3cret1", "Bearer S3cret", "Basic czNjcmV0", "Digest s3cret"]
+    {
+        assert_eq!(said(&format!("Authorization: {wrong}\r\n")), absent, "{wrong}");
+    }
+    let long = "s".repeat(4000);
+    assert_eq!(said(&format!("Authorization: Bearer {long}\r\n")), absent);
+}

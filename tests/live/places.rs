@@ -128,3 +128,23 @@ fn a_forked_child_does_not_keep_the_port() {
     assert!(TcpStream::connect(&program.address).is_err());
     drop(child_goes_on);
 }
+
+/// What a program becomes has neither the listener nor a connection open, and nobody answers any more.
+#[test]
+fn a_program_that_becomes_another_one_takes_no_file_of_the_endpoint_along() {
+    let mut program = Program::playing("executes", &[]);
+    let silent = program.connect();
+    assert_eq!(program.ask("GET /metrics", "").status, 200);
+    let sockets = || {
+        let files = fs::read_dir(format!("/proc/{}/fd", program.pid())).expect("it runs").flatten();
+        let is_socket = |path: &PathBuf| path.to_string_lossy().starts_with("socket:");
+        files.filter_map(|file| fs::read_link(file.path()).ok()).filter(is_socket).count()
+    };
+    assert!(sockets() >= 2, "the listener and a connection");
+    program.go_on();
+    program.read_until("end");
+    let files: Vec<&str> = program.said.lines().filter(|line| line.starts_with("file ")).collect();
+    assert!(files.len() >= 3 && !files.iter().any(|file| file.contains("socket:")), "{files:?}");
+    assert!(TcpStream::connect(&program.address).is_err(), "nobody listens");
+    drop(silent);
+}

@@ -69,6 +69,11 @@ impl Program {
         }
     }
 
+    /// Has it go on that waits for a line.
+    pub(crate) fn go_on(&mut self) {
+        self.child.stdin.as_mut().expect("piped").write_all(b"\n").expect("it reads");
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -127,6 +132,7 @@ fn plays_its_part() {
     match part.as_str() {
         "idle" => until_stdin_ends(),
         "forks" => forks(),
+        "executes" => executes(),
         _ => panic!("no part of this name: {part}"),
     }
     drop(held);
@@ -145,6 +151,15 @@ fn until_stdin_ends() {
     eprintln!("ready");
     let mut room = [0; 16];
     while std::io::stdin().read(&mut room).is_ok_and(|count| count > 0) {}
+}
+
+/// Becomes another program, which says of each of its open files what it is.
+fn executes() {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).expect("stdin");
+    let list = "for file in /proc/$$/fd/*; do echo \"file $(readlink $file)\" >&2; done; echo end >&2; read wait";
+    let error = std::os::unix::process::CommandExt::exec(Command::new("sh").args(["-c", list]));
+    panic!("{error}");
 }
 
 /// A child goes on after the parent: until the parent's stdin is gone too, which both hold.

@@ -11,8 +11,14 @@ use crate::process::token::Token;
 impl Token {
     /// Whether this is what was given: in the same time, whatever that was, and however much of it is right.
     pub(crate) fn is(&self, given: &[u8]) -> bool {
+        self.compare(given, |_| {})
+    }
+
+    /// The same, and says of each byte of its own when it is looked at: what it does must not depend on what is right.
+    fn compare(&self, given: &[u8], mut looks_at: impl FnMut(usize)) -> bool {
         let mut differs = given.len() ^ self.length;
         for (index, byte) in self.bytes.iter().enumerate() {
+            looks_at(index);
             let given = if index < given.len() { given[index] } else { 0 };
             differs |= usize::from(black_box(given ^ byte));
         }
@@ -94,6 +100,24 @@ mod tests {
             "Basic \u{e9}",
         ] {
             assert!(!token.is_in(wrong.as_bytes()), "{wrong}");
+        }
+    }
+
+    /// The exact part of "in the same time": each byte of the token is looked at once, in order, whatever was given. The numbers
+    /// are combined without a branch; that a compiler leaves it so is what `black_box` is for.
+    #[test]
+    fn as_much_is_compared_whatever_was_given() {
+        let token = Token::parse("s3cret").expect("a token");
+        let looked_at = |given: &[u8]| {
+            let mut looked_at = Vec::new();
+            let is_right = token.compare(given, |index| looked_at.push(index));
+            (is_right, looked_at)
+        };
+        let all: Vec<usize> = (0..256).collect();
+        assert_eq!(looked_at(b"s3cret"), (true, all.clone()));
+        let long = [b's'; 1000];
+        for wrong in [&b""[..], b"x3cret", b"s3crex", b"s3cre", b"s3cret\0", b"s3crets", &long] {
+            assert_eq!(looked_at(wrong), (false, all.clone()), "{wrong:?}");
         }
     }
 
