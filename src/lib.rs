@@ -15,6 +15,7 @@ pub use memprof_macros::{limit, track};
 #[doc(hidden)]
 pub mod __private {
     pub use core::compile_error;
+    pub use core::prelude::v1::global_allocator;
 
     pub use memprof_core::__private::*;
 }

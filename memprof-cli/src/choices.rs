@@ -37,4 +37,13 @@ impl Choices {
         }
         report
     }
+
+    /// The same, by `order` and with `columns` where neither they nor a tree are asked for.
+    pub(crate) fn report_or<'a>(&self, snapshot: &'a Snapshot, order: Field, columns: &[Field]) -> Report<'a> {
+        let report = self.report(snapshot);
+        if self.order.is_some() || self.columns.is_some() || self.tree {
+            return report;
+        }
+        report.order(order).columns(columns.iter().copied())
+    }
 }

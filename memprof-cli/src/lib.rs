@@ -33,12 +33,21 @@ mod run;
 
 mod arguments;
 
+mod cargo;
+
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use arguments::Command;
 use error::Error;
 use outcome::Outcome;
+
+pub use cargo::Carried;
+
+/// Does what `cargo memprof` was called with, and gives its status. `carried` are the sources of what it compiles into programs.
+pub fn cargo_memprof(carried: Carried) -> ExitCode {
+    cargo::main(carried)
+}
 
 /// Does what the process was called with, and gives its status.
 pub fn memprof() -> ExitCode {

@@ -4,8 +4,8 @@
 //! goes to stderr, where the program itself would have printed it, or into the file of `-o`. Each process that the program
 //! starts has a file of its own in a temporary folder; the program's is shown and the others' are named.
 
-mod child;
-mod profiles;
+pub(crate) mod child;
+pub(crate) mod profiles;
 
 mod live;
 
@@ -162,7 +162,7 @@ fn write(arguments: &Arguments, snapshot: &Snapshot, output: &Path) -> io::Resul
 }
 
 /// `report.html` of another process: `report.42.html`.
-fn beside(output: &Path, pid: u32) -> PathBuf {
+pub(crate) fn beside(output: &Path, pid: u32) -> PathBuf {
     let name = output.file_name().unwrap_or_default().to_string_lossy();
     let ending = Format::of(output).map_or(0, |format| format.ending().len());
     let (name, ending) = name.split_at(name.len() - ending);

@@ -52,6 +52,16 @@ impl Profiles {
         profiles
     }
 
+    /// Those that were kept of a run, the one that was shown first.
+    pub(crate) fn of(kept: Vec<Snapshot>) -> Self {
+        let profile = |(index, snapshot): (usize, Snapshot)| Profile {
+            pid: snapshot.process().pid,
+            is_own: index == 0,
+            snapshot,
+        };
+        Self { all: kept.into_iter().enumerate().map(profile).collect(), unreadable: Vec::new() }
+    }
+
     /// The program's own, else that with the greatest peak; and the others.
     pub(crate) fn shown(&self) -> Option<(&Profile, impl Iterator<Item = &Profile>)> {
         let shown = self.all.iter().find(|profile| profile.is_own).or(self.all.first())?;

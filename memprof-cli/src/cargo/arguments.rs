@@ -1,0 +1,279 @@
+//! What `cargo memprof` can be asked. Options that are not its own are cargo's, and are handed on as they stand, wherever they stand.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, Command, CommandFactory as _, Parser, Subcommand};
+
+use super::plan::{Level, Policy};
+use crate::{choices::Choices, glob::Glob};
+
+/// Measures any cargo program, without a change to it: which function holds the memory, how much, and since when
+#[derive(Debug, Parser)]
+#[command(name = "cargo memprof", bin_name = "cargo memprof", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Builds and runs the program, and shows its report when it ends
+    #[command(after_long_help = RUN_EXAMPLES)]
+    Run(Running),
+    /// Builds the program with memprof in it
+    #[command(after_long_help = BUILD_EXAMPLES)]
+    Build(Building),
+    /// Runs the tests, each test program with a report of its own
+    #[command(after_long_help = TEST_EXAMPLES)]
+    Test(Running),
+    /// Runs the benchmarks
+    #[command(after_long_help = BENCH_EXAMPLES)]
+    Bench(Running),
+    /// Shows the report of the last run again
+    #[command(after_long_help = REPORT_EXAMPLES)]
+    Report(Reporting),
+    /// Says which functions are tracked, and why others are not
+    #[command(after_long_help = PLAN_EXAMPLES)]
+    Plan(Planning),
+}
+
+const RUN_EXAMPLES: &str = "Examples:
+  cargo memprof run --release -- input.txt                      the report on stderr when it ends
+  cargo memprof run --release --deps hyper,serde_json --bin api  two dependencies tracked, too
+  cargo memprof run --release -o report.html --open              as a page, opened
+  cargo memprof run --only 'Parser::*' --tree                    these functions alone, by who called whom
+
+Options that are not listed here are cargo's: --release, -p, --bin, --example, --features, ..
+It ends as the program did, or as cargo did where that could not build it.";
+const BUILD_EXAMPLES: &str = "Examples:
+  cargo memprof build --release             into target/memprof; run it with MEMPROF=1
+  cargo memprof build --deps all --policy all  everything that can be tracked is";
+const TEST_EXAMPLES: &str = "Examples:
+  cargo memprof test                          all tests; the report of the test program with the greatest peak
+  cargo memprof test -o profile.json --lib    the library's unit tests, as a profile to go on with";
+const BENCH_EXAMPLES: &str = "Examples:
+  cargo memprof bench                        all benchmarks
+  cargo memprof bench --bench parse -o p.json  one of them, as a profile to go on with";
+const REPORT_EXAMPLES: &str = "Examples:
+  cargo memprof report --order live --rows 10  what is left, the ten greatest
+  cargo memprof report --tree                  by who called whom";
+const PLAN_EXAMPLES: &str = "Examples:
+  cargo memprof plan               how many functions of each package are tracked, and why others are not
+  cargo memprof plan --functions   each of them
+  cargo memprof plan --deps hyper  with a dependency";
+
+/// What is tracked.
+#[derive(Debug, Args)]
+pub(crate) struct Tracking {
+    /// Track these dependencies too, with commas between them; all: every one
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) deps: Vec<String>,
+    /// Track only functions whose name matches: `Type::method`, `package::*`, in which * stands for anything
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    only: Vec<String>,
+    /// Leave out functions whose name matches
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    skip: Vec<String>,
+    /// How much: lean leaves out what cannot allocate and what is inlined everywhere
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t)]
+    policy: Level,
+    /// Do not leave out what earlier runs showed to be called often and to allocate next to nothing
+    #[arg(long)]
+    pub(crate) no_calibrate: bool,
+}
+
+impl Tracking {
+    /// What that is for a package, before what earlier runs showed.
+    pub(crate) fn policy(&self) -> Policy {
+        Policy { level: self.policy, only: self.only.clone(), skip: self.skip.clone(), ..Policy::default() }
+    }
+}
+
+fn glob(text: &str) -> Result<String, String> {
+    Glob::scope("scope", text.to_owned()).map(|_| text.to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Building {
+    #[command(flatten)]
+    pub(crate) tracking: Tracking,
+    #[command(flatten)]
+    pub(crate) cargo: Cargo,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Running {
+    #[command(flatten)]
+    pub(crate) tracking: Tracking,
+    /// A file for the report instead of stderr; its ending picks the format
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Open the file with the program that is set up for it
+    #[arg(long, requires = "output")]
+    pub(crate) open: bool,
+    #[command(flatten)]
+    pub(crate) choices: Choices,
+    #[command(flatten)]
+    pub(crate) cargo: Cargo,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reporting {
+    /// A file for the report instead of stdout; its ending picks the format
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) choices: Choices,
+    #[command(flatten)]
+    pub(crate) cargo: Cargo,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Planning {
+    #[command(flatten)]
+    pub(crate) tracking: Tracking,
+    /// Each function, with its place
+    #[arg(long)]
+    pub(crate) functions: bool,
+    #[command(flatten)]
+    pub(crate) cargo: Cargo,
+}
+
+/// What is cargo's, and the program's.
+#[derive(Debug, Args)]
+pub(crate) struct Cargo {
+    /// Options of cargo; behind `--`, arguments of the program
+    #[arg(last = true, value_name = "CARGO OPTIONS")]
+    pub(crate) options: Vec<String>,
+    #[arg(skip)]
+    pub(crate) program: Vec<OsString>,
+}
+
+impl Cargo {
+    /// The value of an option of cargo's, `--target x` or `--target=x`.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        let mut words = self.options.iter();
+        while let Some(word) = words.next() {
+            if word == name {
+                return words.next().map(String::as_str);
+            }
+            if let Some(value) = word.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// cargo's options without this one and its value.
+    pub(crate) fn without(&self, names: &[&str]) -> Vec<String> {
+        let mut kept = Vec::new();
+        let mut words = self.options.iter();
+        while let Some(word) = words.next() {
+            if names.contains(&word.as_str()) {
+                words.next();
+            } else if !names.iter().any(|name| word.strip_prefix(name).is_some_and(|rest| rest.starts_with('='))) {
+                kept.push(word.clone());
+            }
+        }
+        kept
+    }
+}
+
+impl Verb {
+    fn cargo(&mut self) -> &mut Cargo {
+        match self {
+            Verb::Run(verb) | Verb::Test(verb) | Verb::Bench(verb) => &mut verb.cargo,
+            Verb::Build(verb) => &mut verb.cargo,
+            Verb::Report(verb) => &mut verb.cargo,
+            Verb::Plan(verb) => &mut verb.cargo,
+        }
+    }
+}
+
+/// All of it, for what is made of it.
+pub(crate) fn definitions() -> Command {
+    Arguments::command()
+}
+
+/// Reads a call, without the name it was called by.
+pub(crate) fn parse(words: Vec<OsString>) -> Result<Verb, clap::Error> {
+    let mut words = words.into_iter();
+    let before: Vec<OsString> = words.by_ref().take_while(|word| word != "--").collect();
+    let program: Vec<OsString> = words.collect();
+    let definitions = definitions();
+    let verb = before.first().and_then(|verb| definitions.find_subcommand(verb));
+    let (mut own, cargo) = match verb {
+        Some(verb) => split(verb, before),
+        None => (before, Vec::new()),
+    };
+    own.insert(0, "cargo memprof".into());
+    if !cargo.is_empty() {
+        own.push("--".into());
+        own.extend(cargo);
+    }
+    let mut arguments = Arguments::try_parse_from(own)?;
+    arguments.verb.cargo().program = program;
+    Ok(arguments.verb)
+}
+
+/// The words that are an option of `verb`, with its value, or its name; and the others.
+fn split(verb: &Command, words: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
+    let (mut own, mut cargo) = (Vec::new(), Vec::new());
+    let mut words = words.into_iter();
+    own.extend(words.next());
+    while let Some(word) = words.next() {
+        let text = word.to_string_lossy().into_owned();
+        if matches!(text.as_str(), "-h" | "--help") {
+            own.push(word);
+            continue;
+        }
+        let (name, is_joined) = match text.strip_prefix("--") {
+            Some(long) => (long.split('=').next().map(str::to_owned), long.contains('=')),
+            None => (None, text.len() > 2),
+        };
+        let short = text.strip_prefix('-').filter(|_| name.is_none()).and_then(|rest| rest.chars().next());
+        let option = verb.get_arguments().find(|argument| {
+            name.as_deref().is_some_and(|name| argument.get_long() == Some(name))
+                || short.is_some_and(|short| argument.get_short() == Some(short))
+        });
+        match option {
+            Some(option) => {
+                own.push(word);
+                if option.get_action().takes_values() && !is_joined {
+                    own.extend(words.next());
+                }
+            }
+            None => cargo.push(word),
+        }
+    }
+    (own, cargo)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Verb {
+        parse(line.split(' ').map(OsString::from).collect()).expect("it is accepted")
+    }
+
+    #[test]
+    fn options_are_told_from_cargos_wherever_they_stand() {
+        let verb = parsed("run --release --deps a,b -p app -oreport.html --bin x --features=f --rows 3 -- --deps c");
+        let Verb::Run(run) = verb else { panic!("another verb") };
+        assert_eq!(run.tracking.deps, ["a", "b"]);
+        assert_eq!(run.output, Some("report.html".into()));
+        assert_eq!(run.cargo.options, ["--release", "-p", "app", "--bin", "x", "--features=f"]);
+        assert_eq!(run.cargo.program, ["--deps", "c"]);
+        let Verb::Plan(plan) = parsed("plan --functions --policy all") else { panic!("another verb") };
+        assert!(plan.functions && plan.cargo.options.is_empty());
+    }
+
+    #[test]
+    fn an_option_of_cargos_is_found_with_its_value() {
+        let Verb::Build(build) = parsed("build --target x --target-dir=y -q") else { panic!("another verb") };
+        assert_eq!((build.cargo.value("--target"), build.cargo.value("--target-dir")), (Some("x"), Some("y")));
+        assert_eq!(build.cargo.without(&["--target", "--target-dir"]), ["-q"]);
+        assert_eq!(build.cargo.value("--manifest-path"), None);
+    }
+}

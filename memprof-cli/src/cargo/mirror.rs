@@ -1,0 +1,279 @@
+//! [`sync`]: the copy of a tracked package that the compiler reads.
+//!
+//! It stands under the mirror's folder by the absolute path of the original, so that one setting of the compiler, which takes the
+//! folder off, makes all paths those of the original again. A Rust file is written anew with the attribute on its functions; all else is
+//! a link to the original, which is only read. Nothing is written but by [`Place`], so nothing reaches the originals.
+//!
+//! A file that another one takes as text (`include_str!`) is linked, as is one that the parser does not understand. What stands outside
+//! of the package and is named by a literal path (`include_str!("../../README.md")`, `#[path = "../shared.rs"]`) is there too.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::{Component, Path, PathBuf},
+};
+
+use super::{
+    place::Place,
+    plan::{Level, Package, Plan},
+    source::{
+        edit,
+        file::Source,
+        function::{Function, Reason},
+        lean::cannot_allocate,
+    },
+    state::{Entry, Known, Stamp, State},
+};
+use crate::glob::Glob;
+
+/// Brings the mirror of `package` up to date, and gives what is known of it. `failing` are functions that turned out not to compile tracked.
+/// The caller holds the package's lock.
+pub(crate) fn sync(plan: &Plan, package: &Package, failing: &[(PathBuf, String)]) -> io::Result<State> {
+    let mut state = State::read(&plan.folder, package);
+    let digest = package.digest(plan.runtime.as_ref());
+    let found = walk(package)?;
+    if failing.is_empty() && state.digest == digest && is_unchanged(&state, &found) {
+        return Ok(state);
+    }
+    forget_changed(&mut state, &digest);
+    state.failing.extend(failing.iter().cloned());
+    let texts = Texts::read(package, found);
+    let place = Place::at(&plan.mirror())?;
+    let entries = written(plan, package, &state, &texts, &place)?;
+    for path in state.entries.keys().filter(|path| !entries.contains_key(*path)) {
+        place.remove(path)?;
+    }
+    state.has_allocator = texts.sources.values().any(|(_, _, source)| !source.allocators.is_empty());
+    state.entries = entries;
+    state.digest = digest;
+    state.write(&plan.folder, package)?;
+    Ok(state)
+}
+
+/// What stands in a package's folder.
+#[derive(Debug, Default)]
+struct Found {
+    rust: Vec<PathBuf>,
+    others: Vec<PathBuf>,
+}
+
+fn walk(package: &Package) -> io::Result<Found> {
+    let mut found = Found::default();
+    visit(package, &package.root, &mut Vec::new(), &mut found)?;
+    Ok(found)
+}
+
+/// Whether there is any Rust file in `folder`; a folder without one is linked as it is. Links to folders are folders.
+fn visit(package: &Package, folder: &Path, above: &mut Vec<PathBuf>, found: &mut Found) -> io::Result<bool> {
+    let real = folder.canonicalize()?;
+    // A link to a folder around it.
+    if above.contains(&real) {
+        return Ok(false);
+    }
+    above.push(real);
+    let mut has_rust = false;
+    let mut entries: Vec<_> = fs::read_dir(folder)?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let (path, name) = (entry.path(), entry.file_name());
+        // What a link that leads nowhere or a socket is to the compiler, it is not in the mirror.
+        let Ok(kind) = fs::metadata(&path) else { continue };
+        if kind.is_dir() {
+            let is_built = path.join("CACHEDIR.TAG").exists();
+            if is_built || name == ".git" || package.others.contains(&path) {
+                continue;
+            }
+            if name == "node_modules" {
+                found.others.push(path);
+                continue;
+            }
+            let before = found.others.len();
+            if visit(package, &path, above, found)? {
+                has_rust = true;
+            } else {
+                found.others.truncate(before);
+                found.others.push(path);
+            }
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            has_rust = true;
+            found.rust.push(path);
+        } else if kind.is_file() {
+            found.others.push(path);
+        }
+    }
+    above.pop();
+    Ok(has_rust)
+}
+
+/// Whether nothing was added, removed or changed since.
+fn is_unchanged(state: &State, found: &Found) -> bool {
+    let is_there = |path: &PathBuf| state.entries.contains_key(path);
+    let stamps = state.entries.iter().all(|(path, entry)| match entry {
+        Entry::Linked => true,
+        Entry::Written { stamp, .. } | Entry::AsItIs(stamp) => Stamp::of(path).is_ok_and(|now| now == *stamp),
+    });
+    stamps && found.rust.iter().all(is_there) && found.others.iter().all(is_there)
+}
+
+/// What failed in a file that changed, or under another policy, may compile now.
+fn forget_changed(state: &mut State, digest: &str) {
+    let is_same = |path: &PathBuf| match state.entries.get(path) {
+        Some(Entry::Written { stamp, .. }) => Stamp::of(path).is_ok_and(|now| now == *stamp),
+        _ => false,
+    };
+    let kept = state.failing.iter().filter(|(path, _)| is_same(path)).cloned().collect();
+    state.failing = if state.digest == digest { kept } else { BTreeSet::new() };
+    state.as_is.clear();
+}
+
+/// The files of a package, read.
+#[derive(Debug, Default)]
+struct Texts {
+    sources: BTreeMap<PathBuf, (Stamp, String, Source)>,
+    /// Rust files that stay as they are.
+    as_is: BTreeMap<PathBuf, Stamp>,
+    linked: BTreeSet<PathBuf>,
+}
+
+impl Texts {
+    fn read(package: &Package, found: Found) -> Self {
+        let mut texts = Self { linked: found.others.into_iter().collect(), ..Self::default() };
+        let (mut rest, mut data) = (found.rust, BTreeSet::new());
+        while let Some(path) = rest.pop() {
+            if texts.sources.contains_key(&path) || texts.as_is.contains_key(&path) {
+                continue;
+            }
+            let Ok(stamp) = Stamp::of(&path) else { continue };
+            let read = fs::read_to_string(&path).ok();
+            let Some((text, source)) = read.and_then(|text| Source::read(&text).ok().map(|source| (text, source)))
+            else {
+                texts.as_is.insert(path, stamp);
+                continue;
+            };
+            for included in &source.included {
+                let folder = path.parent().unwrap_or(&package.root);
+                let named = normal(&folder.join(&included.path));
+                let is_outside =
+                    !named.starts_with(&package.root) || package.others.iter().any(|other| named.starts_with(other));
+                match fs::metadata(&named) {
+                    Ok(kind) if kind.is_file() && included.is_data => drop(data.insert(named)),
+                    Ok(kind) if kind.is_file() && is_outside => rest.push(named),
+                    _ => {}
+                }
+            }
+            texts.sources.insert(path, (stamp, text, source));
+        }
+        for path in data {
+            match texts.sources.remove(&path) {
+                Some((stamp, ..)) => drop(texts.as_is.insert(path, stamp)),
+                None if texts.as_is.contains_key(&path)
+                    || texts.linked.iter().any(|linked| path.starts_with(linked)) => {}
+                None => drop(texts.linked.insert(path)),
+            }
+        }
+        texts
+    }
+}
+
+/// A path without `.` and `..`, as the text says it.
+pub(crate) fn normal(path: &Path) -> PathBuf {
+    let mut done = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => drop(done.pop()),
+            other => done.push(other),
+        }
+    }
+    done
+}
+
+/// Writes and links all of it, and says what became of each file.
+fn written(
+    plan: &Plan,
+    package: &Package,
+    state: &State,
+    texts: &Texts,
+    place: &Place,
+) -> io::Result<BTreeMap<PathBuf, Entry>> {
+    let functions: Vec<&Function> = texts.sources.values().flat_map(|(_, _, source)| &source.functions).collect();
+    let mut harmless = cannot_allocate(&functions).into_iter();
+    let choice = Choice::of(package)?;
+    let mut entries = BTreeMap::new();
+    for (path, (stamp, text, source)) in &texts.sources {
+        let known: Vec<Known> = source
+            .functions
+            .iter()
+            .map(|function| {
+                let is_harmless = harmless.next().unwrap_or(false);
+                let reason = if state.failing.contains(&(path.clone(), function.name.clone())) {
+                    Some(Reason::DoesNotCompile)
+                } else {
+                    choice.reason(path, function, is_harmless)
+                };
+                let (first, last) = (*function.lines.start(), *function.lines.end());
+                Known { name: function.name.clone(), line: function.line, first, last, reason }
+            })
+            .collect();
+        let mut edits = edit::tracked(text, source, |index| known[index].reason.is_none());
+        // A program with a memprof of its own says itself what it measures.
+        if plan.runtime.is_some() {
+            source.allocators.iter().for_each(|allocator| edits.wrap(allocator));
+        }
+        if let Some(root) = path.strip_prefix(&package.root).ok().filter(|root| package.targets.contains(*root)) {
+            edits.root(&root.to_string_lossy());
+        }
+        place.write(path, edits.done().as_bytes())?;
+        entries.insert(path.clone(), Entry::Written { stamp: *stamp, functions: known });
+    }
+    for (path, stamp) in &texts.as_is {
+        place.link(path, path)?;
+        entries.insert(path.clone(), Entry::AsItIs(*stamp));
+    }
+    for path in &texts.linked {
+        place.link(path, path)?;
+        entries.insert(path.clone(), Entry::Linked);
+    }
+    Ok(entries)
+}
+
+/// A package's policy, its globs read.
+struct Choice<'a> {
+    package: &'a Package,
+    only: Vec<Glob>,
+    skip: Vec<Glob>,
+}
+
+impl<'a> Choice<'a> {
+    fn of(package: &'a Package) -> io::Result<Self> {
+        let globs = |texts: &[String]| {
+            let globs = texts.iter().map(|text| Glob::scope("scope", text.clone()));
+            globs.collect::<Result<Vec<_>, _>>().map_err(io::Error::other)
+        };
+        Ok(Self { package, only: globs(&package.policy.only)?, skip: globs(&package.policy.skip)? })
+    }
+
+    /// Why a function is left out.
+    fn reason(&self, path: &Path, function: &Function, is_harmless: bool) -> Option<Reason> {
+        if let Some(reason) = function.reason.filter(|reason| reason.is_binding()) {
+            return Some(reason);
+        }
+        let matches = |glob: &Glob| {
+            glob.matches(&function.name) || glob.matches(&format!("{}::{}", self.package.name, function.name))
+        };
+        if self.skip.iter().any(matches) || !(self.only.is_empty() || self.only.iter().any(matches)) {
+            return Some(Reason::NotAskedFor);
+        }
+        let policy = &self.package.policy;
+        let inside = path.strip_prefix(&self.package.root).unwrap_or(path);
+        if policy.calibrated.contains(&(inside.to_owned(), function.name.clone())) {
+            return Some(Reason::Calibrated);
+        }
+        match policy.level {
+            Level::All => None,
+            // A program is its first row.
+            Level::Lean if function.name == "main" => None,
+            Level::Lean => function.reason.or(is_harmless.then_some(Reason::CannotAllocate)),
+        }
+    }
+}

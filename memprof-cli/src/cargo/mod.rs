@@ -1,0 +1,97 @@
+//! `cargo memprof`: any cargo program, measured without a change to it.
+//!
+//! cargo builds the program as ever, but calls this program in the compiler's place ([`wrapper`]), which compiles the crates that are
+//! tracked from a copy of their sources with `#[memprof::track]` on their functions ([`mirror`], [`source`]). memprof itself is compiled from
+//! sources that the command carries ([`runtime`]). Nothing is ever written where the sources stand.
+//!
+//! | module, lower ones first | what it does |
+//! |---|---|
+//! | `source` | which functions there are, which are tracked, and the text with that in it |
+//! | `place` | a folder in which nothing is written through a link |
+//! | `plan` | what a build is to do |
+//! | `state` | what is known of a package between builds |
+//! | `mirror` | the copy of a package |
+//! | `wrapper` | the compiler's place |
+//! | `config`, `compiler`, `packages` | what cargo is told, which compiler it uses, what the program is made of |
+//! | `runtime` | memprof, compiled |
+//! | `calibration` | what earlier runs showed |
+//! | `arguments` | the calls |
+//! | `build` | a call of cargo, as planned |
+//! | `verbs` | what each verb does |
+
+mod source;
+mod place;
+mod plan;
+mod state;
+mod mirror;
+mod wrapper;
+mod config;
+mod compiler;
+mod packages;
+mod runtime;
+mod calibration;
+mod arguments;
+mod build;
+mod verbs;
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::error::ErrorKind;
+
+use self::plan::Plan;
+pub use self::runtime::Carried;
+use crate::{
+    error::{Error, say},
+    outcome::{Outcome, WRONG},
+};
+
+/// Does what the process was called with: by cargo in the compiler's place, or as `cargo memprof VERB ..`.
+pub(crate) fn main(carried: Carried) -> ExitCode {
+    let mut words: Vec<OsString> = env::args_os().skip(1).collect();
+    // cargo gives a subcommand its own name first.
+    let is_subcommand = words.first().is_some_and(|word| word == "memprof");
+    match Plan::of_environment().filter(|_| !is_subcommand) {
+        Some(plan) => match plan.and_then(|plan| wrapper::run(&plan)) {
+            Ok(status) => return status,
+            Err(error) => {
+                say(&error);
+                return ExitCode::FAILURE;
+            }
+        },
+        None if is_subcommand => drop(words.remove(0)),
+        None => {}
+    }
+    let verb = match arguments::parse(words) {
+        Ok(verb) => verb,
+        Err(error) => return answer(&error),
+    };
+    let mut out = io::stdout().lock();
+    match verbs::run(&verb, carried, &mut out).and_then(|outcome| out.flush().map(|()| outcome).map_err(Error::Output))
+    {
+        Ok(outcome) => outcome.into(),
+        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::Done.into(),
+        Err(error) => {
+            say(&error);
+            ExitCode::from(error.status())
+        }
+    }
+}
+
+/// Help and version go to stdout; of a wrong call one line to stderr.
+fn answer(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        return ExitCode::from(WRONG);
+    }
+    say(&crate::arguments::one_line(&error.to_string()).replace("memprof --help", "cargo memprof --help"));
+    ExitCode::from(WRONG)
+}

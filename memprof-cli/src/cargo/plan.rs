@@ -1,0 +1,130 @@
+//! [`Plan`]: what a build is to do, handed from `cargo memprof` to itself, which cargo calls in the compiler's place.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    hash::{DefaultHasher, Hash, Hasher as _},
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+/// The variable that names the file of the plan. The program inherits it, so it does not look like a setting of memprof's.
+pub(crate) const PLAN: &str = "__CARGO_MEMPROF_PLAN";
+
+/// How much is tracked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    /// All but what cannot be
+    All,
+    /// Not what cannot allocate, nor what is inlined everywhere
+    #[default]
+    Lean,
+}
+
+/// What of a package is tracked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Policy {
+    pub(crate) level: Level,
+    /// Globs over the names of functions; none: all.
+    pub(crate) only: Vec<String>,
+    pub(crate) skip: Vec<String>,
+    /// What runs before showed to be called often and to allocate next to nothing: file within the package, and name.
+    pub(crate) calibrated: BTreeSet<(PathBuf, String)>,
+}
+
+/// A package that is tracked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// Its folder, by the path that the compiler shows.
+    pub(crate) root: PathBuf,
+    /// As cargo names it: `CARGO_MANIFEST_DIR`.
+    pub(crate) manifest_dir: PathBuf,
+    /// Where its targets begin, within it.
+    pub(crate) targets: BTreeSet<PathBuf>,
+    /// Folders of other packages inside it.
+    pub(crate) others: BTreeSet<PathBuf>,
+    pub(crate) policy: Policy,
+}
+
+/// memprof, compiled.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Runtime {
+    /// The library that a tracked crate names.
+    pub(crate) library: PathBuf,
+    /// Where the libraries that it needs are.
+    pub(crate) folders: Vec<PathBuf>,
+}
+
+/// What a build is to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// `target/memprof`, without links on the way.
+    pub(crate) folder: PathBuf,
+    /// Without it, the program's own memprof is used, in the crates that depend on it.
+    pub(crate) runtime: Option<Runtime>,
+    pub(crate) packages: Vec<Package>,
+    /// The user's own wrapper of the compiler.
+    pub(crate) wrapper: Option<PathBuf>,
+    /// What cargo would run for the tests in documentation.
+    pub(crate) rustdoc: PathBuf,
+}
+
+impl Package {
+    /// What a change of its policy changes: the value of [`variable`]. `runtime` is what it is compiled with.
+    pub(crate) fn digest(&self, runtime: Option<&Runtime>) -> String {
+        let mut hasher = DefaultHasher::new();
+        (env!("CARGO_PKG_VERSION"), &self.policy, runtime.map(|runtime| &runtime.library)).hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
+
+    /// The name of its library, as the compiler has it.
+    pub(crate) fn library(&self) -> String {
+        self.name.replace('-', "_")
+    }
+
+    /// `hyper 1.2.3`.
+    pub(crate) fn title(&self) -> String {
+        format!("{} {}", self.name, self.version)
+    }
+
+    /// A name for what is kept about it.
+    pub(crate) fn file_stem(&self) -> String {
+        format!("{}-{}", self.name, hashed(&self.root))
+    }
+}
+
+impl Plan {
+    /// The file that the environment names; `None` where it names none.
+    pub(crate) fn of_environment() -> Option<io::Result<Self>> {
+        let path = std::env::var_os(PLAN)?;
+        Some(fs::read(path).and_then(|text| serde_json::from_slice(&text).map_err(io::Error::from)))
+    }
+
+    /// The tracked package in whose folder cargo says that it compiles.
+    pub(crate) fn package(&self, manifest_dir: &Path) -> Option<&Package> {
+        self.packages.iter().find(|package| package.manifest_dir == manifest_dir)
+    }
+
+    /// Where the mirrors are.
+    pub(crate) fn mirror(&self) -> PathBuf {
+        self.folder.join("mirror")
+    }
+}
+
+/// The variable that says how a package is tracked, of which cargo takes note: where it changed, the package is built anew. Not set for one
+/// that is not tracked.
+pub(crate) fn variable(manifest_dir: &Path) -> String {
+    format!("__CARGO_MEMPROF_{}", hashed(manifest_dir))
+}
+
+/// Sixteen digits that stand for a path.
+pub(crate) fn hashed(path: &Path) -> String {
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}

@@ -1,0 +1,181 @@
+//! [`ensure`]: memprof, compiled with the user's compiler.
+//!
+//! The command carries the sources. They are compiled once for each compiler and target, in release, into a folder of the user's cache, and
+//! serve every program from then on, in dev and release, with LTO and without, whether panics unwind or abort. A setting of the compiler
+//! (`-Cmetadata`) tells their crates from those of the same names in a program. The first time their few dependencies come from where
+//! cargo has them; from then on nothing is fetched.
+
+use std::{
+    env,
+    fs::{self, File},
+    hash::{DefaultHasher, Hash, Hasher as _},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use cargo_metadata::Message;
+use toml::{Table, Value};
+
+use super::{compiler::Compiler, place::Place, plan::Runtime};
+
+/// The sources that the command carries: path, content.
+pub type Carried = &'static [(&'static str, &'static [u8])];
+
+/// The crates of the runtime.
+const CRATES: &[&str] = &["memprof", "memprof-core", "memprof-macros", "memprof-report"];
+
+/// What writes the report runs once a program, and takes most of the time of compiling.
+const PROFILE: &str = "[release.package.\"*\"]\nopt-level = 1\n[release.package.memprof-report]\nopt-level = 1\n";
+
+/// The runtime for `target`, which is compiled if it is not there. `folder` is where it goes if the user has no cache.
+pub(crate) fn ensure(carried: Carried, compiler: &Compiler, target: &str, folder: &Path) -> io::Result<Runtime> {
+    let mut hasher = DefaultHasher::new();
+    (carried, &compiler.version, target).hash(&mut hasher);
+    let place = Place::at(&cache().unwrap_or(folder.to_owned()).join(format!("runtime-{:016x}", hasher.finish())))?;
+    let done = place.root().join("runtime.json");
+    if let Some(runtime) = read(&done) {
+        return Ok(runtime);
+    }
+    let lock = File::options().create(true).append(true).open(place.root().join("lock"))?;
+    lock.lock()?;
+    // Another process built it meanwhile.
+    if let Some(runtime) = read(&done) {
+        return Ok(runtime);
+    }
+    unpack(carried, &place)?;
+    let runtime = build(compiler, target, &place)?;
+    place.write(Path::new("runtime.json"), &serde_json::to_vec(&runtime)?)?;
+    Ok(runtime)
+}
+
+/// What was built before, as long as it is there.
+fn read(done: &Path) -> Option<Runtime> {
+    let runtime: Runtime = serde_json::from_slice(&fs::read(done).ok()?).ok()?;
+    runtime.library.exists().then_some(runtime)
+}
+
+/// The user's cache of memprof.
+fn cache() -> Option<PathBuf> {
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let caches = set("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+    let caches = caches.or_else(|| set("LOCALAPPDATA")).or_else(|| Some(env::home_dir()?.join(".cache")));
+    Some(caches?.join("memprof"))
+}
+
+/// A workspace of the runtime's crates and nothing else, with the versions of the lock file.
+fn unpack(carried: Carried, place: &Place) -> io::Result<()> {
+    let text = |name: &str| {
+        let found = carried.iter().find(|(path, _)| *path == name);
+        let (_, content) = found.ok_or_else(|| io::Error::other(format!("the command carries no {name}")))?;
+        std::str::from_utf8(content).map_err(io::Error::other)
+    };
+    let table = |name: &str| text(name)?.parse::<Table>().map_err(io::Error::other);
+    let sources = Path::new("sources");
+    let workspace = table("workspace.toml")?;
+    place.write(&sources.join("Cargo.toml"), root(&workspace).to_string().as_bytes())?;
+    place.write(&sources.join("Cargo.lock"), text("workspace.lock")?.as_bytes())?;
+    for name in CRATES {
+        let folder = sources.join(name);
+        let manifest = if *name == "memprof" { workspace.clone() } else { table(&format!("{name}/manifest.toml"))? };
+        place.write(&folder.join("Cargo.toml"), member(manifest).to_string().as_bytes())?;
+    }
+    // What cargo and the documentation want to be there.
+    place.write(&sources.join("memprof/README.md"), b"")?;
+    place.write(&sources.join("memprof-core/build.rs"), b"//! Nothing.\nfn main() {}\n")?;
+    for (path, content) in carried.iter().filter(|(path, _)| path.contains("/src/")) {
+        place.write(&sources.join(path), content)?;
+    }
+    Ok(())
+}
+
+/// The workspace's manifest: what its members take from it.
+fn root(workspace: &Table) -> Table {
+    let mut root = Table::new();
+    let mut inner = Table::new();
+    inner.insert("members".to_owned(), Value::Array(CRATES.iter().map(|name| Value::from(*name)).collect()));
+    inner.insert("resolver".to_owned(), Value::from("3"));
+    let theirs = workspace.get("workspace").and_then(Value::as_table);
+    for key in ["package", "dependencies", "lints"] {
+        if let Some(value) = theirs.and_then(|theirs| theirs.get(key)) {
+            inner.insert(key.to_owned(), value.clone());
+        }
+    }
+    if let Some(dependencies) = inner.get_mut("dependencies").and_then(Value::as_table_mut) {
+        dependencies.retain(|name, _| CRATES.contains(&name));
+    }
+    root.insert("workspace".to_owned(), Value::Table(inner));
+    root.insert("profile".to_owned(), Value::Table(PROFILE.parse().unwrap_or_default()));
+    root
+}
+
+/// A member's manifest without what only its tests need, and without CUDA.
+fn member(mut manifest: Table) -> Table {
+    manifest.retain(|key, _| ["package", "lib", "features", "dependencies", "lints"].contains(&key));
+    if let Some(features) = manifest.get_mut("features").and_then(Value::as_table_mut) {
+        features.remove("cuda");
+        for needed in features.iter_mut().filter_map(|(_, needed)| needed.as_array_mut()) {
+            needed.retain(|feature| !feature.as_str().is_some_and(|feature| feature.starts_with("memprof-cuda")));
+        }
+    }
+    if let Some(dependencies) = manifest.get_mut("dependencies").and_then(Value::as_table_mut) {
+        dependencies.remove("memprof-cuda");
+    }
+    manifest
+}
+
+/// Compiles it, and says where the library is.
+fn build(compiler: &Compiler, target: &str, place: &Place) -> io::Result<Runtime> {
+    let mut command = Command::new(compiler.cargo());
+    command.args([
+        "build",
+        "--release",
+        "--package",
+        "memprof",
+        "--message-format=json-render-diagnostics",
+        "--target",
+        target,
+    ]);
+    command.arg("--target-dir").arg(place.root().join("target")).current_dir(place.root().join("sources"));
+    // What is set for the program does not hold here.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["CARGO_PROFILE_", "CARGO_BUILD_", "CARGO_ENCODED_"].iter().any(|head| text.starts_with(head)) {
+            command.env_remove(&name);
+        }
+    }
+    for name in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_TARGET_DIR", "CARGO_INCREMENTAL"] {
+        command.env_remove(name);
+    }
+    let flags = ["-Cembed-bitcode=yes", "-Cmetadata=memprof-runtime", "--cap-lints=allow"];
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+    if let Some(rustc) = compiler.rustc() {
+        command.env("RUSTC", rustc);
+    }
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut library = None;
+    let mut folders = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        for message in Message::parse_stream(io::BufReader::new(stdout)) {
+            let Message::CompilerArtifact(artifact) = message? else { continue };
+            for file in artifact.filenames.iter().map(|file| file.as_std_path()) {
+                let folder = file.parent().unwrap_or(file).to_owned();
+                if artifact.target.name == "memprof" && file.extension().is_some_and(|ending| ending == "rlib") {
+                    library = Some(file.to_owned());
+                    folders.push(folder.join("deps"));
+                } else if artifact.target.is_proc_macro() {
+                    folders.push(folder);
+                }
+            }
+        }
+    }
+    let status = child.wait()?;
+    let library = library.filter(|_| status.success());
+    let library = library.ok_or_else(|| {
+        io::Error::other("memprof itself could not be compiled, for the reason above; it needs Rust 1.95")
+    })?;
+    folders.sort();
+    folders.dedup();
+    let _ = io::stderr().flush();
+    Ok(Runtime { library, folders })
+}

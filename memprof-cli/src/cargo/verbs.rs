@@ -1,0 +1,238 @@
+//! What each verb does.
+
+use std::{
+    env, fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use memprof_report::{Field, Format, Snapshot};
+
+use super::{
+    arguments::{Building, Planning, Reporting, Running, Verb},
+    build::{Build, counted, failed},
+    calibration::Calibration,
+    place::Place,
+    runtime::Carried,
+    source::function::Reason,
+};
+use crate::{
+    choices::Choices,
+    ended::Ended,
+    error::{Error, say},
+    outcome::{NOT_STARTED, Outcome},
+    profile,
+    run::{beside, child, profiles::Profiles},
+};
+
+/// Where the profiles of the last run are kept.
+const LAST: &str = "last";
+
+/// Does what is asked.
+pub(crate) fn run(verb: &Verb, carried: Carried, out: &mut dyn Write) -> Result<Outcome, Error> {
+    match verb {
+        Verb::Run(arguments) => measured("run", arguments, carried),
+        Verb::Test(arguments) => measured("test", arguments, carried),
+        Verb::Bench(arguments) => measured("bench", arguments, carried),
+        Verb::Build(arguments) => build(arguments, carried),
+        Verb::Report(arguments) => report(arguments, out),
+        Verb::Plan(arguments) => plan(arguments, out),
+    }
+}
+
+fn build(arguments: &Building, carried: Carried) -> Result<Outcome, Error> {
+    let build = Build::of(&arguments.tracking, &arguments.cargo, Some(carried))?;
+    let (_, ended) = started(build.command("build", &arguments.cargo.program)?)?;
+    if ended == Ended::Code(0) {
+        tell(&build);
+    }
+    Ok(Outcome::Ended(ended))
+}
+
+/// Runs cargo to its end.
+fn started(mut command: Command) -> Result<(u32, Ended), Error> {
+    child::run(&mut command).map_err(|error| {
+        Error::Start(NOT_STARTED, format!("cannot run ‘{}’: {error}", command.get_program().display()))
+    })
+}
+
+fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome, Error> {
+    // Before the program has run for hours.
+    check(arguments.output.as_deref())?;
+    let build = Build::of(&arguments.tracking, &arguments.cargo, Some(carried))?;
+    let folder = tempfile::Builder::new().prefix("memprof-").tempdir();
+    let folder = folder.map_err(|error| failed("cannot make a temporary folder", &error))?;
+    let mut command = build.command(verb, &arguments.cargo.program)?;
+    command.env("MEMPROF", "1").env("MEMPROF_OUTPUT", folder.path().join("%p.json"));
+    let (pid, ended) = started(command)?;
+    let profiles = Profiles::read(folder.path(), pid);
+    profiles.unreadable.iter().for_each(|problem| say(problem));
+    if profiles.shown().is_none() {
+        if ended == Ended::Code(0) {
+            say(
+                &"nothing was measured: the program left no report (it ended by `_exit`, or no crate of it was tracked)",
+            );
+        }
+        return Ok(Outcome::Ended(ended));
+    }
+    show(&profiles, &arguments.choices, arguments.output.as_deref(), arguments.open, &mut io::stderr().lock())?;
+    tell(&build);
+    keep(&build.plan.folder, &profiles).map_err(|error| failed("cannot keep the run’s profile", &error))?;
+    if !arguments.tracking.no_calibrate {
+        learn(&build, &profiles).map_err(|error| failed("cannot keep what the run showed", &error))?;
+    }
+    Ok(Outcome::Ended(ended))
+}
+
+/// Refuses a file whose ending names no format.
+fn check(output: Option<&Path>) -> Result<(), Error> {
+    match output.filter(|output| Format::of(output).is_none()) {
+        None => Ok(()),
+        Some(output) => {
+            let accepted = Format::endings();
+            let problem =
+                format!("cannot write ‘{}’: its ending names no format; accepted: {accepted}", output.display());
+            Err(Error::Start(NOT_STARTED, problem))
+        }
+    }
+}
+
+/// What a report shows where nothing else is asked for: who owned the memory at the peak, and who allocated. Call chains share one
+/// peak, so that by peak the whole chain would stand in front.
+const COLUMNS: &[Field] = &[Field::AtPeak, Field::SelfTotal, Field::Live, Field::Ncalls, Field::Name];
+
+fn show(
+    profiles: &Profiles,
+    choices: &Choices,
+    output: Option<&Path>,
+    open: bool,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let Some((shown, others)) = profiles.shown() else { return Ok(()) };
+    let report = |snapshot| choices.report_or(snapshot, Field::AtPeak, COLUMNS);
+    let cannot = |error: io::Error| failed("cannot write the report", &error);
+    match output {
+        None => report(&shown.snapshot).write(out).map_err(cannot)?,
+        Some(output) => {
+            report(&shown.snapshot).write_to(output).map_err(cannot)?;
+            say(&format_args!("the report is in ‘{}’", output.display()));
+            if open && let Err(error) = open::that_detached(output) {
+                say(&format_args!("cannot open ‘{}’: {error}", output.display()));
+            }
+        }
+    }
+    for other in others {
+        match output.map(|output| beside(output, other.pid)) {
+            Some(path) => {
+                report(&other.snapshot).write_to(&path).map_err(cannot)?;
+                say(&format_args!("{} in ‘{}’", other.said(), path.display()));
+            }
+            None => say(&format_args!("{}; -o FILE keeps the report of each", other.said())),
+        }
+    }
+    Ok(())
+}
+
+/// How many functions were tracked, and why others were not.
+fn tell(build: &Build) {
+    let (mut tracked, mut left_out, mut packages) = (0, std::collections::BTreeMap::<Reason, usize>::new(), 0);
+    for (package, state) in build.built() {
+        let (here, out) = counted(&state);
+        tracked += here;
+        packages += 1;
+        for (reason, count) in out {
+            *left_out.entry(reason).or_default() += count;
+        }
+        for name in &state.as_is {
+            say(&format_args!("{name} of {} does not compile tracked, so it was compiled as it is", package.title()));
+        }
+    }
+    if packages > 0 {
+        let reasons = said(&left_out);
+        let rest = if reasons.is_empty() { String::new() } else { format!("; left out: {reasons}") };
+        say(&format_args!("{tracked} functions of {} tracked{rest}", numbered(packages, "package")));
+    }
+}
+
+fn numbered(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// `230 cannot allocate, 3 const fn`.
+fn said(left_out: &std::collections::BTreeMap<Reason, usize>) -> String {
+    let reasons = Reason::ALL.iter().filter_map(|reason| Some((reason, left_out.get(reason)?)));
+    reasons.map(|(reason, count)| format!("{count} {}", reason.said())).collect::<Vec<_>>().join(", ")
+}
+
+/// Keeps the profiles for `cargo memprof report`, in place of those of the run before.
+fn keep(folder: &Path, profiles: &Profiles) -> io::Result<()> {
+    let place = Place::at(folder)?;
+    place.remove(Path::new(LAST))?;
+    let Some((shown, others)) = profiles.shown() else { return Ok(()) };
+    for (number, profile) in std::iter::once(shown).chain(others).enumerate() {
+        let mut text = Vec::new();
+        profile.snapshot.report().format(Format::Json).write(&mut text)?;
+        place.write(&PathBuf::from(LAST).join(format!("{number}.json")), &text)?;
+    }
+    Ok(())
+}
+
+/// Learns from the run what the next build leaves out.
+fn learn(build: &Build, profiles: &Profiles) -> io::Result<()> {
+    let mut calibration = Calibration::read(&build.plan.folder);
+    let mut learned = 0;
+    for (package, state) in build.built() {
+        let snapshots = profiles.shown().into_iter().flat_map(|(shown, others)| std::iter::once(shown).chain(others));
+        learned += snapshots
+            .map(|profile| calibration.learn(&profile.snapshot, package, &state, &build.workspace))
+            .sum::<usize>();
+    }
+    if learned > 0 {
+        calibration.write(&build.plan.folder)?;
+        say(&format_args!(
+            "{} with many calls and next to no bytes will be left out from the next build on; --no-calibrate keeps them",
+            numbered(learned, "function")
+        ));
+    }
+    Ok(())
+}
+
+/// The profiles of the last run again.
+fn report(arguments: &Reporting, out: &mut dyn Write) -> Result<Outcome, Error> {
+    check(arguments.output.as_deref())?;
+    let here = env::current_dir().map_err(|error| failed("cannot say which folder this is", &error))?;
+    let folder = super::build::target_folder(&arguments.cargo, &here)?.join(LAST);
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(Error::File(format!("no run is kept in ‘{}’: `cargo memprof run` leaves one", folder.display())));
+    }
+    let snapshots: Vec<Snapshot> = files.iter().map(|file| profile::read(file)).collect::<Result<_, _>>()?;
+    show(&Profiles::of(snapshots), &arguments.choices, arguments.output.as_deref(), false, out)?;
+    Ok(Outcome::Done)
+}
+
+/// What is tracked, and why the rest is not.
+fn plan(arguments: &Planning, out: &mut dyn Write) -> Result<Outcome, Error> {
+    let build = Build::of(&arguments.tracking, &arguments.cargo, None)?;
+    let mut print = |line: String| writeln!(out, "{line}").map_err(Error::Output);
+    for (package, state) in build.states()? {
+        let (tracked, left_out) = counted(&state);
+        let left: usize = left_out.values().sum();
+        print(format!("{}: {} tracked, {left} left out", package.title(), numbered(tracked, "function")))?;
+        if !arguments.functions {
+            for (reason, count) in Reason::ALL.iter().filter_map(|reason| Some((reason, left_out.get(reason)?))) {
+                print(format!("  {count:>5} {}", reason.said()))?;
+            }
+            continue;
+        }
+        for (path, function) in state.functions() {
+            let path = path.strip_prefix(&package.root).unwrap_or(path).display();
+            let said = function.reason.map_or("tracked".to_owned(), |reason| format!("left out: {}", reason.said()));
+            print(format!("  {path}:{}({}): {said}", function.line, function.name))?;
+        }
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,89 @@
+//! What the compiler says, in lines of JSON on stderr.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// One message.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Message {
+    #[serde(default)]
+    level: String,
+    #[serde(default, rename = "message")]
+    pub(crate) text: String,
+    #[serde(default)]
+    spans: Vec<Span>,
+    #[serde(default)]
+    children: Vec<Message>,
+    /// Set where it is no message, but says that a file is done.
+    pub(crate) artifact: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Span {
+    file_name: PathBuf,
+    line_start: u32,
+    line_end: u32,
+    expansion: Option<Box<Expansion>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Expansion {
+    span: Span,
+}
+
+/// A stretch of lines that a message points to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Pointed {
+    pub(crate) file: PathBuf,
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+}
+
+impl Message {
+    /// Of a line; `None` of what is no JSON.
+    pub(crate) fn read(line: &str) -> Option<Self> {
+        serde_json::from_str(line).ok()
+    }
+
+    pub(crate) fn is_error(&self) -> bool {
+        self.level.starts_with("error")
+    }
+
+    /// All that it points to, those of its notes and of the macros' calls too; paths are made absolute from `from`.
+    pub(crate) fn pointed(&self, from: &Path) -> Vec<Pointed> {
+        let mut found = Vec::new();
+        self.collect(from, &mut found);
+        found
+    }
+
+    fn collect(&self, from: &Path, found: &mut Vec<Pointed>) {
+        for span in &self.spans {
+            let mut span = Some(span);
+            while let Some(at) = span {
+                found.push(Pointed { file: from.join(&at.file_name), first: at.line_start, last: at.line_end });
+                span = at.expansion.as_ref().map(|expansion| &expansion.span);
+            }
+        }
+        self.children.iter().for_each(|child| child.collect(from, found));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_message_points_to_is_found_through_macros_and_notes() {
+        let line = r#"{"$message_type":"diagnostic","message":"no","code":null,"level":"error","spans":[{"file_name":"src/a.rs","line_start":3,"line_end":4,"expansion":{"span":{"file_name":"/x/b.rs","line_start":7,"line_end":7,"expansion":null},"macro_decl_name":"m!","def_site_span":null}}],"children":[{"message":"here","level":"note","spans":[{"file_name":"src/c.rs","line_start":1,"line_end":1,"expansion":null}],"children":[]}]}"#;
+        let message = Message::read(line).expect("a message");
+        let at = |file: &str, first, last| Pointed { file: file.into(), first, last };
+        assert!(message.is_error() && message.artifact.is_none());
+        assert_eq!(
+            message.pointed(Path::new("/w")),
+            [at("/w/src/a.rs", 3, 4), at("/x/b.rs", 7, 7), at("/w/src/c.rs", 1, 1)]
+        );
+        let artifact = Message::read(r#"{"$message_type":"artifact","artifact":"/t/a.rmeta","emit":"metadata"}"#);
+        assert_eq!(artifact.and_then(|message| message.artifact), Some("/t/a.rmeta".into()));
+    }
+}

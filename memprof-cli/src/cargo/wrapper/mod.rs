@@ -1,0 +1,201 @@
+//! In the compiler's place: cargo calls this program with each of the compiler's calls.
+//!
+//! A crate of a tracked package is compiled from its [mirror](super::mirror), in the mirror of the folder that cargo chose, with the
+//! arguments that cargo gave; what is added is memprof, and the setting that takes the mirror's folder off all paths. If it does not
+//! compile so, the functions that the errors point to are left out and it is tried again, [`TRIES`] times at most; then it is compiled as it
+//! is, and its errors are its own. Every other crate of the program learns where memprof's libraries are, since what it depends on may
+//! name them. What is no crate of the program (build scripts, macros, questions) is handed on untouched.
+
+mod call;
+mod dep_info;
+mod diagnostics;
+mod compile;
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    io,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, ExitStatus},
+};
+
+use self::{
+    call::Call,
+    compile::{Compiled, Other},
+};
+use super::{
+    mirror::sync,
+    plan::{Package, Plan, variable},
+    state::State,
+};
+
+/// How often a crate is tried with fewer functions tracked.
+const TRIES: usize = 6;
+
+/// Does the compiler's work, or rustdoc's, and ends as it does.
+pub(crate) fn run(plan: &Plan) -> io::Result<ExitCode> {
+    let mut arguments = env::args_os().skip(1);
+    let Some(first) = arguments.next() else {
+        return Err(io::Error::other("called without a compiler"));
+    };
+    // cargo calls a wrapper with the compiler first, and a documentation tool with its options.
+    if first.to_string_lossy().starts_with('-') {
+        return rustdoc(plan, &first, arguments);
+    }
+    let call = Call::of(first.clone(), arguments)?;
+    if !call.compiles_program() {
+        return Ok(ended(command(plan, &call).args(&call.arguments).status()?));
+    }
+    let manifest_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let package = plan.package(&manifest_dir).filter(|_| plan.runtime.is_some() || call.has_memprof);
+    let status = match package {
+        Some(package) => tracked(plan, package, &call)?,
+        None => as_is(plan, &call)?,
+    };
+    let (variable, value) = (variable(&manifest_dir), package.map(|package| package.digest(plan.runtime.as_ref())));
+    if status.success() {
+        dep_info::mend(&call.dep_info(), &plan.mirror(), &variable, value.as_deref())?;
+    }
+    Ok(ended(status))
+}
+
+/// The tests in documentation are compiled with the libraries of the program, and so with memprof's.
+fn rustdoc(plan: &Plan, first: &OsStr, rest: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
+    let mut command = Command::new(&plan.rustdoc);
+    command.arg(first).args(rest).args(folders(plan));
+    Ok(ended(command.status()?))
+}
+
+/// A tracked crate, from its mirror; else from its own files.
+fn tracked(plan: &Plan, package: &Package, call: &Call) -> io::Result<ExitStatus> {
+    let from = env::current_dir()?;
+    let mut failing = Vec::new();
+    let mut allocator = call.is_executable();
+    for _ in 0..TRIES {
+        let state = {
+            let _lock = State::lock(&plan.folder, package)?;
+            sync(plan, package, &failing)?
+        };
+        let mut command = command(plan, call);
+        mirrored(&mut command, plan, package, call, &from, allocator);
+        match compile::run(&mut command)? {
+            Compiled::Done(status) => return Ok(status),
+            Compiled::Failed(messages) => {
+                match messages.other_allocator().filter(|_| allocator) {
+                    Some(Other::Dependency(of)) if !plan.packages.iter().any(|package| package.library() == of) => {
+                        return compile::conflict(&of, messages.status);
+                    }
+                    Some(_) => {
+                        allocator = false;
+                        continue;
+                    }
+                    None => {}
+                }
+                let found = messages.functions(&state, &from);
+                if found.is_empty() {
+                    break;
+                }
+                failing = found;
+            }
+        }
+    }
+    let status = as_is(plan, call)?;
+    if status.success() {
+        let _lock = State::lock(&plan.folder, package)?;
+        let mut state = State::read(&plan.folder, package);
+        state.as_is.insert(call.title());
+        state.write(&plan.folder, package)?;
+    }
+    Ok(status)
+}
+
+/// What makes a call one of the mirror.
+fn mirrored(command: &mut Command, plan: &Plan, package: &Package, call: &Call, from: &Path, allocator: bool) {
+    let mirror = plan.mirror();
+    let source = call.source();
+    let (source, folder) = if source.is_absolute() {
+        (inside(&mirror, source), inside(&mirror, &package.root))
+    } else {
+        (source.to_owned(), inside(&mirror, from))
+    };
+    command.current_dir(folder).args(call.with_source(&source)).args(folders(plan));
+    if !call.has_memprof
+        && let Some(runtime) = &plan.runtime
+    {
+        command.arg("--extern").arg(prefixed("memprof=", &runtime.library));
+    }
+    // The last one that fits is taken, so what the user's own settings make of a path comes after it.
+    command.arg(prefixed("--remap-path-prefix=", &mirror).with("="));
+    for remap in &call.remaps {
+        command.arg(prefixed("--remap-path-prefix=", &mirror).with(remap));
+    }
+    if !call.has_cap_lints {
+        command.arg("--cap-lints=warn");
+    }
+    command.args(["--check-cfg=cfg(memprof_root,values(any()))", "--check-cfg=cfg(memprof_crate,values(any()))"]);
+    let root = from.join(call.source());
+    let root = root.strip_prefix(&package.root).unwrap_or(&root).to_string_lossy().into_owned();
+    let cfg = |name: &str| format!("{name}={root:?}");
+    if allocator {
+        command.args(["--cfg", &cfg("memprof_root")]);
+    }
+    if call.edition == "2015" {
+        command.args(["--cfg", &cfg("memprof_crate")]);
+    }
+}
+
+/// A crate from its own files.
+fn as_is(plan: &Plan, call: &Call) -> io::Result<ExitStatus> {
+    command(plan, call).args(&call.arguments).args(folders(plan)).status()
+}
+
+/// The compiler, behind the user's own wrapper if there is one.
+fn command(plan: &Plan, call: &Call) -> Command {
+    match &plan.wrapper {
+        Some(wrapper) => {
+            let mut command = Command::new(wrapper);
+            command.arg(&call.program);
+            command
+        }
+        None => Command::new(&call.program),
+    }
+}
+
+/// Where memprof's libraries are.
+fn folders(plan: &Plan) -> Vec<OsString> {
+    let folders = plan.runtime.iter().flat_map(|runtime| &runtime.folders);
+    folders.map(|folder| prefixed("-Ldependency=", folder).0).collect()
+}
+
+/// The place of an original in the mirror.
+fn inside(mirror: &Path, original: &Path) -> PathBuf {
+    let original = original.strip_prefix("/").unwrap_or(original);
+    mirror.join(original)
+}
+
+/// An argument made of a word and a path.
+struct Prefixed(OsString);
+
+fn prefixed(word: &str, path: &Path) -> Prefixed {
+    let mut argument = OsString::from(word);
+    argument.push(path);
+    Prefixed(argument)
+}
+
+impl Prefixed {
+    fn with(mut self, rest: &str) -> OsString {
+        self.0.push(rest);
+        self.0
+    }
+}
+
+impl AsRef<OsStr> for Prefixed {
+    fn as_ref(&self) -> &OsStr {
+        &self.0
+    }
+}
+
+/// As it ended. By a signal: as a shell has it.
+fn ended(status: ExitStatus) -> ExitCode {
+    ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(101))
+}
