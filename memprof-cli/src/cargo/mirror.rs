@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     place::Place,
-    plan::{Level, Package, Plan},
+    plan::{Level, MIRROR, Package, Plan},
     source::{
         edit,
         file::Source,
@@ -38,16 +38,21 @@ pub(crate) fn sync(plan: &Plan, package: &Package, failing: &[(PathBuf, String)]
     forget_changed(&mut state, &digest);
     state.failing.extend(failing.iter().cloned());
     let texts = Texts::read(package, found);
-    let place = Place::at(&plan.mirror())?;
+    let place = Place::at(&plan.folder)?;
     let entries = written(plan, package, &state, &texts, &place)?;
     for path in state.entries.keys().filter(|path| !entries.contains_key(*path)) {
-        place.remove(path)?;
+        place.remove(&inside(path))?;
     }
     state.has_allocator = texts.sources.values().any(|(_, _, source)| !source.allocators.is_empty());
     state.entries = entries;
     state.digest = digest;
     state.write(&plan.folder, package)?;
     Ok(state)
+}
+
+/// Where an original stands in the folder of memprof's own: below the mirror's, which is looked at for links as all of it is.
+fn inside(original: &Path) -> PathBuf {
+    Path::new(MIRROR).join(original.strip_prefix("/").unwrap_or(original))
 }
 
 /// What stands in a package's folder.
@@ -220,18 +225,18 @@ fn written(
         if plan.runtime.is_some() {
             source.allocators.iter().for_each(|allocator| edits.wrap(allocator));
         }
-        if let Some(root) = path.strip_prefix(&package.root).ok().filter(|root| package.targets.contains(*root)) {
-            edits.root(&root.to_string_lossy());
+        if package.targets.contains(path) {
+            edits.root(&path.to_string_lossy());
         }
-        place.write(path, edits.done().as_bytes())?;
+        place.write(&inside(path), edits.done().as_bytes())?;
         entries.insert(path.clone(), Entry::Written { stamp: *stamp, functions: known });
     }
     for (path, stamp) in &texts.as_is {
-        place.link(path, path)?;
+        place.link(&inside(path), path)?;
         entries.insert(path.clone(), Entry::AsItIs(*stamp));
     }
     for path in &texts.linked {
-        place.link(path, path)?;
+        place.link(&inside(path), path)?;
         entries.insert(path.clone(), Entry::Linked);
     }
     Ok(entries)

@@ -110,7 +110,12 @@ fn described(package: &Described, workspace: &Path, folders: &BTreeSet<PathBuf>,
     Package {
         name: package.name.to_string(),
         version: package.version.to_string(),
-        targets: package.targets.iter().filter_map(|target| inside(target.src_path.as_std_path())).collect(),
+        targets: package
+            .targets
+            .iter()
+            .map(|target| target.src_path.as_std_path())
+            .map(|path| inside(path).map_or(path.to_owned(), |inside| root.join(inside)))
+            .collect(),
         others: others.map(|other| root.join(other)).collect(),
         root,
         manifest_dir,

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 /// The variable that names the file of the plan. The program inherits it, so it does not look like a setting of memprof's.
 pub(crate) const PLAN: &str = "__CARGO_MEMPROF_PLAN";
 
+/// The folder of the mirrors, within that of the plan.
+pub(crate) const MIRROR: &str = "mirror";
+
 /// How much is tracked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -44,7 +47,7 @@ pub(crate) struct Package {
     pub(crate) root: PathBuf,
     /// As cargo names it: `CARGO_MANIFEST_DIR`.
     pub(crate) manifest_dir: PathBuf,
-    /// Where its targets begin, within it.
+    /// The roots of its targets.
     pub(crate) targets: BTreeSet<PathBuf>,
     /// Folders of other packages inside it.
     pub(crate) others: BTreeSet<PathBuf>,
@@ -112,7 +115,7 @@ impl Plan {
 
     /// Where the mirrors are.
     pub(crate) fn mirror(&self) -> PathBuf {
-        self.folder.join("mirror")
+        self.folder.join(MIRROR)
     }
 }
 

@@ -47,9 +47,15 @@ pub(crate) fn run(plan: &Plan) -> io::Result<ExitCode> {
         return Ok(ended(command(plan, &call).args(&call.arguments).status()?));
     }
     let manifest_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
-    let package = plan.package(&manifest_dir).filter(|_| plan.runtime.is_some() || call.has_memprof);
+    // A build script's question to the compiler, by way of the wrapper that cargo names, has a root of its own.
+    let package = plan.package(&manifest_dir);
+    let from = env::current_dir()?;
+    if package.is_some_and(|package| !package.targets.contains(&from.join(call.source()))) {
+        return Ok(ended(command(plan, &call).args(&call.arguments).status()?));
+    }
+    let package = package.filter(|_| plan.runtime.is_some() || call.has_memprof);
     let status = match package {
-        Some(package) => tracked(plan, package, &call)?,
+        Some(package) => tracked(plan, package, &call, &from)?,
         None => as_is(plan, &call)?,
     };
     let (variable, value) = (variable(&manifest_dir), package.map(|package| package.digest(plan.runtime.as_ref())));
@@ -67,8 +73,7 @@ fn rustdoc(plan: &Plan, first: &OsStr, rest: impl Iterator<Item = OsString>) -> 
 }
 
 /// A tracked crate, from its mirror; else from its own files.
-fn tracked(plan: &Plan, package: &Package, call: &Call) -> io::Result<ExitStatus> {
-    let from = env::current_dir()?;
+fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Result<ExitStatus> {
     let mut failing = Vec::new();
     let mut allocator = call.is_executable();
     for _ in 0..TRIES {
@@ -77,7 +82,7 @@ fn tracked(plan: &Plan, package: &Package, call: &Call) -> io::Result<ExitStatus
             sync(plan, package, &failing)?
         };
         let mut command = command(plan, call);
-        mirrored(&mut command, plan, package, call, &from, allocator);
+        mirrored(&mut command, plan, package, call, from, allocator);
         match compile::run(&mut command)? {
             Compiled::Done(status) => return Ok(status),
             Compiled::Failed(messages) => {
@@ -91,7 +96,7 @@ fn tracked(plan: &Plan, package: &Package, call: &Call) -> io::Result<ExitStatus
                     }
                     None => {}
                 }
-                let found = messages.functions(&state, &from);
+                let found = messages.functions(&state, from);
                 if found.is_empty() {
                     break;
                 }
@@ -125,16 +130,15 @@ fn mirrored(command: &mut Command, plan: &Plan, package: &Package, call: &Call, 
         command.arg("--extern").arg(prefixed("memprof=", &runtime.library));
     }
     // The last one that fits is taken, so what the user's own settings make of a path comes after it.
-    command.arg(prefixed("--remap-path-prefix=", &mirror).with("="));
+    command.arg(prefixed("--remap-path-prefix=", &mirror).with("=/"));
     for remap in &call.remaps {
         command.arg(prefixed("--remap-path-prefix=", &mirror).with(remap));
     }
     if !call.has_cap_lints {
-        command.arg("--cap-lints=warn");
+        command.arg("--cap-lints=allow");
     }
     command.args(["--check-cfg=cfg(memprof_root,values(any()))", "--check-cfg=cfg(memprof_crate,values(any()))"]);
-    let root = from.join(call.source());
-    let root = root.strip_prefix(&package.root).unwrap_or(&root).to_string_lossy().into_owned();
+    let root = from.join(call.source()).to_string_lossy().into_owned();
     let cfg = |name: &str| format!("{name}={root:?}");
     if allocator {
         command.args(["--cfg", &cfg("memprof_root")]);

@@ -1,0 +1,91 @@
+//! Programs with a global allocator of their own.
+
+use crate::support::{Project, same};
+
+const MANIFEST: &str = "[package]\nname = \"own\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n";
+
+/// An allocator that counts, and a program that says whether it was asked.
+const COUNTING: &str = "use std::alloc::{GlobalAlloc, Layout, System};\nuse std::sync::atomic::{AtomicUsize, Ordering};\npub static COUNT: AtomicUsize = AtomicUsize::new(0);\npub struct Counting;\nunsafe impl GlobalAlloc for Counting {\n    unsafe fn alloc(&self, layout: Layout) -> *mut u8 { COUNT.fetch_add(1, Ordering::Relaxed); System.alloc(layout) }\n    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) { System.dealloc(at, layout) }\n}\n";
+
+fn main_with(head: &str) -> String {
+    format!(
+        "{head}\nfn main() {{ let text = text(); println!(\"{{}} {{}}\", text.len(), counting::COUNT.load(std::sync::atomic::Ordering::Relaxed) > 0); }}\nfn text() -> String {{ \"x\".repeat(5_000) }}\n"
+    )
+}
+
+fn measured(name: &str, files: &[(&str, &str)]) {
+    let project = Project::new(name, files);
+    let plain = project.cargo("", &["run", "--quiet"]);
+    let tracked = project.memprof("", &["run", "--quiet"]);
+    same(&plain, &tracked);
+    assert_eq!(plain.out, "5000 true\n");
+    assert!(tracked.err.contains("\n  5,000      5,000    0      1 src/main.rs:"), "{}", tracked.err);
+}
+
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn an_allocator_of_its_own_goes_on_below_memprofs() {
+    let root = main_with("mod counting;\n#[global_allocator]\nstatic A: counting::Counting = counting::Counting;");
+    measured("allocator_root", &[("Cargo.toml", MANIFEST), ("src/main.rs", &root), ("src/counting.rs", COUNTING)]);
+    let module = format!("{COUNTING}#[global_allocator]\nstatic A: Counting = Counting;\n");
+    measured(
+        "allocator_module",
+        &[("Cargo.toml", MANIFEST), ("src/main.rs", &main_with("mod counting;")), ("src/counting.rs", &module)],
+    );
+    // Under a condition that does not hold, it is none.
+    let not = main_with(
+        "mod counting;\n#[cfg(windows)]\n#[global_allocator]\nstatic A: counting::Counting = counting::Counting;\n#[cfg(not(windows))]\nconst _: () = { assert!(true) };",
+    );
+    let none = Project::new(
+        "allocator_none",
+        &[("Cargo.toml", MANIFEST), ("src/main.rs", &not), ("src/counting.rs", COUNTING)],
+    );
+    let tracked = none.memprof("", &["run", "--quiet"]);
+    assert_eq!(tracked.out, "5000 false\n");
+    assert!(tracked.err.contains("\n  5,000      5,000    0      1 src/main.rs:"), "{}", tracked.err);
+}
+
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn an_allocator_in_a_dependency_is_tracked_with_it_or_said() {
+    let library = format!("{COUNTING}#[global_allocator]\nstatic A: Counting = Counting;\n");
+    let manifest = |name: &str, rest: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n{rest}")
+    };
+    let files = [
+        (
+            "Cargo.toml",
+            manifest(
+                "own",
+                "[workspace]\nmembers = [\"counting\"]\n[dependencies]\ncounting = { path = \"counting\" }\n",
+            ),
+        ),
+        ("src/main.rs", main_with("")),
+        ("counting/Cargo.toml", manifest("counting", "")),
+        ("counting/src/lib.rs", library.clone()),
+    ];
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    // A dependency in a folder is tracked.
+    measured("allocator_dependency", &files);
+    // One that is vendored is not, unless it is named.
+    let vendored = Project::new("allocator_vendored", &files[1..]);
+    vendored.write("Cargo.toml", &manifest("own", "[workspace]\n[dependencies]\ncounting = \"0.1\"\n"));
+    vendored.write("counting/.cargo-checksum.json", "{\"files\":{}}");
+    vendored.write("vendor/counting/Cargo.toml", &manifest("counting", ""));
+    vendored.write("vendor/counting/src/lib.rs", &library);
+    vendored.write("vendor/counting/.cargo-checksum.json", "{\"files\":{},\"package\":null}");
+    vendored.write(
+        ".cargo/config.toml",
+        "[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\ndirectory = \"vendor\"\n",
+    );
+    let refused = vendored.memprof("", &["run", "--quiet"]);
+    assert_eq!(refused.code, Some(101), "{}", refused.err);
+    assert!(
+        refused.err.contains("error: memprof: the global allocator stands in the dependency ‘counting’, which is not tracked, so memprof cannot measure it: add --deps counting\n"),
+        "{}",
+        refused.err
+    );
+    let tracked = vendored.memprof("", &["run", "--quiet", "--deps", "counting"]);
+    assert_eq!(tracked.out, "5000 true\n", "{}", tracked.err);
+    assert!(tracked.err.contains("\n  5,000      5,000    0      1 src/main.rs:"), "{}", tracked.err);
+}

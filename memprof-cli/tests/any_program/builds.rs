@@ -1,0 +1,165 @@
+//! What is built again, profiles, tests, and programs that use memprof themselves.
+
+use std::{fs, process::Stdio};
+
+use crate::support::{Project, ended, has_row, same};
+
+const ROOT: &str = "[package]\nname = \"two\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\nmembers = [\"part\"]\n[dependencies]\npart = { path = \"part\" }\n[profile.release]\nlto = \"fat\"\ncodegen-units = 1\npanic = \"abort\"\nstrip = true\n";
+const MAIN: &str =
+    "fn main() {\n    let all: Vec<String> = (0..4).map(part::text).collect();\n    println!(\"{}\", all.len());\n}\n";
+const PART: &str = "/// ```\n/// assert_eq!(part::text(3).len(), 300);\n/// ```\npub fn text(n: usize) -> String {\n    long(100 * n)\n}\n\nfn long(n: usize) -> String {\n    \"x\".repeat(n)\n}\n\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn it_is_long() {\n        assert_eq!(super::text(2).len(), 200);\n    }\n}\n";
+
+fn two(name: &str) -> Project {
+    let part = "[package]\nname = \"part\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+    Project::new(
+        name,
+        &[
+            ("Cargo.toml", ROOT),
+            ("src/main.rs", MAIN),
+            ("part/Cargo.toml", part),
+            ("part/src/lib.rs", PART),
+            ("part/tests/other.rs", "#[test]\nfn another() { assert_eq!(part::text(1).len(), 100); }\n"),
+        ],
+    )
+}
+
+/// Which packages a call compiled.
+fn compiled(err: &str) -> Vec<&str> {
+    let mut names: Vec<&str> =
+        err.lines().filter_map(|line| line.trim().strip_prefix("Compiling ")?.split(' ').next()).collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn exactly_what_must_be_is_built_again() {
+    let two = two("again");
+    let run = |arguments: &[&str]| two.memprof("", arguments);
+    let first = run(&["run"]);
+    assert_eq!((first.code, &*first.out), (Some(0), "4\n"), "{}", first.err);
+    assert_eq!(compiled(&first.err), ["part", "two"]);
+    assert!(compiled(&run(&["run"]).err).is_empty());
+    // Another policy for all.
+    assert_eq!(compiled(&run(&["run", "--skip", "part::long"]).err), ["part", "two"]);
+    let skipped = run(&["run", "--skip", "part::long"]);
+    assert!(compiled(&skipped.err).is_empty() && !skipped.err.contains("(long)"), "{}", skipped.err);
+    // A file that changed, by cargo's own knowledge of what was read.
+    two.write("src/main.rs", &MAIN.replace("0..4", "0..5"));
+    let changed = run(&["run", "--skip", "part::long"]);
+    assert_eq!((compiled(&changed.err), &*changed.out), (vec!["two"], "5\n"));
+    // A module that went.
+    two.write("part/src/lib.rs", &format!("mod more;\n{PART}"));
+    two.write("part/src/more.rs", "#![allow(dead_code)]\npub fn more() -> String { String::from(\"more\") }\n");
+    assert_eq!(compiled(&run(&["build"]).err), ["part", "two"]);
+    fs::remove_file(two.root.join("part/src/more.rs")).expect("it was there");
+    two.write("part/src/more/mod.rs", "#![allow(dead_code)]\npub fn more() -> String { String::from(\"more\") }\n");
+    let moved = run(&["build"]);
+    assert_eq!((moved.code, compiled(&moved.err)), (Some(0), vec!["part", "two"]), "{}", moved.err);
+    // A mistake of the user's is told as without memprof.
+    two.write("src/main.rs", "fn main() { let n: u8 = \"\"; }\n");
+    let (plain, wrong) = (two.cargo("", &["build", "--quiet"]), run(&["build", "--quiet"]));
+    assert_eq!((wrong.code, &wrong.err), (Some(101), &plain.err));
+}
+
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn a_moved_checkout_is_another_one() {
+    let two = two("moved_from");
+    assert_eq!(two.memprof("", &["run", "--quiet"]).code, Some(0));
+    let to = Project::new("moved_to", &[]);
+    fs::remove_dir(&to.root).expect("it is empty");
+    fs::rename(&two.root, &to.root).expect("it is moved");
+    to.write("part/src/lib.rs", &PART.replace("100 * n", "10 * n"));
+    let before = to.contents();
+    let run = to.memprof("", &["run", "--quiet"]);
+    assert_eq!(run.out, "4\n", "{}", run.err);
+    assert!(run.err.contains("     60 "), "{}", run.err);
+    assert_eq!(to.contents(), before);
+}
+
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn fat_lto_abort_and_strip_are_measured() {
+    let two = two("release");
+    let plain = two.cargo("", &["run", "--quiet", "--release"]);
+    let tracked = two.memprof("", &["run", "--quiet", "--release"]);
+    same(&plain, &tracked);
+    assert!(has_row(&tracked.err, "4 part/src/lib.rs:8(long)"), "{}", tracked.err);
+}
+
+/// Unit, integration and documentation tests.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn tests_are_measured_each_program_on_its_own() {
+    let two = two("tests");
+    let tested = two.memprof("", &["test", "--workspace", "-o", "tests.json"]);
+    assert_eq!(tested.code, Some(0), "{}{}", tested.out, tested.err);
+    for test in ["test tests::it_is_long ... ok", "test another ... ok", "test part/src/lib.rs - text (line 1) ... ok"]
+    {
+        assert!(tested.out.contains(test), "{}", tested.out);
+    }
+    assert!(tested.err.contains("also measured: other-"), "{}", tested.err);
+    let report = two.memprof("", &["report"]);
+    assert!(has_row(&report.out, "1 part/src/lib.rs:8(long)"), "{}{}", report.out, report.err);
+}
+
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn two_builds_at_once_and_one_that_is_stopped_leave_no_trace() {
+    let two = two("at_once");
+    let before = two.contents();
+    let start = |arguments: &[&str]| {
+        let mut command = two.command("", arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+    };
+    let stopped = start(&["build", "--policy", "all"]);
+    // As Ctrl-C does to each process of the group; wherever it is then.
+    let killed = std::process::Command::new("kill").args(["-INT", &stopped.id().to_string()]).status();
+    assert!(killed.is_ok_and(|status| status.success()));
+    drop(stopped.wait_with_output());
+    let both = [start(&["run", "--quiet"]), start(&["run", "--quiet", "--policy", "all"])];
+    for child in both {
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "4\n", "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(two.contents(), before);
+}
+
+/// Its own memprof is used, and what is marked already stays so.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn a_program_with_memprof_in_it_keeps_its_own() {
+    let memprof = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the workspace");
+    let manifest = format!(
+        "[package]\nname = \"own\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n[dependencies]\nmemprof = {{ path = {memprof:?} }}\n"
+    );
+    let main = "#[global_allocator]\nstatic ALLOC: memprof::Alloc = memprof::Alloc::system();\n\nfn main() {\n    println!(\"{}\", marked().len() + plain().len());\n}\n\n#[memprof::track(name = \"marked by hand\")]\nfn marked() -> String {\n    \"x\".repeat(10)\n}\n\nfn plain() -> String {\n    \"x\".repeat(20)\n}\n";
+    let own = Project::new("own_memprof", &[("Cargo.toml", &manifest), ("src/main.rs", main)]);
+    fs::copy(memprof.join("Cargo.lock"), own.root.join("Cargo.lock")).expect("the lock file");
+    let run = own.memprof("", &["run", "--quiet"]);
+    assert_eq!(run.out, "30\n", "{}", run.err);
+    assert!(run.err.contains("(marked by hand)") && run.err.contains("(plain)"), "{}", run.err);
+}
+
+/// A wrapper of the user's own is called as ever.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn a_wrapper_of_the_users_own_is_chained() {
+    let two = two("wrapped");
+    two.write("wrap", "#!/bin/sh\necho \"$@\" >>\"$WRAPPED\"\nexec \"$@\"\n");
+    assert!(
+        std::process::Command::new("chmod")
+            .arg("+x")
+            .arg(two.root.join("wrap"))
+            .status()
+            .is_ok_and(|status| status.success())
+    );
+    let log = two.root.join("target/log");
+    fs::create_dir_all(two.root.join("target")).expect("a folder");
+    let run =
+        ended(two.command("", &["run", "--quiet"]).env("RUSTC_WRAPPER", two.root.join("wrap")).env("WRAPPED", &log));
+    assert_eq!(run.out, "4\n", "{}", run.err);
+    let log = fs::read_to_string(log).expect("it was called");
+    assert!(log.contains("--crate-name part") && log.contains("--extern memprof="), "{log}");
+}

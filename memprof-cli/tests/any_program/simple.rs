@@ -1,0 +1,107 @@
+use std::{fs, os::unix::fs::symlink};
+
+use crate::support::{Project, has_row, same};
+
+fn one(name: &str) -> Project {
+    let manifest = "[package]\nname = \"one\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
+    let main = "mod load;\nfn main() {\n    let kept = load::load(1000);\n    let n = count(&kept);\n    println!(\"{} {n} {}\", kept.len(), file!());\n    std::process::exit(3);\n}\n\nfn count(v: &[u8]) -> usize { v.iter().filter(|x| **x > 3).count() }\n";
+    let load = "pub fn load(n: usize) -> Vec<u8> {\n    let text = spell(n);\n    text.into_bytes()\n}\n\nfn spell(n: usize) -> String {\n    \"x\".repeat(n)\n}\n";
+    Project::new(name, &[("Cargo.toml", manifest), ("src/main.rs", main), ("src/load.rs", load)])
+}
+
+/// The report has the functions on their own lines, with their bytes; output and status are the program's.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn a_program_is_measured_as_it_stands() {
+    let one = one("simple");
+    let before = one.contents();
+    let plain = one.cargo("", &["run", "--quiet"]);
+    let tracked = one.memprof("", &["run", "--quiet"]);
+    same(&plain, &tracked);
+    assert_eq!((plain.code, &*plain.out), (Some(3), "1000 1000 src/main.rs\n"));
+    let report = &tracked.err;
+    for row in
+        ["  1,000      1,000 1,000      1 src/load.rs:6(spell)", "      0          0     0      1 src/load.rs:1(load)"]
+    {
+        assert!(report.contains(&format!("\n{row}\n")), "{report}");
+    }
+    assert!(has_row(report, "1 src/main.rs:2(main)") && !report.contains("(count)"), "{report}");
+    assert!(report.ends_with("\nmemprof: 3 functions of 1 package tracked; left out: 1 cannot allocate\n"), "{report}");
+    assert_eq!(one.contents(), before);
+    // The same again, from what was kept.
+    let again = one.memprof("", &["report", "--order", "live", "--columns", "live,name", "--rows", "1"]);
+    assert!(again.out.contains("\n1,000 src/load.rs:6(spell)\n"), "{}{}", again.out, again.err);
+    let plan = one.memprof("", &["plan"]);
+    assert_eq!(plan.out, "one 0.1.0: 3 functions tracked, 1 left out\n      1 cannot allocate\n");
+    let plan = one.memprof("", &["plan", "--functions", "--policy", "all", "--skip", "spell"]);
+    assert_eq!(
+        plan.out,
+        "one 0.1.0: 3 functions tracked, 1 left out\n  src/load.rs:1(load): tracked\n  src/load.rs:6(spell): left out: not asked for (--only, --skip)\n  src/main.rs:2(main): tracked\n  src/main.rs:9(count): tracked\n"
+    );
+}
+
+/// Whatever is planted where the mirror is to be.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn nothing_is_written_to_the_sources_through_links_in_the_mirror() {
+    let one = one("planted");
+    let before = one.contents();
+    let mirror = one.root.join("target/memprof/mirror");
+    let here = one.root.strip_prefix("/").expect("absolute");
+    // The whole place, the folder of the package, its sources, one file by a link and by its other name.
+    let plants: [&dyn Fn(); 5] = [
+        &|| symlink("/", &mirror).expect("a link"),
+        &|| {
+            let place = mirror.join(here);
+            fs::create_dir_all(place.parent().expect("a folder")).expect("a folder");
+            symlink(&one.root, place).expect("a link");
+        },
+        &|| {
+            fs::create_dir_all(mirror.join(here)).expect("a folder");
+            symlink(one.root.join("src"), mirror.join(here).join("src")).expect("a link");
+        },
+        &|| {
+            fs::create_dir_all(mirror.join(here).join("src")).expect("a folder");
+            symlink(one.root.join("src/main.rs"), mirror.join(here).join("src/main.rs")).expect("a link");
+        },
+        &|| {
+            fs::create_dir_all(mirror.join(here).join("src")).expect("a folder");
+            fs::hard_link(one.root.join("src/load.rs"), mirror.join(here).join("src/load.rs")).expect("a link");
+        },
+    ];
+    for plant in plants {
+        fs::remove_dir_all(one.root.join("target")).ok();
+        fs::create_dir_all(one.root.join("target/memprof")).expect("a folder");
+        plant();
+        let run = one.memprof("", &["run", "--quiet"]);
+        assert!(run.code == Some(3) && run.err.contains("(spell)"), "{}", run.err);
+        assert_eq!(one.contents(), before);
+    }
+}
+
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn a_wrong_call_is_one_line() {
+    let one = one("wrong");
+    let is = [
+        (
+            &["run", "--deps", "serde"][..],
+            2,
+            "--deps serde: the program has no such dependency; accepted: none, there are no dependencies",
+        ),
+        (
+            &["run", "--policy", "some"],
+            2,
+            "invalid value 'some' for '--policy <POLICY>' [possible values: all, lean]; see cargo memprof --help",
+        ),
+        (&["report"], 2, "no run is kept in "),
+        (&["run", "-o", "x.doc"], 125, "cannot write ‘x.doc’: its ending names no format; accepted: "),
+        (&["fly"], 2, "unrecognized subcommand 'fly'; see cargo memprof --help"),
+    ];
+    for (arguments, code, expected) in is {
+        let ended = one.memprof("", arguments);
+        assert_eq!(ended.code, Some(code), "{arguments:?} {}", ended.err);
+        assert!(ended.err.starts_with(&format!("memprof: {expected}")), "{arguments:?} {}", ended.err);
+        assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
+    }
+}
