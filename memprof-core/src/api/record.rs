@@ -139,23 +139,23 @@ pub fn record_alloc_failure(space: Space, bytes: u64) {
 
 /// A host block of another allocator stands in the table, and is counted as the global allocator's blocks are.
 ///
-/// Each look at the table is blind, as the table may grow; the event itself is not, since a blind thread's events
-/// are unknown.
+/// Table and mark have locks that keep the thread blind; the event itself stands outside of them, since a blind
+/// thread's events are unknown.
 fn record_host_alloc(address: u64, bytes: u64) {
-    let missed = unseen(|| blocks::remove(Space::HOST, address));
+    let missed = blocks::remove(Space::HOST, address);
     if let Some(missed) = missed.filter(|missed| missed.tag != Tag::UNKNOWN) {
-        unseen(|| mark::of(Space::HOST).missed_frees += 1);
+        mark::of(Space::HOST).missed_frees += 1;
         host::freed_slowly(address, missed.bytes, missed.tag);
     }
     if blind::is_blind() {
         return record_own_alloc(Space::HOST, address);
     }
-    let bytes = unseen(|| mark::of(Space::HOST).fitting(bytes, MOST_BYTES / 2));
+    let bytes = mark::of(Space::HOST).fitting(bytes, MOST_BYTES / 2);
     let tag = host::allocated_slowly(address, bytes);
     if tag == Tag::UNKNOWN {
         return;
     }
-    let refused = unseen(|| blocks::insert(Space::HOST, address, Block { bytes, tag, by: None }));
+    let refused = blocks::insert(Space::HOST, address, Block { bytes, tag, by: None });
     if let Some(Err(())) = refused {
         host::freed_slowly(address, bytes, tag);
     }
@@ -164,17 +164,11 @@ fn record_host_alloc(address: u64, bytes: u64) {
 /// The free of such a block. A host block that is not in the table may be one of the global allocator, whose tag
 /// stands in front of it: that one is not to be recorded here, and counts as unknown.
 fn record_host_free(address: u64, on: bool) {
-    match unseen(|| blocks::remove(Space::HOST, address)) {
+    match blocks::remove(Space::HOST, address) {
         Some(block) => host::freed_slowly(address, block.bytes, block.tag),
-        None if on && !blind::is_blind() => unseen(|| mark::of(Space::HOST).unknown_frees += 1),
+        None if on && !blind::is_blind() => mark::of(Space::HOST).unknown_frees += 1,
         None => {}
     }
-}
-
-/// Runs `work` blind: what it allocates is the recorder's own.
-fn unseen<R>(work: impl FnOnce() -> R) -> R {
-    let _blind = blind::enter();
-    work()
 }
 
 /// Counts a free of an address that nobody recorded, while memprof measures.
@@ -183,7 +177,6 @@ fn unseen<R>(work: impl FnOnce() -> R) -> R {
 /// own.
 pub fn unknown_free(space: Space) {
     if state::is_on() {
-        let _blind = blind::enter();
         mark::of(space).unknown_frees += 1;
     }
 }

@@ -145,9 +145,7 @@ pub fn counters(space: Space) -> Counters {
     }
     // An ambient scope may have opened or ended since this thread's last event.
     let Some(slot) = ready().or_else(current::recording) else { return Counters::default() };
-    let frame = slot.top();
-    let _blind = blind::enter();
-    counted(slot, frame, space)
+    counted(slot, slot.top(), space)
 }
 
 /// What the activation of `frame` recorded so far; of a future, over all its polls. The formula is that of a poll
