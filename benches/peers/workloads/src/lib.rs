@@ -1,6 +1,6 @@
 //! What each tool is timed at: the same programs, marked and read with the tool's own means.
 //!
-//! An adapter is a program of one tool. It implements [`Peer`], and its `main` is [`run`]:
+//! An adapter is a program of one tool. It implements [`Peer`], and its `main` is that of [`main!`]:
 //!
 //! ```text
 //! peer-dhat pairs 2000000        one workload, and how much of it
@@ -35,6 +35,16 @@ pub const UPSTREAM: Upstream = mimalloc::MiMalloc;
 pub type Upstream = std::alloc::System;
 #[cfg(not(any(feature = "mimalloc", feature = "jemalloc")))]
 pub const UPSTREAM: Upstream = std::alloc::System;
+
+/// The `main` of an adapter: [`run`]s the workload that its arguments name, with this [`Peer`].
+#[macro_export]
+macro_rules! main {
+    ($peer:ty) => {
+        fn main() -> std::process::ExitCode {
+            $crate::run::<$peer>()
+        }
+    };
+}
 
 /// What a tool has. Each function is called on any thread.
 pub trait Peer {

@@ -1,7 +1,5 @@
 //! No tool: what all others are compared with.
 
-use std::process::ExitCode;
-
 use workloads::{Peer, UPSTREAM, Upstream};
 
 #[global_allocator]
@@ -24,6 +22,4 @@ impl Peer for Tool {
     }
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

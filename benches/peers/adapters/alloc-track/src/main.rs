@@ -1,7 +1,5 @@
 //! alloc-track, by thread, without its backtraces.
 
-use std::process::ExitCode;
-
 use alloc_track::{AllocTrack, BacktraceMode};
 use workloads::{Peer, UPSTREAM, Upstream};
 
@@ -23,6 +21,4 @@ impl Peer for Tool {
     }
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

@@ -1,6 +1,5 @@
 //! `alloc_tracker`: a span on the calling thread, of an operation made once.
 
-use std::process::ExitCode;
 use std::sync::LazyLock;
 
 use alloc_tracker::{Allocator, Operation, Session};
@@ -40,6 +39,4 @@ impl Peer for Tool {
     }
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

@@ -1,7 +1,6 @@
 //! allocation-counter, which brings its own global allocator, over the system's, and counts inside `measure` only.
 
 use std::hint::black_box;
-use std::process::ExitCode;
 
 use workloads::Peer;
 
@@ -27,6 +26,4 @@ impl Peer for Tool {
     }
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

@@ -1,7 +1,5 @@
 //! cap, without a limit: what the process holds.
 
-use std::process::ExitCode;
-
 use cap::Cap;
 use workloads::{Peer, UPSTREAM, Upstream};
 
@@ -23,6 +21,4 @@ impl Peer for Tool {
     }
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

@@ -2,7 +2,6 @@
 //! No other tool sees device memory.
 
 use std::hint::black_box;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use cudarc::driver::CudaStream;
@@ -60,6 +59,4 @@ fn tracked(stream: &TrackedStream, turns: usize, live: usize) -> u128 {
     nanoseconds
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

@@ -1,7 +1,5 @@
 //! dhat, heap profiling: a backtrace of every allocation. Only over the system's allocator.
 
-use std::process::ExitCode;
-
 use dhat::{HeapStats, Profiler};
 use workloads::Peer;
 
@@ -26,6 +24,4 @@ impl Peer for Tool {
     }
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

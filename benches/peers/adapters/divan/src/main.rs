@@ -1,7 +1,5 @@
 //! divan's `AllocProfiler`, outside of a benchmark: in one, divan reads it around each sample.
 
-use std::process::ExitCode;
-
 use divan::AllocProfiler;
 use workloads::{Peer, UPSTREAM, Upstream};
 
@@ -19,6 +17,4 @@ impl Peer for Tool {
     fn start() {}
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

@@ -1,7 +1,5 @@
 //! fastrace, with a reporter that drops what it gets, and a root span around each thousand calls. It measures no memory.
 
-use std::process::ExitCode;
-
 use fastrace::collector::{Config, Reporter, SpanRecord};
 use fastrace::prelude::{Span, SpanContext};
 use fastrace::trace;
@@ -66,6 +64,4 @@ async fn request(number: u64) -> u64 {
     workloads::request(number).await
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

@@ -1,7 +1,5 @@
 //! hotpath, in its time mode; the adapter of its allocation mode is this file with the feature `alloc`.
 
-use std::process::ExitCode;
-
 use hotpath::{Format, HotpathGuard, HotpathGuardBuilder};
 use workloads::{Peer, UPSTREAM, Upstream};
 
@@ -54,6 +52,4 @@ async fn request(number: u64) -> u64 {
     workloads::request(number).await
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

@@ -1,7 +1,6 @@
 //! memprof: on with `MEMPROF=1`, off without, as any program that contains it.
 
 use std::hint::black_box;
-use std::process::ExitCode;
 
 use memprof::{Scope, Site};
 use workloads::{Peer, UPSTREAM, Upstream};
@@ -61,6 +60,4 @@ async fn request(number: u64) -> u64 {
     workloads::request(number).await
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

@@ -1,7 +1,5 @@
 //! `peak_alloc`: two numbers of the process. Only over the system's allocator.
 
-use std::process::ExitCode;
-
 use peak_alloc::PeakAlloc;
 use workloads::Peer;
 
@@ -23,6 +21,4 @@ impl Peer for Tool {
     }
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

@@ -1,7 +1,5 @@
 //! puffin, with a frame each thousand calls. It measures no memory.
 
-use std::process::ExitCode;
-
 use puffin::GlobalProfiler;
 use workloads::{Peer, UPSTREAM, Upstream};
 
@@ -41,6 +39,4 @@ impl Peer for Tool {
     }
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

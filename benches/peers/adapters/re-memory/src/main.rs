@@ -1,7 +1,5 @@
 //! `re_memory`, without its call stacks: what the process holds.
 
-use std::process::ExitCode;
-
 use re_memory::AccountingAllocator;
 use workloads::{Peer, UPSTREAM, Upstream};
 
@@ -23,6 +21,4 @@ impl Peer for Tool {
     }
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

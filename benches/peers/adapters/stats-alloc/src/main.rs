@@ -2,7 +2,6 @@
 
 use std::alloc::System;
 use std::hint::black_box;
-use std::process::ExitCode;
 
 use stats_alloc::{Region, StatsAlloc};
 use workloads::Peer;
@@ -37,6 +36,4 @@ impl Peer for Tool {
     }
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

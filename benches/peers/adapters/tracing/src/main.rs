@@ -1,7 +1,5 @@
 //! tracing, with the registry of tracing-subscriber and no layer on it. It measures no memory.
 
-use std::process::ExitCode;
-
 use tracing_subscriber::util::SubscriberInitExt as _;
 use workloads::{Peer, UPSTREAM, Upstream};
 
@@ -41,6 +39,4 @@ async fn request(number: u64) -> u64 {
     workloads::request(number).await
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

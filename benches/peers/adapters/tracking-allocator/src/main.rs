@@ -1,7 +1,6 @@
 //! tracking-allocator, with the least of trackers that says what a group holds: two counters each.
 
 use std::cell::RefCell;
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tracking_allocator::{AllocationGroupId, AllocationGroupToken, AllocationRegistry, AllocationTracker, Allocator};
@@ -76,6 +75,4 @@ impl Peer for Tool {
     }
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);

@@ -1,7 +1,5 @@
 //! tracy-client: its allocator and its zones, recording all, as no viewer is connected that would take them.
 
-use std::process::ExitCode;
-
 use tracy_client::{Client, ProfiledAllocator, span};
 use workloads::{Peer, UPSTREAM, Upstream};
 
@@ -32,6 +30,4 @@ impl Peer for Tool {
     }
 }
 
-fn main() -> ExitCode {
-    workloads::run::<Tool>()
-}
+workloads::main!(Tool);
