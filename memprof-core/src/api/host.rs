@@ -9,6 +9,7 @@
 //! | has a slot, and took note of everything | there, at once |
 //! | has none yet | it takes one: its first event, and the only one that may allocate, blind |
 //! | did not take note of a change | it does so first ([`ready`]) |
+//! | is in a signal handler, which interrupted a change of its slot | to the slot aside, folded in before its next event ([`aside`](crate::thread::aside)) |
 //! | is blind, or memprof is off | an allocation is unknown; the free of a known block lowers its owner's live numbers, and no scope sees it |
 //! | has ended | to the record that ended threads share: outside any scope, and with atomic additions |
 //!

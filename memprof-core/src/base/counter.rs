@@ -3,7 +3,7 @@
 //!
 //! Which numbers belong together, and who writes them, is left to whoever holds them.
 //!
-//! A counter costs what a plain number costs: a load, an addition, a store. A locked addition would cost some 20
+//! A counter costs what a plain number costs: an addition to memory, without a lock. A locked one would cost some 20
 //! cycles (Agner Fog's instruction tables, `lock add`), which is more than the rest of an event.
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};

@@ -10,7 +10,7 @@
 //! | [`tables`] | vectors and hash tables in it |
 //! | [`memory`] | values and arrays in it that never move, handed out as `&'static` |
 //! | [`pool`] | entries of such an array, lent out and given back |
-//! | [`counter`] | numbers that one thread writes and any may read |
+//! | [`single`], [`counter`] | numbers that one thread writes, its signal handlers included, and any may read |
 //! | [`tally`] | the counters of one activation, and the contract's formulas |
 //! | [`platform`], `poll`, [`semaphore`] | calls of the C library |
 //! | [`gate`], [`blind`], [`lock`], [`map`] | who may be at the recorder's own work, and how it is kept out of every number |

@@ -6,7 +6,7 @@
 //! | note | means | what to do |
 //! |---|---|---|
 //! | a limit was reached | rows stand for more than their name says | fewer names that are made at run time |
-//! | calls came from a signal handler | some rows are too small, by as many events | nothing: it is counted |
+//! | calls came from a signal handler, while memprof was at work | some rows are too small, by as many events | nothing: it is counted |
 //! | no memory | likewise | |
 //! | threads' parts changed too fast | open scopes of a busy thread are missing | take the snapshot again |
 //! | a poll ended inside a scope | what came later was charged elsewhere | `scope!` with an `async` block |

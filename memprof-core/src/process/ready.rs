@@ -10,6 +10,9 @@
 //!    │                                                        ▲
 //!    └── no memory, or the thread-locals are gone already ────┘
 //! ```
+//!
+//! A signal handler that interrupts a change of the slot gets the slot aside instead
+//! ([`aside`](crate::thread::aside)), and nothing where it interrupts a change of that.
 
 use core::cell::Cell;
 
