@@ -112,6 +112,18 @@ impl Context {
         work()
     }
 
+    /// `work` as it is to be called by somebody else, once: it [runs](Self::run) under the captured scope. For what takes a
+    /// closure, as a thread, a pool or a channel of jobs does.
+    ///
+    /// ```
+    /// # use memprof_core as memprof;
+    /// let length = std::thread::spawn(memprof::Context::current().wrap(|| vec![0_u8; 1000].len()));
+    /// assert_eq!(length.join().unwrap(), 1000);
+    /// ```
+    pub fn wrap<R>(self, work: impl FnOnce() -> R) -> impl FnOnce() -> R {
+        move || self.run(work)
+    }
+
     pub(crate) fn shared(&self) -> Option<&Arc<Shared>> {
         self.shared.as_ref()
     }
