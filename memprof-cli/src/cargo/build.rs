@@ -24,6 +24,11 @@ use super::{
 };
 use crate::error::Error;
 
+/// Whether a program is not this one, which a build inside of a measured program is told of.
+fn is_other(program: &Path) -> bool {
+    env::current_exe().ok().as_deref() != Some(program)
+}
+
 /// cargo's options that decide which packages there are.
 const OF_METADATA: &[&str] = &["--manifest-path", "--features", "-F", "--config", "-Z", "--lockfile-path"];
 const OF_METADATA_ALONE: &[&str] = &["--all-features", "--no-default-features", "--offline", "--locked", "--frozen"];
@@ -61,8 +66,8 @@ pub(crate) fn target_folder(cargo: &Cargo, here: &Path) -> Result<PathBuf, Error
 }
 
 impl Build {
-    /// Plans it. Without `carried`, for what compiles nothing, there is no runtime.
-    pub(crate) fn of(tracking: &Tracking, cargo: &Cargo, carried: Option<Carried>) -> Result<Self, Error> {
+    /// Plans it.
+    pub(crate) fn of(tracking: &Tracking, cargo: &Cargo, carried: Carried) -> Result<Self, Error> {
         let here = env::current_dir().map_err(|error| failed("cannot say which folder this is", &error))?;
         let config = Config::of(&here);
         let rustc = config.rustc.clone().unwrap_or_else(|| "rustc".into());
@@ -77,20 +82,19 @@ impl Build {
             }
         }
         let target = cargo.value("--target").map(str::to_owned).or(config.target).unwrap_or(compiler.host.clone());
-        let runtime = match carried.filter(|_| !packages.has_memprof) {
-            Some(carried) => {
-                let runtime = ensure(carried, &compiler, &target, &folder.join("runtime"));
-                Some(runtime.map_err(|error| failed("cannot compile memprof", &error))?)
-            }
-            None => None,
+        let runtime = if packages.has_memprof {
+            None
+        } else {
+            let runtime = ensure(carried, &compiler, &target, &folder.join("runtime"));
+            Some(runtime.map_err(|error| failed("cannot compile memprof", &error))?)
         };
         Ok(Self {
             plan: Plan {
                 folder,
                 runtime,
                 packages: packages.tracked,
-                wrapper: config.wrapper,
-                rustdoc: config.rustdoc.unwrap_or_else(|| "rustdoc".into()),
+                wrapper: config.wrapper.filter(|program| is_other(program)),
+                rustdoc: config.rustdoc.filter(|program| is_other(program)).unwrap_or_else(|| "rustdoc".into()),
             },
             compiler,
             workspace: packages.workspace.canonicalize().unwrap_or(packages.workspace),
@@ -127,11 +131,11 @@ impl Build {
         Place::at(&self.plan.folder)?.write(Path::new(&name), &text)
     }
 
-    /// What became of each tracked package, brought up to date.
+    /// What becomes of each tracked package. Nothing is changed.
     pub(crate) fn states(&self) -> Result<Vec<(&Package, State)>, Error> {
         let state = |package| {
             let _lock = State::lock(&self.plan.folder, package)?;
-            Ok((package, mirror::sync(&self.plan, package, &[])?))
+            Ok((package, mirror::look(&self.plan, package)?))
         };
         let states: io::Result<Vec<_>> = self.plan.packages.iter().map(state).collect();
         states.map_err(|error| failed("cannot read the program's sources", &error))

@@ -29,6 +29,16 @@ use crate::glob::Glob;
 /// Brings the mirror of `package` up to date, and gives what is known of it. `failing` are functions that turned out not to compile tracked.
 /// The caller holds the package's lock.
 pub(crate) fn sync(plan: &Plan, package: &Package, failing: &[(PathBuf, String)]) -> io::Result<State> {
+    made(plan, package, failing, Some(&Place::at(&plan.folder)?))
+}
+
+/// What the mirror of `package` would be made of; nothing is written.
+pub(crate) fn look(plan: &Plan, package: &Package) -> io::Result<State> {
+    made(plan, package, &[], None)
+}
+
+/// Both. Without a `place`, nothing is written.
+fn made(plan: &Plan, package: &Package, failing: &[(PathBuf, String)], place: Option<&Place>) -> io::Result<State> {
     let mut state = State::read(&plan.folder, package);
     let digest = package.digest(plan.runtime.as_ref());
     let found = walk(package)?;
@@ -38,15 +48,18 @@ pub(crate) fn sync(plan: &Plan, package: &Package, failing: &[(PathBuf, String)]
     forget_changed(&mut state, &digest);
     state.failing.extend(failing.iter().cloned());
     let texts = Texts::read(package, found);
-    let place = Place::at(&plan.folder)?;
-    let entries = written(plan, package, &state, &texts, &place)?;
+    let entries = written(plan, package, &state, &texts, place)?;
     for path in state.entries.keys().filter(|path| !entries.contains_key(*path)) {
-        place.remove(&inside(path))?;
+        if let Some(place) = place {
+            place.remove(&inside(path))?;
+        }
     }
     state.has_allocator = texts.sources.values().any(|(_, _, source)| !source.allocators.is_empty());
     state.entries = entries;
     state.digest = digest;
-    state.write(&plan.folder, package)?;
+    if place.is_some() {
+        state.write(&plan.folder, package)?;
+    }
     Ok(state)
 }
 
@@ -199,7 +212,7 @@ fn written(
     package: &Package,
     state: &State,
     texts: &Texts,
-    place: &Place,
+    place: Option<&Place>,
 ) -> io::Result<BTreeMap<PathBuf, Entry>> {
     let functions: Vec<&Function> = texts.sources.values().flat_map(|(_, _, source)| &source.functions).collect();
     let mut harmless = cannot_allocate(&functions).into_iter();
@@ -228,15 +241,21 @@ fn written(
         if package.targets.contains(path) {
             edits.root(&path.to_string_lossy());
         }
-        place.write(&inside(path), edits.done().as_bytes())?;
+        if let Some(place) = place {
+            place.write(&inside(path), edits.done().as_bytes())?;
+        }
         entries.insert(path.clone(), Entry::Written { stamp: *stamp, functions: known });
     }
     for (path, stamp) in &texts.as_is {
-        place.link(&inside(path), path)?;
+        if let Some(place) = place {
+            place.link(&inside(path), path)?;
+        }
         entries.insert(path.clone(), Entry::AsItIs(*stamp));
     }
     for path in &texts.linked {
-        place.link(&inside(path), path)?;
+        if let Some(place) = place {
+            place.link(&inside(path), path)?;
+        }
         entries.insert(path.clone(), Entry::Linked);
     }
     Ok(entries)

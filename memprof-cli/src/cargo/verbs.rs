@@ -37,12 +37,12 @@ pub(crate) fn run(verb: &Verb, carried: Carried, out: &mut dyn Write) -> Result<
         Verb::Bench(arguments) => measured("bench", arguments, carried),
         Verb::Build(arguments) => build(arguments, carried),
         Verb::Report(arguments) => report(arguments, out),
-        Verb::Plan(arguments) => plan(arguments, out),
+        Verb::Plan(arguments) => plan(arguments, carried, out),
     }
 }
 
 fn build(arguments: &Building, carried: Carried) -> Result<Outcome, Error> {
-    let build = Build::of(&arguments.tracking, &arguments.cargo, Some(carried))?;
+    let build = Build::of(&arguments.tracking, &arguments.cargo, carried)?;
     let (_, ended) = started(build.command("build", &arguments.cargo.program)?)?;
     if ended == Ended::Code(0) {
         tell(&build);
@@ -60,7 +60,7 @@ fn started(mut command: Command) -> Result<(u32, Ended), Error> {
 fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome, Error> {
     // Before the program has run for hours.
     check(arguments.output.as_deref())?;
-    let build = Build::of(&arguments.tracking, &arguments.cargo, Some(carried))?;
+    let build = Build::of(&arguments.tracking, &arguments.cargo, carried)?;
     let folder = tempfile::Builder::new().prefix("memprof-").tempdir();
     let folder = folder.map_err(|error| failed("cannot make a temporary folder", &error))?;
     let mut command = build.command(verb, &arguments.cargo.program)?;
@@ -151,7 +151,7 @@ fn tell(build: &Build) {
     if packages > 0 {
         let reasons = said(&left_out);
         let rest = if reasons.is_empty() { String::new() } else { format!("; left out: {reasons}") };
-        say(&format_args!("{tracked} functions of {} tracked{rest}", numbered(packages, "package")));
+        say(&format_args!("{} of {} tracked{rest}", numbered(tracked, "function"), numbered(packages, "package")));
     }
 }
 
@@ -215,8 +215,8 @@ fn report(arguments: &Reporting, out: &mut dyn Write) -> Result<Outcome, Error> 
 }
 
 /// What is tracked, and why the rest is not.
-fn plan(arguments: &Planning, out: &mut dyn Write) -> Result<Outcome, Error> {
-    let build = Build::of(&arguments.tracking, &arguments.cargo, None)?;
+fn plan(arguments: &Planning, carried: Carried, out: &mut dyn Write) -> Result<Outcome, Error> {
+    let build = Build::of(&arguments.tracking, &arguments.cargo, carried)?;
     let mut print = |line: String| writeln!(out, "{line}").map_err(Error::Output);
     for (package, state) in build.states()? {
         let (tracked, left_out) = counted(&state);

@@ -105,3 +105,24 @@ fn a_wrong_call_is_one_line() {
         assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
     }
 }
+
+/// What a run shows to be called often for nothing is left out of the next build, and kept where that is asked for.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn what_is_called_often_for_nothing_is_left_out_of_the_next_build() {
+    let manifest = "[package]\nname = \"often\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
+    let main = "fn main() {\n    let twice = |n: u32| n * 2;\n    let sum: u32 = (0..1000).map(|n| often(n, &twice)).sum();\n    println!(\"{sum}\");\n}\n\nfn often(n: u32, by: &dyn Fn(u32) -> u32) -> u32 {\n    by(n)\n}\n";
+    let often = Project::new("often", &[("Cargo.toml", manifest), ("src/main.rs", main)]);
+    let first = often.memprof("", &["run", "--quiet"]);
+    assert_eq!(first.out, "999000\n", "{}", first.err);
+    assert!(has_row(&first.err, "1,000 src/main.rs:7(often)"), "{}", first.err);
+    let learned = "memprof: 1 function with many calls and next to no bytes will be left out from the next build on; --no-calibrate keeps them\n";
+    assert!(first.err.ends_with(learned), "{}", first.err);
+    let second = often.memprof("", &["run", "--quiet"]);
+    assert!(!second.err.contains("(often)"), "{}", second.err);
+    let left_out =
+        "\nmemprof: 1 function of 1 package tracked; left out: 1 many calls, next to no bytes (calibration)\n";
+    assert!(second.err.ends_with(left_out), "{}", second.err);
+    let kept = often.memprof("", &["run", "--quiet", "--no-calibrate"]);
+    assert!(has_row(&kept.err, "1,000 src/main.rs:7(often)") && !kept.err.contains(learned), "{}", kept.err);
+}

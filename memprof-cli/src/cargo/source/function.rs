@@ -76,7 +76,7 @@ impl Reason {
             Reason::CannotAllocate => "cannot allocate",
             Reason::NotAskedFor => "not asked for (--only, --skip)",
             Reason::Calibrated => "many calls, next to no bytes (calibration)",
-            Reason::DoesNotCompile => "does not compile tracked",
+            Reason::DoesNotCompile => "not compiling tracked",
         }
     }
 
