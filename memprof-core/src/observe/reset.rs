@@ -115,7 +115,7 @@ fn host_live(paths: usize) -> (i64, i64) {
     let mut live = (0, 0);
     for slot in slots() {
         for (_, row) in slot.host.rows.iter(paths) {
-            let [bytes, blocks] = slot.owned(row).map(u64::cast_signed);
+            let [bytes, blocks] = slot.owned(row).0.map(u64::cast_signed);
             live = (live.0 + bytes, live.1 + blocks);
         }
     }

@@ -103,6 +103,7 @@ pub(crate) fn end_lane(slot: &'static Slot, task: &Activation) {
     let _blind = blind::enter();
     if let Some(segment) = slot.segments().find(|segment| core::ptr::eq(segment.lane, own)) {
         own.hold();
+        let _change = slot.begin_change();
         own.end_charging(task.parent.get(), |waited| charge(slot, segment, waited, |_| true));
     }
 }

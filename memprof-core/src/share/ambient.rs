@@ -357,7 +357,9 @@ pub(crate) fn bequeath(slot: &'static Slot) -> bool {
     let Some(frame) = slot.ambient_frame() else { return false };
     let (Some(shared), Some(segment)) = (frame.shared(), slot.segments().next()) else { return false };
     segment.lane.hold();
+    let change = slot.begin_change();
     segment.lane.end_charging(Some(shared.lane), |waited| charge(slot, segment, waited, |_| true));
+    drop(change);
     leave_unforwarded(slot, frame);
     true
 }

@@ -99,6 +99,8 @@ fn forward(slot: &'static Slot, to: Option<Arc<dyn Forward>>, knows: impl Fn(&Fr
         return;
     }
     let Some(segment) = slot.segments().next().filter(|segment| !segment.lane.has_ended()) else { return };
+    // A reader finds what waits either in the lane's word, or charged.
+    let _change = slot.begin_change();
     segment.lane.forward(to, |waited| settle::charge(slot, segment, waited, &knows));
 }
 

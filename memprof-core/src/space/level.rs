@@ -68,6 +68,12 @@ pub(crate) fn note_picture(level: i64, rise: i64) {
     NEXT_PICTURE.store(mark.saturating_add(rise), Ordering::Relaxed);
 }
 
+/// The picture that was due could not be taken whole: it is due again once a little more is live.
+pub(crate) fn put_off_picture() {
+    const LITTLE: i64 = 64 << 10;
+    NEXT_PICTURE.store(LEVEL_BYTES.load(Ordering::Relaxed).saturating_add(LITTLE), Ordering::Relaxed);
+}
+
 /// Allocations that upstream refused, of all threads: rare enough for one word.
 static FAILURES: AtomicU64 = AtomicU64::new(0);
 

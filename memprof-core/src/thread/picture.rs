@@ -5,7 +5,7 @@
 //! Nobody waits for it: whoever finds it being taken or read goes on without. How high the mark is, is left to
 //! [`level`](crate::space::level).
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::base::counter::Counter;
 use crate::base::memory::{Blank, Table};
@@ -13,17 +13,19 @@ use crate::names::path::{PATH_CHUNKS, PathId};
 use crate::space::level;
 use crate::thread::slot;
 
-/// What one path owned when the picture was taken.
-pub(crate) struct Owned {
-    pub(crate) bytes: Counter,
-    pub(crate) blocks: Counter,
+/// What one path owned when a picture was taken: in the picture that is shown, and in the one that is being made.
+struct Owned {
+    bytes: [Counter; 2],
+    blocks: [Counter; 2],
 }
 
 impl Blank for Owned {
-    const BLANK: Self = Self { bytes: Counter::new(0), blocks: Counter::new(0) };
+    const BLANK: Self = Self { bytes: [const { Counter::new(0) }; 2], blocks: [const { Counter::new(0) }; 2] };
 }
 
 static PICTURE: Table<Owned, PATH_CHUNKS> = Table::new();
+/// Which of the two is shown. Changed by whoever holds [`PICTURE_BUSY`].
+static SHOWN: AtomicUsize = AtomicUsize::new(0);
 /// Held while the picture is taken or read. Whoever allocates never waits for it.
 static PICTURE_BUSY: AtomicBool = AtomicBool::new(false);
 
@@ -33,36 +35,60 @@ const CHEAP_ROWS: i64 = 4096;
 /// 16 bytes allocated.
 const BYTES_PER_ROW: i64 = 16;
 
-/// Sums who owns what on the host. Gives `false`, at once, if somebody is at it.
+/// How taking a picture ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Whole,
+    /// A thread that stands in the midst of an event could not be read: the picture before it is still the one that is shown.
+    Torn,
+    /// Somebody else was at it.
+    Busy,
+}
+
+/// Sums who owns what on the host. Gives up at once if somebody is at it, and keeps the picture before if not all could be read.
 #[cold]
-pub(crate) fn picture() -> bool {
+pub(crate) fn picture() {
+    take(false);
+}
+
+/// [`picture`], and how it ended; `anyway`: shown also if it is torn.
+fn take(anyway: bool) -> Taken {
     if PICTURE_BUSY.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
-        return false;
+        return Taken::Busy;
     }
     let paths = PathId::count();
+    let side = 1 - SHOWN.load(Ordering::Relaxed);
     PICTURE.iter(paths).for_each(|(_, owned)| {
-        owned.bytes.set(0);
-        owned.blocks.set(0);
+        owned.bytes[side].set(0);
+        owned.blocks[side].set(0);
     });
     let mut live = 0;
     let mut rows = 0;
+    let mut all_whole = true;
     for slot in slot::slots() {
         for (path, row) in slot.host.rows.iter(paths) {
-            let [bytes, blocks] = slot.owned(row);
+            let ([bytes, blocks], whole) = slot.owned(row);
+            all_whole &= whole;
             rows += 1;
             if bytes == 0 && blocks == 0 {
                 continue;
             }
             let Some(owned) = PICTURE.get(path).or_else(|| PICTURE.make(path)) else { continue };
-            owned.bytes.add(bytes);
-            owned.blocks.add(blocks);
+            owned.bytes[side].add(bytes);
+            owned.blocks[side].add(blocks);
             live += bytes.cast_signed();
         }
     }
-    let rise = (live / 256).max(if rows > CHEAP_ROWS { rows * BYTES_PER_ROW } else { 0 });
-    level::note_picture(live, rise);
+    let taken = if all_whole { Taken::Whole } else { Taken::Torn };
+    if all_whole || anyway {
+        SHOWN.store(side, Ordering::Relaxed);
+        let rise = (live / 256).max(if rows > CHEAP_ROWS { rows * BYTES_PER_ROW } else { 0 });
+        level::note_picture(live, rise);
+    } else {
+        level::put_off_picture();
+    }
     PICTURE_BUSY.store(false, Ordering::Release);
-    true
+    taken
 }
 
 /// Gives what each path owned at the mark to `see`.
@@ -70,16 +96,26 @@ pub(crate) fn see_picture(mut see: impl FnMut(PathId, i64, i64)) {
     while PICTURE_BUSY.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
         std::thread::yield_now();
     }
+    let side = SHOWN.load(Ordering::Relaxed);
     for (path, owned) in PICTURE.iter(PathId::count()) {
-        see(PathId::of_index(path), owned.bytes.signed(), owned.blocks.signed());
+        see(PathId::of_index(path), owned.bytes[side].signed(), owned.blocks[side].signed());
     }
     PICTURE_BUSY.store(false, Ordering::Release);
 }
 
-/// Begins a new epoch of the host's mark, at what is live.
+/// Begins a new epoch of the host's mark, at what is live. The picture of the epoch before is not kept: a thread that stands in the
+/// midst of an event is given time to go on, and then read as it stands.
 pub(crate) fn reset(bytes: i64, blocks: i64) {
+    const PATIENCE: u32 = 1_000;
     level::reset(bytes, blocks);
-    while !picture() {
+    let mut tries = 0;
+    loop {
+        match take(tries == PATIENCE) {
+            Taken::Whole => return,
+            Taken::Torn if tries == PATIENCE => return,
+            Taken::Torn => tries += 1,
+            Taken::Busy => {}
+        }
         std::thread::yield_now();
     }
 }

@@ -80,13 +80,13 @@ impl Slot {
         }
     }
 
-    /// What this thread's events on the host add to the live bytes and blocks of a row's path; both of the same moment if
-    /// the thread lets itself be read at all.
-    pub(crate) fn owned(&self, row: &Row) -> [u64; 2] {
+    /// What this thread's events on the host add to the live bytes and blocks of a row's path; and whether both are of
+    /// one moment: not where the thread stands in the midst of an event.
+    pub(crate) fn owned(&self, row: &Row) -> ([u64; 2], bool) {
         const TRIES: u32 = 64;
         let numbers = [&row.alloc_bytes, &row.alloc_blocks, &row.freed_bytes, &row.freed_blocks];
-        let ([alloc_bytes, alloc_blocks, freed_bytes, freed_blocks], _) =
+        let ([alloc_bytes, alloc_blocks, freed_bytes, freed_blocks], whole) =
             self.read(&self.host, TRIES, || numbers.map(crate::base::counter::Counter::get));
-        [alloc_bytes.wrapping_sub(freed_bytes), alloc_blocks.wrapping_sub(freed_blocks)]
+        ([alloc_bytes.wrapping_sub(freed_bytes), alloc_blocks.wrapping_sub(freed_blocks)], whole)
     }
 }

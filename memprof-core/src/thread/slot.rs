@@ -53,7 +53,7 @@ impl CacheEntry {
     }
 }
 
-/// How often a frame was entered or left on a short path: where the [`Top`] shows that a change is under way, this
+/// How often something other than an event changed the slot: where the [`Top`] shows that a change is under way, this
 /// shows that one was. The top says so before this counts, and until the change is over.
 pub(crate) struct Changes(AtomicU64);
 
@@ -229,6 +229,7 @@ impl Slot {
         let outermost = self.top.change().is_none();
         if outermost {
             self.top.begin_change();
+            self.changes.begin();
         }
         Changing(outermost.then_some(self))
     }
