@@ -21,7 +21,7 @@ use core::hint::cold_path;
 use crate::base::{state, tags};
 use crate::events::count::{count_alloc_shared, count_free_shared};
 use crate::events::host::{self, Event};
-use crate::events::look::host_limit_crossed;
+use crate::events::look::{host_limit_crossed, host_limit_crossed_by_free};
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::process::helper;
@@ -50,6 +50,11 @@ pub(crate) fn allocated(address: u64, bytes: u64) -> Event<Tag> {
 pub(crate) fn limit_crossed() {
     // It has just recorded an event, so it is the thread's own.
     host_limit_crossed(current::current());
+}
+
+/// [`limit_crossed`] by a free of so many bytes.
+pub(crate) fn limit_crossed_by_free(bytes: u64) {
+    host_limit_crossed_by_free(current::current(), bytes);
 }
 
 /// [`allocated`], whatever has to be done first: taking a slot, taking note of a switch, finding out that the

@@ -175,6 +175,7 @@ pub fn open_scopes() -> Vec<String> {
 fn read(slot: &'static Slot, frame: &'static Frame, space: Space) -> Tally {
     let _blind = blind::enter();
     slot.take_in_aside();
+    slot.end_growing();
     settle(slot);
     if slot.sharing.get().is_none() {
         return slot.known_ledger(space).map(|ledger| ledger.tally_of(frame, None)).unwrap_or_default();

@@ -56,6 +56,18 @@ impl<T: Sync> AtomicOptionRef<T> {
         self.0.store(pointer, Ordering::Release);
     }
 
+    /// [`set`](Self::set), and with it a place in the one order that [`get_in_order`](Self::get_in_order) is in: a locked instruction.
+    pub(crate) fn set_in_order(&self, value: Option<&'static T>) {
+        let pointer = value.map_or(core::ptr::null_mut(), |value| core::ptr::from_ref(value).cast_mut());
+        self.0.swap(pointer, Ordering::SeqCst);
+    }
+
+    /// [`get`](Self::get) in the order of all sequentially consistent operations.
+    pub(crate) fn get_in_order(&self) -> Option<&'static T> {
+        // SAFETY: as in `get`.
+        unsafe { self.0.load(Ordering::SeqCst).as_ref() }
+    }
+
     /// Whether this leads to that very `T`.
     #[inline(always)]
     pub(crate) fn is(&self, value: &'static T) -> bool {

@@ -83,6 +83,9 @@ pub(crate) fn count_realloc(
     from: u64,
     to: u64,
 ) {
+    if to < from {
+        slot.end_growing();
+    }
     slot.sequence.begin_write();
     ledger.realloc(from, to);
     let row = ledger.row();

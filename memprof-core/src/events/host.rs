@@ -55,6 +55,7 @@ pub(crate) fn allocated(slot: &'static Slot, address: u64, bytes: u64) -> Event<
 #[inline]
 pub(crate) fn allocated_slowly(slot: &'static Slot, address: u64, bytes: u64) -> Tag {
     let ledger = &slot.host;
+    slot.end_growing();
     slot.top.begin_change();
     // A peak is raised when what waits has been taken off.
     if !slot.top().has(Space::HOST.bit()) && slot.has_pending() {

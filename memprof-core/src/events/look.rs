@@ -23,6 +23,16 @@ pub(crate) fn host_limit_crossed(slot: &'static Slot) {
     }
 }
 
+/// [`host_limit_crossed`] after a free of so many bytes: where the lane grew, it came to the level before that. Also if a
+/// signal handler has ended that since.
+#[inline(always)]
+pub(crate) fn host_limit_crossed_by_free(slot: &'static Slot, bytes: u64) {
+    if slot.host.is_growing() || slot.host.is_above_peaks(bytes, 1) {
+        slot.end_growing_above(bytes.cast_signed(), 1);
+    }
+    host_limit_crossed(slot);
+}
+
 /// [`host_limit_crossed`] for slow paths, which few events leave that way.
 #[cold]
 #[inline(never)]

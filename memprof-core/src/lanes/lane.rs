@@ -32,7 +32,7 @@
 //!                           └── nothing out, nothing waiting: straight back to the pool
 //! ```
 
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::Arc;
 
 use crate::base::blind;
@@ -49,6 +49,9 @@ const LANE_CHUNKS: usize = 1 << 18;
 /// One holder of a lane, in [`Lane::outstanding`]. Far more than there can be blocks.
 const HOLD: i64 = 1 << 44;
 
+/// What an alarm is set to: what a slot's notice is where there is something to take note of.
+pub(crate) const ALARM: u64 = u64::MAX;
+
 /// A lane. Lives forever, changes hands through the pool.
 pub(crate) struct Lane {
     place: Place,
@@ -62,6 +65,8 @@ pub(crate) struct Lane {
     forwards: AtomicBool,
     /// What refers to this lane: blocks, and [`HOLD`] for each holder. 0: nobody.
     outstanding: AtomicI64,
+    /// What is to be set when something is handed over, while its thread does not look itself; see [`watch_alarm`](Self::watch_alarm).
+    alarm: AtomicOptionRef<AtomicU64>,
     /// To whom an ended task left its blocks, held; a thread leaves them to nobody.
     left_to: AtomicOptionRef<Lane>,
 }
@@ -74,6 +79,7 @@ impl Blank for Lane {
         waiting: Lock::new(Waiting::NOTHING),
         forwards: AtomicBool::new(false),
         outstanding: AtomicI64::new(0),
+        alarm: AtomicOptionRef::null(),
         left_to: AtomicOptionRef::null(),
     };
 }
@@ -230,6 +236,24 @@ impl Lane {
         !self.pending.is_empty()
     }
 
+    /// Has `alarm` set, to [`ALARM`], when something is handed over from now on. `false`, and no alarm: something waits already.
+    ///
+    /// Each of the two sides writes first and reads then, in one order of all four: this sets the alarm and looks at the word; who
+    /// hands over adds to the word and looks at the alarm. So either the word is found here, or the alarm there.
+    pub(crate) fn watch_alarm(&self, alarm: &'static AtomicU64) -> bool {
+        self.alarm.set_in_order(Some(alarm));
+        let is_empty = self.pending.is_empty_in_order();
+        if !is_empty {
+            self.end_alarm();
+        }
+        is_empty
+    }
+
+    /// Ends what [`watch_alarm`](Self::watch_alarm) began; an alarm may come late.
+    pub(crate) fn end_alarm(&self) {
+        self.alarm.set(None);
+    }
+
     /// What waits of one space, on a lane that runs.
     pub(crate) fn waiting(&self, space: Space) -> HandOver {
         let word = self.pending.read();
@@ -308,6 +332,9 @@ impl Lane {
         if word.has_ended() {
             // It ended between the look and the change, which nobody will find.
             return self.pass_on(self.heir(), space, hand_over);
+        }
+        if let Some(alarm) = self.alarm.get_in_order() {
+            alarm.store(ALARM, Ordering::Release);
         }
         let most = if self.forwards.load(Ordering::Acquire) { STEP } else { HALF_OF_BYTES };
         if word.is_due(hand_over, most) {

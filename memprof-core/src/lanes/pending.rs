@@ -115,6 +115,11 @@ impl Pending {
         self.0.load(Ordering::Relaxed) == 0
     }
 
+    /// [`is_empty`](Self::is_empty) in the one order of what is added and of the lane's alarm.
+    pub(super) fn is_empty_in_order(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == 0
+    }
+
     /// The word now. Whoever sees an end in it also sees to whom the lane was left.
     pub(super) fn read(&self) -> Word {
         Word(self.0.load(Ordering::Acquire))
@@ -127,12 +132,12 @@ impl Pending {
 
     /// Adds a hand-over that fits, and gives the word before: if that has ended, nobody will find what was added.
     pub(super) fn add(&self, HandOver { bytes, blocks }: HandOver) -> Word {
-        Word(self.0.fetch_add(bytes << BLOCKS_BITS | blocks, Ordering::AcqRel))
+        Word(self.0.fetch_add(bytes << BLOCKS_BITS | blocks, Ordering::SeqCst))
     }
 
     /// Says that there is more next to the word, and gives the word before.
     pub(super) fn note_more(&self) -> Word {
-        Word(self.0.fetch_or(MORE, Ordering::AcqRel))
+        Word(self.0.fetch_or(MORE, Ordering::SeqCst))
     }
 
     /// Takes everything out, and gives it; on a lane that runs, where its owner calls this.

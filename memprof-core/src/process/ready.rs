@@ -24,6 +24,7 @@ use crate::events::look::publish_if_due;
 use crate::process::start;
 use crate::scope::leave;
 use crate::share::ambient;
+use crate::share::settle::settle;
 use crate::thread::current;
 use crate::thread::slot::Slot;
 
@@ -62,6 +63,9 @@ fn ready_slowly() -> Option<&'static Slot> {
         }
         return aside;
     }
+    // What set the notice may be a hand-over that came while the lane grew.
+    slot.end_growing();
+    settle(slot);
     if slot.take_in_aside() {
         publish_if_due(slot);
     }

@@ -73,6 +73,7 @@ pub(crate) fn leave_top(slot: &'static Slot) {
     if slot.has_pending() {
         settle(slot);
     }
+    slot.end_growing();
     slot.top.leave();
     match frame.kind() {
         Kind::Base => slot.top.set(frame),

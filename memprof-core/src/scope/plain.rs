@@ -60,6 +60,7 @@ pub(crate) fn leave_plainly(slot: &'static Slot, frame: &'static Frame) -> bool 
     if !slot.top.is(frame) {
         return false;
     }
+    slot.end_growing();
     slot.top.begin_leaving(frame);
     let calls = frame.calls.get();
     let plain = frame.flags.get() == Space::HOST.bit()

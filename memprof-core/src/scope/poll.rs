@@ -27,6 +27,9 @@ use crate::thread::stack::{FrameHandle, flags_around};
 /// Begins a poll of a future that was polled before, if nothing has to be done first.
 #[inline]
 pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'static Activation) -> Option<FrameHandle> {
+    if !slot.knows_foreign_frees() {
+        return None;
+    }
     let (top, frame) = slot.top.begin_entering()?;
     let tag = Tag(future.tag.get());
     let task = future.lane.get();
@@ -50,7 +53,7 @@ pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'sta
     let serial = slot.changes.begin_numbered();
     frame.future.set(Some(future));
     if task.is_some() {
-        slot.begin_segment(frame, lane);
+        slot.begin_known_segment(frame, lane);
     }
     slot.open(frame, serial, tag, POLL, calls, site_row);
     Some(FrameHandle { frame, serial })

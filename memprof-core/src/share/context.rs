@@ -73,6 +73,7 @@ pub(crate) fn leave_context(slot: &'static Slot, frame: &'static Frame, below: &
 /// | is anything else | a new one, whose level begins at what the scope holds |
 pub(crate) fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
     settle(slot);
+    slot.end_growing();
     slot.note_foreign_frees();
     let frame = slot.top();
     if let Some(shared) = frame.shared() {

@@ -102,7 +102,7 @@ impl Stack {
         let frames = core::iter::successors(Some(slot.top()), |frame| frame.below());
         Self {
             now: ledger.sums(),
-            most: ledger.watermarks(),
+            most: ledger.reached(),
             entries: entries.map(Entered::of).collect(),
             frames: frames
                 .map(|frame| OpenFrame {

@@ -55,6 +55,11 @@ pub(crate) fn picture_is_due(ahead: i64) -> bool {
     ahead > 0 && LEVEL_BYTES.load(Ordering::Relaxed) + ahead > NEXT_PICTURE.load(Ordering::Relaxed)
 }
 
+/// How much more than it has published a thread may hold until a picture is due.
+pub(crate) fn bytes_until_picture() -> i64 {
+    NEXT_PICTURE.load(Ordering::Relaxed).saturating_sub(LEVEL_BYTES.load(Ordering::Relaxed))
+}
+
 /// The greatest sums of what was published in this epoch, bytes and blocks.
 pub(crate) fn published_peak() -> (i64, i64) {
     (PEAK_BYTES.load(Ordering::Acquire), PEAK_BLOCKS.load(Ordering::Acquire))

@@ -7,6 +7,7 @@
 //! | [`ledger`] | what is counted for one space |
 //! | [`net`] | what the thread holds of the host, whoever owns it |
 //! | [`slot`] | all of a thread's record, and the table of slots |
+//! | [`change`] | how a change other than an event says that it is under way |
 //! | [`current`] | which slot this thread writes to |
 //! | [`read`] | copying what another thread writes, at one moment |
 //! | [`picture`], [`watch`] | who owned what at the host's mark; when a thread has to look |
@@ -23,6 +24,7 @@ pub(crate) mod top;
 pub(crate) mod ledger;
 pub(crate) mod net;
 pub(crate) mod slot;
+pub(crate) mod change;
 pub(crate) mod current;
 pub(crate) mod read;
 pub(crate) mod picture;

@@ -14,6 +14,7 @@
 
 use core::sync::atomic::{Ordering, fence};
 
+use crate::thread::current;
 use crate::thread::ledger::{Ledger, Row};
 use crate::thread::slot::Slot;
 
@@ -63,6 +64,8 @@ impl Slot {
         mut copy: impl FnMut() -> T,
         pause: impl Fn(u32),
     ) -> (T, bool) {
+        // What this very thread is in the midst of, which a signal handler interrupted, does not go on while it waits.
+        let tries = if current::own().is_some_and(|own| core::ptr::eq(own, self)) { 1 } else { tries };
         let mut attempt = 0;
         loop {
             attempt += 1;

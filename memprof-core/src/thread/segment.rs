@@ -33,6 +33,12 @@ impl Slot {
     /// Begins a segment at `frame`, the new top.
     pub(crate) fn begin_segment(&'static self, frame: &'static Frame, lane: &'static Lane) {
         self.note_foreign_frees();
+        self.begin_known_segment(frame, lane);
+    }
+
+    /// [`begin_segment`](Self::begin_segment) on a thread that is known to run other lanes.
+    #[inline(always)]
+    pub(crate) fn begin_known_segment(&'static self, frame: &'static Frame, lane: &'static Lane) {
         let below = self.lane.get();
         self.host.leave_lane(below);
         frame.segment_below.set(self.segment.get());

@@ -13,7 +13,7 @@ use crate::base::lock::Lock;
 use crate::base::memory::{AtomicOptionRef, AtomicRef, Blank, Original, Table};
 use crate::base::single;
 use crate::lanes::kind::SPACES;
-use crate::lanes::lane::Lane;
+use crate::lanes::lane::{ALARM, Lane};
 use crate::lanes::tag::Tag;
 use crate::names::path::PATH_CHUNKS;
 use crate::space::spaces::{MOST_SPACES, Space};
@@ -55,7 +55,7 @@ impl CacheEntry {
 
 /// How often something other than an event changed the slot: where the [`Top`] shows that a change is under way, this
 /// shows that one was. The top says so before this counts, and until the change is over.
-pub(crate) struct Changes(AtomicU64);
+pub(crate) struct Changes(pub(super) AtomicU64);
 
 impl Changes {
     const fn new() -> Self {
@@ -75,25 +75,6 @@ impl Changes {
         self.begin();
         self.0.load(Ordering::Relaxed)
     }
-}
-
-/// A change on a slow path; see [`Slot::begin_change`].
-#[must_use = "the change ends when this is dropped"]
-pub(crate) struct Changing(Option<&'static Slot>);
-
-impl Drop for Changing {
-    fn drop(&mut self) {
-        if let Some(slot) = self.0 {
-            slot.top.set(slot.top.frame());
-        }
-    }
-}
-
-/// How far the changes of a slot have come, at a moment without one; see [`Slot::read_begin`].
-#[derive(Clone, Copy)]
-pub(super) struct Version {
-    changes: u64,
-    sequence: u64,
 }
 
 /// See the [module](self). What every event and every call touches comes first: two cache lines, within the reach of
@@ -160,6 +141,8 @@ impl Blank for Slot {
     };
 }
 
+// What a lane's alarm sets is a notice.
+const _: () = assert!(ALARM == Tag::NONE.0);
 const _: () = assert!(core::mem::offset_of!(Slot, host) + Ledger::HOT <= 128);
 
 /// Threads that are recorded one by one at the same time; the events of any further one are kept together.
@@ -221,32 +204,6 @@ impl Slot {
     #[inline(always)]
     pub(crate) fn top(&'static self) -> &'static Frame {
         self.top.frame()
-    }
-
-    /// Begins a change on a slow path: until the result is dropped, a signal handler is recorded aside. One inside another
-    /// changes nothing; entering or leaving a frame ends it.
-    pub(crate) fn begin_change(&'static self) -> Changing {
-        let outermost = self.top.change().is_none();
-        if outermost {
-            self.top.begin_change();
-            self.changes.begin();
-        }
-        Changing(outermost.then_some(self))
-    }
-
-    /// How far the changes have come, if none is under way.
-    #[inline]
-    pub(super) fn read_begin(&self) -> Option<Version> {
-        // In this order: of a change that is counted here and still under way, the top says so.
-        let changes = self.changes.0.load(Ordering::Acquire);
-        let sequence = self.sequence.read_begin()?;
-        self.top.change().is_none().then_some(Version { changes, sequence })
-    }
-
-    /// Whether no change has begun since; asked after an acquire fence.
-    #[inline]
-    pub(super) fn read_validate(&self, version: Version) -> bool {
-        self.changes.0.load(Ordering::Relaxed) == version.changes && self.sequence.read_validate(version.sequence)
     }
 
     /// The tag of a host block of the top frame, if an event needs nothing at all done first; otherwise [`Tag::NONE`].
@@ -385,8 +342,28 @@ impl Slot {
     /// Notes that this thread may free what another one allocated from now on: it runs a lane that others do too, or it
     /// frees a block of another lane. Without that, each free is of a block that was allocated here.
     #[inline(always)]
-    pub(crate) fn note_foreign_frees(&self) {
+    pub(crate) fn note_foreign_frees(&'static self) {
+        if !self.knows_foreign_frees() {
+            self.note_first_foreign_free();
+        }
+    }
+
+    /// A lane grows only on a thread that knows of none.
+    #[cold]
+    fn note_first_foreign_free(&'static self) {
+        self.end_growing();
         self.foreign_frees.store(true, Ordering::Release);
+    }
+
+    /// What others set to have this thread look at what there is.
+    pub(super) fn alarm(&'static self) -> &'static AtomicU64 {
+        &self.notice
+    }
+
+    /// [`has_foreign_frees`](Self::has_foreign_frees), asked by the thread itself.
+    #[inline(always)]
+    pub(crate) fn knows_foreign_frees(&self) -> bool {
+        self.foreign_frees.load(Ordering::Relaxed)
     }
 
     /// Whether blocks were freed here, or may be, that another thread allocated.

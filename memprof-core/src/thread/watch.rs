@@ -13,6 +13,8 @@
 //! held 130 at most. The ledger then has more to do above 130, where the thread's own peak rises; above 163 that peak is a step away
 //! from what was published, so the net is published; and below 37 it is published as well, that the process's level falls.
 
+use core::hint::cold_path;
+
 use crate::base::state;
 use crate::base::tally::Tally;
 use crate::space::level;
@@ -31,10 +33,12 @@ impl Slot {
 
     /// The most that this thread's net came to in this epoch, bytes and blocks.
     pub(crate) fn most_net(&self) -> (i64, i64) {
+        let (bytes, blocks) = self.net();
         if self.net.epoch.get() == u64::from(state::epoch()) {
-            (self.net.most_bytes.signed(), self.net.most_blocks.signed())
+            // While its lane grows, what it came to is what it has.
+            (self.net.most_bytes.signed().max(bytes), self.net.most_blocks.signed().max(blocks))
         } else {
-            self.net()
+            (bytes, blocks)
         }
     }
 
@@ -132,6 +136,7 @@ impl Slot {
     /// may be due, and nothing was done.
     #[inline(always)]
     pub(crate) fn raise_fast(&'static self) -> bool {
+        self.end_growing();
         self.top.begin_change();
         let raised = self.raise_changing();
         self.top.end_change();
@@ -157,7 +162,50 @@ impl Slot {
         net.most_blocks.set(most_blocks.cast_unsigned());
         self.changes.begin();
         ledger.raise_fast((level_bytes, level_blocks), (high - offset_bytes, most_blocks - offset_blocks));
+        if ledger.note_raised() {
+            self.begin_growing();
+        }
         true
+    }
+
+    /// The second allocation in a row has raised the peaks: the next ones need not, up to where a publication or a picture is due.
+    ///
+    /// Only where nobody can change what is charged here but by a hand-over to the thread's own lane, which then sets the notice: a
+    /// thread that never ran another lane.
+    #[cold]
+    fn begin_growing(&'static self) {
+        let net = &self.net;
+        let until_picture = level::bytes_until_picture();
+        let ahead = self.net().0 - net.published_bytes.signed();
+        let step = (STEP - 1).min(until_picture);
+        if self.has_foreign_frees() || self.aside.get().is_none() || !self.host.is_at_rest() || ahead >= step {
+            return;
+        }
+        if self.lane.get().watch_alarm(self.alarm()) {
+            self.host.grow(net.published_bytes.signed() + step - net.offset_bytes.signed());
+        }
+    }
+
+    /// Ends growing, if this thread's lane grows: before whatever changes the ledger other than an event of this lane.
+    #[inline(always)]
+    pub(crate) fn end_growing(&'static self) {
+        if self.host.is_growing() {
+            cold_path();
+            self.end_growing_above(0, 0);
+        }
+    }
+
+    /// Ends growing, which came to so much more than the level is now: what was freed since.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn end_growing_above(&'static self, bytes: i64, blocks: i64) {
+        let _change = self.begin_change_while_growing();
+        let (net, ledger) = (&self.net, &self.host);
+        let level = (ledger.level_bytes() + bytes, ledger.level_blocks() + blocks);
+        ledger.end_growing(level);
+        self.lane.get().end_alarm();
+        self.raise_net((level.0 + net.offset_bytes.signed(), level.1 + net.offset_blocks.signed()));
+        self.watch();
     }
 
     /// Takes note of a net outside what was watched, and publishes if it is time.

@@ -143,6 +143,13 @@ pub(crate) const INTERRUPTED: &[Action] = &[
     action!("pair", pair, [Alloc(64), Free(64)], [], 0),
     action!("allocation", keep, [Alloc(96)], [], 0),
     action!("free", || OWN.take().expect("its block").free(), [Free(500)], [], 0),
+    action!(
+        "growth",
+        || [1, 2, 3, 4].map(|_| Block::new(64)).map(Block::free).into_iter().collect(),
+        [Alloc(64), Alloc(64), Alloc(64), Alloc(64), Free(64), Free(64), Free(64), Free(64)],
+        [],
+        0
+    ),
     action!("longer", || OWN.set(Some(OWN.take().expect("its block").resize(700))), [Realloc(500, 700)], [], 0),
     action!("shorter", || OWN.set(Some(OWN.take().expect("its block").resize(300))), [Realloc(500, 300)], [], 0),
     action!(

@@ -16,6 +16,9 @@ const RUNS: u64 = if cfg!(debug_assertions) { 1 } else { APART };
 /// Where a handler comes once in a run, it is at every so many instructions.
 const STRIDE: u64 = if cfg!(debug_assertions) { 401 } else { 11 };
 
+/// More than what is held otherwise.
+const BASE: u32 = 64 << 20;
+
 /// What a snapshot says of the rows and of the space.
 struct Seen {
     records: Vec<Record>,
@@ -50,10 +53,14 @@ fn faults(interrupted: &Action, handler: &Action, below_peak: bool, at: At) -> O
         memory::Block::new(4 << 20).free();
         before.extend([Event::Alloc(4 << 20), Event::Free(4 << 20)]);
     }
+    // With so much live, a thread may grow for long without a look at its peaks.
+    let base = (!below_peak).then(|| memory::Block::new(BASE as usize));
+    before.extend(base.map(|_| Event::Alloc(i64::from(BASE))));
     let runs = run(at, handler.run, &mut || (interrupted.run)());
     let counters = around.counters(Space::HOST);
     let seen = Seen::now();
     actions::clean();
+    base.into_iter().for_each(memory::Block::free);
     drop(around);
     memory::start_anew();
     if runs == 0 {

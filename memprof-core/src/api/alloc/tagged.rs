@@ -200,7 +200,7 @@ impl<A: GlobalAlloc> Alloc<A> {
     #[cold]
     #[inline(never)]
     unsafe fn do_due_and_give_back(block: *mut u8, layout: Layout, this: &Self) {
-        host::limit_crossed();
+        host::limit_crossed_by_free(layout.size() as u64);
         // SAFETY: handed on.
         unsafe { this.give_back(block, layout) };
     }

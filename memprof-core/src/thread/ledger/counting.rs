@@ -169,6 +169,44 @@ impl Ledger {
         Watermarks { peak: [peak_bytes.signed(), peak_blocks.signed()], largest: self.largest.get() }
     }
 
+    /// [`watermarks`](Self::watermarks) for a reader, whatever the thread has still to do.
+    pub(crate) fn reached(&self) -> Watermarks {
+        Watermarks { peak: self.limits.reached(), largest: self.largest.get() }
+    }
+
+    /// Whether the lane grows: the peaks wait until something is taken off.
+    #[inline(always)]
+    pub(crate) fn is_growing(&self) -> bool {
+        self.limits.is_growing()
+    }
+
+    /// Whether a level so much higher is above a peak.
+    pub(crate) fn is_above_peaks(&self, bytes: u64, blocks: i64) -> bool {
+        let [peak_bytes, peak_blocks] = self.watermarks().peak;
+        self.level_bytes() + bytes.cast_signed() > peak_bytes || self.level_blocks() + blocks > peak_blocks
+    }
+
+    /// Whether no event is under way, as one may be beneath a signal handler.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.limits.blocks.read_begin().is_some()
+    }
+
+    /// Notes an allocation that raised the peaks. Whether the one before did so too.
+    #[inline(always)]
+    pub(crate) fn note_raised(&self) -> bool {
+        self.limits.note_raised()
+    }
+
+    /// Lets the level rise to so many bytes without a look.
+    pub(crate) fn grow(&self, limit: i64) {
+        self.limits.grow(limit);
+    }
+
+    /// Ends growing, which came to this level.
+    pub(crate) fn end_growing(&self, (bytes, blocks): (i64, i64)) {
+        self.limits.end_growing(bytes, blocks);
+    }
+
     /// The row of the top entry.
     #[inline(always)]
     pub(crate) fn row(&self) -> &'static Row {

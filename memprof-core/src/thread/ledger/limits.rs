@@ -17,6 +17,15 @@
 //! asked for: [`watch`](crate::thread::watch), and nobody in spaces other than `host`. Where everything is to be watched,
 //! `watch.high` lies below any level, and the limit at the level: any allocation leaves less room than none.
 //!
+//! # While a lane grows
+//!
+//! Where one allocation after the other is above the peak, each would have it raised. But nothing is lost if that waits until something
+//! is taken off: the peak is the level then. So after two in a row the lane *grows* ([`grow`](Limits::grow)): the limit of bytes is where the next
+//! publication is due, there is none of blocks, and any free has more to do, which raises the peaks to the level before it. Whatever
+//! else changes the ledger, or reads the peaks on this thread, ends growing first; a reader of another thread takes the greater of peak
+//! and level ([`reached`](Limits::reached)). Hand-overs are looked at before a peak is raised, so while nothing is raised whoever hands over
+//! sets the thread's notice ([`Lane::watch_alarm`](crate::lanes::lane::Lane::watch_alarm)).
+//!
 //! The level in blocks is a number of its own, too ([`Blocks`]): a reader sees by the two whether an event is under way.
 
 use crate::base::counter::Counter;
@@ -37,6 +46,10 @@ pub(super) struct Limits {
     watch_high: Counter,
     watch_low: Counter,
     watch_blocks: Counter,
+    /// How many blocks had been allocated when the peaks were last raised by an allocation.
+    raised_at: Counter,
+    /// 1 while the lane grows, or else 0.
+    growing: Counter,
 }
 
 /// Levels that somebody besides the ledger watches: above `high` and `blocks`, and below `low`.
@@ -63,6 +76,8 @@ impl Limits {
         watch_high: Counter::new(i64::MAX.cast_unsigned()),
         watch_low: Counter::new(i64::MIN.cast_unsigned()),
         watch_blocks: Counter::new(i64::MAX.cast_unsigned()),
+        raised_at: Counter::new(0),
+        growing: Counter::new(0),
     };
 
     /// Begins anew, for another thread: level and peaks are 0. What is watched stays.
@@ -99,10 +114,42 @@ impl Limits {
     #[inline(always)]
     pub(super) fn free(&self, bytes: u64, count: impl FnOnce()) -> bool {
         self.blocks.begin_free();
+        // Read here: a signal handler ends growing before this, or this free sees that it was on; and begins none from here on.
+        let most_room = self.most_room_bytes.signed();
         count();
         self.room_bytes.add(bytes);
         self.blocks.end_free();
-        self.room_bytes.signed() > self.most_room_bytes.signed()
+        self.room_bytes.signed() > most_room
+    }
+
+    /// Whether the peaks wait for something to be taken off.
+    #[inline(always)]
+    pub(super) fn is_growing(&self) -> bool {
+        self.growing.get() != 0
+    }
+
+    /// Notes an allocation that raised the peaks. Whether the one before did so too.
+    #[inline(always)]
+    pub(super) fn note_raised(&self) -> bool {
+        let allocations = self.blocks.allocations();
+        let before = self.raised_at.get();
+        self.raised_at.set(allocations);
+        before.wrapping_add(1) == allocations
+    }
+
+    /// Lets the level rise to `limit` bytes, which it is not above, and to any number of blocks.
+    pub(super) fn grow(&self, limit: i64) {
+        let level = self.level_bytes();
+        self.growing.set(1);
+        self.limit_bytes.set(limit.cast_unsigned());
+        self.room_bytes.set((limit - level).cast_unsigned());
+        self.blocks.set_limit(i64::MAX / 2);
+        self.most_room_bytes.set(i64::MIN.cast_unsigned());
+    }
+
+    /// The peaks, or the levels where those are higher: for a reader, whatever the thread has still to do.
+    pub(super) fn reached(&self) -> [i64; 2] {
+        [self.peak_bytes.signed().max(self.level_bytes()), self.peak_blocks.signed().max(self.level_blocks())]
     }
 
     /// A block changed its size. Whether there is more to do: [`is_crossed`](Self::is_crossed).
@@ -115,7 +162,7 @@ impl Limits {
     #[inline]
     pub(super) fn is_crossed(&self) -> bool {
         let room = self.room_bytes.signed();
-        room < 0 || self.blocks.room() < 0 || room > self.most_room_bytes.signed()
+        room < 0 || self.blocks.room() < 0 || room > self.most_room_bytes.signed() && !self.is_growing()
     }
 
     /// Whether the level is outside of what is watched.
@@ -149,6 +196,12 @@ impl Limits {
         self.set_limits(level_bytes, limit_bytes, limit_blocks);
     }
 
+    /// Ends growing, which came to these levels.
+    pub(super) fn end_growing(&self, bytes: i64, blocks: i64) {
+        self.growing.set(0);
+        self.raise_peaks(bytes, blocks);
+    }
+
     /// Raises the watermarks to these levels, where they are lower.
     pub(super) fn raise_peaks(&self, bytes: i64, blocks: i64) {
         self.set_peaks(bytes.max(self.peak_bytes.signed()), blocks.max(self.peak_blocks.signed()));
@@ -169,6 +222,7 @@ impl Limits {
 
     #[inline(always)]
     fn set_limits(&self, level_bytes: i64, limit_bytes: i64, limit_blocks: i64) {
+        debug_assert!(!self.is_growing(), "growing ends first");
         self.limit_bytes.set(limit_bytes.cast_unsigned());
         self.room_bytes.set((limit_bytes - level_bytes).cast_unsigned());
         self.blocks.set_limit(limit_blocks);

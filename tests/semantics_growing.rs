@@ -1,0 +1,90 @@
+//! Peaks of a thread that does nothing but allocate: they are looked at when something is taken off, and exact all the same.
+//!
+//! One test in a process of its own: the thread must never have freed what another one allocated before.
+#![expect(unsafe_code, reason = "blocks of exact sizes come from the allocator itself")]
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::hint::black_box;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use memprof::{Scope, Site, Space};
+
+#[global_allocator]
+static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
+
+const BYTES: usize = 1_000;
+
+fn layout() -> Layout {
+    Layout::from_size_align(BYTES, 8).expect("a layout")
+}
+
+fn take() -> *mut u8 {
+    // SAFETY: not zero bytes.
+    black_box(unsafe { alloc(layout()) })
+}
+
+fn give(block: *mut u8) {
+    // SAFETY: callers give what `take` gave, once.
+    unsafe { dealloc(block, layout()) };
+}
+
+/// Peak and value of a scope, each in bytes and blocks.
+fn peak_and_value(scope: &Scope) -> [i64; 4] {
+    let counters = scope.counters(Space::HOST);
+    [counters.peak_bytes, counters.peak_blocks, counters.current_bytes, counters.current_blocks]
+}
+
+#[test]
+fn a_thread_that_grows_has_exact_peaks_whoever_frees() {
+    const TEN: usize = 10;
+    let handed: [AtomicPtr<u8>; 3] = Default::default();
+    let turn = Barrier::new(2);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            turn.wait();
+            for block in &handed {
+                give(block.load(Ordering::Relaxed));
+            }
+            turn.wait();
+        });
+        memprof::enable();
+        let (outer, inner) = (Site::named("outer"), Site::named("inner"));
+        let mut held = Vec::with_capacity(100);
+        // With so much live, neither a picture nor a publication is due in what follows.
+        let base: Vec<u8> = Vec::with_capacity(64 << 20);
+        let outer = Scope::enter(outer);
+        held.extend((0..TEN).map(|_| take()));
+
+        // What another thread frees comes off before the next allocation, although nothing was looked at since.
+        for (place, block) in handed.iter().zip(held.drain(..3)) {
+            place.store(block, Ordering::Relaxed);
+        }
+        turn.wait();
+        turn.wait();
+        held.extend((0..5).map(|_| take()));
+        assert_eq!(peak_and_value(&outer), [12_000, 12, 12_000, 12]);
+
+        // A free in the midst of growing: the peak is the level before it.
+        held.extend((0..4).map(|_| take()));
+        give(held.pop().expect("a block"));
+        assert_eq!(peak_and_value(&outer), [16_000, 16, 15_000, 15]);
+
+        // A scope inside has its own, and what it grew by counts for the one around it.
+        held.extend((0..3).map(|_| take()));
+        let inner_scope = Scope::enter(inner);
+        held.extend((0..3).map(|_| take()));
+        assert_eq!(peak_and_value(&inner_scope), [3_000, 3, 3_000, 3]);
+        drop(inner_scope);
+        held.drain(..).for_each(give);
+        assert_eq!(peak_and_value(&outer), [21_000, 21, 0, 0]);
+        drop(outer);
+        drop(base);
+    });
+    let snapshot = memprof::snapshot();
+    let peaks = ["outer", "inner"].map(|name| {
+        let row = snapshot.records(Space::HOST).iter().find(|row| row.name == name).expect("a row");
+        (row.memory_peak, row.memory_total)
+    });
+    assert_eq!(peaks, [(21_000, 25_000), (3_000, 3_000)]);
+}
