@@ -2,7 +2,7 @@
 //! for other programs.
 //!
 //! It sees `memprof-report` alone: no recorder, no allocator of its own. Data goes to stdout, words to stderr. How it ends is
-//! said in [`outcome`]; a wrong call or file is one line that names what was wrong and what is accepted.
+//! said in the module `outcome`; a wrong call or file is one line that names what was wrong and what is accepted.
 //!
 //! A verb is a module: its arguments with their help, and a function `run`.
 
