@@ -22,6 +22,7 @@
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 use std::sync::Arc;
 
 use crate::base::blind;
@@ -298,15 +299,16 @@ pub(crate) fn follow(slot: &'static Slot, may_wait: bool) -> bool {
     true
 }
 
-/// The open ones, for a thread that is at an allocation. Somebody who is at them is done soon, and is given a few
-/// turns; not more, as that may be somebody who waits for the allocator that this thread is in.
+/// The open ones, for a thread that is at an allocation. Somebody who is at them is done soon, unless stopped there by the scheduler, and is
+/// given a few turns and then some time; no more than that, as it may be somebody who waits for the allocator that this thread is in.
 fn try_open() -> Option<Locked<'static, Vec<Open>>> {
-    /// How often the processor is given to others before the thread goes on without looking, and looks at its next
-    /// event.
     const TURNS: u32 = 64;
-    (0..TURNS).find_map(|turn| {
-        if turn > 0 {
-            std::thread::yield_now();
+    const MILLISECONDS: u32 = 50;
+    (0..TURNS + MILLISECONDS).find_map(|turn| {
+        match turn {
+            0 => {}
+            1..TURNS => std::thread::yield_now(),
+            _ => std::thread::sleep(Duration::from_millis(1)),
         }
         OPEN.try_lock()
     })
