@@ -58,7 +58,7 @@ pub(crate) fn allocated_slowly(slot: &'static Slot, address: u64, bytes: u64) ->
     slot.end_growing();
     slot.top.begin_change();
     // A peak is raised when what waits has been taken off.
-    if !slot.top().has(Space::HOST.bit()) && slot.has_pending() {
+    if !slot.top().has(Space::HOST.bit()) {
         settle(slot);
     }
     slot.changes.begin();

@@ -4,6 +4,7 @@
 //! | what an event finds | what is done |
 //! |---|---|
 //! | the level of `host` is above a peak, and nothing else is due | [`raise_fast`](Slot::raise_fast): the peaks, in a few instructions |
+//! | a free of a lane that grows | [`end_growing_above`](Slot::end_growing_above): the peaks come to the level before it |
 //! | the level is above a peak, and more may be due | [`limit_crossed`]: hand-overs that wait are charged, then the peaks are raised |
 //! | the level is outside what is watched as well | [`publish_if_due`]: what [`watch`](crate::thread::watch) asks for |
 //!
@@ -53,9 +54,7 @@ pub(crate) fn limit_crossed(slot: &'static Slot, ledger: &'static Ledger) {
 /// Raises the peaks, with the hand-overs that wait taken off first.
 #[inline]
 pub(crate) fn raise_peaks(slot: &'static Slot, ledger: &'static Ledger) {
-    if slot.has_pending() {
-        settle(slot);
-    }
+    settle(slot);
     let _change = slot.begin_change();
     slot.sequence.begin_write();
     ledger.raise_peaks();

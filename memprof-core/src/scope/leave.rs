@@ -70,9 +70,7 @@ pub(crate) fn leave_slowly(opened: FrameHandle) {
 pub(crate) fn leave_top(slot: &'static Slot) {
     let frame = slot.top();
     let Some(below) = frame.below() else { return };
-    if slot.has_pending() {
-        settle(slot);
-    }
+    settle(slot);
     slot.end_growing();
     slot.top.leave();
     match frame.kind() {

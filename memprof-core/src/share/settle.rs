@@ -22,11 +22,15 @@ use crate::thread::slot::Slot;
 
 /// Charges the hand-overs that wait for the lanes that run on this thread, each to the innermost frame of its lane's
 /// segment.
-#[cold]
+#[inline]
 pub(crate) fn settle(slot: &'static Slot) {
-    if !slot.has_pending() {
-        return;
+    if slot.has_pending() {
+        settle_what_waits(slot);
     }
+}
+
+#[cold]
+fn settle_what_waits(slot: &'static Slot) {
     let _blind = blind::enter();
     let _change = slot.begin_change();
     for segment in slot.segments().filter(|segment| segment.lane.has_pending()) {

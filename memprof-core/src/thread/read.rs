@@ -1,13 +1,13 @@
 //! Reading what a thread records, from any thread and without ever making it wait.
 //!
-//! A thread writes its slot with plain stores. What it changes when scopes come and go stands between the two numbers
-//! of the slot's [`Sequence`](crate::base::counter::Sequence); an event shows in the [`Blocks`](crate::thread::ledger::Blocks) of
-//! its ledger that it is under way. A reader copies what it wants, and makes sure that neither was going on.
+//! A thread writes its slot with plain stores. What it changes when scopes come and go shows in the slot's top, its count of changes and its
+//! [`Sequence`](crate::base::counter::Sequence) ([`change`](super::change)); an event shows in the count of blocks of its ledger
+//! ([`Ledger::blocks`]) that it is under way. A reader copies what it wants, and makes sure that neither was going on.
 //!
 //! Two ways to make sure. One copy is enough if neither number moved from before it to after it: that is tried first, and mostly
 //! succeeds. A thread that never rests would defeat it, so from then on two copies have to agree around a moment at which nothing
-//! was under way: as sums only grow, equal copies are of one moment, and the thread may have gone on before and after. Both are argued at
-//! [`Blocks`](crate::thread::ledger::Ledger), where all orders of three events and a reader are a test.
+//! was under way: as sums only grow, equal copies are of one moment, and the thread may have gone on before and after. Both are argued in
+//! `thread/ledger/blocks`, where all orders of three events and a reader are a test.
 //!
 //! Tries are bounded. A thread that was stopped in the midst of a change cannot be read until it goes on: the last copy is given with
 //! `false`, and the caller says that something is missing.

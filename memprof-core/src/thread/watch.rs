@@ -213,12 +213,7 @@ impl Slot {
         let change = self.begin_change();
         let net = &self.net;
         let (bytes, blocks) = self.net();
-        if bytes > net.most_bytes.signed() {
-            net.most_bytes.set(bytes.cast_unsigned());
-        }
-        if blocks > net.most_blocks.signed() {
-            net.most_blocks.set(blocks.cast_unsigned());
-        }
+        self.raise_net((bytes, blocks));
         let ahead = bytes - net.published_bytes.signed();
         let due = level::picture_is_due(ahead);
         if due || ahead.abs() >= STEP {
