@@ -45,6 +45,12 @@ pub(crate) fn allocated(address: u64, bytes: u64) -> Event<Tag> {
     }
 }
 
+/// [`allocated`], where that said [`Event::First`]. `None`: [`allocated_slowly`] is to be called.
+#[inline(always)]
+pub(crate) fn allocated_first(address: u64, bytes: u64) -> Option<Tag> {
+    host::allocated_first(current::current(), address, bytes)
+}
+
 /// The level of this thread's ledger has left its limits: does what is due then, such as publishing a step or
 /// raising a peak.
 pub(crate) fn limit_crossed() {

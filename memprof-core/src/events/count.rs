@@ -10,7 +10,8 @@
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::space::spaces::Space;
-use crate::thread::ledger::{Ledger, Row};
+use crate::thread::ledger::Ledger;
+use crate::thread::row::Row;
 use crate::thread::slot::Slot;
 
 /// Makes the top frame ready for an event in `ledger`.

@@ -32,6 +32,8 @@ pub(crate) enum Event<T> {
     Done(T),
     /// Recorded, and the level has left its limits: [`host_limit_crossed`](super::look::host_limit_crossed) is to be called.
     LimitCrossed(T),
+    /// Nothing was recorded, as an allocation is the first event of the top frame here: [`allocated_first`] is to be called.
+    First,
     /// Nothing was recorded: the slow function of the event does all of it.
     Slow,
 }
@@ -42,13 +44,27 @@ pub(crate) fn allocated(slot: &'static Slot, address: u64, bytes: u64) -> Event<
     let tag = slot.ready_tag();
     if tag.is_none() {
         cold_path();
-        return Event::Slow;
+        return if slot.is_informed() { Event::First } else { Event::Slow };
     }
     if count_alloc(slot, address, bytes) {
         cold_path();
         return Event::LimitCrossed(tag);
     }
     Event::Done(tag)
+}
+
+/// [`allocated`] as the first event of the top frame here, in a slot that is up to date. `None`: more is to be done, and nothing was recorded.
+#[inline(always)]
+pub(crate) fn allocated_first(slot: &'static Slot, address: u64, bytes: u64) -> Option<Tag> {
+    let top = slot.top.begin_change_at_rest()?;
+    slot.changes.begin();
+    // From here on, a signal handler that ends growing finds it ended.
+    let is_counted = !top.has(Space::HOST.bit())
+        && !slot.host.is_growing()
+        && slot.is_settled()
+        && top.calls.get().row().is_some_and(|row| slot.host.alloc_first(top, row, Space::HOST.bit(), address, bytes));
+    slot.top.end_change();
+    is_counted.then(|| top.tag())
 }
 
 /// [`allocated`] in a slot that is up to date, whatever has to be done for the top frame first.
@@ -66,7 +82,7 @@ pub(crate) fn allocated_slowly(slot: &'static Slot, address: u64, bytes: u64) ->
     let touched = if top.has(Space::HOST.bit()) {
         Some(())
     } else {
-        ledger.touch(top, Space::HOST.bit(), (bytes.cast_signed(), 1))
+        slot.touch_with(Space::HOST, ledger, (bytes.cast_signed(), 1))
     };
     let recorded = touched.map(|()| count_alloc(slot, address, bytes));
     slot.top.end_change();
@@ -121,7 +137,7 @@ pub(crate) fn freed_slowly(slot: &'static Slot, address: u64, bytes: u64, tag: T
     let crossed = match freed(slot, slot.top().tag(), address, bytes, tag) {
         Event::Done(()) => false,
         Event::LimitCrossed(()) => true,
-        Event::Slow => freed_elsewhere(slot, address, bytes, tag),
+        Event::First | Event::Slow => freed_elsewhere(slot, address, bytes, tag),
     };
     drop(change);
     if crossed {

@@ -20,7 +20,8 @@ use crate::lanes::kind::Kind;
 use crate::share::ambient;
 use crate::share::open_frames::{Ended, Stack};
 use crate::space::spaces::Space;
-use crate::thread::ledger::{Ledger, Row};
+use crate::thread::ledger::Ledger;
+use crate::thread::row::Row;
 use crate::thread::slot::Slot;
 
 use super::sums::{PathSums, TRIES};

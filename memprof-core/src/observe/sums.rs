@@ -20,7 +20,8 @@ use crate::base::tally::{Tally, Totals};
 use crate::lanes::account::Account;
 use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
 use crate::names::site::Site;
-use crate::thread::ledger::{Ledger, Row, RowCopy};
+use crate::thread::ledger::Ledger;
+use crate::thread::row::{Row, RowCopy};
 use crate::thread::slot::Slot;
 
 /// How often a row is read again at once. A thread that is met in the midst of a change so often was interrupted

@@ -14,9 +14,12 @@
 //! A guard names its frame by place and serial, so one that comes late does nothing. On a blind thread `current` has no frames, and
 //! the slow functions find the thread's own slot.
 
+use core::hint::cold_path;
+
 use crate::base::blind;
 use crate::base::state;
 use crate::lanes::kind::{Kind, POLL};
+use crate::scope::plain::leave_begun_plainly;
 use crate::scope::plain::leave_plainly;
 use crate::scope::plain::leave_scope;
 use crate::scope::poll::close_plain_poll;
@@ -41,18 +44,32 @@ pub(crate) fn leave(opened: FrameHandle) {
     }
     slot.top.begin_leaving(frame);
     let calls = frame.calls.get();
-    let plain = frame.serial.get() == opened.serial
-        && frame.flags.get() == 0
-        && calls.left_epoch.get() == u64::from(state::epoch())
-        && !slot.lane.get().has_pending();
-    if !plain {
+    if frame.serial.get() != opened.serial {
+        cold_path();
         slot.top.set(frame);
-        return leave_slowly(opened);
+        return;
+    }
+    let plain =
+        frame.flags.get() == 0 && calls.left_epoch.get() == u64::from(state::epoch()) && !slot.lane.get().has_pending();
+    if !plain {
+        cold_path();
+        return leave_with_events(slot, opened);
     }
     slot.changes.begin();
     calls.ended.add(1);
     calls.site.get().outer.set(None);
     slot.top.set(frame.below_scope());
+}
+
+/// [`leave`] of the top frame, which is being left, if it is a plain scope that saw events on the host and nowhere else.
+#[inline(never)]
+fn leave_with_events(slot: &'static Slot, opened: FrameHandle) {
+    let frame = opened.frame;
+    if slot.host.is_growing() || !leave_begun_plainly(slot, frame) {
+        cold_path();
+        slot.top.set(frame);
+        leave_slowly(opened);
+    }
 }
 
 #[cold]

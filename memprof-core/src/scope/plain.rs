@@ -62,25 +62,46 @@ pub(crate) fn leave_plainly(slot: &'static Slot, frame: &'static Frame) -> bool 
     }
     slot.end_growing();
     slot.top.begin_leaving(frame);
+    let left = leave_begun_plainly(slot, frame);
+    if !left {
+        slot.top.set(frame);
+    }
+    left
+}
+
+/// [`leave_plainly`] of the top frame, which is being left, on a lane that does not grow. `false`: nothing was changed.
+#[inline(always)]
+pub(crate) fn leave_begun_plainly(slot: &'static Slot, frame: &'static Frame) -> bool {
     let calls = frame.calls.get();
     let plain = frame.flags.get() == Space::HOST.bit()
         && calls.left_epoch.get() == u64::from(state::epoch())
         && !slot.lane.get().has_pending();
-    if plain {
-        let below = frame.below_scope();
-        slot.changes.begin();
-        slot.host.leave(below, Space::HOST.bit());
-        calls.ended.add(1);
-        calls.site.get().outer.set(None);
+    if !plain {
+        cold_path();
+        return false;
+    }
+    let below = frame.below_scope();
+    slot.changes.begin();
+    calls.ended.add(1);
+    calls.site.get().outer.set(None);
+    if below.has(Space::HOST.bit()) {
+        slot.host.leave();
         slot.top.set(below);
     } else {
-        slot.top.set(frame);
+        leave_to(slot, below);
     }
-    plain
+    true
+}
+
+/// Leaves the top frame, a plain scope, to `below`, which saw no event before.
+#[inline(never)]
+fn leave_to(slot: &'static Slot, below: &'static Frame) {
+    slot.host.leave_to(below, Space::HOST.bit());
+    slot.top.set(below);
 }
 
 /// Leaves the top frame, a plain scope, whatever it saw: folds each space into the frame below, adds the sums to the path's row
-/// once for the node and once for the site ([`Row::add`](crate::thread::ledger::Row)), and ends what was captured of it.
+/// once for the node and once for the site ([`Row::add`](crate::thread::row::Row)), and ends what was captured of it.
 pub(crate) fn leave_scope(slot: &'static Slot, frame: &'static Frame, below: &'static Frame) {
     if frame.has(SHARES) {
         leave_shared(slot, frame);

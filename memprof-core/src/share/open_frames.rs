@@ -98,12 +98,11 @@ impl Entered {
 impl Stack {
     /// Copies what is open on a thread; another thread makes sure that it was copied at one moment.
     pub(crate) fn of(slot: &'static Slot, space: Space, ledger: &'static Ledger) -> Self {
-        let entries = core::iter::successors(ledger.entry.get(), |entry| entry.below.get());
         let frames = core::iter::successors(Some(slot.top()), |frame| frame.below());
         Self {
             now: ledger.sums(),
             most: ledger.reached(),
-            entries: entries.map(Entered::of).collect(),
+            entries: ledger.entries().map(Entered::of).collect(),
             frames: frames
                 .map(|frame| OpenFrame {
                     frame: At(frame),

@@ -21,6 +21,7 @@ use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::space::spaces::Space;
+use crate::thread::row::Row;
 
 /// What the hot paths read of the top frame. A head with nothing in it sends each of them to its slow path.
 #[repr(C)]
@@ -257,8 +258,8 @@ impl Frame {
     }
 }
 
-/// The activations of one path on one thread.
-#[repr(align(32))]
+/// The activations of one path on one thread: a cache line of its own.
+#[repr(align(64))]
 pub(crate) struct CallRow {
     /// Activations entered here, and those left here. A future may be left on another thread than it was entered.
     pub(crate) calls: Counter,
@@ -267,6 +268,8 @@ pub(crate) struct CallRow {
     pub(crate) site: AtomicRef<SiteRow>,
     /// The last epoch in which a scope of this path was left here.
     pub(crate) left_epoch: Counter,
+    /// What the thread recorded for the path on the host, once it did: here, so that the first event of a scope need not look it up.
+    row: AtomicOptionRef<Row>,
 }
 
 impl Blank for CallRow {
@@ -275,6 +278,7 @@ impl Blank for CallRow {
         ended: Counter::new(0),
         site: AtomicRef::new(&NO_SITE),
         left_epoch: Counter::new(0),
+        row: AtomicOptionRef::null(),
     };
 }
 
@@ -298,6 +302,19 @@ impl CallRow {
             if let Some(site) = Site::of_id(path.site()) {
                 site.left(epoch);
             }
+        }
+    }
+
+    /// The row of the path on the host, if it is known here.
+    #[inline(always)]
+    pub(crate) fn row(&self) -> Option<&'static Row> {
+        self.row.get()
+    }
+
+    /// Notes the row of the path on the host; not in what frames share that are no scopes.
+    pub(super) fn note_row(&self, row: Option<&'static Row>) {
+        if !core::ptr::eq(self, &raw const NO_CALLS) {
+            self.row.set(row);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`frame`] | one open scope; what is counted of calls |
+//! | [`row`], [`frame`] | the sums of one path; one open scope, and what is counted of calls |
 //! | [`top`] | which frame is on top, and whether that is being changed |
 //! | [`ledger`] | what is counted for one space |
 //! | [`net`] | what the thread holds of the host, whoever owns it |
@@ -19,6 +19,7 @@
 //! `begin_write` and `end_write` of its sequence where several numbers belong together. The exceptions are the `notice` word, the
 //! ambient scope's number, and the record that ended threads share.
 
+pub(crate) mod row;
 pub(crate) mod frame;
 pub(crate) mod top;
 pub(crate) mod ledger;

@@ -15,7 +15,8 @@
 use core::sync::atomic::{Ordering, fence};
 
 use crate::thread::current;
-use crate::thread::ledger::{Ledger, Row};
+use crate::thread::ledger::Ledger;
+use crate::thread::row::Row;
 use crate::thread::slot::Slot;
 
 impl Slot {

@@ -89,6 +89,18 @@ impl Slot {
         false
     }
 
+    /// Whether nothing waits for the lanes that run here, as far as two looks tell: of one segment more than the base, that is.
+    #[inline(always)]
+    pub(crate) fn is_settled(&'static self) -> bool {
+        if self.lane.get().has_pending() {
+            return false;
+        }
+        self.segment.is(&self.base)
+            || self.segment.get().is_some_and(|top| {
+                top.segment_below.is(&self.base) && top.lane_below.get().is_some_and(|below| !below.has_pending())
+            })
+    }
+
     /// The segments of the lanes that run on this thread, from the top down. While it works for an ambient scope, the
     /// base is not among them: what is handed over to the thread comes off that scope.
     pub(crate) fn segments(&'static self) -> impl Iterator<Item = Segment> {

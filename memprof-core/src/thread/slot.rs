@@ -333,9 +333,18 @@ impl Slot {
     #[cold]
     pub(crate) fn touch(&'static self, space: Space, ledger: &'static Ledger) -> Option<()> {
         let _change = self.begin_change();
+        self.touch_with(space, ledger, (0, 0))
+    }
+
+    /// [`touch`](Self::touch) within a change, for an event that is about to raise the level by so many bytes and blocks.
+    pub(crate) fn touch_with(&'static self, space: Space, ledger: &'static Ledger, first: (i64, i64)) -> Option<()> {
+        let top = self.top();
         self.sequence.begin_write();
-        let touched = ledger.touch(self.top(), space.bit(), (0, 0));
+        let touched = ledger.touch(top, space.bit(), first);
         self.sequence.end_write();
+        if space == Space::HOST && touched.is_some() {
+            top.calls.get().note_row(Some(ledger.row()));
+        }
         touched
     }
 

@@ -109,6 +109,18 @@ impl Top {
         self.make_busy(ABOVE);
     }
 
+    /// [`begin_change`](Self::begin_change) at the frame that is given; `None` if a change is under way.
+    #[inline(always)]
+    pub(crate) fn begin_change_at_rest(&self) -> Option<&'static Frame> {
+        let top = self.load();
+        if top.addr() & BUSY != 0 {
+            return None;
+        }
+        self.make_busy(ABOVE);
+        // SAFETY: a frame that lives forever, as no bit of its address says otherwise.
+        Some(unsafe { &*top })
+    }
+
     #[inline(always)]
     pub(crate) fn end_change(&self) {
         single::in_order();

@@ -137,7 +137,7 @@ impl<A: GlobalAlloc> Alloc<A> {
             // SAFETY: likewise.
             Event::LimitCrossed(()) => unsafe { Self::do_due_and_give_back(block, layout, self) },
             // SAFETY: likewise.
-            Event::Slow => unsafe { Self::give_back_slowly(block, layout, tag, self) },
+            Event::First | Event::Slow => unsafe { Self::give_back_slowly(block, layout, tag, self) },
         }
     }
 
@@ -158,6 +158,8 @@ impl<A: GlobalAlloc> Alloc<A> {
             Event::Done(tag) => (tag, false),
             Event::LimitCrossed(tag) => (tag, true),
             // SAFETY: the block lies `offset`, at least a tag, inside, and is aligned to 8.
+            Event::First => return unsafe { tag_first(block, layout.size()) },
+            // SAFETY: likewise.
             Event::Slow => return unsafe { tag_slowly(block, layout.size()) },
         };
         // SAFETY: the block lies `offset`, at least a tag, inside, and is aligned to 8.
@@ -212,6 +214,25 @@ impl<A: GlobalAlloc> Alloc<A> {
 pub(super) fn failed(bytes: usize) -> *mut u8 {
     host::failed(bytes as u64);
     core::ptr::null_mut()
+}
+
+/// Writes the tag of a block that is the first event of a scope.
+///
+/// # Safety
+///
+/// * As for [`tag_slowly`].
+#[inline(never)]
+unsafe fn tag_first(block: *mut u8, bytes: usize) -> *mut u8 {
+    let Some(tag) = host::allocated_first(block as u64, bytes as u64) else {
+        cold_path();
+        // SAFETY: handed on.
+        return unsafe { tag_slowly(block, bytes) };
+    };
+    // SAFETY: the caller's promise.
+    let place = unsafe { tag_of(block) };
+    // SAFETY: that place belongs to the allocation and to nobody else.
+    unsafe { place.write(tag) };
+    block
 }
 
 /// Writes the tag of a block that the short path could not record.

@@ -105,6 +105,18 @@ impl Blocks {
         add(&self.level, blocks.wrapping_neg().cast_signed());
     }
 
+    /// A frame begins with an allocation, which brings the level here: so is the limit. Within a change, as no reader sees it otherwise. All
+    /// of it by differences: this may be a signal handler, while an event is under way.
+    #[inline(always)]
+    pub(super) fn begin_frame_at(&self, level: i64) {
+        let higher = level.wrapping_sub(self.limit.signed());
+        self.limit.set(level.cast_unsigned());
+        add(&self.room, higher - 1);
+        add(&self.allocations, 1);
+        add(&self.level, 1);
+    }
+
+    #[inline(always)]
     pub(super) fn set_allocations(&self, blocks: u64) {
         self.allocations.store(blocks, Ordering::Release);
     }

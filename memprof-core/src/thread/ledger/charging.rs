@@ -55,7 +55,7 @@ impl Ledger {
         }
         while !entry.frame.is(frame) {
             entry.free_before(hand_over);
-            let below = entry.below.get()?;
+            let below = entry.below()?;
             let saved = entry.saved();
             if is_under_context(entry, below) {
                 // What is under a context is not seen from here.
@@ -88,7 +88,7 @@ impl Ledger {
         // Each entry moves up by one place, down to the lowest above `frame`.
         loop {
             upper.copy_from(entry);
-            let below = entry.below.get()?;
+            let below = entry.below()?;
             if !below.at_or_above(frame) {
                 break;
             }
@@ -98,9 +98,9 @@ impl Ledger {
         // `entry` now stands twice, here and above: here it becomes the entry of `frame`. Its saved watermark is
         // that of the frame below; the one above saves the watermark of `frame`, which saw nothing until then.
         entry.frame.set(Some(frame));
-        entry.row.set(self.row_of(frame.path()));
+        entry.row.set(self.row_of(frame.path()).unwrap_or(self.spare.get()));
         upper.set_saved(&Watermarks { peak: entry.sums().level, largest: 0 });
-        self.entry.set(Some(place));
+        self.entry.set(place);
         frame.set_touched(bit);
         Some(())
     }

@@ -18,17 +18,17 @@
 use core::hint::cold_path;
 
 use crate::base::counter::Counter;
-use crate::base::memory::{AtomicOptionRef, AtomicRef, Blank, Original, Table, leak};
+use crate::base::memory::{AtomicRef, Blank, Original, Table, leak};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::path::{PATH_CHUNKS, PathId};
 use crate::thread::frame::Frame;
+use crate::thread::row::{NO_ROW, Row};
 
 use super::blocks::Blocks;
-use super::entry::Entry;
+use super::entry::{Entry, NO_ENTRY};
 use super::latest::Latest;
 use super::limits::{Limits, Watch};
-use super::row::{NO_ROW, Row};
 use super::sums::{Sums, Watermarks};
 
 /// See the [module](super). All of it is written by the thread that owns the slot. What events touch comes first.
@@ -45,7 +45,7 @@ pub(crate) struct Ledger {
     pub(super) reallocs: Counter,
     pub(super) failed: Counter,
     /// The top entry: that of the innermost frame that has one.
-    pub(crate) entry: AtomicOptionRef<Entry>,
+    pub(super) entry: AtomicRef<Entry>,
     pub(super) base: Entry,
     pub(crate) rows: Table<Row, PATH_CHUNKS>,
     /// Where a path is counted for which the system had no memory: nowhere that is read.
@@ -61,7 +61,7 @@ impl Blank for Ledger {
         alloc_bytes_offset: Counter::new(0),
         reallocs: Counter::new(0),
         failed: Counter::new(0),
-        entry: AtomicOptionRef::null(),
+        entry: AtomicRef::new(&NO_ENTRY),
         base: Entry::BLANK,
         rows: Table::new(),
         spare: AtomicRef::new(&NO_ROW),
@@ -95,8 +95,8 @@ impl Ledger {
             self.spare.set(leak(Row::BLANK)?);
         }
         self.base.frame.set(Some(base));
-        self.base.row.set(Some(row));
-        self.entry.set(Some(&self.base));
+        self.base.row.set(row);
+        self.entry.set(&self.base);
         self.row.set(row);
         self.set_alloc_bytes(0);
         Some(())
@@ -105,8 +105,8 @@ impl Ledger {
     /// Goes on with another path for the base, where no other frame has an entry.
     pub(crate) fn stand_for(&'static self, path: PathId) -> Option<()> {
         let row = self.row_of(path)?;
-        self.base.row.set(Some(row));
-        self.set_row(row);
+        self.base.row.set(row);
+        self.set_row(row, self.alloc_bytes());
         Some(())
     }
 
@@ -213,11 +213,11 @@ impl Ledger {
         self.row.get()
     }
 
+    /// Goes on with another row, where so many bytes were allocated so far.
     #[inline(always)]
-    pub(super) fn set_row(&self, row: &'static Row) {
-        let allocated = self.alloc_bytes();
+    pub(super) fn set_row(&self, row: &'static Row, allocated: u64) {
         self.row.set(row);
-        self.set_alloc_bytes(allocated);
+        self.alloc_bytes_offset.set(allocated.wrapping_sub(row.alloc_bytes.get()));
     }
 
     /// Counts a block that the top frame allocated; it has its entry. `true`: the level is above a peak, or above what
@@ -233,6 +233,33 @@ impl Ledger {
                 self.largest.set(bytes);
             }
         })
+    }
+
+    /// Counts the first event of `frame`, the top, which is an allocation, and makes its entry. `false`: more is to be done for it, and
+    /// nothing was changed.
+    #[inline(always)]
+    pub(crate) fn alloc_first(
+        &'static self,
+        frame: &'static Frame,
+        row: &'static Row,
+        bit: u64,
+        address: u64,
+        bytes: u64,
+    ) -> bool {
+        let Some(entry) = self.entry.get().above.get() else { return false };
+        let sums = self.sums();
+        let level = [sums.level[0] + bytes.cast_signed(), sums.level[1] + 1];
+        if self.limits.is_more_due_at(level) {
+            return false;
+        }
+        self.begin_entry(entry, frame, row, &sums);
+        self.limits.begin_frame_at(level);
+        row.alloc_bytes.add(bytes);
+        row.alloc_blocks.add(1);
+        self.largest.set(bytes);
+        self.note_latest(address);
+        frame.set_touched(bit);
+        true
     }
 
     /// Counts the free of a block of this lane, with `owner` called at the same moment. `true`: the level is below

@@ -5,19 +5,20 @@
 //! that a peak is one number in the ledger and not one for each depth. Entries are a list in chunks, as frames are.
 
 use crate::base::counter::Counter;
-use crate::base::memory::{AtomicOptionRef, Blank};
+use crate::base::memory::{AtomicOptionRef, AtomicRef, Blank};
 use crate::lanes::pending::HandOver;
 use crate::thread::frame::Frame;
+use crate::thread::row::{NO_ROW, Row};
 
-use super::row::Row;
 use super::sums::{Sums, Watermarks};
 
 /// The sums as they stood when a scope was entered, and what its parent's watermarks had reached by then.
 pub(crate) struct Entry {
     pub(super) above: AtomicOptionRef<Entry>,
-    pub(crate) below: AtomicOptionRef<Entry>,
+    /// Fixed; [`NO_ENTRY`] below that of the base.
+    pub(super) below: AtomicRef<Entry>,
     pub(crate) frame: AtomicOptionRef<Frame>,
-    pub(super) row: AtomicOptionRef<Row>,
+    pub(super) row: AtomicRef<Row>,
     alloc_bytes: Counter,
     alloc_blocks: Counter,
     /// Allocated less freed, signed.
@@ -33,9 +34,9 @@ pub(crate) struct Entry {
 impl Blank for Entry {
     const BLANK: Self = Self {
         above: AtomicOptionRef::null(),
-        below: AtomicOptionRef::null(),
+        below: AtomicRef::new(&NO_ENTRY),
         frame: AtomicOptionRef::null(),
-        row: AtomicOptionRef::null(),
+        row: AtomicRef::new(&NO_ROW),
         alloc_bytes: Counter::new(0),
         alloc_blocks: Counter::new(0),
         level_bytes: Counter::new(0),
@@ -48,7 +49,16 @@ impl Blank for Entry {
     };
 }
 
+/// Where the entries of a ledger end, and all that one has which nobody has begun: never written.
+pub(super) static NO_ENTRY: Entry = Entry::BLANK;
+
 impl Entry {
+    /// The entry below; `None` for that of the base.
+    #[inline(always)]
+    pub(crate) fn below(&self) -> Option<&'static Self> {
+        Some(self.below.get()).filter(|below| !core::ptr::eq(*below, &raw const NO_ENTRY))
+    }
+
     /// The sums as they stood when the scope was entered.
     #[inline(always)]
     pub(crate) fn sums(&self) -> Sums {

@@ -60,6 +60,9 @@ pub(crate) struct Watch {
     pub(crate) blocks: i64,
 }
 
+/// Farther than any level that a thread has to publish: a quarter of what 64 bits hold, so that a limit less this does not overflow.
+const FAR: i64 = i64::MAX / 4;
+
 impl Limits {
     /// Bytes from the beginning to the end of what every event touches.
     pub(super) const HOT: usize = core::mem::offset_of!(Self, limit_bytes);
@@ -74,7 +77,7 @@ impl Limits {
         peak_bytes: Counter::new(0),
         peak_blocks: Counter::new(0),
         watch_high: Counter::new(i64::MAX.cast_unsigned()),
-        watch_low: Counter::new(i64::MIN.cast_unsigned()),
+        watch_low: Counter::new((-FAR).cast_unsigned()),
         watch_blocks: Counter::new(i64::MAX.cast_unsigned()),
         raised_at: Counter::new(0),
         growing: Counter::new(0),
@@ -181,19 +184,43 @@ impl Limits {
     /// Has these levels watched.
     pub(super) fn watch(&self, watch: Watch) {
         self.watch_high.set(watch.high.cast_unsigned());
-        self.watch_low.set(watch.low.cast_unsigned());
+        self.watch_low.set(watch.low.clamp(-FAR, FAR).cast_unsigned());
         self.watch_blocks.set(watch.blocks.cast_unsigned());
         self.set_peaks(self.peak_bytes.signed(), self.peak_blocks.signed());
     }
 
     /// Sets the watermarks, and with them the limits.
     pub(super) fn set_peaks(&self, bytes: i64, blocks: i64) {
+        self.set_peaks_at([self.level_bytes(), self.level_blocks()], [bytes, blocks]);
+    }
+
+    /// [`set_peaks`](Self::set_peaks) at a level that the caller has read.
+    #[inline(always)]
+    pub(super) fn set_peaks_at(&self, [level_bytes, level_blocks]: [i64; 2], [bytes, blocks]: [i64; 2]) {
         self.peak_bytes.set(bytes.cast_unsigned());
         self.peak_blocks.set(blocks.cast_unsigned());
-        let level_bytes = self.level_bytes();
         let limit_bytes = bytes.min(self.watch_high.signed().max(level_bytes));
-        let limit_blocks = blocks.min(self.watch_blocks.signed().max(self.level_blocks()));
+        let limit_blocks = blocks.min(self.watch_blocks.signed().max(level_blocks));
         self.set_limits(level_bytes, limit_bytes, limit_blocks);
+    }
+
+    /// Whether more is due at a level than to raise the watermarks of a new frame to it: those of the thread, or its part in the mark.
+    #[inline(always)]
+    pub(super) fn is_more_due_at(&self, [bytes, blocks]: [i64; 2]) -> bool {
+        bytes > self.watch_high.signed() || blocks > self.watch_blocks.signed()
+    }
+
+    /// A frame begins with an allocation that brings the level here, where no more [is due](Self::is_more_due_at): so these are its watermarks, and the
+    /// limits.
+    #[inline(always)]
+    pub(super) fn begin_frame_at(&self, [bytes, blocks]: [i64; 2]) {
+        debug_assert!(!self.is_growing(), "growing ends first");
+        self.peak_bytes.set(bytes.cast_unsigned());
+        self.peak_blocks.set(blocks.cast_unsigned());
+        self.limit_bytes.set(bytes.cast_unsigned());
+        self.room_bytes.set(0);
+        self.set_most_room(bytes);
+        self.blocks.begin_frame_at(blocks);
     }
 
     /// Ends growing, which came to these levels.
@@ -220,19 +247,25 @@ impl Limits {
         self.set_limits(level_bytes, bytes.min(high), blocks.min(high_blocks));
     }
 
+    /// Where the sum overflows, which takes blocks of exbibytes, each free looks.
+    #[inline(always)]
+    fn set_most_room(&self, limit_bytes: i64) {
+        self.most_room_bytes.set(limit_bytes.wrapping_sub(self.watch_low.signed()).cast_unsigned());
+    }
+
     #[inline(always)]
     fn set_limits(&self, level_bytes: i64, limit_bytes: i64, limit_blocks: i64) {
         debug_assert!(!self.is_growing(), "growing ends first");
         self.limit_bytes.set(limit_bytes.cast_unsigned());
         self.room_bytes.set((limit_bytes - level_bytes).cast_unsigned());
         self.blocks.set_limit(limit_blocks);
-        self.most_room_bytes.set(limit_bytes.saturating_sub(self.watch_low.signed()).cast_unsigned());
+        self.set_most_room(limit_bytes);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Limits, Watch};
+    use super::{FAR, Limits, Watch};
 
     const NOBODY: Watch = Watch { high: i64::MAX, low: i64::MIN, blocks: i64::MAX };
 
@@ -291,7 +324,11 @@ mod tests {
                 let limit = peak.min(watch.high.max(level));
                 assert_eq!(limits.limit_bytes.signed(), limit, "{watch:?}");
                 assert_eq!(limits.room_bytes.signed(), limit - level, "{watch:?}");
-                assert_eq!(limits.most_room_bytes.signed(), limit.saturating_sub(watch.low), "{watch:?}");
+                assert_eq!(
+                    limits.most_room_bytes.signed(),
+                    limit.wrapping_sub(watch.low.clamp(-FAR, FAR)),
+                    "{watch:?}"
+                );
                 assert_eq!(
                     limits.blocks.room(),
                     2_i64.min(watch.blocks.max(limits.level_blocks())) - limits.level_blocks()

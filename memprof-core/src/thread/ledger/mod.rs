@@ -16,7 +16,7 @@
 //! |---|---|
 //! | [`blocks`] | the level in blocks, by which a reader sees that an event is under way |
 //! | [`limits`] | the level in bytes, and when an event has more to do than to count |
-//! | [`row`], [`entry`], [`latest`] | the sums of a path; of an open scope; the thread's latest allocation |
+//! | [`entry`], [`latest`] | the sums as an open scope found them; the thread's latest allocation |
 //! | [`sums`] | the same numbers as plain values, and what an open scope recorded as their difference |
 //! | [`counting`] | the ledger, and what an event changes |
 //! | [`nesting`] | how entries come and go with the scopes |
@@ -26,7 +26,6 @@
 //! has to do is left to [`read`](crate::thread::read); which events there are, to `events`.
 
 mod blocks;
-mod row;
 mod limits;
 mod sums;
 mod entry;
@@ -38,5 +37,4 @@ mod charging;
 pub(crate) use counting::Ledger;
 pub(crate) use entry::Entry;
 pub(crate) use limits::Watch;
-pub(crate) use row::{Row, RowCopy};
 pub(crate) use sums::{Sums, Watermarks};

@@ -11,17 +11,25 @@
 use crate::base::memory::leak_blank;
 use crate::base::tally::Tally;
 use crate::thread::frame::Frame;
+use crate::thread::row::Row;
 
 use super::counting::Ledger;
-use super::entry::Entry;
-use super::sums::Watermarks;
+use super::entry::{Entry, NO_ENTRY};
+use super::sums::{Sums, Watermarks};
 
 /// Entries that are made at once when the list is at its end.
 const ENTRY_CHUNK: usize = 32;
 
 impl Ledger {
+    #[inline(always)]
     pub(super) fn top(&'static self) -> &'static Entry {
-        self.entry.get().unwrap_or(&self.base)
+        self.entry.get()
+    }
+
+    /// The entries, from the top down.
+    pub(crate) fn entries(&'static self) -> impl Iterator<Item = &'static Entry> {
+        let top = Some(self.top()).filter(|top| !core::ptr::eq(*top, &raw const NO_ENTRY));
+        core::iter::successors(top, |entry| entry.below())
     }
 
     /// A place for the entry above the top one.
@@ -36,7 +44,7 @@ impl Ledger {
         let chunk: &'static [Entry; ENTRY_CHUNK] = leak_blank()?;
         let mut below = top;
         for entry in chunk {
-            entry.below.set(Some(below));
+            entry.below.set(below);
             below.above.set(Some(entry));
             below = entry;
         }
@@ -49,16 +57,29 @@ impl Ledger {
     pub(crate) fn touch(&'static self, frame: &'static Frame, bit: u64, first: (i64, i64)) -> Option<()> {
         let row = self.row_of(frame.path())?;
         let entry = self.entry_above()?;
-        entry.frame.set(Some(frame));
-        entry.row.set(Some(row));
-        entry.set_sums(&self.sums());
-        entry.set_saved(&self.watermarks());
-        self.limits.set_peaks(self.level_bytes() + first.0, self.level_blocks() + first.1);
+        let sums = self.sums();
+        self.begin_entry(entry, frame, row, &sums);
+        self.limits.set_peaks(sums.level[0] + first.0, sums.level[1] + first.1);
         self.largest.set(0);
-        self.entry.set(Some(entry));
-        self.set_row(row);
         frame.set_touched(bit);
         Some(())
+    }
+
+    /// Makes `entry` the top one, of a frame that begins where the ledger counted `sums`.
+    #[inline(always)]
+    pub(super) fn begin_entry(
+        &'static self,
+        entry: &'static Entry,
+        frame: &'static Frame,
+        row: &'static Row,
+        sums: &Sums,
+    ) {
+        entry.frame.set(Some(frame));
+        entry.row.set(row);
+        entry.set_sums(sums);
+        entry.set_saved(&self.watermarks());
+        self.entry.set(entry);
+        self.set_row(row, sums.allocated[0]);
     }
 
     /// What the frame of the top entry recorded since it was entered.
@@ -78,47 +99,71 @@ impl Ledger {
             debug_assert!(context.depth() > 0, "a context is never the base");
             watermarks = entry.saved();
             sums = entry.sums();
-            entry = entry.below.get().unwrap_or(&self.base);
+            entry = entry.below().unwrap_or(&self.base);
         }
         if !entry.at_or_above(frame) {
             return Tally::default();
         }
-        while let Some(below) = entry.below.get().filter(|below| below.at_or_above(frame)) {
+        while let Some(below) = entry.below().filter(|below| below.at_or_above(frame)) {
             watermarks.raise(&entry.saved());
             entry = below;
         }
         sums.tally_since(&entry.sums(), &watermarks)
     }
 
-    /// Ends the top entry, whose frame is a scope that is inside no other one of its site, and adds to the path's row what
-    /// was recorded since.
+    /// Ends the top entry, whose frame is a scope that is inside no other one of its site and whose parent has its own, and adds to the
+    /// path's row what was recorded since.
     #[inline(always)]
-    pub(crate) fn leave(&'static self, parent: &'static Frame, bit: u64) {
-        let (entry, row) = (self.top(), self.row());
-        let at = entry.sums();
-        row.sums.add(&self.sums().totals_since(&at));
-        let Watermarks { peak: [peak, _], largest } = self.watermarks();
-        row.raise(peak - at.level[0], largest);
-        self.merge(parent, bit);
+    pub(crate) fn leave(&'static self) {
+        let (entry, now, reached) = (self.top(), self.sums(), self.watermarks());
+        self.add_to_row(entry, &now, &reached);
+        self.fold(entry, &now, reached);
+    }
+
+    /// [`leave`](Self::leave) where the parent has no entry: its own would have been that of the child.
+    #[inline(always)]
+    pub(crate) fn leave_to(&'static self, parent: &'static Frame, bit: u64) {
+        let entry = self.top();
+        self.add_to_row(entry, &self.sums(), &self.watermarks());
+        self.hand_down(entry, parent, bit);
+    }
+
+    #[inline(always)]
+    fn add_to_row(&'static self, entry: &'static Entry, now: &Sums, reached: &Watermarks) {
+        let (row, at) = (self.row(), entry.sums());
+        row.sums.add(&now.totals_since(&at));
+        row.raise(reached.peak[0] - at.level[0], reached.largest);
     }
 
     /// Ends the top entry, whose frame is being left: its parent sees everything that it saw.
     #[inline(always)]
     pub(crate) fn merge(&'static self, parent: &'static Frame, bit: u64) {
         let entry = self.top();
-        if !parent.has(bit) {
-            // The parent saw nothing before the child did: the child's entry is what its own would have been.
-            let row = self.row_of(parent.path()).unwrap_or(self.spare.get());
-            entry.frame.set(Some(parent));
-            entry.row.set(Some(row));
-            self.set_row(row);
-            parent.set_touched(bit);
-            return;
+        if parent.has(bit) {
+            self.fold(entry, &self.sums(), self.watermarks());
+        } else {
+            self.hand_down(entry, parent, bit);
         }
-        let Watermarks { peak: [bytes, blocks], largest } = entry.saved();
-        self.limits.raise_peaks(bytes, blocks);
-        self.largest.raise(largest);
-        self.pop(entry);
+    }
+
+    /// Ends the top entry: what was reached in its frame was reached in that of the entry below.
+    #[inline(always)]
+    fn fold(&'static self, entry: &'static Entry, now: &Sums, mut reached: Watermarks) {
+        reached.raise(&entry.saved());
+        self.limits.set_peaks_at(now.level, reached.peak);
+        self.largest.set(reached.largest);
+        self.pop(entry, now.allocated[0]);
+    }
+
+    /// Leaves the top entry to `parent`, which saw nothing before the child did: the child's entry is what its own would have been.
+    #[inline(always)]
+    fn hand_down(&'static self, entry: &'static Entry, parent: &'static Frame, bit: u64) {
+        let row = self.row_of(parent.path()).unwrap_or(self.spare.get());
+        let allocated = self.alloc_bytes();
+        entry.frame.set(Some(parent));
+        entry.row.set(row);
+        self.set_row(row, allocated);
+        parent.set_touched(bit);
     }
 
     /// Ends the top entry as if nothing had happened since it was made: the frames below it do not see it.
@@ -134,13 +179,14 @@ impl Ledger {
         let Watermarks { peak: [peak_bytes, peak_blocks], largest } = entry.saved();
         self.limits.set_peaks(peak_bytes, peak_blocks);
         self.largest.set(largest);
-        self.pop(entry);
+        self.pop(entry, at.allocated[0]);
     }
 
+    /// Goes on with the entry below the top one, where so many bytes were allocated so far.
     #[inline(always)]
-    fn pop(&'static self, entry: &'static Entry) {
-        let below = entry.below.get().unwrap_or(&self.base);
-        self.entry.set(Some(below));
-        self.set_row(below.row.get().unwrap_or(self.spare.get()));
+    fn pop(&'static self, entry: &'static Entry, allocated: u64) {
+        let below = entry.below.get();
+        self.entry.set(below);
+        self.set_row(below.row.get(), allocated);
     }
 }

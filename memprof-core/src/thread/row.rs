@@ -11,7 +11,7 @@
 //! | `memory_peak`, `largest` | the maxima, where `epoch` is the present one |
 //! | `temporary` | `temporary` |
 //!
-//! `ncalls` is counted apart, as it is of all spaces ([`CallRow`](crate::thread::frame::CallRow)).
+//! `ncalls` is counted apart, as it is of all spaces (`CallRow` in [`frame`](super::frame)).
 
 use crate::base::counter::Counter;
 use crate::base::map::Refused;
@@ -41,8 +41,8 @@ pub(crate) struct Row {
     pub(crate) epoch: Counter,
 }
 
-/// What a ledger leads to that nobody has begun: never written.
-pub(super) static NO_ROW: Row = Row::BLANK;
+/// What a ledger leads to that nobody has begun, and a path without events: never written.
+pub(crate) static NO_ROW: Row = Row::BLANK;
 
 impl Blank for Row {
     const BLANK: Self = Self {
