@@ -291,3 +291,90 @@ fn futures_that_were_polled_under_each_others_contexts_leave_their_blocks_to_nob
     let row = row(&memprof::snapshot(), arena(), "polled in a circle");
     assert_eq!((row.ncalls, row.self_total, row.live), (3, 3000, 0));
 }
+
+/// A task that was polled in a captured scope and is suspended: what is freed of it belongs to whoever polls it next.
+#[test]
+fn what_is_freed_of_a_suspended_task_is_still_held_by_the_captured_scope_that_polled_it() {
+    const LARGE: u32 = 1 << 20;
+    let _alone = alone();
+    let scope = Scope::enter(site("polls a task"));
+    let helper = Worker::under(&Context::current());
+    let (send, blocks) = std::sync::mpsc::channel();
+    let mut task = Box::pin(
+        poll_fn(move |_| {
+            send.send(Vec::<u8>::with_capacity(LARGE as usize)).expect("it is received");
+            Poll::<()>::Pending
+        })
+        .track(site("suspended in a captured scope")),
+    );
+    for _ in 0..3 {
+        let _pending = task.as_mut().poll(&mut Wakers::from_waker(Waker::noop()));
+        let block = blocks.recv().expect("it was sent");
+        // On a thread that works for nobody.
+        std::thread::spawn(move || drop(block)).join().expect("no panic");
+        helper.run(|_| drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE as usize))));
+    }
+    // Each poll begins with what was freed before it: 1 MiB of the last poll, and the helper's.
+    let peak = scope.finish().counters(Space::HOST).peak_bytes - 2 * i64::from(LARGE);
+    assert!(peak.abs() < 2 * STEP, "{peak}");
+    drop(task);
+    helper.end();
+}
+
+/// While it is polled, what is freed of it is off the captured scope at once, in each poll: those who work for that scope
+/// have the room.
+#[test]
+fn what_is_freed_of_a_task_that_is_polled_is_off_the_captured_scope_around_in_each_poll() {
+    let _alone = alone();
+    let scope = Scope::enter(site("polls and frees"));
+    let helper = Worker::under(&Context::current());
+    let mut polls = 0;
+    let mut task = Box::pin(
+        poll_fn(|_| {
+            polls += 1;
+            let address = polls;
+            alloc(address);
+            helper.run(move |_| [free(address), alloc(10), free(10)]);
+            Poll::<()>::Pending
+        })
+        .track(site("freed while polled")),
+    );
+    for _ in 0..3 {
+        let _pending = task.as_mut().poll(&mut Wakers::from_waker(Waker::noop()));
+    }
+    drop(task);
+    helper.end();
+    assert_eq!(six(scope.finish().counters(arena())), [0, 0, 1000, 1, 6000, 6]);
+}
+
+/// The lane of a task that has ended is the next one's, and nobody of before hears of that.
+#[test]
+fn a_task_has_nothing_to_do_with_the_captured_scope_in_which_one_before_it_was_polled() {
+    let _alone = alone();
+    let scope = Scope::enter(site("polled the one before"));
+    let helper = Worker::under(&Context::current());
+    let wakers = || Wakers::from_waker(Waker::noop());
+    let mut before = Box::pin(poll_fn(|_| Poll::<()>::Pending).track(site("the one before")));
+    let _pending = before.as_mut().poll(&mut wakers());
+    // Without a poll for the drop.
+    memprof::disable();
+    drop(before);
+    memprof::enable();
+    alloc(1);
+    let elsewhere = std::thread::spawn(move || {
+        let mut next = Box::pin(
+            poll_fn(|_| {
+                alloc(2);
+                std::thread::spawn(|| free(2)).join().expect("no panic");
+                Poll::<()>::Pending
+            })
+            .track(site("the next one")),
+        );
+        let _pending = next.as_mut().poll(&mut Wakers::from_waker(Waker::noop()));
+    });
+    elsewhere.join().expect("no panic");
+    helper.run(|_| [alloc(3), free(3)]);
+    helper.end();
+    free(1);
+    assert_eq!(six(scope.finish().counters(arena())), [0, 0, 2000, 2, 2000, 2]);
+}

@@ -104,15 +104,17 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
-    /// Measures from now on, if that is not so.
+    /// Measures from now on, if that is not so. The times are read first, so that one that begins here is found at the end.
     pub(crate) fn now() -> Self {
+        let times_off = state::times_off();
         Limits::switch_on();
-        Self { times_off: state::times_off() }
+        Self { times_off }
     }
 
-    /// Whether memprof measured from the begin until now, without a break.
+    /// Whether memprof measured from the begin until now, without a break. Not whether everybody was told so: another thread
+    /// may be telling them still that it was switched on, by which this one goes already.
     fn is_whole(self) -> bool {
-        start::is_announced_on() && state::times_off() == self.times_off
+        state::is_on_since(self.times_off)
     }
 }
 

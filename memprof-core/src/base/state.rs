@@ -64,10 +64,16 @@ pub(crate) fn was_off() -> bool {
     times_off() > 0
 }
 
-/// How many times without recording there were so far. What began and ended with the same number, and on, was
-/// recorded whole.
+/// How many times without recording there were so far.
 pub(crate) fn times_off() -> u32 {
     TIMES_OFF.load(Ordering::Relaxed)
+}
+
+/// Whether events are recorded, and have been since there were so many times without: it was on then, or switched on after.
+///
+/// A switch counts first and switches then, and this reads in the other order.
+pub(crate) fn is_on_since(times: u32) -> bool {
+    STATE.load(Ordering::Acquire) == ON && times_off() == times
 }
 
 /// Every thread was told.

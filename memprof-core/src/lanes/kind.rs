@@ -4,8 +4,8 @@
 //! A reader of another thread's scopes copies this word, and what follows from it is then a plain function of it.
 //!
 //! ```text
-//! bits 46 .. 44   43       42              41          40          39 .. 0
-//! kind            SHARES   UNDER_CONTEXT   SITE_OPEN   NODE_OPEN   one bit a space
+//! bit 47      46 .. 44   43       42              41          40          39 .. 0
+//! FORWARDED   kind       SHARES   UNDER_CONTEXT   SITE_OPEN   NODE_OPEN   one bit a space
 //! ```
 //!
 //! A plain scope that saw nothing is 0, and one that saw events on the host alone has that one bit: the short paths
@@ -81,5 +81,7 @@ pub(crate) const UNDER_CONTEXT: u64 = 1 << 42;
 /// `shared` is set: the frame was captured as a `Context`, or is one.
 pub(crate) const SHARES: u64 = 1 << 43;
 const KIND_SHIFT: u32 = 44;
+/// The poll of a task, in which hand-overs to it are forwarded to captured scopes around: that ends with the poll.
+pub(crate) const FORWARDED: u64 = 1 << 47;
 /// The flags of a poll that has seen nothing, outside any `Context` and any other activation of its site.
 pub(crate) const POLL: u64 = Kind::Poll.flags(0);

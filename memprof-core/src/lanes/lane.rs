@@ -99,6 +99,8 @@ impl Lane {
     /// event does not.
     pub(crate) fn take() -> Option<&'static Self> {
         let lane = LANES.take()?;
+        debug_assert!(!lane.forwards.load(Ordering::Relaxed), "what ended is forwarded to nobody");
+        debug_assert!(matches!(lane.outstanding.load(Ordering::Relaxed), 0 | HOLD), "what is in the pool is nobody's");
         lane.pending.begin();
         lane.taken.store(lane.taken.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         lane.left_to.set(None);
@@ -129,7 +131,8 @@ impl Lane {
     /// The caller knows that the lane is held, or has a block out, at this moment: what is in the pool cannot be
     /// held.
     pub(crate) fn hold(&self) {
-        self.outstanding.fetch_add(HOLD, Ordering::Relaxed);
+        let before = self.outstanding.fetch_add(HOLD, Ordering::Relaxed);
+        debug_assert!(before > 0, "somebody held it, or had a block of it");
     }
 
     /// Gives one [`hold`](Self::hold) back; the last one returns the lane to the pool.
@@ -151,7 +154,12 @@ impl Lane {
         let mut difference = difference;
         // A lane that goes back to the pool releases the one that it was left to; a loop, as that may be the last
         // hold there.
-        while lane.outstanding.fetch_add(difference, Ordering::AcqRel).wrapping_add(difference) == 0 {
+        loop {
+            let left = lane.outstanding.fetch_add(difference, Ordering::AcqRel).wrapping_add(difference);
+            debug_assert!(left >= 0, "each block is counted as freed once");
+            if left != 0 {
+                return;
+            }
             let left_to = lane.left_to.get();
             LANES.give_back(lane);
             let Some(next) = left_to else { return };

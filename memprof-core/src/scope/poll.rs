@@ -10,7 +10,7 @@
 use crate::base::blind;
 use crate::base::state;
 use crate::lanes::activation::Activation;
-use crate::lanes::kind::{Kind, POLL, SHARES, UNDER_CONTEXT};
+use crate::lanes::kind::{FORWARDED, Kind, POLL, SHARES, UNDER_CONTEXT};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::site::Site;
@@ -27,7 +27,7 @@ use crate::thread::stack::{FrameHandle, flags_around};
 /// Begins a poll of a future that was polled before, if nothing has to be done first.
 #[inline]
 pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'static Activation) -> Option<FrameHandle> {
-    if !slot.knows_foreign_frees() {
+    if !slot.polls_plainly() {
         return None;
     }
     let (top, frame) = slot.top.begin_entering()?;
@@ -71,6 +71,8 @@ pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'sta
     let frame = top.grow()?;
     let path_entry = slot.path_entry(tag.path(), site)?;
     let flags = Kind::Poll.flags(Slot::flags_for(top, &path_entry) | flags_around(slot, &path_entry));
+    let is_forwarded = task.is_some() && slot.sharing.get().is_some();
+    let flags = if is_forwarded { flags | FORWARDED } else { flags };
     let tag = if task.is_some() { tag } else { top.tag_above(tag.path()) };
     let change = slot.begin_change();
     let serial = slot.changes.begin_numbered();
@@ -82,7 +84,7 @@ pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'sta
     slot.open(frame, serial, tag, flags, path_entry.calls, path_entry.site_row);
     drop(change);
     let shared = future.shared();
-    if shared.is_some() || task.is_some() && slot.sharing.get().is_some() {
+    if shared.is_some() || is_forwarded {
         let _blind = blind::enter();
         let is_captured = shared.is_some();
         if let Some(shared) = shared {
@@ -134,7 +136,7 @@ pub(crate) fn note_scopes_above(slot: &'static Slot, poll: &'static Frame) {
 /// is a scope there; what was added under contexts of the future is taken in first. `ncalls` does not change: that was the first poll's.
 pub(crate) fn leave_poll(slot: &'static Slot, frame: &'static Frame, below: &'static Frame) {
     let task = frame.future.get().filter(|future| future.is_task());
-    if frame.has(SHARES) || task.is_some() && slot.sharing.get().is_some() {
+    if frame.has(SHARES) || frame.has(FORWARDED) {
         // The last reference goes while the thread is blind.
         let _blind = blind::enter();
         match task {

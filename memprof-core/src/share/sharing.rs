@@ -28,7 +28,7 @@ pub(crate) fn begin(slot: &'static Slot, frame: &'static Frame, shared: Arc<Shar
     frame.published.clear();
     frame.additions.set(0);
     frame.set_flag(SHARES);
-    slot.sharing.set(Some(frame));
+    slot.share_from(Some(frame));
     slot.watch_all();
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn end(slot: &'static Slot, frame: &'static Frame) {
     debug_assert!(slot.sharing.is(frame), "frames that share end innermost first");
     frame.clear_flag(SHARES);
     frame.set_shared(None);
-    slot.sharing.set(frame.sharing_below.get());
+    slot.share_from(frame.sharing_below.get());
     slot.unwatch();
 }
 

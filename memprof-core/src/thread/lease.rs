@@ -42,7 +42,7 @@ impl Slot {
         self.base.flags.set(Kind::Base.flags(0));
         self.base.set_touched(Space::HOST.bit());
         self.segment.set(Some(&self.base));
-        self.sharing.set(None);
+        self.share_from(None);
         let mut begun = self.keep_net(Space::HOST, || self.host.begin(&self.base));
         self.set_outstanding(0);
         for (index, ledger) in self.others.iter().enumerate() {

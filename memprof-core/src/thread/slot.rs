@@ -93,7 +93,7 @@ pub(crate) struct Slot {
     pub(crate) sequence: Sequence,
     /// The frame that begins the top segment.
     pub(crate) segment: AtomicOptionRef<Frame>,
-    /// The innermost frame that shares with other threads.
+    /// The innermost frame that shares with other threads: [`share_from`](Self::share_from).
     pub(crate) sharing: AtomicOptionRef<Frame>,
     pub(crate) net: HostNet,
     pub(super) others: [AtomicOptionRef<Ledger>; MOST_SPACES],
@@ -111,6 +111,8 @@ pub(crate) struct Slot {
     pub(crate) stands_for: AtomicOptionRef<Frame>,
     /// Whether blocks were freed here, or may be, that another thread allocated.
     foreign_frees: AtomicBool,
+    /// What the short path of polls asks: [`polls_plainly`](Self::polls_plainly).
+    polls_plainly: AtomicBool,
     /// Set while the thread is blind.
     pub(crate) inside: Inside,
 }
@@ -137,6 +139,7 @@ impl Blank for Slot {
         aside: AtomicOptionRef::null(),
         stands_for: AtomicOptionRef::null(),
         foreign_frees: AtomicBool::new(false),
+        polls_plainly: AtomicBool::new(false),
         inside: Inside::new(),
     };
 }
@@ -362,6 +365,20 @@ impl Slot {
     fn note_first_foreign_free(&'static self) {
         self.end_growing();
         self.foreign_frees.store(true, Ordering::Release);
+        self.share_from(self.sharing.get());
+    }
+
+    /// `frame` is the innermost that shares from now on.
+    pub(crate) fn share_from(&self, frame: Option<&'static Frame>) {
+        self.sharing.set(frame);
+        self.polls_plainly.store(frame.is_none() && self.knows_foreign_frees(), Ordering::Relaxed);
+    }
+
+    /// Whether nothing has to be done for a poll because of this thread: it is known that it runs other lanes, and no scope is open
+    /// here that others work for, to which a task's hand-overs would have to be forwarded. Asked by the thread itself.
+    #[inline(always)]
+    pub(crate) fn polls_plainly(&self) -> bool {
+        self.polls_plainly.load(Ordering::Relaxed)
     }
 
     /// What others set to have this thread look at what there is.

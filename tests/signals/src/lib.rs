@@ -15,7 +15,15 @@ mod memory;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod stepping;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod switching;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod tests;
+
+/// Switching belongs to the whole process: one test at a time.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 #[test]

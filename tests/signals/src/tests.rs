@@ -179,6 +179,7 @@ fn table(below_peak: bool) -> Vec<String> {
 
 #[test]
 fn a_handler_at_any_instruction_is_recorded_and_disturbs_nothing() {
+    let _alone = crate::alone();
     memory::prepare();
     memprof::enable();
     let found: Vec<String> = [true, false].into_iter().flat_map(table).collect();
