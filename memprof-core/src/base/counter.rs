@@ -143,27 +143,36 @@ impl Sequence {
     /// Copies with `copy` until nothing changed meanwhile, at most `tries` times. Gives the last copy, and whether
     /// it can be trusted. Lets others run now and then, as an owner that is in the midst of a change for long was
     /// interrupted there.
-    ///
-    /// Every 64th time it yields: a spinning reader would otherwise keep an owner from the processor that it waits
-    /// for, where there are fewer processors than threads.
     pub(crate) fn read<T>(&self, tries: u32, mut copy: impl FnMut() -> T) -> (T, bool) {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
+        read_again(tries, yield_now_and_then, || {
             let before = self.read_begin();
             let words = copy();
             fence(Ordering::Acquire);
-            if before.is_some_and(|changes| self.read_validate(changes)) {
-                return (words, true);
-            }
-            if attempt >= tries {
-                return (words, false);
-            }
-            core::hint::spin_loop();
-            if attempt % 64 == 0 {
-                std::thread::yield_now();
-            }
+            (words, before.is_some_and(|changes| self.read_validate(changes)))
+        })
+    }
+}
+
+/// Calls `read` until what it gives can be trusted, as its `bool` says, at most `tries` times; `pause` is told after how
+/// many. Gives the last that was read.
+pub(crate) fn read_again<T>(tries: u32, pause: impl Fn(u32), mut read: impl FnMut() -> (T, bool)) -> (T, bool) {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let (words, whole) = read();
+        if whole || attempt >= tries {
+            return (words, whole);
         }
+        core::hint::spin_loop();
+        pause(attempt);
+    }
+}
+
+/// Yields every 64th time: a spinning reader would otherwise keep an owner from the processor that it waits for, where
+/// there are fewer processors than threads.
+pub(crate) fn yield_now_and_then(attempt: u32) {
+    if attempt.is_multiple_of(64) {
+        std::thread::yield_now();
     }
 }
 

@@ -51,6 +51,11 @@ impl Counters {
     }
 }
 
+/// The difference of two pairs, in bytes and in blocks.
+pub(crate) fn minus(one: [i64; 2], other: [i64; 2]) -> [i64; 2] {
+    [one[0] - other[0], one[1] - other[1]]
+}
+
 /// [`Counters`] with what only records show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {

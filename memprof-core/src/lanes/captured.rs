@@ -34,9 +34,10 @@ use std::sync::{Arc, OnceLock};
 use crate::base::lock::Lock;
 use crate::base::map::Refused;
 use crate::base::missed;
-use crate::base::tally::{Counters, Tally};
+use crate::base::tally::{Counters, Tally, minus};
 use crate::lanes::lane::Lane;
 use crate::lanes::level::Level;
+use crate::lanes::published::Published;
 use crate::lanes::waiting::STEP;
 use crate::names::path::PathId;
 use crate::space::spaces::{MOST_SPACES, Space};
@@ -234,21 +235,19 @@ impl Shared {
     pub(crate) fn finish(
         &self,
         is_still_out: impl FnOnce() -> bool,
-        parts: impl IntoIterator<Item = (Space, Tally, PublishedLevel)>,
+        parts: impl IntoIterator<Item = (Space, Tally, Published)>,
     ) {
         let mut added = self.added.lock();
         if self.is_closed() || !is_still_out() {
             return;
         }
-        for (space, tally, published) in parts {
+        for (space, tally, Published { now, most: [most_bytes, most_blocks] }) in parts {
             let counters = &tally.counters;
             // What was reached beyond the steps published: less than a step.
-            let beyond_bytes = (counters.peak_bytes - published.most_bytes).clamp(0, STEP.cast_signed());
-            let beyond_blocks = (counters.peak_blocks - published.most_blocks).max(0);
-            let beyond = [beyond_bytes, if published.most_bytes == 0 { beyond_blocks } else { 0 }];
-            self.raise_above(space, beyond);
-            let rest = [counters.current_bytes - published.bytes, counters.current_blocks - published.blocks];
-            self.publish_here(space, rest);
+            let beyond_bytes = (counters.peak_bytes - most_bytes).clamp(0, STEP.cast_signed());
+            let beyond_blocks = if most_bytes == 0 { (counters.peak_blocks - most_blocks).max(0) } else { 0 };
+            self.raise_above(space, [beyond_bytes, beyond_blocks]);
+            self.publish_here(space, minus(counters.value(), now));
             self.note_added(&mut added, space, &tally);
         }
     }
@@ -349,13 +348,4 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.lane.release();
     }
-}
-
-/// How much of a frame's own level its [`Shared`] knows of: what it was last, and the most it was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PublishedLevel {
-    pub(crate) bytes: i64,
-    pub(crate) blocks: i64,
-    pub(crate) most_bytes: i64,
-    pub(crate) most_blocks: i64,
 }

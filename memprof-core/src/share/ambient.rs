@@ -31,9 +31,10 @@ use crate::base::map::Refused;
 use crate::base::missed;
 use crate::base::state;
 use crate::base::tally::{Counters, Tally};
-use crate::lanes::captured::{Around, PublishedLevel, Shared};
+use crate::lanes::captured::{Around, Shared};
 use crate::lanes::kind::{Kind, UNDER_CONTEXT};
 use crate::lanes::lane::Lane;
+use crate::lanes::published::Published;
 use crate::lanes::tag::Tag;
 use crate::lanes::waiting::Waited;
 use crate::names::path::PathId;
@@ -210,7 +211,7 @@ impl Id {
 
 /// What a thread recorded in a space under the ambient scope that it works for, and what of it was published, if
 /// anything; asked by any thread.
-fn part(slot: &'static Slot, space: Space) -> Option<(Space, Tally, PublishedLevel)> {
+fn part(slot: &'static Slot, space: Space) -> Option<(Space, Tally, Published)> {
     let frame = slot.base.above()?;
     // The space may have been touched only by others, under a context captured in a scope that is open here.
     let ledger = slot.known_ledger(space).unwrap_or_else(Ledger::untouched);
@@ -219,7 +220,7 @@ fn part(slot: &'static Slot, space: Space) -> Option<(Space, Tally, PublishedLev
     let ((own, stack), _) = slot.read_patiently(ledger, TRIES, copy);
     let tally = stack.end_of(frame, space, inside).unwrap_or(own);
     let published = published_with(frame, space, &own, &tally);
-    (tally != Tally::default() || published != PublishedLevel::default()).then_some((space, tally, published))
+    (tally != Tally::default() || published != Published::default()).then_some((space, tally, published))
 }
 
 /// An ambient scope that is being added up on this thread.

@@ -28,7 +28,7 @@ use crate::lanes::captured::{Around, Shared};
 use crate::lanes::kind::{Kind, UNDER_CONTEXT};
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
-use crate::share::publish::{before_poll, come_out, note_published, parts};
+use crate::share::publish::{before_poll, come_out, parts};
 use crate::share::settle::settle;
 use crate::share::{forward, sharing};
 use crate::space::spaces::Space;
@@ -106,7 +106,7 @@ pub(crate) fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
     }
     sharing::begin(slot, frame, shared.clone());
     let own = slot.host.tally_of(frame, None).counters;
-    note_published(frame, own.current_bytes, own.current_blocks);
+    frame.published.add(own.value());
     forward::begin(slot, |below| !core::ptr::eq(below, frame));
     Some(shared)
 }

@@ -21,20 +21,14 @@
 use core::sync::atomic::Ordering;
 
 use crate::base::blind;
-use crate::base::counter::Counter;
-use crate::base::tally::{Counters, Tally};
+use crate::base::tally::{Counters, Tally, minus};
+use crate::lanes::captured::{Added, Shared};
 use crate::lanes::kind::Kind;
+use crate::lanes::published::Published;
 use crate::share::sharing;
 use crate::space::spaces::Space;
-use crate::thread::frame::{Frame, Published};
+use crate::thread::frame::Frame;
 use crate::thread::slot::Slot;
-
-use crate::lanes::captured::{Added, PublishedLevel, Shared};
-
-/// Bytes and blocks, each by itself.
-fn minus(one: [i64; 2], other: [i64; 2]) -> [i64; 2] {
-    [one[0] - other[0], one[1] - other[1]]
-}
 
 /// What the future of this frame recorded before this poll; nothing if this is no poll. The level of a captured
 /// future counts from its first poll.
@@ -46,36 +40,23 @@ pub(crate) fn before_poll(frame: &Frame, space: Space) -> Tally {
 /// What was published of the `tally` of this frame.
 ///
 /// In spaces other than the host each event was published as it happened, so that is all of it.
-pub(crate) fn published_of(frame: &Frame, space: Space, tally: &Tally) -> PublishedLevel {
+pub(crate) fn published_of(frame: &Frame, space: Space, tally: &Tally) -> Published {
     if space == Space::HOST {
-        let Published { bytes, blocks, most_bytes, most_blocks } = &frame.published;
-        let [bytes, blocks, most_bytes, most_blocks] = [bytes, blocks, most_bytes, most_blocks].map(Counter::signed);
-        PublishedLevel { bytes, blocks, most_bytes, most_blocks }
+        frame.published.get()
     } else {
-        let c = tally.counters;
-        let (bytes, blocks) = (c.current_bytes, c.current_blocks);
-        PublishedLevel { bytes, blocks, most_bytes: c.peak_bytes, most_blocks: c.peak_blocks }
+        let Counters { peak_bytes, peak_blocks, .. } = tally.counters;
+        Published { now: tally.counters.value(), most: [peak_bytes, peak_blocks] }
     }
 }
 
 /// [`published_of`] `tally`, which is what this frame's `own` ledger has together with what
 /// was added under contexts captured above it: that was published when it was added.
-pub(crate) fn published_with(frame: &Frame, space: Space, own: &Tally, tally: &Tally) -> PublishedLevel {
+pub(crate) fn published_with(frame: &Frame, space: Space, own: &Tally, tally: &Tally) -> Published {
     if space != Space::HOST {
         return published_of(frame, space, tally);
     }
-    let [bytes, blocks] = minus(tally.counters.value(), own.counters.value());
-    let part = published_of(frame, space, own);
-    PublishedLevel { bytes: part.bytes + bytes, blocks: part.blocks + blocks, ..part }
-}
-
-/// Notes that its [`Shared`] knows of this much more, on the host.
-pub(crate) fn note_published(frame: &Frame, bytes: i64, blocks: i64) {
-    let Published { bytes: of_bytes, blocks: of_blocks, most_bytes, most_blocks } = &frame.published;
-    for (of, more, most) in [(of_bytes, bytes, most_bytes), (of_blocks, blocks, most_blocks)] {
-        of.add(more.cast_unsigned());
-        most.set(most.signed().max(of.signed()).cast_unsigned());
-    }
+    let Published { now, most } = published_of(frame, space, own);
+    Published { now: minus(now, minus(own.counters.value(), tally.counters.value())), most }
 }
 
 /// Publishes that this frame, the top, has recorded `sum` where `own` was published, and `forwarded` was forwarded:
@@ -92,7 +73,7 @@ pub(crate) fn publish_absorbed(frame: &Frame, space: Space, own: &Counters, sum:
             publish_level(frame, shared, space, minus(more, forwarded));
         }
         if space == Space::HOST {
-            note_published(frame, more[0], more[1]);
+            frame.published.add(more);
         }
     });
 }
@@ -145,13 +126,12 @@ pub(crate) fn publish_shared(slot: &'static Slot, step: i64) {
     for frame in sharing::frames(slot) {
         let tally = slot.host.tally_of(frame, context);
         let published = published_of(frame, Space::HOST, &tally);
-        let bytes = tally.counters.current_bytes - published.bytes;
-        let blocks = tally.counters.current_blocks - published.blocks;
-        if bytes.abs() >= step
+        let more = minus(tally.counters.value(), published.now);
+        if more[0].abs() >= step
             && let Some(shared) = frame.shared()
         {
-            publish_level(frame, &shared, Space::HOST, [bytes, blocks]);
-            note_published(frame, bytes, blocks);
+            publish_level(frame, &shared, Space::HOST, more);
+            frame.published.add(more);
         }
         if frame.hides() {
             context = Some(frame);
@@ -213,10 +193,7 @@ pub(crate) fn absorb(slot: &'static Slot, frame: &'static Frame, shared: &Shared
 }
 
 /// What this thread recorded under the context of `frame`, the top, by space, and what of it was published.
-pub(crate) fn parts(
-    slot: &'static Slot,
-    frame: &'static Frame,
-) -> impl Iterator<Item = (Space, Tally, PublishedLevel)> {
+pub(crate) fn parts(slot: &'static Slot, frame: &'static Frame) -> impl Iterator<Item = (Space, Tally, Published)> {
     slot.ledgers(frame.flags.get()).map(|(space, ledger)| {
         let tally = ledger.tally();
         (space, tally, published_of(frame, space, &tally))

@@ -13,7 +13,7 @@
 
 use crate::base::blind;
 use crate::lanes::waiting::Waited;
-use crate::share::publish::{note_published, publish_level};
+use crate::share::publish::publish_level;
 use crate::share::sharing;
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
@@ -47,13 +47,13 @@ pub(crate) fn charge(slot: &'static Slot, segment: Segment, waited: Waited, know
     slot.sequence.begin_write();
     slot.keep_net(space, || ledger.charge(segment.innermost, space.bit(), sum));
     slot.sequence.end_write();
-    let [bytes, blocks] = sum.to_level();
+    let level = sum.to_level();
     sharing::see_from(slot, segment.innermost, |frame, shared| {
         match (is_forwarded && knows(frame), space == Space::HOST) {
-            (true, true) => note_published(frame, bytes, blocks),
+            (true, true) => frame.published.add(level),
             // Of the host, the thread publishes in steps what its ledger has beyond what it published before.
             (true, false) | (false, true) => {}
-            (false, false) => publish_level(frame, shared, space, [bytes, blocks]),
+            (false, false) => publish_level(frame, shared, space, level),
         }
     });
 }

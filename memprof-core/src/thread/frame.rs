@@ -17,6 +17,7 @@ use crate::lanes::activation::Activation;
 use crate::lanes::captured::Shared;
 use crate::lanes::kind::{Kind, SHARES, hides};
 use crate::lanes::lane::Lane;
+use crate::lanes::published::Published;
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::names::site::Site;
@@ -71,29 +72,13 @@ pub(crate) struct Frame {
     pub(crate) lane_below: AtomicOptionRef<Lane>,
     /// The innermost frame further down that shares, while this one does.
     pub(crate) sharing_below: AtomicOptionRef<Frame>,
-    /// What was added to `shared` for this frame's own thread.
-    pub(crate) published: Published,
+    /// What was added to `shared` for this frame's own thread, on the host.
+    pub(crate) published: Published<Counter>,
     /// Additions to `shared` that were forwarded to the scopes below.
     pub(crate) additions: Counter,
     shared: Lock<Option<Arc<Shared>>>,
     /// The future that a poll belongs to.
     pub(crate) future: AtomicOptionRef<Activation>,
-}
-
-/// How much of a frame's own level its [`Shared`] knows of, for `host`.
-pub(crate) struct Published {
-    pub(crate) bytes: Counter,
-    pub(crate) blocks: Counter,
-    pub(crate) most_bytes: Counter,
-    pub(crate) most_blocks: Counter,
-}
-
-impl Published {
-    pub(crate) fn clear(&self) {
-        for number in [&self.bytes, &self.blocks, &self.most_bytes, &self.most_blocks] {
-            number.set(0);
-        }
-    }
 }
 
 impl Blank for Frame {
@@ -121,12 +106,7 @@ impl Frame {
             segment_below: AtomicOptionRef::null(),
             lane_below: AtomicOptionRef::null(),
             sharing_below: AtomicOptionRef::null(),
-            published: Published {
-                bytes: Counter::new(0),
-                blocks: Counter::new(0),
-                most_bytes: Counter::new(0),
-                most_blocks: Counter::new(0),
-            },
+            published: Published::new(),
             additions: Counter::new(0),
             shared: Lock::new(None),
             future: AtomicOptionRef::null(),

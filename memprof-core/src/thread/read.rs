@@ -14,6 +14,7 @@
 
 use core::sync::atomic::{Ordering, fence};
 
+use crate::base::counter::{Counter, read_again, yield_now_and_then};
 use crate::thread::current;
 use crate::thread::ledger::Ledger;
 use crate::thread::row::Row;
@@ -38,11 +39,7 @@ impl Slot {
         tries: u32,
         copy: impl FnMut() -> T,
     ) -> (T, bool) {
-        self.read_again(ledger, tries, copy, |attempt| {
-            if attempt % 64 == 0 {
-                std::thread::yield_now();
-            }
-        })
+        self.read_again(ledger, tries, copy, yield_now_and_then)
     }
 
     /// One copy, which is enough if nothing changed meanwhile.
@@ -67,21 +64,13 @@ impl Slot {
     ) -> (T, bool) {
         // What this very thread is in the midst of, which a signal handler interrupted, does not go on while it waits.
         let tries = if current::own().is_some_and(|own| core::ptr::eq(own, self)) { 1 } else { tries };
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
+        read_again(tries, pause, || {
             let words = copy();
             fence(Ordering::Acquire);
             let quiet = self.read_begin().is_some() && ledger.blocks().read_begin().is_some();
-            if quiet && copy() == words {
-                return (words, true);
-            }
-            if attempt >= tries {
-                return (words, false);
-            }
-            core::hint::spin_loop();
-            pause(attempt);
-        }
+            let whole = quiet && copy() == words;
+            (words, whole)
+        })
     }
 
     /// What this thread's events on the host add to the live bytes and blocks of a row's path; and whether both are of
@@ -90,7 +79,7 @@ impl Slot {
         const TRIES: u32 = 64;
         let numbers = [&row.alloc_bytes, &row.alloc_blocks, &row.freed_bytes, &row.freed_blocks];
         let ([alloc_bytes, alloc_blocks, freed_bytes, freed_blocks], whole) =
-            self.read(&self.host, TRIES, || numbers.map(crate::base::counter::Counter::get));
+            self.read(&self.host, TRIES, || numbers.map(Counter::get));
         ([alloc_bytes.wrapping_sub(freed_bytes), alloc_blocks.wrapping_sub(freed_blocks)], whole)
     }
 }
