@@ -10,7 +10,7 @@ use memprof_core::{Scope, Site, Space};
 use memprof_cuda::resource::{CudaAsyncMemory, CudaMemory, DeviceMemory, Limiting, PinnedHostMemory, Tracked};
 use memprof_cuda::{Action, OutOfMemory, on_out_of_memory};
 
-use self::resource::{Device, MIB, device, free};
+use self::resource::{Device, MIB, device, free, skipped};
 
 mod resource;
 
@@ -18,7 +18,8 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 const CHILD: &str = "OUT_OF_MEMORY_TEST_CHILD";
 
-/// Runs `scenario` in a process of its own and gives what it wrote to stderr; `None` in that process.
+/// Runs `scenario` in a process of its own and gives what it wrote to stderr; `None` in that process, and where it said that it was
+/// skipped, which is said here too.
 fn stderr_of(test: &str, scenario: impl FnOnce() -> Outcome) -> Result<Option<String>, Box<dyn std::error::Error>> {
     if std::env::var_os(CHILD).is_some() {
         scenario()?;
@@ -28,6 +29,10 @@ fn stderr_of(test: &str, scenario: impl FnOnce() -> Outcome) -> Result<Option<St
     let output = child.args(["--exact", test, "--nocapture"]).env(CHILD, "1").output()?;
     let text = String::from_utf8(output.stderr)?;
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stdout));
+    if let Some(why) = text.strip_prefix("skipped: ") {
+        skipped(why.trim_end());
+        return Ok(None);
+    }
     let mut lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("cuda simulator: ")).collect();
     lines.push("");
     Ok(Some(lines.join("\n")))

@@ -19,8 +19,9 @@ use crate::{events, reconcile, waiting};
 ///
 /// It comes from [`TrackedStream::managed`](super::TrackedStream::managed) or
 /// [`TrackedContext::alloc_unified`](super::TrackedContext::alloc_unified), derefs to cudarc's slice, and is accepted
-/// wherever cudarc takes one. Its drop waits for its uses and frees; whether the driver did is seen from the error that
-/// cudarc leaves in the context, so a second thread with an error of its own at that very moment may blur it.
+/// wherever cudarc takes one. Once its context has a second stream, `as_slice` and the drop wait for its uses; with the one stream that it
+/// begins with, cudarc notes none, and a program waits for the stream itself before it reads. Whether the driver freed is seen from the error
+/// that cudarc leaves in the context, so a second thread with an error of its own at that very moment may blur it.
 pub struct TrackedUnifiedSlice<T> {
     slice: ManuallyDrop<UnifiedSlice<T>>,
 }

@@ -18,8 +18,9 @@ use crate::{events, reconcile};
 ///
 /// It comes from [`TrackedStream::pinned`](super::TrackedStream::pinned) or
 /// [`TrackedContext::alloc_pinned`](super::TrackedContext::alloc_pinned), derefs to cudarc's slice, and is copied from
-/// and to as that is. Its drop waits for those copies and frees; whether the driver did is seen from the error that
-/// cudarc leaves in the context, so a second thread with an error of its own at that very moment may blur it.
+/// and to as that is: once its context has a second stream, cudarc notes those copies, and `as_slice` and the drop wait for them; with the
+/// one stream that it begins with it notes none, and a program waits for the stream itself before it reads. Whether the driver freed is seen
+/// from the error that cudarc leaves in the context, so a second thread with an error of its own at that very moment may blur it.
 pub struct TrackedPinnedSlice<T> {
     /// Never lent out mutably, so that it is what `address` says.
     slice: ManuallyDrop<PinnedHostSlice<T>>,

@@ -2,6 +2,8 @@
 //! books are wrong there in that case.
 #![expect(unsafe_code, reason = "the driver's functions are unsafe to call")]
 
+use std::sync::mpsc;
+
 use cudarc::driver::{CudaContext, result, sys};
 use memprof_core::Space;
 use memprof_cuda::TrackedExt as _;
@@ -13,6 +15,14 @@ use crate::ground::{Gpu, MIB, Outcome, device, reconciled, saw};
 fn pool_used() -> Result<Option<u64>, Box<dyn std::error::Error>> {
     let line = reconciled()?;
     Ok((line.pool_reserved_high > 0).then_some(line.pool_used))
+}
+
+/// Whether the primary context of a device is.
+fn is_active(of: sys::CUdevice) -> Result<bool, cudarc::driver::DriverError> {
+    let (mut flags, mut active) = (0, 0);
+    // SAFETY: places for both results.
+    unsafe { sys::cuDevicePrimaryCtxGetState(of, &raw mut flags, &raw mut active) }.result()?;
+    Ok(active != 0)
 }
 
 #[test]
@@ -108,9 +118,7 @@ fn a_pools_block_outlives_a_last_release() -> Outcome {
     drop(stream);
     // The only one that holds the primary context in this process.
     drop(context);
-    let (mut flags, mut active) = (0, 0);
-    // SAFETY: places for both results.
-    unsafe { sys::cuDevicePrimaryCtxGetState(device_handle, &raw mut flags, &raw mut active) }.result()?;
+    let active = is_active(device_handle)?;
     let after_release = live(device());
     let again = CudaContext::new(0)?;
     let freed = calls::free_async(address, again.default_stream().cu_stream());
@@ -118,7 +126,7 @@ fn a_pools_block_outlives_a_last_release() -> Outcome {
         "active: {active}; {after_release:?} live after the last release; a free of it then: {freed:?}; {:?} live",
         live(device())
     ));
-    assert_eq!((active, after_release), (0, (67_108_864, 1)));
+    assert_eq!((active, after_release), (false, (67_108_864, 1)));
     assert_eq!((freed.is_ok(), live(device())), (true, (0, 0)));
     Ok(())
 }
@@ -285,12 +293,42 @@ fn a_primary_context_that_is_reset_frees_its_blocks() -> Outcome {
     let _guard = memprof_cuda::intercept()?;
     let context = CudaContext::new(0)?;
     let (address, pinned) = (calls::allocate(1000)?, calls::pinned(2000)?);
-    assert_eq!((live(device()), live(Space::PINNED)), ((1000, 1), (2000, 1)));
+    // SAFETY: nobody uses the memory.
+    let other = unsafe { result::malloc_host(300, 0) }?;
+    assert_eq!((live(device()), live(Space::PINNED)), ((1000, 1), (2300, 2)));
     // SAFETY: what was in it is not used again; the handle stays good and is activated anew.
     unsafe { sys::cuDevicePrimaryCtxReset_v2(context.cu_device()) }.result()?;
-    saw(format!("{:?} on the device, {:?} pinned", live(device()), live(Space::PINNED)));
-    assert_eq!((live(device()), live(Space::PINNED)), ((0, 0), (0, 0)));
-    let refused = (calls::free(address).is_err(), calls::free_pinned(pinned).is_err());
-    assert_eq!(refused, (true, true), "a block outlives the reset");
+    let active = is_active(context.cu_device())?;
+    saw(format!("{:?} on the device, {:?} pinned; active: {active}", live(device()), live(Space::PINNED)));
+    assert_eq!((live(device()), live(Space::PINNED), active), ((0, 0), (0, 0), false));
+    let refused =
+        [calls::free(address), calls::free_pinned(pinned), calls::free_pinned(other)].map(|freed| freed.is_err());
+    assert_eq!(refused, [true; 3], "a block outlives the reset");
+    Ok(())
+}
+
+/// The host function is work that does not end before the question was answered.
+#[test]
+fn a_question_about_memory_waits_for_no_work() -> Outcome {
+    unsafe extern "C" fn wait(ends: *mut std::ffi::c_void) {
+        // SAFETY: the receiver that is sent below, once.
+        let ends = unsafe { Box::from_raw(ends.cast::<mpsc::Receiver<()>>()) };
+        // So that a question that waits is an answer too.
+        let _ = ends.recv_timeout(std::time::Duration::from_secs(5));
+    }
+    let gpu = Gpu::take()?;
+    if !gpu.is_real() {
+        return Ok(());
+    }
+    let stream = gpu.context.new_stream()?;
+    let (end, ends) = mpsc::channel();
+    let ends = Box::into_raw(Box::new(ends)).cast();
+    // SAFETY: a function that takes what it is given here.
+    unsafe { sys::cuLaunchHostFunc(stream.cu_stream(), Some(wait), ends) }.result()?;
+    let line = reconciled()?;
+    let has_waited = end.send(()).is_err();
+    stream.synchronize()?;
+    saw(format!("asked beside work that goes on; last known: {}; waited: {has_waited}", line.last_known));
+    assert_eq!((line.last_known, has_waited), (false, false));
     Ok(())
 }

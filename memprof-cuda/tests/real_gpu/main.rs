@@ -14,4 +14,5 @@ mod driver_calls;
 mod ends;
 mod libraries;
 mod memory;
+mod prohibited;
 mod sharing;

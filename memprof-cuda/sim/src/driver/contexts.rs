@@ -188,8 +188,9 @@ driver! {
     }
 
     fn cuCtxSynchronize() {
-        gate::unless_captured(|state| {
-            let (_context, device) = state.current()?;
+        gate::with(|state| {
+            let (context, device) = state.current()?;
+            state.refuse_captures_of(context)?;
             state.synchronized(device);
             Ok(())
         })
@@ -198,6 +199,7 @@ driver! {
     fn cuCtxSynchronize_v2(context: usize) {
         gate::with(|state| {
             let device = state.context(context)?.device;
+            state.refuse_captures_of(context)?;
             state.synchronized(device);
             Ok(())
         })

@@ -138,7 +138,7 @@ driver! {
     }
 
     fn cuMemGetInfo_v2(free: Out<usize>, total: Out<usize>) {
-        gate::unless_captured(|state| {
+        gate::with(|state| {
             let (_context, device) = state.current()?;
             let bytes = state.devices[device].bytes;
             free.set(bytes.saturating_sub(state.device_used(device)) as usize)?;

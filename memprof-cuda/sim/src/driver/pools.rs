@@ -39,6 +39,7 @@ fn pool_of(place: Out<usize>, location: In<Location>, kind: c_uint, is_current: 
 /// Allocates from a pool, or from the current one of the stream's device.
 fn allocate(state: &mut State, place: Out<u64>, bytes: usize, pool: Option<usize>, stream: usize) -> Done {
     place.given()?;
+    state.refuse_beside_captures(stream)?;
     let address = state.allocate_async(bytes as u64, pool, stream)?;
     place.set(address)
 }
@@ -61,6 +62,7 @@ driver! {
             if state.capturing(stream)?.is_some() {
                 return state.add_free_to_capture(stream, address);
             }
+            state.refuse_if_capturing()?;
             state.free(address, |kind| matches!(kind, Kind::Pooled(_) | Kind::Device | Kind::Graph))
         })
     }

@@ -133,7 +133,8 @@ driver! {
     fn cuEventQuery(event: usize) {
         gate::with(|state| {
             let capture = state.event(event)?.capture;
-            state.refuse_captured(capture, Code::CAPTURED_EVENT)
+            state.refuse_captured(capture, Code::CAPTURED_EVENT)?;
+            state.refuse_if_capturing()
         })
     }
 

@@ -6,11 +6,31 @@ use crate::base::abi::{Code, Done};
 
 impl State {
     /// Refuses a potentially unsafe call while a capture prohibits it to this thread, which invalidates that capture (cuda.h
-    /// 13.5:17440-17470, `cuThreadExchangeStreamCaptureMode`). Which calls are unsafe the header leaves open, but for `cudaMalloc`: here they are
-    /// all that allocate, free, wait, or ask about memory other than in the order of a stream.
+    /// 13.5:17440-17470, `cuThreadExchangeStreamCaptureMode`). Which calls are unsafe the header leaves open, but for `cudaMalloc`. By what was
+    /// seen on an H100 with driver 580 (docs/gpu.md), they are all that allocate and free, in the order of another stream too, and that ask
+    /// or wait for an event or a stream. `cuMemGetInfo` is not one.
     pub(crate) fn refuse_if_capturing(&mut self) -> Done {
         let mut is_refused = false;
         for capture in self.captures.values_mut().filter(|capture| capture.prohibits()) {
+            capture.is_invalid = true;
+            is_refused = true;
+        }
+        if is_refused { Err(Code::CAPTURE_UNSUPPORTED) } else { Ok(()) }
+    }
+
+    /// [`refuse_if_capturing`](Self::refuse_if_capturing) for a call in the order of this stream, unless it is the one captured.
+    pub(crate) fn refuse_beside_captures(&mut self, stream: usize) -> Done {
+        if self.capturing(stream)?.is_some() { Ok(()) } else { self.refuse_if_capturing() }
+    }
+
+    /// Waiting for all work of a context is refused while one of its streams is captured, and invalidates that capture: whatever the
+    /// modes, and on every thread (as above, seen on an H100).
+    pub(crate) fn refuse_captures_of(&mut self, context: usize) -> Done {
+        let streams = &self.streams;
+        let is_of =
+            |capture: &&mut Capture| streams.get(&capture.origin).is_some_and(|stream| stream.context == context);
+        let mut is_refused = false;
+        for capture in self.captures.values_mut().filter(is_of) {
             capture.is_invalid = true;
             is_refused = true;
         }
