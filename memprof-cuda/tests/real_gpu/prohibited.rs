@@ -86,14 +86,14 @@ const CALLS: &[(&str, Refused, Call)] = &[
     }),
     ("cuStreamSynchronize beside it", Refused::Unsafe, |ground| unsafe { sys::cuStreamSynchronize(ground.beside) }),
     ("cuCtxSynchronize", Refused::Always, |_| unsafe { sys::cuCtxSynchronize() }),
-    ("cuStreamQuery beside it", Refused::Never, |ground| unsafe { sys::cuStreamQuery(ground.beside) }),
+    ("cuStreamQuery beside it", Refused::Unsafe, |ground| unsafe { sys::cuStreamQuery(ground.beside) }),
     ("cuStreamIsCapturing beside it", Refused::Never, |ground| unsafe {
         sys::cuStreamIsCapturing(ground.beside, &mut sys::CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE)
     }),
-    ("cuDeviceGetDefaultMemPool", Refused::Unsafe, |ground| unsafe {
+    ("cuDeviceGetDefaultMemPool", Refused::Never, |ground| unsafe {
         sys::cuDeviceGetDefaultMemPool(&mut ptr::null_mut(), ground.device)
     }),
-    ("cuDeviceGetMemPool", Refused::Unsafe, |ground| unsafe {
+    ("cuDeviceGetMemPool", Refused::Never, |ground| unsafe {
         sys::cuDeviceGetMemPool(&mut ptr::null_mut(), ground.device)
     }),
     ("cuMemPoolGetAttribute", Refused::Unsafe, |ground| {
@@ -101,7 +101,7 @@ const CALLS: &[(&str, Refused, Call)] = &[
         unsafe { sys::cuMemPoolGetAttribute(ground.pool, RESERVED, ptr::from_mut(&mut 0_u64).cast()) }
     }),
     ("cuMemPoolTrimTo", Refused::Unsafe, |ground| unsafe { sys::cuMemPoolTrimTo(ground.pool, 0) }),
-    ("cuPointerGetAttribute", Refused::Unsafe, |ground| {
+    ("cuPointerGetAttribute", Refused::Never, |ground| {
         const ORDINAL: sys::CUpointer_attribute = sys::CUpointer_attribute::CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL;
         unsafe { sys::cuPointerGetAttribute(ptr::from_mut(&mut 0_i32).cast(), ORDINAL, ground.plain) }
     }),

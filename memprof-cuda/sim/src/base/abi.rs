@@ -24,6 +24,7 @@ impl Code {
     pub(crate) const HOST_MEMORY_ALREADY_REGISTERED: Self = Self(712); // cuda: CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED
     pub(crate) const HOST_MEMORY_NOT_REGISTERED: Self = Self(713); // cuda: CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED
     pub(crate) const NOT_SUPPORTED: Self = Self(801); // cuda: CUDA_ERROR_NOT_SUPPORTED
+    pub(crate) const ILLEGAL_STATE: Self = Self(401); // cuda: CUDA_ERROR_ILLEGAL_STATE
     pub(crate) const CAPTURE_UNSUPPORTED: Self = Self(900); // cuda: CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
     pub(crate) const CAPTURE_INVALIDATED: Self = Self(901); // cuda: CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
     pub(crate) const CAPTURE_UNMATCHED: Self = Self(903); // cuda: CUDA_ERROR_STREAM_CAPTURE_UNMATCHED

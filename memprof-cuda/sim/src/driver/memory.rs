@@ -141,11 +141,11 @@ driver! {
     }
 
     fn cuPointerGetAttribute(place: Out<u8>, attribute: c_uint, address: u64) {
-        gate::unless_captured(|state| pointer_attribute(state, place, attribute, address))
+        gate::with(|state| pointer_attribute(state, place, attribute, address))
     }
 
     fn cuPointerGetAttributes(count: c_uint, attributes: In<c_uint>, places: In<Out<u8>>, address: u64) {
-        gate::unless_captured(|state| {
+        gate::with(|state| {
             for index in 0..count as usize {
                 pointer_attribute(state, places.at(index)?, attributes.at(index)?, address)?;
             }

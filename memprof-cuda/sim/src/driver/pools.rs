@@ -161,14 +161,14 @@ driver! {
     }
 
     fn cuDeviceGetDefaultMemPool(place: Out<usize>, device: c_int) [606] {
-        gate::unless_captured(|state| {
+        gate::with(|state| {
             let pool = state.device(device)?.default_pool;
             if state.pools_supported { place.set(pool) } else { Err(Code::NOT_SUPPORTED) }
         })
     }
 
     fn cuDeviceGetMemPool(place: Out<usize>, device: c_int) [610] {
-        gate::unless_captured(|state| {
+        gate::with(|state| {
             let pool = state.device(device)?.current_pool;
             if state.pools_supported { place.set(pool) } else { Err(Code::NOT_SUPPORTED) }
         })

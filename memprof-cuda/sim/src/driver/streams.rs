@@ -57,7 +57,8 @@ driver! {
     fn cuStreamQuery(stream: usize) {
         gate::with(|state| {
             state.stream_context(stream)?;
-            state.refuse_captured(state.capturing(stream)?, Code::CAPTURE_UNSUPPORTED)
+            state.refuse_captured(state.capturing(stream)?, Code::CAPTURE_UNSUPPORTED)?;
+            state.refuse_if_capturing()
         })
     }
 

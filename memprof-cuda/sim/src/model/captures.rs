@@ -8,7 +8,7 @@ impl State {
     /// Refuses a potentially unsafe call while a capture prohibits it to this thread, which invalidates that capture (cuda.h
     /// 13.5:17440-17470, `cuThreadExchangeStreamCaptureMode`). Which calls are unsafe the header leaves open, but for `cudaMalloc`. By what was
     /// seen on an H100 with driver 580 (docs/gpu.md), they are all that allocate and free, in the order of another stream too, and that ask
-    /// or wait for an event or a stream. `cuMemGetInfo` is not one.
+    /// or wait for an event or a stream, or ask a pool what it holds. Asking what a device or a pointer is is none, nor is `cuMemGetInfo`.
     pub(crate) fn refuse_if_capturing(&mut self) -> Done {
         let mut is_refused = false;
         for capture in self.captures.values_mut().filter(|capture| capture.prohibits()) {
@@ -94,12 +94,14 @@ impl State {
     /// thread" (cuda.h 13.5, `cuStreamEndCapture`). A call on another stream, or from another thread, leaves the capture going (3334, 3362). Gives
     /// the graph.
     pub(crate) fn end_capture(&mut self, stream: usize) -> Result<usize, Code> {
-        let handle = self.streams.get(&stream).and_then(|stream| stream.capture).ok_or(Code::INVALID_VALUE)?;
-        let capture = self.captures.get(&handle).ok_or(Code::INVALID_VALUE)?;
+        let handle = self.streams.get(&stream).and_then(|stream| stream.capture).ok_or(Code::ILLEGAL_STATE)?;
+        let capture = self.captures.get_mut(&handle).ok_or(Code::ILLEGAL_STATE)?;
         if capture.origin != stream {
             return Err(Code::CAPTURE_UNMATCHED);
         }
         if capture.mode != RELAXED && capture.thread != thread() {
+            // Seen on an H100.
+            capture.is_invalid = true;
             return Err(Code::CAPTURE_WRONG_THREAD);
         }
         let (graph, is_own, is_invalid) = (capture.graph, capture.is_own, capture.is_invalid);
