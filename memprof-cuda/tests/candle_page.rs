@@ -109,7 +109,7 @@ fn the_page_s_numbers_are_those_of_a_run() -> Tried {
         assert!(PAGE.contains(said.as_str()), "not on the page: {said}");
     }
     let outside = totals.total - 134_217_728 - 37_748_736;
-    let outside = format!("| outside any scope | | {} and more |", grouped(outside));
+    let outside = format!("| outside any scope | | {}, and ", grouped(outside));
     assert!(PAGE.contains(&outside), "not on the page: {outside}");
     assert_eq!((left.as_slice(), load.1, forward.1), ([1_048_576; 4].as_slice(), 134_217_728, 1_048_576));
     for said in
