@@ -173,21 +173,16 @@ const PLACES: &[(&str, Place)] = &[
         SIGNAL_IN_ALLOCATOR.store(false, Ordering::Relaxed);
         assert!(IN_ALLOCATOR.load(Ordering::Relaxed) > 0, "it was interrupted");
     }),
-    ("a program that has used up its memory", |call| {
-        let limit = libc::rlimit { rlim_cur: 1 << 30, rlim_max: 1 << 30 };
-        // SAFETY: reads one limit.
-        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
-        let mut held: Vec<Vec<u8>> = Vec::with_capacity(100_000);
-        for bytes in (0..30).rev().map(|power| 1_usize << power) {
-            let mut more = Vec::new();
-            while held.len() < held.capacity() && more.try_reserve_exact(bytes).is_ok() {
-                held.push(std::mem::take(&mut more));
-            }
+    ("a program that has used up its memory", use_up),
+    ("a captured scope of a program that has used up its memory", |call| {
+        // The thread has been in these spaces before, the captured scope has not.
+        for space in [Space::PINNED, Space::named("arena")] {
+            memprof::record_alloc(space, 0, 10);
+            memprof::record_free(space, 0);
         }
-        let has_room = held.len() < held.capacity();
-        call();
-        drop(held);
-        assert!(has_room, "the memory was used up, and not the room for what is held");
+        let _scope = Scope::enter(Site::named("captured"));
+        let _context = Context::current();
+        use_up(call);
     }),
     ("a stack of 16 KiB", |call| on_a_small_stack(call)),
     ("a fork's hooks", |call| {
@@ -205,6 +200,24 @@ const PLACES: &[(&str, Place)] = &[
         let _ = call;
     }),
 ];
+
+/// Makes the call when nothing more is to be had, not one byte.
+fn use_up(call: fn()) {
+    let limit = libc::rlimit { rlim_cur: 1 << 30, rlim_max: 1 << 30 };
+    // SAFETY: reads one limit.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
+    let mut held: Vec<Vec<u8>> = Vec::with_capacity(100_000);
+    for bytes in (0..30).rev().map(|power| 1_usize << power) {
+        let mut more = Vec::new();
+        while held.len() < held.capacity() && more.try_reserve_exact(bytes).is_ok() {
+            held.push(std::mem::take(&mut more));
+        }
+    }
+    let has_room = held.len() < held.capacity();
+    call();
+    drop(held);
+    assert!(has_room, "the memory was used up, and not the room for what is held");
+}
 
 /// What the recorder does that makes it allocate: new paths, spaces, blocks, contexts, snapshots.
 fn work() {

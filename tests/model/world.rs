@@ -111,6 +111,8 @@ pub(crate) struct Block {
     pub(crate) home: Lane,
     pub(crate) owner: Path,
     pub(crate) allocated_by: Thread,
+    /// Where its bytes were counted: the activations that hold it are these, and those that they fold into.
+    counted_in: Vec<Node>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +151,9 @@ struct Activation {
     is_open: bool,
     /// A thread began or ended while it was an open ambient scope, or around one.
     has_strangers: bool,
-    /// Blocks that were allocated inside it may be freed where that does not come off it.
+    /// A block that it held was freed, and by rule 2 that came off others: of a task that was suspended, or polled elsewhere by
+    /// then; on the lane that captured the context under which it had been allocated, or had left it to; on a thread that worked
+    /// for another ambient scope by then, or for none.
     is_above_live: bool,
 }
 
@@ -285,8 +289,6 @@ impl World {
         let path = extend(&self.path(thread), site);
         let parent = self.innermost(thread);
         let node = self.open(Kind::Scope, path, parent);
-        // Its blocks are of the lane that captured the context, which may free them in other scopes.
-        self.nodes[node].is_above_live = self.is_under_context(thread);
         self.place_mut(thread).scopes.push(node);
         Some(node)
     }
@@ -417,13 +419,9 @@ impl World {
         if self.off {
             return;
         }
-        let newest = self.ambients.last().map(|ambient| ambient.node);
-        let here = self.chain(newest);
         let places = self.threads.get_mut(&thread).expect("the thread runs");
         if places.len() == 2 && places[1].is_ambient && places[1].scopes.is_empty() {
-            let before = places.pop().and_then(|place| place.bottom);
-            // What the thread allocated in scopes under that is of its own lane.
-            self.note_chain_above_live(before, &here);
+            places.pop();
         }
         let places = self.threads.get_mut(&thread).expect("the thread runs");
         let is_free = places.len() == 1 && places[0].scopes.is_empty();
@@ -459,12 +457,6 @@ impl World {
             self.lanes[ambient.lane] = LaneState { ended: true, heir: ambient.heir, task: None };
         }
         self.ambients.retain(|ambient| !ends(ambient));
-        let newest = self.ambients.last().map(|ambient| ambient.node);
-        let here = self.chain(newest);
-        // What threads allocated in scopes under it is of their lanes.
-        for node in &ending {
-            self.note_chain_above_live(Some(*node), &here);
-        }
         // Until its next event, what a thread adds there reaches nobody.
         let ends = |place: &&mut Place| place.is_ambient && place.bottom.is_some_and(|bottom| ending.contains(&bottom));
         self.threads.values_mut().flatten().filter(ends).for_each(|place| place.bottom = None);
@@ -546,9 +538,6 @@ impl World {
         let node = state.node.expect("started");
         let path = self.nodes[node].path.clone();
         let poll = self.open(Kind::Poll(node), path.clone(), self.innermost(thread));
-        self.nodes[node].is_above_live |= self.is_under_context(thread);
-        let here = self.chain(Some(poll));
-        self.note_above_live(node, &here);
         let known = self.futures.get_mut(&future).expect("known future");
         (known.waiting, known.guests) = Default::default();
         known.guests_peak = Default::default();
@@ -661,7 +650,9 @@ impl World {
             self.spaces[space].totals.missed_frees += 1;
         }
         let owner = self.path(thread);
-        let block = Block { bytes, home: self.current_lane(thread), owner: owner.clone(), allocated_by: thread };
+        let home = self.current_lane(thread);
+        let counted_in = self.innermost(thread).into_iter().collect();
+        let block = Block { bytes, home, owner: owner.clone(), allocated_by: thread, counted_in };
         let state = &mut self.spaces[space];
         state.blocks.insert(address, block);
         state.last.insert(thread, address);
@@ -706,27 +697,25 @@ impl World {
         let event = Numbers { value: -signed(block.bytes), blocks_value: -1, ..Numbers::default() };
         let home = self.heir_of(block.home);
         if self.leaves_to(block.home, self.current_lane(thread)) {
-            // Under a context captured there, it does not come off the scopes that are open on that lane elsewhere.
-            let here = self.chain(self.innermost(thread));
-            self.note_chain_above_live(home.and_then(|home| self.innermost_of_lane(home)), &here);
+            self.note_above_live(block, self.innermost(thread));
             self.charge(self.innermost(thread), space, event);
             return;
         }
-        let Some(home) = home else { return };
+        let Some(home) = home.filter(|home| !self.works_for_ended(*home)) else {
+            return self.note_above_live(block, None);
+        };
         // A hand-over.
-        if self.works_for_ended(home) {
-            return;
-        }
         if let Some(open) = self.innermost_of_lane(home) {
             if self.lanes[home].task.is_some() {
                 self.chain(Some(open)).into_iter().for_each(|node| self.nodes[node].at_least = true);
             }
+            self.note_above_live(block, Some(open));
             self.charge(Some(open), space, event);
         } else {
             let task = self.lanes[home].task;
             let state = self.futures.values_mut().find(|future| future.node == task).expect("a suspended task");
             state.waiting[space].push(event);
-            self.note_above_live(task.expect("a task"), &[]);
+            self.note_above_live(block, task);
             self.raise_peaks();
         }
     }
@@ -744,13 +733,19 @@ impl World {
         let owner = self.path(thread);
         let here = self.current_lane(thread);
         let at_home = self.leaves_to(block.home, here);
-        let new = Block { bytes, home: here, owner: owner.clone(), allocated_by: thread };
+        let node = self.innermost(thread);
+        let counted_in =
+            if at_home { block.counted_in.iter().copied().chain(node).collect() } else { node.into_iter().collect() };
+        let new = Block { bytes, home: here, owner: owner.clone(), allocated_by: thread, counted_in };
         self.spaces[space].blocks.insert(to, new);
         let mut event = Numbers { reallocs: 1, largest: bytes, ..Numbers::default() };
         if at_home {
             let growth = signed(bytes) - signed(block.bytes);
             event.value = growth;
             event.total = growth.max(0);
+            if growth < 0 {
+                self.note_above_live(&block, node);
+            }
             self.count_self(space, &owner, bytes.saturating_sub(block.bytes), 0);
         } else {
             self.charge_free(thread, space, &block);
@@ -773,22 +768,12 @@ impl World {
         self.charge(self.innermost(thread), space, Numbers { failed: 1, ..Numbers::default() });
     }
 
-    fn is_under_context(&self, thread: Thread) -> bool {
-        self.threads[&thread].iter().any(|place| place.is_context && !place.is_ambient)
-    }
-
-    /// What comes off a future is not taken off the scopes that its polls were in, but for those of `here`.
-    fn note_above_live(&mut self, future: Node, here: &[Node]) {
-        for node in 0..self.nodes.len() {
-            if self.nodes[node].kind == Kind::Poll(future) {
-                self.note_chain_above_live(Some(node), here);
-            }
-        }
-    }
-
-    fn note_chain_above_live(&mut self, node: Option<Node>, here: &[Node]) {
-        for node in self.chain(node) {
-            self.nodes[node].is_above_live |= !self.nodes[node].ended && !here.contains(&node);
+    /// Bytes of a block came off `node`, and what that folds into.
+    fn note_above_live(&mut self, block: &Block, node: Option<Node>) {
+        let off = self.chain(node);
+        let holders: Vec<Node> = block.counted_in.iter().flat_map(|node| self.chain(Some(*node))).collect();
+        for holder in holders {
+            self.nodes[holder].is_above_live |= !self.nodes[holder].ended && !off.contains(&holder);
         }
     }
 

@@ -7,6 +7,7 @@ use core::marker::PhantomData;
 use crate::base::blind;
 use crate::base::map::Refused;
 use crate::base::missed;
+use crate::base::pages;
 use crate::base::state;
 use crate::base::tally::{Counters, Tally};
 use crate::names::path::PathId;
@@ -177,12 +178,25 @@ fn read(slot: &'static Slot, frame: &'static Frame, space: Space) -> Tally {
     slot.take_in_aside();
     slot.end_growing();
     settle(slot);
+    let of_ledger = || slot.known_ledger(space).map(|ledger| ledger.tally_of(frame, None)).unwrap_or_default();
     if slot.sharing.get().is_none() {
-        return slot.known_ledger(space).map(|ledger| ledger.tally_of(frame, None)).unwrap_or_default();
+        return of_ledger();
+    }
+    if !pages::program_has(for_a_copy(slot)) {
+        // What others added for a captured scope is left out.
+        missed::note(Refused::NoMemory);
+        return of_ledger();
     }
     // A space may have been touched only by others, under a context captured here.
     let Some(ledger) = slot.ledger(space) else { return Tally::default() };
     Stack::of(slot, space, ledger).end_of(frame, space, ambient::inside).unwrap_or_default()
+}
+
+/// More bytes than a copy of what is open on a thread asks the program's allocator for, ambient scopes included.
+fn for_a_copy(slot: &'static Slot) -> usize {
+    const FOR_A_FRAME: usize = 512;
+    const FOR_THE_REST: usize = 32 << 10;
+    usize::try_from(slot.top().depth()).unwrap_or(0).saturating_mul(FOR_A_FRAME).saturating_add(FOR_THE_REST)
 }
 
 /// Enters a plain scope, if memprof measures and this thread can be recorded.

@@ -31,6 +31,7 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::base::blind;
 use crate::base::lock::Lock;
 use crate::base::map::Refused;
 use crate::base::missed;
@@ -164,18 +165,32 @@ impl Shared {
         }
     }
 
-    /// The level of a space, made now if there is none.
-    pub(crate) fn level(&self, space: Space) -> &Level {
-        if space == Space::HOST { &self.host } else { &self.others()[space.index()] }
+    /// The level of a space, made now if there is none; `None` where there is no memory for it, which is noted: then the
+    /// scope's peak there is that of its own lane.
+    pub(crate) fn level(&self, space: Space) -> Option<&Level> {
+        if space == Space::HOST { Some(&self.host) } else { self.others().map(|others| &others[space.index()]) }
     }
 
     /// Made first and put in then: an allocator of the program may come by in between.
-    fn others(&self) -> &[Level; MOST_SPACES] {
+    fn others(&self) -> Option<&[Level; MOST_SPACES]> {
         if let Some(others) = self.others.get() {
-            return others;
+            return Some(others);
         }
-        let made = Box::new([const { Level::ZERO }; MOST_SPACES]);
-        self.others.get_or_init(|| made)
+        let _blind = blind::enter();
+        let mut made = Vec::new();
+        if made.try_reserve_exact(MOST_SPACES).is_err() {
+            missed::note(Refused::NoMemory);
+            return None;
+        }
+        made.extend([const { Level::ZERO }; MOST_SPACES]);
+        // As many as there is room for, so this moves nothing.
+        let made = made.into_boxed_slice().try_into().ok()?;
+        Some(self.others.get_or_init(|| made))
+    }
+
+    /// The level of a space, if there is one: for those who read.
+    fn known_level(&self, space: Space) -> Option<&Level> {
+        if space == Space::HOST { Some(&self.host) } else { self.others.get().map(|others| &others[space.index()]) }
     }
 
     /// The levels that are there.
@@ -200,7 +215,7 @@ impl Shared {
     /// [`publish`](Self::publish), whether the scope was left or not. What of it the level refuses, as it was
     /// closed in between, the scopes around do not get either.
     fn publish_here(&self, space: Space, more: [i64; 2]) {
-        let level = self.level(space);
+        let Some(level) = self.level(space) else { return };
         let more = level.add_others(more);
         level.add(more);
         self.publish_around(space, more);
@@ -214,7 +229,9 @@ impl Shared {
             Around::Nobody => {}
             Around::Elsewhere(around) => around.publish_here(space, more),
             Around::Here(around) => {
-                around.level(space).add(more);
+                if let Some(level) = around.level(space) {
+                    level.add(more);
+                }
                 around.publish_around(space, more);
             }
         }
@@ -222,12 +239,16 @@ impl Shared {
 
     /// A change of the level of the captured scope's own lane; its ancestors there publish their own.
     pub(crate) fn publish_own(&self, space: Space, bytes: i64, blocks: i64) {
-        self.level(space).add([bytes, blocks]);
+        if let Some(level) = self.level(space) {
+            level.add([bytes, blocks]);
+        }
     }
 
     /// The scope is captured: its own lane recorded `own`, a future's in this poll, after it had recorded `before`.
     pub(crate) fn begin(&self, space: Space, before: &Counters, own: &Counters) {
-        self.level(space).begin(before, own);
+        if let Some(level) = self.level(space) {
+            level.begin(before, own);
+        }
     }
 
     /// What a thread added between entering the context and dropping the guard, by space, with what of it was
@@ -255,7 +276,9 @@ impl Shared {
     /// The peaks of this scope and of those around it are at least this much above their levels.
     pub(crate) fn raise_above(&self, space: Space, more: [i64; 2]) {
         for shared in core::iter::successors(Some(self), |shared| shared.around.shared()) {
-            shared.level(space).raise_above(more);
+            if let Some(level) = shared.level(space) {
+                level.raise_above(more);
+            }
         }
     }
 
@@ -321,7 +344,7 @@ impl Shared {
     ) -> Tally {
         let mut added = self.pending(space).unwrap_or_default();
         added.fold(ambient);
-        let [bytes, blocks] = self.level(space).unfinished(&added.counters);
+        let [bytes, blocks] = self.known_level(space).map_or([0; 2], |level| level.unfinished(&added.counters));
         *unfinished = [unfinished[0] + bytes, unfinished[1] + blocks];
         let mut sum = self.sum(space, own, &added, before);
         let counters = &mut sum.counters;
@@ -334,7 +357,9 @@ impl Shared {
     pub(crate) fn sum(&self, space: Space, own: &Tally, added: &Tally, before: &Counters) -> Tally {
         let mut sum = *own;
         sum.fold(added);
-        [sum.counters.peak_bytes, sum.counters.peak_blocks] = self.level(space).peak(&own.counters, before);
+        if let Some(level) = self.known_level(space) {
+            [sum.counters.peak_bytes, sum.counters.peak_blocks] = level.peak(&own.counters, before);
+        }
         sum
     }
 }

@@ -108,8 +108,8 @@ pub(crate) fn publish_level(frame: &Frame, shared: &Shared, space: Space, [bytes
 pub(crate) fn raise_level(frame: &Frame, shared: &Shared, space: Space, above: [i64; 2]) {
     if frame.hides() {
         shared.raise_above(space, above);
-    } else {
-        shared.level(space).raise_above(above);
+    } else if let Some(level) = shared.level(space) {
+        level.raise_above(above);
     }
 }
 
@@ -185,8 +185,10 @@ pub(crate) fn absorb(slot: &'static Slot, frame: &'static Frame, shared: &Shared
         slot.sequence.begin_write();
         slot.keep_net(space, || ledger.absorb(&added, &sum.counters));
         slot.sequence.end_write();
-        if frame.kind() == Kind::Poll {
-            shared.level(space).begin_next_poll(&added.counters);
+        if frame.kind() == Kind::Poll
+            && let Some(level) = shared.level(space)
+        {
+            level.begin_next_poll(&added.counters);
         }
         publish_absorbed(frame, space, &own.counters, &sum.counters, forwarded);
     }
