@@ -106,5 +106,6 @@ pub mod __allocator {
     pub use crate::base::blind::{BlindGuard, enter as blind};
     pub use crate::base::platform::print_line;
     pub use crate::observe::devices::{attribute_now, on_snapshot};
+    pub use crate::process::shortage::on_shortage;
     pub use crate::process::start::cuda_setting;
 }

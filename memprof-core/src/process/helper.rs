@@ -32,7 +32,7 @@ use crate::base::semaphore::Semaphore;
 use crate::names::path::PathId;
 use crate::process::http::published;
 use crate::process::settings::Settings;
-use crate::process::shortage::{self, Shortage};
+use crate::process::shortage::{self, Said, Shortage};
 use crate::process::{watch::Watch, writer};
 
 /// A report now: `MEMPROF_SIGNAL`.
@@ -189,10 +189,10 @@ fn serve() {
         let asked = ASKED.swap(0, Ordering::AcqRel);
         if asked & REFUSED != 0 {
             ASIDE_FOR_A_REFUSAL.give_back();
-            safely(|| shortage.report_refusal());
+            tell(|| shortage.report_refusal());
             ASIDE_FOR_A_REFUSAL.take(SET_ASIDE_FOR_A_REFUSAL);
         }
-        safely(|| shortage.look());
+        tell(|| shortage.look());
         if asked & LAST != 0 {
             ASIDE.give_back();
             safely(published::withdraw);
@@ -224,4 +224,16 @@ fn serve() {
 fn safely(work: impl FnOnce()) {
     let _blind = blind::enter();
     let _no_panic_gets_out = catch_unwind(AssertUnwindSafe(work));
+}
+
+/// Says a shortage, and tells the program if it asked for that; not where the process ends, and waits for the last report: what
+/// the program does may take long.
+fn tell(say: impl FnOnce() -> Option<Said>) {
+    let mut said = None;
+    safely(|| said = say());
+    if let Some(said) = said
+        && ASKED.load(Ordering::Acquire) & LAST == 0
+    {
+        let _no_panic_gets_out = catch_unwind(AssertUnwindSafe(|| said.tell()));
+    }
 }

@@ -9,6 +9,9 @@
 //! A request above all that the process can ever have is no shortage: a program that finds out what it gets makes
 //! those.
 //!
+//! Whoever asked to hear of it ([`on_shortage`]) is called then, on memprof's own thread: it cannot have the allocation tried again, which
+//! has failed long since, and may let go of what it does not need.
+//!
 //! A text:
 //!
 //! ```text
@@ -27,6 +30,7 @@ use std::time::Instant;
 
 use memprof_report::thousands;
 
+use crate::base::lock::Lock;
 use crate::base::pages;
 use crate::base::platform;
 use crate::base::resident::Groups;
@@ -67,6 +71,35 @@ pub(crate) fn note_refusal(path: PathId, bytes: u64) -> bool {
     is_one
 }
 
+/// Is told how many bytes were refused, and which scopes were open there, innermost first; 0 and none where a control group is nearly full.
+type Listener = fn(u64, Vec<String>);
+
+static LISTENER: Lock<Option<Listener>> = Lock::new(None);
+
+/// Has `listener` called when memory of the host is short, on memprof's own thread and at most once a minute, after it was said on
+/// stderr. So only where that thread is: in a process that was started with `MEMPROF=1`. What it does is recorded.
+///
+/// One listener; the last one that asked.
+pub fn on_shortage(listener: Listener) {
+    *LISTENER.lock() = Some(listener);
+}
+
+/// A shortage that was said.
+pub(crate) struct Said {
+    bytes: u64,
+    open: Vec<String>,
+}
+
+impl Said {
+    /// Calls whoever asked for it. The thread is not blind.
+    pub(crate) fn tell(self) {
+        let listener = *LISTENER.lock();
+        if let Some(listener) = listener {
+            listener(self.bytes, self.open);
+        }
+    }
+}
+
 /// What memprof's own thread knows of it.
 pub(crate) struct Shortage {
     groups: Groups,
@@ -92,26 +125,27 @@ impl Shortage {
     }
 
     /// Says who holds the memory if a control group is nearly full.
-    pub(crate) fn look(&mut self) {
+    pub(crate) fn look(&mut self) -> Option<Said> {
         if !self.has_limit || self.is_silent() {
-            return;
+            return None;
         }
-        if let Some([used, limit]) = self.groups.fullest()
-            && used >= limit - limit / LEFT
-        {
-            let (used, limit) = (thousands(used), thousands(limit));
-            let paths = Slot::all().map(|slot| slot.top().path()).collect();
-            self.say(&format!("{used} of the {limit} bytes that its control group may have are used"), paths);
+        let [used, limit] = self.groups.fullest()?;
+        if used < limit - limit / LEFT {
+            return None;
         }
+        let (used, limit) = (thousands(used), thousands(limit));
+        let paths = Slot::all().map(|slot| slot.top().path()).collect();
+        self.say(0, &format!("{used} of the {limit} bytes that its control group may have are used"), paths)
     }
 
     /// Says who holds the memory, since upstream refused some.
-    pub(crate) fn report_refusal(&mut self) {
-        if !self.is_silent() {
-            let path = PathId::from_bits(PATH.load(Ordering::Acquire));
-            let bytes = thousands(BYTES.load(Ordering::Relaxed));
-            self.say(&format!("out of memory in host: {bytes} bytes requested"), vec![path]);
+    pub(crate) fn report_refusal(&mut self) -> Option<Said> {
+        if self.is_silent() {
+            return None;
         }
+        let path = PathId::from_bits(PATH.load(Ordering::Acquire));
+        let bytes = BYTES.load(Ordering::Relaxed);
+        self.say(bytes, &format!("out of memory in host: {} bytes requested", thousands(bytes)), vec![path])
     }
 
     fn is_silent(&self) -> bool {
@@ -120,16 +154,19 @@ impl Shortage {
 
     /// Says it, at most as long as there is memory for the text. Nothing more is said for [`SILENCE`], also if this
     /// failed.
-    fn say(&mut self, what: &str, paths: Vec<PathId>) {
+    fn say(&mut self, bytes: u64, what: &str, paths: Vec<PathId>) -> Option<Said> {
         self.said = Some(Instant::now());
         if !pages::program_has(FOR_A_TEXT) {
-            return platform::print("memprof: out of memory in host, and too little is left to say who holds it\n");
+            platform::print("memprof: out of memory in host, and too little is left to say who holds it\n");
+            return None;
         }
         let mut text = format!("memprof: {what}");
         write_owners(&mut text);
+        let refused_at = paths.first().filter(|_| bytes > 0).copied();
         write_open_scopes(&mut text, paths);
         text.push('\n');
         platform::print(&text);
+        Some(Said { bytes, open: refused_at.map(names).unwrap_or_default() })
     }
 }
 
@@ -169,14 +206,18 @@ fn write_open_scopes(text: &mut String, mut paths: Vec<PathId>) {
     }
     text.push_str("\nopen scopes, innermost first:");
     for path in paths.iter().take(STACKS) {
-        let above = core::iter::successors(Some(*path), |path| Some(path.parent()));
-        let names: Vec<String> = above
-            .take_while(|path| *path != PathId::ROOT)
-            .filter_map(|path| Site::of_id(path.site()).map(Site::full_name))
-            .collect();
-        let _fits = write!(text, "\n    {}", names.join(" < "));
+        let _fits = write!(text, "\n    {}", names(*path).join(" < "));
     }
     if paths.len() > STACKS {
         let _fits = write!(text, "\n    and {} more", paths.len() - STACKS);
     }
+}
+
+/// The scopes of a path, innermost first.
+fn names(path: PathId) -> Vec<String> {
+    let above = core::iter::successors(Some(path), |path| Some(path.parent()));
+    above
+        .take_while(|path| *path != PathId::ROOT)
+        .filter_map(|path| Site::of_id(path.site()).map(Site::full_name))
+        .collect()
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use cudarc::driver::CudaContext;
-use memprof_core::__allocator::{blind, print_line};
+use memprof_core::__allocator::{blind, on_shortage, print_line};
 use memprof_core::Space;
 
 use super::burst;
@@ -42,6 +42,13 @@ const MOST_FRUITLESS_RETRIES: u32 = 16;
 /// the next allocation in that space that succeeds. In one process at most 10 are written for each space; the errors say
 /// it further on.
 ///
+/// # The host
+///
+/// It also hears when memory of the host is short, if the process was started with `MEMPROF=1` and its allocator is memprof's: an
+/// allocation was refused that the process could ever have had, or its control group is within 2 % of its limit (then
+/// [`bytes`](OutOfMemory::bytes) is 0). That is on a thread of memprof's, after the refused allocation has failed, and at most once
+/// a minute: nothing is tried again, whatever it says, and the last report waits for it for 2 seconds at most.
+///
 /// ```no_run
 /// use memprof_cuda::{Action, on_out_of_memory};
 /// # struct Cache;
@@ -55,6 +62,15 @@ pub fn on_out_of_memory(callback: impl Fn(&OutOfMemory) -> Action + Send + Sync 
     let replaced = CALLBACK.write().unwrap_or_else(PoisonError::into_inner).replace(callback);
     // The program's code: not under the lock.
     drop(replaced);
+    on_shortage(host);
+}
+
+/// Memory of the host is short: the callback hears of it. What it says changes nothing, as nobody waits for it.
+fn host(bytes: u64, open_scopes: Vec<String>) {
+    let Some(_stage) = InStage::begin(Stage::Answering) else { return };
+    let Some(callback) = CALLBACK.read().unwrap_or_else(PoisonError::into_inner).clone() else { return };
+    let facts = OutOfMemory { open_scopes, ..OutOfMemory::gather(Space::HOST, bytes, None) };
+    ask(&*callback, &facts);
 }
 
 thread_local! {
@@ -184,7 +200,7 @@ fn answer(
 fn ask(callback: &Callback, facts: &OutOfMemory) -> Action {
     let asked = catch_unwind(AssertUnwindSafe(|| events::WrapperCall::outside(|| callback(facts))));
     asked.unwrap_or_else(|payload| {
-        print_line("memprof: the callback of on_out_of_memory panicked, so the allocation fails");
+        print_line("memprof: the callback of on_out_of_memory panicked, which is taken for giving up");
         // Dropping it may panic again.
         Box::leak(payload);
         Action::GiveUp

@@ -12,7 +12,7 @@ impl fmt::Display for OutOfMemory {
         write!(f, "out of memory in {}: {} bytes requested", self.space, Thousands(self.bytes.into()))?;
         if let Some(device) = &self.device {
             write_device(f, device, self.is_known())?;
-        } else if self.space != Space::PINNED {
+        } else if self.space != Space::PINNED && self.space != Space::HOST {
             f.write_str("\nthe device's own numbers are not known here")?;
         }
         if !self.is_known() {

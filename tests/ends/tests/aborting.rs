@@ -19,8 +19,8 @@ fn program() -> String {
         .expect("cargo runs");
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let messages = String::from_utf8(built.stdout).expect("text");
-    let places = messages.lines().filter_map(|line| line.split_once("\"executable\":\"")?.1.split_once('"'));
-    places.last().expect("it says where the program is").0.to_owned()
+    let mut places = messages.lines().filter_map(|line| line.split_once("\"executable\":\"")?.1.split_once('"'));
+    places.next_back().expect("it says where the program is").0.to_owned()
 }
 
 fn run(program: &str, place: &str, is_on: bool) -> Output {
