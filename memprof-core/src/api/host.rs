@@ -156,7 +156,7 @@ pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     let slot = current::current();
     let mine = slot.ready_tag();
     if tag.same_lane(mine) {
-        if host::reallocated(slot, address, from, to, tag) {
+        if host::reallocated(slot, mine, address, from, to, tag) {
             limit_crossed();
         }
         return mine;

@@ -165,6 +165,23 @@ impl TotalCounters {
         self.kept_calls.add(more.kept_calls);
     }
 
+    #[inline(always)]
+    pub(crate) fn add_bytes(&self, bytes: u64) {
+        self.bytes.add(bytes);
+    }
+
+    #[inline(always)]
+    pub(crate) fn add_blocks(&self, blocks: u64) {
+        self.blocks.add(blocks);
+    }
+
+    /// Counts an activation that left so many bytes behind.
+    #[inline(always)]
+    pub(crate) fn add_kept(&self, bytes: i64) {
+        self.kept.add(bytes.cast_unsigned());
+        self.kept_calls.add(u64::from(bytes > 0));
+    }
+
     /// Counts activations that kept something.
     pub(crate) fn add_kept_calls(&self, calls: u64) {
         self.kept_calls.add(calls);

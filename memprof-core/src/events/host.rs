@@ -182,9 +182,10 @@ pub(crate) fn freed_unseen(slot: &'static Slot, bytes: u64, tag: Tag) {
 /// Records a reallocation of a block of the lane that `mine`, the top frame's tag, has. `true`: the level has left its
 /// limits.
 #[inline(always)]
-pub(crate) fn reallocated(slot: &'static Slot, address: u64, from: u64, to: u64, tag: Tag) -> bool {
+pub(crate) fn reallocated(slot: &'static Slot, mine: Tag, address: u64, from: u64, to: u64, tag: Tag) -> bool {
     let ledger = &slot.host;
-    count_realloc(slot, ledger, ledger.row_of(tag.path()), from, to);
+    let old = if tag == mine { Some(ledger.row()) } else { ledger.row_of(tag.path()) };
+    count_realloc(slot, ledger, old, from, to);
     ledger.note_reallocated(address);
     ledger.is_limit_crossed()
 }

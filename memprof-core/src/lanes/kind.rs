@@ -4,8 +4,8 @@
 //! A reader of another thread's scopes copies this word, and what follows from it is then a plain function of it.
 //!
 //! ```text
-//! bit 47      46 .. 44   43       42              41          40          39 .. 0
-//! FORWARDED   kind       SHARES   UNDER_CONTEXT   SITE_OPEN   NODE_OPEN   one bit a space
+//! bit 48    47          46 .. 44   43       42              41          40          39 .. 0
+//! SELDOM    FORWARDED   kind       SHARES   UNDER_CONTEXT   SITE_OPEN   NODE_OPEN   one bit a space
 //! ```
 //!
 //! A plain scope that saw nothing is 0, and one that saw events on the host alone has that one bit: the short paths
@@ -80,6 +80,8 @@ pub(crate) const SITE_OPEN: u64 = 1 << 41;
 pub(crate) const UNDER_CONTEXT: u64 = 1 << 42;
 /// `shared` is set: the frame was captured as a `Context`, or is one.
 pub(crate) const SHARES: u64 = 1 << 43;
+/// In one of the spaces, there was a reallocation or a failure: what seldom happens, and the short paths need not look for.
+pub(crate) const SELDOM: u64 = 1 << 48;
 const KIND_SHIFT: u32 = 44;
 /// The poll of a task, in which hand-overs to it are forwarded to captured scopes around: that ends with the poll.
 pub(crate) const FORWARDED: u64 = 1 << 47;

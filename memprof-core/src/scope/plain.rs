@@ -73,8 +73,9 @@ pub(crate) fn leave_plainly(slot: &'static Slot, frame: &'static Frame) -> bool 
 #[inline(always)]
 pub(crate) fn leave_begun_plainly(slot: &'static Slot, frame: &'static Frame) -> bool {
     let calls = frame.calls.get();
+    let epoch = state::epoch();
     let plain = frame.flags.get() == Space::HOST.bit()
-        && calls.left_epoch.get() == u64::from(state::epoch())
+        && calls.left_epoch.get() == u64::from(epoch)
         && !slot.lane.get().has_pending();
     if !plain {
         cold_path();
@@ -85,7 +86,7 @@ pub(crate) fn leave_begun_plainly(slot: &'static Slot, frame: &'static Frame) ->
     calls.ended.add(1);
     calls.site.get().outer.set(None);
     if below.has(Space::HOST.bit()) {
-        slot.host.leave();
+        slot.host.leave(epoch);
         slot.top.set(below);
     } else {
         leave_to(slot, below);

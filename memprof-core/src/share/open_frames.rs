@@ -90,8 +90,11 @@ struct Entered {
 }
 
 impl Entered {
-    fn of(entry: &Entry) -> Self {
-        Self { at: entry.sums(), saved: entry.saved(), depth: entry.frame.get().map_or(0, Frame::depth) }
+    /// From the top down: what an entry has not kept stands in `seldom`.
+    fn of(entry: &Entry, seldom: &mut [u64; 2]) -> Self {
+        let at = entry.sums(*seldom);
+        *seldom = [at.reallocs, at.failed];
+        Self { at, saved: entry.saved(), depth: entry.frame.get().map_or(0, Frame::depth) }
     }
 }
 
@@ -99,10 +102,12 @@ impl Stack {
     /// Copies what is open on a thread; another thread makes sure that it was copied at one moment.
     pub(crate) fn of(slot: &'static Slot, space: Space, ledger: &'static Ledger) -> Self {
         let frames = core::iter::successors(Some(slot.top()), |frame| frame.below());
+        let now = ledger.sums();
+        let mut seldom = [now.reallocs, now.failed];
         Self {
-            now: ledger.sums(),
+            now,
             most: ledger.reached(),
-            entries: ledger.entries().map(Entered::of).collect(),
+            entries: ledger.entries().map(|entry| Entered::of(entry, &mut seldom)).collect(),
             frames: frames
                 .map(|frame| OpenFrame {
                     frame: At(frame),

@@ -13,6 +13,8 @@
 //!
 //! `ncalls` is counted apart, as it is of all spaces (`CallRow` in [`frame`](super::frame)).
 
+use core::hint::cold_path;
+
 use crate::base::counter::Counter;
 use crate::base::map::Refused;
 use crate::base::memory::{AtomicOptionRef, Blank, leak};
@@ -144,9 +146,15 @@ impl Row {
     /// Raises the maxima of this epoch to those of an activation: its peak in bytes, and its largest block.
     #[inline]
     pub(crate) fn raise(&self, peak: i64, largest: u64) {
-        let epoch = u64::from(state::epoch());
-        if self.epoch.get() != epoch {
-            self.epoch.set(epoch);
+        self.raise_in(state::epoch(), peak, largest);
+    }
+
+    /// [`raise`](Self::raise), by a caller who knows the epoch.
+    #[inline(always)]
+    pub(super) fn raise_in(&self, epoch: u32, peak: i64, largest: u64) {
+        if self.epoch.get() != u64::from(epoch) {
+            cold_path();
+            self.epoch.set(u64::from(epoch));
             self.peak.set(0);
             self.largest.set(0);
         }

@@ -99,7 +99,8 @@ impl Ledger {
         // that of the frame below; the one above saves the watermark of `frame`, which saw nothing until then.
         entry.frame.set(Some(frame));
         entry.row.set(self.row_of(frame.path()).unwrap_or(self.spare.get()));
-        upper.set_saved(&Watermarks { peak: entry.sums().level, largest: 0 });
+        upper.set_saved(&Watermarks { peak: entry.level(), largest: 0 });
+        entry.begin_seldom();
         self.entry.set(place);
         frame.set_touched(bit);
         Some(())
@@ -107,7 +108,7 @@ impl Ledger {
 
     /// Adds what a scope inside the frame of the top entry recorded, which was left and stands nowhere else in this ledger.
     pub(crate) fn fold_child(&'static self, child: &Tally) {
-        let at = self.top().sums().level;
+        let at = self.top().level();
         let [bytes, blocks] = [self.level_bytes() - at[0], self.level_blocks() - at[1]];
         let [peak_bytes, peak_blocks] = self.watermarks().peak;
         let sum = Counters {
@@ -126,10 +127,13 @@ impl Ledger {
         self.alloc_bytes_offset.add(counters.total_bytes.cast_unsigned());
         self.recount_blocks(self.alloc_blocks().wrapping_add(counters.total_blocks.cast_unsigned()));
         self.adjust_level((-counters.current_bytes).cast_unsigned(), (-counters.current_blocks).cast_unsigned());
+        if added.reallocs | added.failed != 0 {
+            self.keep_seldom();
+        }
         self.reallocs.add(added.reallocs);
         self.failed.add(added.failed);
         self.largest.raise(added.largest);
-        let [at_bytes, at_blocks] = self.top().sums().level;
+        let [at_bytes, at_blocks] = self.top().level();
         self.limits.set_peaks(
             self.level_bytes().max(at_bytes + sum.peak_bytes),
             self.level_blocks().max(at_blocks + sum.peak_blocks),

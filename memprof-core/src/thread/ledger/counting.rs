@@ -162,6 +162,22 @@ impl Ledger {
         Sums { allocated, level, reallocs: self.reallocs.get(), failed: self.failed.get() }
     }
 
+    /// Reallocations and failures so far.
+    #[inline(always)]
+    pub(super) fn seldom(&self) -> [u64; 2] {
+        [self.reallocs.get(), self.failed.get()]
+    }
+
+    /// Has the top entry keep how many reallocations and failures there were: before either changes.
+    #[inline(always)]
+    pub(super) fn keep_seldom(&self) {
+        let entry = self.entry.get();
+        if entry.seldom().is_none() {
+            cold_path();
+            entry.keep_seldom(self.seldom());
+        }
+    }
+
     /// The most that was reached since the top entry was made.
     #[inline(always)]
     pub(crate) fn watermarks(&self) -> Watermarks {
@@ -247,12 +263,11 @@ impl Ledger {
         bytes: u64,
     ) -> bool {
         let Some(entry) = self.entry.get().above.get() else { return false };
-        let sums = self.sums();
-        let level = [sums.level[0] + bytes.cast_signed(), sums.level[1] + 1];
+        let level = [self.level_bytes() + bytes.cast_signed(), self.level_blocks() + 1];
         if self.limits.is_more_due_at(level) {
             return false;
         }
-        self.begin_entry(entry, frame, row, &sums);
+        self.begin_entry(entry, frame, row, [level[0] - bytes.cast_signed(), level[1] - 1]);
         self.limits.begin_frame_at(level);
         row.alloc_bytes.add(bytes);
         row.alloc_blocks.add(1);
@@ -272,6 +287,7 @@ impl Ledger {
     /// Counts a reallocation of a block of this lane. The bounds it may have left: [`is_limit_crossed`](Self::is_limit_crossed).
     #[inline]
     pub(crate) fn realloc(&self, from: u64, to: u64) {
+        self.keep_seldom();
         self.reallocs.add(1);
         self.limits.realloc(from, to);
         self.largest.raise(to);
@@ -279,12 +295,14 @@ impl Ledger {
 
     /// Counts a block that was allocated here because it was reallocated, and freed elsewhere.
     pub(crate) fn realloc_here(&self, bytes: u64) {
+        self.keep_seldom();
         self.reallocs.add(1);
         self.alloc(bytes);
     }
 
     /// Counts a failure of the upstream.
     pub(crate) fn fail(&self) {
+        self.keep_seldom();
         self.failed.add(1);
     }
 

@@ -6,6 +6,7 @@
 
 use crate::base::counter::Counter;
 use crate::base::memory::{AtomicOptionRef, AtomicRef, Blank};
+use crate::lanes::kind::SELDOM;
 use crate::lanes::pending::HandOver;
 use crate::thread::frame::Frame;
 use crate::thread::row::{NO_ROW, Row};
@@ -19,17 +20,21 @@ pub(crate) struct Entry {
     pub(super) below: AtomicRef<Entry>,
     pub(crate) frame: AtomicOptionRef<Frame>,
     pub(super) row: AtomicRef<Row>,
-    alloc_bytes: Counter,
-    alloc_blocks: Counter,
+    pub(super) alloc_bytes: Counter,
+    pub(super) alloc_blocks: Counter,
     /// Allocated less freed, signed.
     level_bytes: Counter,
     level_blocks: Counter,
+    /// Kept before the first reallocation or failure in the scope ([`keep_seldom`](Self::keep_seldom)); until then, `failed` is [`UNKEPT`].
     reallocs: Counter,
     failed: Counter,
     saved_bytes: Counter,
     saved_blocks: Counter,
     saved_largest: Counter,
 }
+
+/// More failures than any thread comes to.
+const UNKEPT: u64 = u64::MAX;
 
 impl Blank for Entry {
     const BLANK: Self = Self {
@@ -42,7 +47,7 @@ impl Blank for Entry {
         level_bytes: Counter::new(0),
         level_blocks: Counter::new(0),
         reallocs: Counter::new(0),
-        failed: Counter::new(0),
+        failed: Counter::new(UNKEPT),
         saved_bytes: Counter::new(0),
         saved_blocks: Counter::new(0),
         saved_largest: Counter::new(0),
@@ -59,27 +64,46 @@ impl Entry {
         Some(self.below.get()).filter(|below| !core::ptr::eq(*below, &raw const NO_ENTRY))
     }
 
-    /// The sums as they stood when the scope was entered.
+    /// The sums as they stood when the scope was entered. Reallocations and failures are `seldom` where this entry has not kept them, as
+    /// there were none in its own scope: they are then those of the entry above, or of now.
     #[inline(always)]
-    pub(crate) fn sums(&self) -> Sums {
-        Sums {
-            allocated: [self.alloc_bytes.get(), self.alloc_blocks.get()],
-            level: [self.level_bytes.signed(), self.level_blocks.signed()],
-            reallocs: self.reallocs.get(),
-            failed: self.failed.get(),
-        }
+    pub(crate) fn sums(&self, seldom: [u64; 2]) -> Sums {
+        let [reallocs, failed] = self.seldom().unwrap_or(seldom);
+        Sums { allocated: [self.alloc_bytes.get(), self.alloc_blocks.get()], level: self.level(), reallocs, failed }
+    }
+
+    /// The level as it stood when the scope was entered.
+    #[inline(always)]
+    pub(super) fn level(&self) -> [i64; 2] {
+        [self.level_bytes.signed(), self.level_blocks.signed()]
     }
 
     #[inline(always)]
-    pub(super) fn set_sums(&self, sums: &Sums) {
-        let Sums { allocated: [alloc_bytes, alloc_blocks], level: [level_bytes, level_blocks], reallocs, failed } =
-            *sums;
-        self.alloc_bytes.set(alloc_bytes);
-        self.alloc_blocks.set(alloc_blocks);
-        self.level_bytes.set(level_bytes.cast_unsigned());
-        self.level_blocks.set(level_blocks.cast_unsigned());
+    pub(super) fn set_level(&self, [bytes, blocks]: [i64; 2]) {
+        self.level_bytes.set(bytes.cast_unsigned());
+        self.level_blocks.set(blocks.cast_unsigned());
+    }
+
+    /// Reallocations and failures as they were when the scope was entered, if either changed since.
+    #[inline(always)]
+    pub(crate) fn seldom(&self) -> Option<[u64; 2]> {
+        let failed = self.failed.get();
+        (failed != UNKEPT).then(|| [self.reallocs.get(), failed])
+    }
+
+    /// Keeps how many reallocations and failures there were, as their number is about to change, and has the frame leave on the long path.
+    pub(super) fn keep_seldom(&self, [reallocs, failed]: [u64; 2]) {
         self.reallocs.set(reallocs);
         self.failed.set(failed);
+        if let Some(frame) = self.frame.get() {
+            frame.set_flag(SELDOM);
+        }
+    }
+
+    /// Begins with none of either.
+    #[inline(always)]
+    pub(super) fn begin_seldom(&self) {
+        self.failed.set(UNKEPT);
     }
 
     /// What the watermarks of the frame below had reached by then.

@@ -198,10 +198,9 @@ impl Limits {
     #[inline(always)]
     pub(super) fn set_peaks_at(&self, [level_bytes, level_blocks]: [i64; 2], [bytes, blocks]: [i64; 2]) {
         self.peak_bytes.set(bytes.cast_unsigned());
+        self.set_limit_bytes(level_bytes, bytes.min(self.watch_high.signed().max(level_bytes)));
         self.peak_blocks.set(blocks.cast_unsigned());
-        let limit_bytes = bytes.min(self.watch_high.signed().max(level_bytes));
-        let limit_blocks = blocks.min(self.watch_blocks.signed().max(level_blocks));
-        self.set_limits(level_bytes, limit_bytes, limit_blocks);
+        self.blocks.set_limit(blocks.min(self.watch_blocks.signed().max(level_blocks)));
     }
 
     /// Whether more is due at a level than to raise the watermarks of a new frame to it: those of the thread, or its part in the mark.
@@ -244,7 +243,8 @@ impl Limits {
         self.peak_blocks.set(blocks.cast_unsigned());
         self.watch_high.set(high.cast_unsigned());
         self.watch_blocks.set(high_blocks.cast_unsigned());
-        self.set_limits(level_bytes, bytes.min(high), blocks.min(high_blocks));
+        self.set_limit_bytes(level_bytes, bytes.min(high));
+        self.blocks.set_limit(blocks.min(high_blocks));
     }
 
     /// Where the sum overflows, which takes blocks of exbibytes, each free looks.
@@ -254,12 +254,11 @@ impl Limits {
     }
 
     #[inline(always)]
-    fn set_limits(&self, level_bytes: i64, limit_bytes: i64, limit_blocks: i64) {
+    fn set_limit_bytes(&self, level: i64, limit: i64) {
         debug_assert!(!self.is_growing(), "growing ends first");
-        self.limit_bytes.set(limit_bytes.cast_unsigned());
-        self.room_bytes.set((limit_bytes - level_bytes).cast_unsigned());
-        self.blocks.set_limit(limit_blocks);
-        self.set_most_room(limit_bytes);
+        self.limit_bytes.set(limit.cast_unsigned());
+        self.room_bytes.set((limit - level).cast_unsigned());
+        self.set_most_room(limit);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::thread::row::Row;
 
 use super::counting::Ledger;
 use super::entry::{Entry, NO_ENTRY};
-use super::sums::{Sums, Watermarks};
+use super::sums::Watermarks;
 
 /// Entries that are made at once when the list is at its end.
 const ENTRY_CHUNK: usize = 32;
@@ -57,35 +57,39 @@ impl Ledger {
     pub(crate) fn touch(&'static self, frame: &'static Frame, bit: u64, first: (i64, i64)) -> Option<()> {
         let row = self.row_of(frame.path())?;
         let entry = self.entry_above()?;
-        let sums = self.sums();
-        self.begin_entry(entry, frame, row, &sums);
-        self.limits.set_peaks(sums.level[0] + first.0, sums.level[1] + first.1);
+        let level = [self.level_bytes(), self.level_blocks()];
+        self.begin_entry(entry, frame, row, level);
+        self.limits.set_peaks(level[0] + first.0, level[1] + first.1);
         self.largest.set(0);
         frame.set_touched(bit);
         Some(())
     }
 
-    /// Makes `entry` the top one, of a frame that begins where the ledger counted `sums`.
+    /// Makes `entry` the top one, of a frame that begins at this level. Number by number, so that few registers do.
     #[inline(always)]
     pub(super) fn begin_entry(
         &'static self,
         entry: &'static Entry,
         frame: &'static Frame,
         row: &'static Row,
-        sums: &Sums,
+        level: [i64; 2],
     ) {
         entry.frame.set(Some(frame));
         entry.row.set(row);
-        entry.set_sums(sums);
+        let allocated = self.alloc_bytes();
+        entry.alloc_bytes.set(allocated);
+        self.set_row(row, allocated);
+        entry.alloc_blocks.set(self.alloc_blocks());
+        entry.set_level(level);
+        entry.begin_seldom();
         entry.set_saved(&self.watermarks());
         self.entry.set(entry);
-        self.set_row(row, sums.allocated[0]);
     }
 
     /// What the frame of the top entry recorded since it was entered.
     #[inline(always)]
     pub(crate) fn tally(&'static self) -> Tally {
-        self.sums().tally_since(&self.top().sums(), &self.watermarks())
+        self.sums().tally_since(&self.top().sums(self.seldom()), &self.watermarks())
     }
 
     /// What `frame` recorded, with the scopes above it as if they ended now, but for `context` and those above it: a
@@ -94,11 +98,13 @@ impl Ledger {
         let mut entry = self.top();
         let mut sums = self.sums();
         let mut watermarks = self.watermarks();
+        let mut seldom = self.seldom();
         // Step below the context: its entry holds the sums as they stand for everything under it.
         while let Some(context) = context.filter(|context| entry.at_or_above(context)) {
             debug_assert!(context.depth() > 0, "a context is never the base");
             watermarks = entry.saved();
-            sums = entry.sums();
+            sums = entry.sums(seldom);
+            seldom = [sums.reallocs, sums.failed];
             entry = entry.below().unwrap_or(&self.base);
         }
         if !entry.at_or_above(frame) {
@@ -106,53 +112,59 @@ impl Ledger {
         }
         while let Some(below) = entry.below().filter(|below| below.at_or_above(frame)) {
             watermarks.raise(&entry.saved());
+            seldom = entry.seldom().unwrap_or(seldom);
             entry = below;
         }
-        sums.tally_since(&entry.sums(), &watermarks)
+        sums.tally_since(&entry.sums(seldom), &watermarks)
     }
 
-    /// Ends the top entry, whose frame is a scope that is inside no other one of its site and whose parent has its own, and adds to the
-    /// path's row what was recorded since.
+    /// Ends the top entry, whose frame is a plain scope that saw events on the host alone, and adds to the path's row what was recorded since.
+    /// Its parent has an entry. Number by number, so that few registers do.
     #[inline(always)]
-    pub(crate) fn leave(&'static self) {
-        let (entry, now, reached) = (self.top(), self.sums(), self.watermarks());
-        self.add_to_row(entry, &now, &reached);
-        self.fold(entry, &now, reached);
+    pub(crate) fn leave(&'static self, epoch: u32) {
+        let (entry, row) = (self.top(), self.row());
+        debug_assert!(entry.seldom().is_none(), "the frame would have a flag");
+        let below = entry.below.get();
+        let allocated = self.alloc_bytes();
+        row.sums.add_bytes(allocated.wrapping_sub(entry.alloc_bytes.get()));
+        self.set_row(below.row.get(), allocated);
+        self.entry.set(below);
+        row.sums.add_blocks(self.alloc_blocks().wrapping_sub(entry.alloc_blocks.get()));
+        let (level, at) = ([self.level_bytes(), self.level_blocks()], entry.level());
+        row.sums.add_kept(level[0] - at[0]);
+        let Watermarks { peak, largest } = self.watermarks();
+        row.raise_in(epoch, peak[0] - at[0], largest);
+        let saved = entry.saved();
+        self.limits.set_peaks_at(level, [0, 1].map(|unit| peak[unit].max(saved.peak[unit])));
+        self.largest.raise(saved.largest);
     }
 
     /// [`leave`](Self::leave) where the parent has no entry: its own would have been that of the child.
-    #[inline(always)]
     pub(crate) fn leave_to(&'static self, parent: &'static Frame, bit: u64) {
-        let entry = self.top();
-        self.add_to_row(entry, &self.sums(), &self.watermarks());
-        self.hand_down(entry, parent, bit);
-    }
-
-    #[inline(always)]
-    fn add_to_row(&'static self, entry: &'static Entry, now: &Sums, reached: &Watermarks) {
-        let (row, at) = (self.row(), entry.sums());
-        row.sums.add(&now.totals_since(&at));
+        let (entry, row, reached) = (self.top(), self.row(), self.watermarks());
+        let at = entry.sums(self.seldom());
+        row.sums.add(&self.sums().totals_since(&at));
         row.raise(reached.peak[0] - at.level[0], reached.largest);
+        self.hand_down(entry, parent, bit);
     }
 
     /// Ends the top entry, whose frame is being left: its parent sees everything that it saw.
     #[inline(always)]
     pub(crate) fn merge(&'static self, parent: &'static Frame, bit: u64) {
         let entry = self.top();
-        if parent.has(bit) {
-            self.fold(entry, &self.sums(), self.watermarks());
-        } else {
-            self.hand_down(entry, parent, bit);
+        if !parent.has(bit) {
+            return self.hand_down(entry, parent, bit);
         }
-    }
-
-    /// Ends the top entry: what was reached in its frame was reached in that of the entry below.
-    #[inline(always)]
-    fn fold(&'static self, entry: &'static Entry, now: &Sums, mut reached: Watermarks) {
+        let mut reached = self.watermarks();
         reached.raise(&entry.saved());
-        self.limits.set_peaks_at(now.level, reached.peak);
+        self.limits.set_peaks(reached.peak[0], reached.peak[1]);
         self.largest.set(reached.largest);
-        self.pop(entry, now.allocated[0]);
+        self.pop(entry, self.alloc_bytes());
+        if let Some(seldom) = entry.seldom()
+            && self.top().seldom().is_none()
+        {
+            self.top().keep_seldom(seldom);
+        }
     }
 
     /// Leaves the top entry to `parent`, which saw nothing before the child did: the child's entry is what its own would have been.
@@ -164,12 +176,15 @@ impl Ledger {
         entry.row.set(row);
         self.set_row(row, allocated);
         parent.set_touched(bit);
+        if let Some(seldom) = entry.seldom() {
+            entry.keep_seldom(seldom);
+        }
     }
 
     /// Ends the top entry as if nothing had happened since it was made: the frames below it do not see it.
     pub(crate) fn forget(&'static self) {
         let entry = self.top();
-        let at = entry.sums();
+        let at = entry.sums(self.seldom());
         self.set_alloc_bytes(at.allocated[0]);
         self.recount_blocks(at.allocated[1]);
         let ([bytes, blocks], [at_bytes, at_blocks]) = ([self.level_bytes(), self.level_blocks()], at.level);
