@@ -68,6 +68,16 @@ pub(crate) struct Tally {
     pub(crate) largest: u64,
 }
 
+/// What one poll recorded of the host that was inside no other activation of its site, and in which nothing was reallocated or failed. Each pair is in
+/// bytes and in blocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlainPoll {
+    pub(crate) value: [i64; 2],
+    pub(crate) peak: [i64; 2],
+    pub(crate) allocated: [u64; 2],
+    pub(crate) largest: u64,
+}
+
 /// The words of a [`Tally`], which is kept and copied word by word where other threads read it.
 pub(crate) const TALLY_WORDS: usize = 9;
 
@@ -175,10 +185,16 @@ impl TotalCounters {
         self.blocks.add(blocks);
     }
 
+    /// Counts what a poll left behind, with which the activation does not end.
+    #[inline(always)]
+    pub(crate) fn add_kept_by_poll(&self, bytes: i64) {
+        self.kept.add(bytes.cast_unsigned());
+    }
+
     /// Counts an activation that left so many bytes behind.
     #[inline(always)]
     pub(crate) fn add_kept(&self, bytes: i64) {
-        self.kept.add(bytes.cast_unsigned());
+        self.add_kept_by_poll(bytes);
         self.kept_calls.add(u64::from(bytes > 0));
     }
 

@@ -16,7 +16,7 @@
 
 use crate::base::counter::{Counter, Sequence};
 use crate::base::memory::Blank as _;
-use crate::base::tally::{TALLY_WORDS, Tally, TotalCounters, Totals};
+use crate::base::tally::{PlainPoll, TALLY_WORDS, Tally, TotalCounters, Totals};
 use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
 
 /// What a future recorded in one space: the sum of its polls by the contract's formula, so its peak is that of the
@@ -109,6 +109,22 @@ impl HostAccount {
         }
         self.sequence.end_write();
         tally
+    }
+
+    /// [`fold`](Self::fold) of a poll that was inside no other activation, number by number; gives the peak in bytes and the largest block.
+    #[inline(always)]
+    pub(super) fn fold_plain(&self, poll: &PlainPoll) -> (i64, u64) {
+        let [bytes, blocks, peak_bytes, peak_blocks, total_bytes, total_blocks, _, _, largest] = &self.tally;
+        self.sequence.begin_write();
+        let units = [(bytes, peak_bytes, total_bytes), (blocks, peak_blocks, total_blocks)];
+        for (unit, (value, peak, total)) in units.into_iter().enumerate() {
+            peak.set(peak.signed().max(value.signed() + poll.peak[unit]).cast_unsigned());
+            value.add(poll.value[unit].cast_unsigned());
+            total.add(poll.allocated[unit]);
+        }
+        largest.raise(poll.largest);
+        self.sequence.end_write();
+        (peak_bytes.signed(), largest.get())
     }
 
     /// The account, with what `with` gives at the same moment.

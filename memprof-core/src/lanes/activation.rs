@@ -30,7 +30,7 @@ use crate::base::map::Refused;
 use crate::base::memory::{AtomicOptionRef, Blank};
 use crate::base::missed;
 use crate::base::pool::{Place, Pool, Pooled};
-use crate::base::tally::Tally;
+use crate::base::tally::{PlainPoll, Tally};
 use crate::lanes::account::{Account, HostAccount};
 use crate::lanes::captured::Shared;
 use crate::lanes::lane::Lane;
@@ -147,6 +147,12 @@ impl Activation {
     #[inline]
     pub(crate) fn fold(&self, space: Space, poll: &Tally, flags: u64) -> Tally {
         if space == Space::HOST { self.host.fold(poll, flags) } else { self.fold_extras(space, poll, flags) }
+    }
+
+    /// [`fold`](Self::fold) of a poll of the host that was inside no other activation; gives the peak in bytes and the largest block.
+    #[inline(always)]
+    pub(crate) fn fold_plain(&self, poll: &PlainPoll) -> (i64, u64) {
+        self.host.fold_plain(poll)
     }
 
     /// [`fold`](Self::fold) of a space other than the host, under the lock. Without memory for one more space, the

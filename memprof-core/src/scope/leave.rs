@@ -23,8 +23,8 @@ use crate::scope::plain::leave_begun_plainly;
 use crate::scope::plain::leave_plainly;
 use crate::scope::plain::leave_scope;
 use crate::scope::poll::close_plain_poll;
+use crate::scope::poll::leave_begun_poll_plainly;
 use crate::scope::poll::leave_poll;
-use crate::scope::poll::leave_poll_plainly;
 use crate::scope::poll::note_scopes_above;
 use crate::share::ambient;
 use crate::share::context::leave_context;
@@ -125,13 +125,27 @@ pub(crate) fn leave_entered_poll(opened: FrameHandle) {
         return leave_eventful_poll(opened);
     }
     slot.top.begin_leaving(frame);
-    let plain = frame.serial.get() == opened.serial && frame.flags.get() == POLL && !slot.lane.get().has_pending();
-    if !plain {
+    if frame.serial.get() != opened.serial {
+        cold_path();
         slot.top.set(frame);
-        return leave_eventful_poll(opened);
+        return;
+    }
+    if frame.flags.get() != POLL || slot.lane.get().has_pending() {
+        return leave_poll_with_events(slot, opened);
     }
     slot.changes.begin();
     close_plain_poll(slot, frame);
+}
+
+/// [`leave_entered_poll`] of the top frame, which is being left, if it saw events on the host and nowhere else.
+#[inline(never)]
+fn leave_poll_with_events(slot: &'static Slot, opened: FrameHandle) {
+    let frame = opened.frame;
+    if !leave_begun_poll_plainly(slot, frame) {
+        cold_path();
+        slot.top.set(frame);
+        leave_eventful_poll(opened);
+    }
 }
 
 #[cold]
@@ -139,9 +153,6 @@ pub(crate) fn leave_entered_poll(opened: FrameHandle) {
 pub(crate) fn leave_eventful_poll(opened: FrameHandle) {
     // On a blind thread, this leads to a slot without the frame.
     let slot = current::current();
-    if opened.is_open() && leave_poll_plainly(slot, opened.frame) {
-        return;
-    }
     if opened.is_open()
         && !slot.top.is(opened.frame)
         && let Some(slot) = current::recording()

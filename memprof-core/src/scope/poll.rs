@@ -7,6 +7,8 @@
 //! The common case, a future that was polled before, outside any `Context`, and that sees no event in this poll, has a
 //! short path of its own, of about 50 instructions each way; [`scopes`](crate::scope::plain) has the like for plain scopes.
 
+use core::hint::cold_path;
+
 use crate::base::blind;
 use crate::base::state;
 use crate::lanes::activation::Activation;
@@ -172,7 +174,7 @@ pub(crate) fn leave_poll(slot: &'static Slot, frame: &'static Frame, below: &'st
 }
 
 /// Folds a poll, the top frame, both into its future and into what is open below.
-#[inline(always)]
+#[inline]
 fn fold_poll(future: &'static Activation, space: Space, ledger: &'static Ledger, flags: u64, below: &'static Frame) {
     let poll = ledger.tally();
     let sum = future.fold(space, &poll, flags);
@@ -182,24 +184,35 @@ fn fold_poll(future: &'static Activation, space: Space, ledger: &'static Ledger,
     ledger.merge(below, space.bit());
 }
 
-/// Leaves the top frame if it is a poll, outside any `Context` and any other activation of its site, that saw events
-/// on the host and nowhere else, and nothing has to be done first.
-pub(crate) fn leave_poll_plainly(slot: &'static Slot, frame: &'static Frame) -> bool {
+/// Leaves the top frame, which is being left, if it is a poll, outside any `Context` and any other activation of its site, that saw
+/// events on the host and nowhere else, and nothing has to be done first. `false`: nothing was changed.
+#[inline(always)]
+pub(crate) fn leave_begun_poll_plainly(slot: &'static Slot, frame: &'static Frame) -> bool {
     let flags = POLL | Space::HOST.bit();
-    if !slot.top.is(frame) {
-        return false;
-    }
-    slot.top.begin_leaving(frame);
     let plain = frame.flags.get() == flags && !slot.lane.get().has_pending();
     let Some(future) = frame.future.get().filter(|_| plain) else {
-        slot.top.set(frame);
+        cold_path();
         return false;
     };
+    // The poll is over before it is folded in; a reader goes by that.
     frame.serial.set(0);
     slot.changes.begin();
-    fold_poll(future, Space::HOST, &slot.host, flags, frame.below_scope());
+    let below = frame.below_scope();
+    if below.has(Space::HOST.bit()) {
+        slot.host.leave_poll(|poll| future.fold_plain(poll));
+    } else {
+        cold_path();
+        fold_poll_slowly(slot, future, below);
+    }
     close_plain_poll(slot, frame);
     true
+}
+
+/// [`fold_poll`] of a plain poll into a frame that saw no event before.
+#[cold]
+#[inline(never)]
+fn fold_poll_slowly(slot: &'static Slot, future: &'static Activation, below: &'static Frame) {
+    fold_poll(future, Space::HOST, &slot.host, POLL | Space::HOST.bit(), below);
 }
 
 /// Takes a poll off the top, of which it says that it is being left.

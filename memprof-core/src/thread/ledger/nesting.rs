@@ -9,7 +9,7 @@
 //! future's polls in [`Tally::fold`], which is the contract's own. That they agree is a test there (`share/open_frames/tests`).
 
 use crate::base::memory::leak_blank;
-use crate::base::tally::Tally;
+use crate::base::tally::{PlainPoll, Tally};
 use crate::thread::frame::Frame;
 use crate::thread::row::Row;
 
@@ -134,6 +134,32 @@ impl Ledger {
         row.sums.add_kept(level[0] - at[0]);
         let Watermarks { peak, largest } = self.watermarks();
         row.raise_in(epoch, peak[0] - at[0], largest);
+        let saved = entry.saved();
+        self.limits.set_peaks_at(level, [0, 1].map(|unit| peak[unit].max(saved.peak[unit])));
+        self.largest.raise(saved.largest);
+    }
+
+    /// [`leave`](Self::leave) of a poll: `fold` takes in what it recorded, and gives the peak in bytes of its future, and the largest block.
+    #[inline(always)]
+    pub(crate) fn leave_poll(&'static self, fold: impl FnOnce(&PlainPoll) -> (i64, u64)) {
+        let (entry, row) = (self.top(), self.row());
+        debug_assert!(entry.seldom().is_none(), "the frame would have a flag");
+        let below = entry.below.get();
+        let allocated = self.alloc_bytes();
+        let bytes = allocated.wrapping_sub(entry.alloc_bytes.get());
+        row.sums.add_bytes(bytes);
+        self.set_row(below.row.get(), allocated);
+        self.entry.set(below);
+        let blocks = self.alloc_blocks().wrapping_sub(entry.alloc_blocks.get());
+        row.sums.add_blocks(blocks);
+        let (level, at) = ([self.level_bytes(), self.level_blocks()], entry.level());
+        row.sums.add_kept_by_poll(level[0] - at[0]);
+        let Watermarks { peak, largest } = self.watermarks();
+        let since = |levels: [i64; 2]| [levels[0] - at[0], levels[1] - at[1]];
+        let allocated = [bytes, blocks];
+        let (of_future, largest_of_future) =
+            fold(&PlainPoll { value: since(level), peak: since(peak), allocated, largest });
+        row.raise(of_future, largest_of_future);
         let saved = entry.saved();
         self.limits.set_peaks_at(level, [0, 1].map(|unit| peak[unit].max(saved.peak[unit])));
         self.largest.raise(saved.largest);
