@@ -109,10 +109,12 @@ pub(crate) struct Slot {
     pub(crate) aside: AtomicOptionRef<Slot>,
     /// Of a slot aside: the frame that its base stands for, until that has taken in what was recorded.
     pub(crate) stands_for: AtomicOptionRef<Frame>,
-    /// Whether blocks were freed here, or may be, that another thread allocated.
+    /// Whether blocks were freed here, or may be, that another thread allocated: since the slot was made, for who reads its rows.
     foreign_frees: AtomicBool,
     /// What the short path of polls asks: [`polls_plainly`](Self::polls_plainly).
     polls_plainly: AtomicBool,
+    /// The same since the present thread took the slot, for itself.
+    own_foreign_frees: AtomicBool,
     /// Set while the thread is blind.
     pub(crate) inside: Inside,
 }
@@ -140,6 +142,7 @@ impl Blank for Slot {
         stands_for: AtomicOptionRef::null(),
         foreign_frees: AtomicBool::new(false),
         polls_plainly: AtomicBool::new(false),
+        own_foreign_frees: AtomicBool::new(false),
         inside: Inside::new(),
     };
 }
@@ -364,6 +367,7 @@ impl Slot {
     #[cold]
     fn note_first_foreign_free(&'static self) {
         self.end_growing();
+        self.own_foreign_frees.store(true, Ordering::Relaxed);
         self.foreign_frees.store(true, Ordering::Release);
         self.share_from(self.sharing.get());
     }
@@ -381,18 +385,23 @@ impl Slot {
         self.polls_plainly.load(Ordering::Relaxed)
     }
 
+    /// A thread takes the slot, which has freed nothing yet.
+    pub(super) fn begin_foreign_frees(&self) {
+        self.own_foreign_frees.store(false, Ordering::Relaxed);
+    }
+
     /// What others set to have this thread look at what there is.
     pub(super) fn alarm(&'static self) -> &'static AtomicU64 {
         &self.notice
     }
 
-    /// [`has_foreign_frees`](Self::has_foreign_frees), asked by the thread itself.
+    /// Whether the thread that has the slot freed, or may free, what another one allocated; asked by itself.
     #[inline(always)]
     pub(crate) fn knows_foreign_frees(&self) -> bool {
-        self.foreign_frees.load(Ordering::Relaxed)
+        self.own_foreign_frees.load(Ordering::Relaxed)
     }
 
-    /// Whether blocks were freed here, or may be, that another thread allocated.
+    /// Whether blocks were freed here by any thread, or may be, that another one allocated.
     pub(crate) fn has_foreign_frees(&self) -> bool {
         self.foreign_frees.load(Ordering::Acquire) || core::ptr::eq(self, Self::ended())
     }
