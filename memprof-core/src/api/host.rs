@@ -45,10 +45,10 @@ pub(crate) fn allocated(address: u64, bytes: u64) -> Event<Tag> {
     }
 }
 
-/// [`allocated`], where that said [`Event::First`]. `None`: [`allocated_slowly`] is to be called.
+/// [`allocated`], where that said [`Event::First`] of a slot. `None`: [`allocated_slowly`] is to be called.
 #[inline(always)]
-pub(crate) fn allocated_first(address: u64, bytes: u64) -> Option<Tag> {
-    host::allocated_first(current::current(), address, bytes)
+pub(crate) fn allocated_first(slot: &'static Slot, address: u64, bytes: u64) -> Option<Tag> {
+    host::allocated_first(slot, address, bytes)
 }
 
 /// The level of this thread's ledger has left its limits: does what is due then, such as publishing a step or

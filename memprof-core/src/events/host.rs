@@ -32,8 +32,8 @@ pub(crate) enum Event<T> {
     Done(T),
     /// Recorded, and the level has left its limits: [`host_limit_crossed`](super::look::host_limit_crossed) is to be called.
     LimitCrossed(T),
-    /// Nothing was recorded, as an allocation is the first event of the top frame here: [`allocated_first`] is to be called.
-    First,
+    /// Nothing was recorded, as an allocation is the first event of the top frame of this slot: [`allocated_first`] is to be called.
+    First(&'static Slot),
     /// Nothing was recorded: the slow function of the event does all of it.
     Slow,
 }
@@ -44,7 +44,7 @@ pub(crate) fn allocated(slot: &'static Slot, address: u64, bytes: u64) -> Event<
     let tag = slot.ready_tag();
     if tag.is_none() {
         cold_path();
-        return if slot.is_informed() { Event::First } else { Event::Slow };
+        return if slot.is_informed() { Event::First(slot) } else { Event::Slow };
     }
     if count_alloc(slot, address, bytes) {
         cold_path();
@@ -137,7 +137,7 @@ pub(crate) fn freed_slowly(slot: &'static Slot, address: u64, bytes: u64, tag: T
     let crossed = match freed(slot, slot.top().tag(), address, bytes, tag) {
         Event::Done(()) => false,
         Event::LimitCrossed(()) => true,
-        Event::First | Event::Slow => freed_elsewhere(slot, address, bytes, tag),
+        Event::First(_) | Event::Slow => freed_elsewhere(slot, address, bytes, tag),
     };
     drop(change);
     if crossed {

@@ -13,6 +13,7 @@ use crate::api::host;
 use crate::base::tags;
 use crate::events::host::Event;
 use crate::lanes::tag::Tag;
+use crate::thread::slot::Slot;
 
 use super::allocator::Alloc;
 use super::placing::{is_common, offset, padded, tag_of};
@@ -137,7 +138,7 @@ impl<A: GlobalAlloc> Alloc<A> {
             // SAFETY: likewise.
             Event::LimitCrossed(()) => unsafe { Self::do_due_and_give_back(block, layout, self) },
             // SAFETY: likewise.
-            Event::First | Event::Slow => unsafe { Self::give_back_slowly(block, layout, tag, self) },
+            Event::First(_) | Event::Slow => unsafe { Self::give_back_slowly(block, layout, tag, self) },
         }
     }
 
@@ -158,7 +159,7 @@ impl<A: GlobalAlloc> Alloc<A> {
             Event::Done(tag) => (tag, false),
             Event::LimitCrossed(tag) => (tag, true),
             // SAFETY: the block lies `offset`, at least a tag, inside, and is aligned to 8.
-            Event::First => return unsafe { tag_first(block, layout.size()) },
+            Event::First(slot) => return unsafe { tag_first(block, layout.size(), slot) },
             // SAFETY: likewise.
             Event::Slow => return unsafe { tag_slowly(block, layout.size()) },
         };
@@ -222,8 +223,8 @@ pub(super) fn failed(bytes: usize) -> *mut u8 {
 ///
 /// * As for [`tag_slowly`].
 #[inline(never)]
-unsafe fn tag_first(block: *mut u8, bytes: usize) -> *mut u8 {
-    let Some(tag) = host::allocated_first(block as u64, bytes as u64) else {
+unsafe fn tag_first(block: *mut u8, bytes: usize, slot: &'static Slot) -> *mut u8 {
+    let Some(tag) = host::allocated_first(slot, block as u64, bytes as u64) else {
         cold_path();
         // SAFETY: handed on.
         return unsafe { tag_slowly(block, bytes) };

@@ -263,14 +263,14 @@ impl Ledger {
         bytes: u64,
     ) -> bool {
         let Some(entry) = self.entry.get().above.get() else { return false };
-        let level = [self.level_bytes() + bytes.cast_signed(), self.level_blocks() + 1];
-        if self.limits.is_more_due_at(level) {
+        let level = self.level_bytes();
+        if self.limits.is_more_due_at(level + bytes.cast_signed(), || self.level_blocks() + 1) {
             return false;
         }
-        self.begin_entry(entry, frame, row, [level[0] - bytes.cast_signed(), level[1] - 1]);
-        self.limits.begin_frame_at(level);
+        self.begin_entry(entry, frame, row, level);
         row.alloc_bytes.add(bytes);
         row.alloc_blocks.add(1);
+        self.limits.begin_frame_at(level + bytes.cast_signed());
         self.largest.set(bytes);
         self.note_latest(address);
         frame.set_touched(bit);

@@ -79,8 +79,12 @@ impl Entry {
     }
 
     #[inline(always)]
-    pub(super) fn set_level(&self, [bytes, blocks]: [i64; 2]) {
+    pub(super) fn set_level_bytes(&self, bytes: i64) {
         self.level_bytes.set(bytes.cast_unsigned());
+    }
+
+    #[inline(always)]
+    pub(super) fn set_level_blocks(&self, blocks: i64) {
         self.level_blocks.set(blocks.cast_unsigned());
     }
 
@@ -111,6 +115,36 @@ impl Entry {
     pub(crate) fn saved(&self) -> Watermarks {
         let peak = [self.saved_bytes.signed(), self.saved_blocks.signed()];
         Watermarks { peak, largest: self.saved_largest.get() }
+    }
+
+    #[inline(always)]
+    pub(super) fn saved_bytes(&self) -> i64 {
+        self.saved_bytes.signed()
+    }
+
+    #[inline(always)]
+    pub(super) fn saved_blocks(&self) -> i64 {
+        self.saved_blocks.signed()
+    }
+
+    #[inline(always)]
+    pub(super) fn saved_largest(&self) -> u64 {
+        self.saved_largest.get()
+    }
+
+    #[inline(always)]
+    pub(super) fn set_saved_bytes(&self, bytes: i64) {
+        self.saved_bytes.set(bytes.cast_unsigned());
+    }
+
+    #[inline(always)]
+    pub(super) fn set_saved_blocks(&self, blocks: i64) {
+        self.saved_blocks.set(blocks.cast_unsigned());
+    }
+
+    #[inline(always)]
+    pub(super) fn set_saved_largest(&self, largest: u64) {
+        self.saved_largest.set(largest);
     }
 
     #[inline(always)]

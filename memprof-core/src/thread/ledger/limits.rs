@@ -9,13 +9,13 @@
 //!
 //! ```text
 //! level     = limit - room
-//! limit     = min(peak, max(watch.high, level))       an allocation has more to do once room < 0
+//! limit     = min(peak, watch.high)                   an allocation has more to do once room < 0
 //! most_room = limit - watch.low       (bytes only)    a free has more to do once room > most_room
 //! ```
 //!
 //! `peak` is the greatest level since the top entry was made: its frame's watermark. `watch` is what somebody besides the ledger
 //! asked for: [`watch`](crate::thread::watch), and nobody in spaces other than `host`. Where everything is to be watched,
-//! `watch.high` lies below any level, and the limit at the level: any allocation leaves less room than none.
+//! `watch.high` lies below any level, and so does the limit: there is less room than none.
 //!
 //! # While a lane grows
 //!
@@ -183,7 +183,7 @@ impl Limits {
 
     /// Has these levels watched.
     pub(super) fn watch(&self, watch: Watch) {
-        self.watch_high.set(watch.high.cast_unsigned());
+        self.watch_high.set(watch.high.max(-FAR).cast_unsigned());
         self.watch_low.set(watch.low.clamp(-FAR, FAR).cast_unsigned());
         self.watch_blocks.set(watch.blocks.cast_unsigned());
         self.set_peaks(self.peak_bytes.signed(), self.peak_blocks.signed());
@@ -191,34 +191,41 @@ impl Limits {
 
     /// Sets the watermarks, and with them the limits.
     pub(super) fn set_peaks(&self, bytes: i64, blocks: i64) {
-        self.set_peaks_at([self.level_bytes(), self.level_blocks()], [bytes, blocks]);
+        self.set_peak_bytes(self.level_bytes(), bytes);
+        self.set_peak_blocks(blocks);
     }
 
-    /// [`set_peaks`](Self::set_peaks) at a level that the caller has read.
+    /// Sets the watermark in bytes, at a level that the caller has read, and with it the limit.
     #[inline(always)]
-    pub(super) fn set_peaks_at(&self, [level_bytes, level_blocks]: [i64; 2], [bytes, blocks]: [i64; 2]) {
-        self.peak_bytes.set(bytes.cast_unsigned());
-        self.set_limit_bytes(level_bytes, bytes.min(self.watch_high.signed().max(level_bytes)));
-        self.peak_blocks.set(blocks.cast_unsigned());
-        self.blocks.set_limit(blocks.min(self.watch_blocks.signed().max(level_blocks)));
+    pub(super) fn set_peak_bytes(&self, level: i64, peak: i64) {
+        self.peak_bytes.set(peak.cast_unsigned());
+        self.set_limit_bytes(level, peak.min(self.watch_high.signed()));
+    }
+
+    /// Sets the watermark in blocks, likewise.
+    #[inline(always)]
+    pub(super) fn set_peak_blocks(&self, peak: i64) {
+        self.peak_blocks.set(peak.cast_unsigned());
+        self.blocks.set_limit(peak.min(self.watch_blocks.signed()));
     }
 
     /// Whether more is due at a level than to raise the watermarks of a new frame to it: those of the thread, or its part in the mark.
     #[inline(always)]
-    pub(super) fn is_more_due_at(&self, [bytes, blocks]: [i64; 2]) -> bool {
-        bytes > self.watch_high.signed() || blocks > self.watch_blocks.signed()
+    pub(super) fn is_more_due_at(&self, bytes: i64, blocks: impl FnOnce() -> i64) -> bool {
+        bytes > self.watch_high.signed() || blocks() > self.watch_blocks.signed()
     }
 
-    /// A frame begins with an allocation that brings the level here, where no more [is due](Self::is_more_due_at): so these are its watermarks, and the
-    /// limits.
+    /// A frame begins with an allocation that brings the level here, by a block, where no more [is due](Self::is_more_due_at): so these are its
+    /// watermarks, and the limits.
     #[inline(always)]
-    pub(super) fn begin_frame_at(&self, [bytes, blocks]: [i64; 2]) {
+    pub(super) fn begin_frame_at(&self, bytes: i64) {
         debug_assert!(!self.is_growing(), "growing ends first");
         self.peak_bytes.set(bytes.cast_unsigned());
-        self.peak_blocks.set(blocks.cast_unsigned());
         self.limit_bytes.set(bytes.cast_unsigned());
         self.room_bytes.set(0);
         self.set_most_room(bytes);
+        let blocks = self.level_blocks() + 1;
+        self.peak_blocks.set(blocks.cast_unsigned());
         self.blocks.begin_frame_at(blocks);
     }
 
@@ -320,7 +327,7 @@ mod tests {
                 limits.alloc(bytes, || ());
                 limits.set_peaks(peak, 2);
                 let level = limits.level_bytes();
-                let limit = peak.min(watch.high.max(level));
+                let limit = peak.min(watch.high.max(-FAR));
                 assert_eq!(limits.limit_bytes.signed(), limit, "{watch:?}");
                 assert_eq!(limits.room_bytes.signed(), limit - level, "{watch:?}");
                 assert_eq!(
@@ -328,10 +335,7 @@ mod tests {
                     limit.wrapping_sub(watch.low.clamp(-FAR, FAR)),
                     "{watch:?}"
                 );
-                assert_eq!(
-                    limits.blocks.room(),
-                    2_i64.min(watch.blocks.max(limits.level_blocks())) - limits.level_blocks()
-                );
+                assert_eq!(limits.blocks.room(), 2_i64.min(watch.blocks) - limits.level_blocks());
             }
         }
     }

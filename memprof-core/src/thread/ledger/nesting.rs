@@ -57,22 +57,22 @@ impl Ledger {
     pub(crate) fn touch(&'static self, frame: &'static Frame, bit: u64, first: (i64, i64)) -> Option<()> {
         let row = self.row_of(frame.path())?;
         let entry = self.entry_above()?;
-        let level = [self.level_bytes(), self.level_blocks()];
+        let level = self.level_bytes();
         self.begin_entry(entry, frame, row, level);
-        self.limits.set_peaks(level[0] + first.0, level[1] + first.1);
+        self.limits.set_peaks(level + first.0, self.level_blocks() + first.1);
         self.largest.set(0);
         frame.set_touched(bit);
         Some(())
     }
 
-    /// Makes `entry` the top one, of a frame that begins at this level. Number by number, so that few registers do.
+    /// Makes `entry` the top one, of a frame that begins at this level in bytes. Number by number, so that few registers do.
     #[inline(always)]
     pub(super) fn begin_entry(
         &'static self,
         entry: &'static Entry,
         frame: &'static Frame,
         row: &'static Row,
-        level: [i64; 2],
+        level: i64,
     ) {
         entry.frame.set(Some(frame));
         entry.row.set(row);
@@ -80,9 +80,12 @@ impl Ledger {
         entry.alloc_bytes.set(allocated);
         self.set_row(row, allocated);
         entry.alloc_blocks.set(self.alloc_blocks());
-        entry.set_level(level);
+        entry.set_level_bytes(level);
+        entry.set_level_blocks(self.level_blocks());
         entry.begin_seldom();
-        entry.set_saved(&self.watermarks());
+        entry.set_saved_bytes(self.limits.peak_bytes.signed());
+        entry.set_saved_blocks(self.limits.peak_blocks.signed());
+        entry.set_saved_largest(self.largest.get());
         self.entry.set(entry);
     }
 
@@ -130,13 +133,19 @@ impl Ledger {
         self.set_row(below.row.get(), allocated);
         self.entry.set(below);
         row.sums.add_blocks(self.alloc_blocks().wrapping_sub(entry.alloc_blocks.get()));
-        let (level, at) = ([self.level_bytes(), self.level_blocks()], entry.level());
-        row.sums.add_kept(level[0] - at[0]);
-        let Watermarks { peak, largest } = self.watermarks();
-        row.raise_in(epoch, peak[0] - at[0], largest);
-        let saved = entry.saved();
-        self.limits.set_peaks_at(level, [0, 1].map(|unit| peak[unit].max(saved.peak[unit])));
-        self.largest.raise(saved.largest);
+        let (level, [at, _]) = (self.level_bytes(), entry.level());
+        row.sums.add_kept(level - at);
+        let peak = self.limits.peak_bytes.signed();
+        row.raise_in(epoch, peak - at, self.largest.get());
+        self.return_to_watermarks(entry, level, peak);
+    }
+
+    /// Goes on with the watermarks of the frame below that of `entry`, where this is the level in bytes and the peak that the latter reached.
+    #[inline(always)]
+    fn return_to_watermarks(&'static self, entry: &'static Entry, level: i64, peak: i64) {
+        self.limits.set_peak_bytes(level, peak.max(entry.saved_bytes()));
+        self.limits.set_peak_blocks(self.limits.peak_blocks.signed().max(entry.saved_blocks()));
+        self.largest.raise(entry.saved_largest());
     }
 
     /// [`leave`](Self::leave) of a poll: `fold` takes in what it recorded, and gives the peak in bytes of its future, and the largest block.
@@ -160,18 +169,26 @@ impl Ledger {
         let (of_future, largest_of_future) =
             fold(&PlainPoll { value: since(level), peak: since(peak), allocated, largest });
         row.raise(of_future, largest_of_future);
-        let saved = entry.saved();
-        self.limits.set_peaks_at(level, [0, 1].map(|unit| peak[unit].max(saved.peak[unit])));
-        self.largest.raise(saved.largest);
+        self.return_to_watermarks(entry, level[0], peak[0]);
     }
 
-    /// [`leave`](Self::leave) where the parent has no entry: its own would have been that of the child.
+    /// [`leave`](Self::leave), in the ledger of the host, where the parent has no entry: its own would have been that of the child.
     pub(crate) fn leave_to(&'static self, parent: &'static Frame, bit: u64) {
         let (entry, row, reached) = (self.top(), self.row(), self.watermarks());
         let at = entry.sums(self.seldom());
         row.sums.add(&self.sums().totals_since(&at));
         row.raise(reached.peak[0] - at.level[0], reached.largest);
-        self.hand_down(entry, parent, bit);
+        self.hand_down(entry, parent, bit, self.host_row_of(parent));
+    }
+
+    /// The row of a frame's path, of the host, as the frame's calls know it.
+    #[inline(always)]
+    fn host_row_of(&'static self, frame: &'static Frame) -> Option<&'static Row> {
+        frame.calls.get().row().or_else(|| {
+            let row = self.row_of(frame.path());
+            frame.calls.get().note_row(row);
+            row
+        })
     }
 
     /// Ends the top entry, whose frame is being left: its parent sees everything that it saw.
@@ -179,7 +196,7 @@ impl Ledger {
     pub(crate) fn merge(&'static self, parent: &'static Frame, bit: u64) {
         let entry = self.top();
         if !parent.has(bit) {
-            return self.hand_down(entry, parent, bit);
+            return self.hand_down(entry, parent, bit, self.row_of(parent.path()));
         }
         let mut reached = self.watermarks();
         reached.raise(&entry.saved());
@@ -195,8 +212,8 @@ impl Ledger {
 
     /// Leaves the top entry to `parent`, which saw nothing before the child did: the child's entry is what its own would have been.
     #[inline(always)]
-    fn hand_down(&'static self, entry: &'static Entry, parent: &'static Frame, bit: u64) {
-        let row = self.row_of(parent.path()).unwrap_or(self.spare.get());
+    fn hand_down(&'static self, entry: &'static Entry, parent: &'static Frame, bit: u64, row: Option<&'static Row>) {
+        let row = row.unwrap_or(self.spare.get());
         let allocated = self.alloc_bytes();
         entry.frame.set(Some(parent));
         entry.row.set(row);
