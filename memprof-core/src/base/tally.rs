@@ -194,8 +194,10 @@ impl TotalCounters {
     /// Counts an activation that left so many bytes behind.
     #[inline(always)]
     pub(crate) fn add_kept(&self, bytes: i64) {
-        self.add_kept_by_poll(bytes);
-        self.kept_calls.add(u64::from(bytes > 0));
+        if bytes != 0 {
+            self.add_kept_by_poll(bytes);
+            self.kept_calls.add(u64::from(bytes > 0));
+        }
     }
 
     /// Counts activations that kept something.

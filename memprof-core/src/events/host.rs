@@ -62,9 +62,13 @@ pub(crate) fn allocated_first(slot: &'static Slot, address: u64, bytes: u64) -> 
     let is_counted = !top.has(Space::HOST.bit())
         && !slot.host.is_growing()
         && slot.is_settled()
-        && top.calls.get().row().is_some_and(|row| slot.host.alloc_first(top, row, Space::HOST.bit(), address, bytes));
+        && top.calls.get().row().is_some_and(|row| slot.host.alloc_first(top, row, address, bytes));
+    let tag = is_counted.then(|| top.tag());
+    if let Some(tag) = tag {
+        top.set_touched_on_host(tag);
+    }
     slot.top.end_change();
-    is_counted.then(|| top.tag())
+    tag
 }
 
 /// [`allocated`] in a slot that is up to date, whatever has to be done for the top frame first.

@@ -91,6 +91,10 @@ impl Frame {
         Self::of(Kind::Base.flags(0))
     }
 
+    /// Bytes from the beginning to the end of what entering and leaving a plain scope touches.
+    #[cfg(test)]
+    pub(super) const HOT: usize = core::mem::offset_of!(Self, calls) + size_of::<AtomicRef<CallRow>>();
+
     const fn of(flags: u64) -> Self {
         Self {
             head: Head::NOTHING,
@@ -180,6 +184,13 @@ impl Frame {
         self.flags.set(self.flags.get() | flag);
     }
 
+    /// Notes that the frame, whose tag this is, has its entry in the ledger of the host.
+    #[inline(always)]
+    pub(crate) fn set_touched_on_host(&self, tag: Tag) {
+        self.set_flag(Space::HOST.bit());
+        self.head.host_tag.set(tag.0);
+    }
+
     /// Notes that the frame has its entry in the ledger of a space.
     #[inline(always)]
     pub(crate) fn set_touched(&self, space: u64) {
@@ -239,7 +250,7 @@ impl Frame {
 }
 
 /// The activations of one path on one thread: a cache line of its own.
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(crate) struct CallRow {
     /// Activations entered here, and those left here. A future may be left on another thread than it was entered.
     pub(crate) calls: Counter,

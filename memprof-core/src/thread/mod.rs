@@ -35,3 +35,6 @@ pub(crate) mod path_entry;
 pub(crate) mod stack;
 pub(crate) mod lease;
 pub(crate) mod aside;
+
+#[cfg(test)]
+mod layout;

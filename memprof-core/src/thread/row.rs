@@ -25,7 +25,9 @@ use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
 
 /// What one thread recorded for one path in one space. The sums only grow: a reset is a subtraction by the reader.
 /// The two maxima belong to the epoch that stands beside them.
-#[repr(align(128))]
+///
+/// The first cache line is what events change, with the maxima; the second is added to when an activation ends.
+#[repr(C, align(128))]
 pub(crate) struct Row {
     /// Allocated by this path itself.
     pub(crate) alloc_bytes: Counter,
@@ -34,13 +36,13 @@ pub(crate) struct Row {
     pub(crate) freed_bytes: Counter,
     pub(crate) freed_blocks: Counter,
     pub(crate) temporary: Counter,
+    pub(crate) peak: Counter,
+    pub(crate) largest: Counter,
+    pub(crate) epoch: Counter,
     /// Sums over the activations that ended, children included.
     pub(crate) sums: TotalCounters,
     /// What of `sums` came from activations inside another one of their site: not in the site's flat row. Made for the first.
     inner: AtomicOptionRef<TotalCounters>,
-    pub(crate) peak: Counter,
-    pub(crate) largest: Counter,
-    pub(crate) epoch: Counter,
 }
 
 /// What a ledger leads to that nobody has begun, and a path without events: never written.
@@ -53,11 +55,11 @@ impl Blank for Row {
         freed_bytes: Counter::new(0),
         freed_blocks: Counter::new(0),
         temporary: Counter::new(0),
-        sums: TotalCounters::BLANK,
-        inner: AtomicOptionRef::null(),
         peak: Counter::new(0),
         largest: Counter::new(0),
         epoch: Counter::new(0),
+        sums: TotalCounters::BLANK,
+        inner: AtomicOptionRef::null(),
     };
 }
 

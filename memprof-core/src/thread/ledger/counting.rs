@@ -135,7 +135,13 @@ impl Ledger {
     /// Bytes allocated so far.
     #[inline(always)]
     pub(super) fn alloc_bytes(&self) -> u64 {
-        self.row().alloc_bytes.get().wrapping_add(self.alloc_bytes_offset.get())
+        self.alloc_bytes_with(self.row())
+    }
+
+    /// [`alloc_bytes`](Self::alloc_bytes), by a caller who knows the row of the top entry.
+    #[inline(always)]
+    pub(super) fn alloc_bytes_with(&self, row: &Row) -> u64 {
+        row.alloc_bytes.get().wrapping_add(self.alloc_bytes_offset.get())
     }
 
     pub(super) fn set_alloc_bytes(&self, bytes: u64) {
@@ -251,14 +257,13 @@ impl Ledger {
         })
     }
 
-    /// Counts the first event of `frame`, the top, which is an allocation, and makes its entry. `false`: more is to be done for it, and
-    /// nothing was changed.
+    /// Counts the first event of `frame`, the top, which is an allocation, and makes its entry; that the frame has one is left to the caller to
+    /// note. `false`: more is to be done for it, and nothing was changed.
     #[inline(always)]
     pub(crate) fn alloc_first(
         &'static self,
         frame: &'static Frame,
         row: &'static Row,
-        bit: u64,
         address: u64,
         bytes: u64,
     ) -> bool {
@@ -273,7 +278,6 @@ impl Ledger {
         self.limits.begin_frame_at(level + bytes.cast_signed());
         self.largest.set(bytes);
         self.note_latest(address);
-        frame.set_touched(bit);
         true
     }
 

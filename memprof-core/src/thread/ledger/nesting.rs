@@ -128,7 +128,7 @@ impl Ledger {
         let (entry, row) = (self.top(), self.row());
         debug_assert!(entry.seldom().is_none(), "the frame would have a flag");
         let below = entry.below.get();
-        let allocated = self.alloc_bytes();
+        let allocated = self.alloc_bytes_with(row);
         row.sums.add_bytes(allocated.wrapping_sub(entry.alloc_bytes.get()));
         self.set_row(below.row.get(), allocated);
         self.entry.set(below);
@@ -154,7 +154,7 @@ impl Ledger {
         let (entry, row) = (self.top(), self.row());
         debug_assert!(entry.seldom().is_none(), "the frame would have a flag");
         let below = entry.below.get();
-        let allocated = self.alloc_bytes();
+        let allocated = self.alloc_bytes_with(row);
         let bytes = allocated.wrapping_sub(entry.alloc_bytes.get());
         row.sums.add_bytes(bytes);
         self.set_row(below.row.get(), allocated);
