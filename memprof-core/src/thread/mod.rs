@@ -7,6 +7,7 @@
 //! | [`ledger`] | what is counted for one space |
 //! | [`net`] | what the thread holds of the host, whoever owns it |
 //! | [`slot`] | all of a thread's record, and the table of slots |
+//! | [`foreign`] | what the thread knows of other lanes, for short paths |
 //! | [`change`] | how a change other than an event says that it is under way |
 //! | [`current`] | which slot this thread writes to |
 //! | [`read`] | copying what another thread writes, at one moment |
@@ -26,6 +27,7 @@ pub(crate) mod ledger;
 pub(crate) mod net;
 pub(crate) mod slot;
 pub(crate) mod change;
+mod foreign;
 pub(crate) mod current;
 pub(crate) mod read;
 pub(crate) mod picture;

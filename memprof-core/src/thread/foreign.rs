@@ -1,0 +1,61 @@
+//! What a thread knows of other lanes: whether it frees what others allocated, and whether it shares, both asked by short paths.
+//!
+//! | who asks | what for |
+//! |---|---|
+//! | a thread that grows ([`watch`](super::watch)) | its peaks may wait while nobody else has a part in what is charged here |
+//! | a poll ([`polls_plainly`](Slot::polls_plainly)) | it takes its short path where a segment may begin without a word to anybody |
+//! | a snapshot | rows of which more was freed than allocated get their frees first |
+
+use core::sync::atomic::Ordering;
+
+use crate::thread::frame::Frame;
+use crate::thread::slot::Slot;
+
+impl Slot {
+    /// Notes that this thread may free what another one allocated from now on: it runs a lane that others do too, or it
+    /// frees a block of another lane. Without that, each free is of a block that was allocated here.
+    #[inline(always)]
+    pub(crate) fn note_foreign_frees(&'static self) {
+        if !self.knows_foreign_frees() {
+            self.note_first_foreign_free();
+        }
+    }
+
+    /// A lane grows only on a thread that knows of none.
+    #[cold]
+    fn note_first_foreign_free(&'static self) {
+        self.end_growing();
+        self.own_foreign_frees.store(true, Ordering::Relaxed);
+        self.foreign_frees.store(true, Ordering::Release);
+        self.share_from(self.sharing.get());
+    }
+
+    /// `frame` is the innermost that shares from now on.
+    pub(crate) fn share_from(&self, frame: Option<&'static Frame>) {
+        self.sharing.set(frame);
+        self.polls_plainly.store(frame.is_none() && self.knows_foreign_frees(), Ordering::Relaxed);
+    }
+
+    /// Whether nothing has to be done for a poll because of this thread: it is known that it runs other lanes, and no scope is open
+    /// here that others work for, to which a task's hand-overs would have to be forwarded. Asked by the thread itself.
+    #[inline(always)]
+    pub(crate) fn polls_plainly(&self) -> bool {
+        self.polls_plainly.load(Ordering::Relaxed)
+    }
+
+    /// A thread takes the slot, which has freed nothing yet.
+    pub(super) fn begin_foreign_frees(&self) {
+        self.own_foreign_frees.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the thread that has the slot freed, or may free, what another one allocated; asked by itself.
+    #[inline(always)]
+    pub(crate) fn knows_foreign_frees(&self) -> bool {
+        self.own_foreign_frees.load(Ordering::Relaxed)
+    }
+
+    /// Whether blocks were freed here by any thread, or may be, that another one allocated.
+    pub(crate) fn has_foreign_frees(&self) -> bool {
+        self.foreign_frees.load(Ordering::Acquire) || core::ptr::eq(self, Self::ended())
+    }
+}
