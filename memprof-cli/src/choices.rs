@@ -17,15 +17,29 @@ pub(crate) struct Choices {
     /// The call tree, indented, instead of the flat table; `--order live` or `total` for another one than at the peak
     #[arg(long)]
     tree: bool,
+    /// Chains of scopes that own nothing: as one line each (`run › main › search (3 scopes)`), or each scope on its own. Folded is
+    /// what `cargo memprof` has where nothing else is asked for, whole what other reports have
+    #[arg(long, value_name = "HOW", value_enum)]
+    chains: Option<Chains>,
     /// At most this many rows a table; a line says how many are left out
     #[arg(long, value_name = "N")]
     rows: Option<usize>,
+}
+
+/// How scopes that own nothing are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Chains {
+    Folded,
+    Whole,
 }
 
 impl Choices {
     /// The report of `snapshot` with these choices.
     pub(crate) fn report<'a>(&self, snapshot: &'a Snapshot) -> Report<'a> {
         let mut report = snapshot.report().asker(Asker::Command).tree(self.tree);
+        if let Some(chains) = self.chains {
+            report = report.folded(chains == Chains::Folded);
+        }
         if let Some(field) = self.order {
             report = report.order(field);
         }
@@ -38,9 +52,11 @@ impl Choices {
         report
     }
 
-    /// The same, by `order` and with `columns` where neither they nor a tree are asked for.
+    /// The same of a program of which every function is tracked: chains of scopes that own nothing are folded; and by `order` and with
+    /// `columns` where neither they nor a tree are asked for.
     pub(crate) fn report_or<'a>(&self, snapshot: &'a Snapshot, order: Field, columns: &[Field]) -> Report<'a> {
-        let report = self.report(snapshot);
+        let folded = self.chains.is_none_or(|chains| chains == Chains::Folded);
+        let report = self.report(snapshot).folded(folded);
         if self.order.is_some() || self.columns.is_some() || self.tree {
             return report;
         }

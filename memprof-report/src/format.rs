@@ -8,6 +8,7 @@
 //! | order | as asked | as asked | by `memory_peak` | as asked, and any by a click |
 //! | space | as asked; all | as asked; all | all | all, the one asked for first |
 //! | columns | as asked; the three of the contract and the name | as asked; all | all | as asked; those that are not 0 throughout |
+//! | chains of scopes that own nothing | as asked: a line each, or each scope | each scope | each scope | as asked |
 //! | rows | as asked; where several spaces have events, none of zeros | all | all | all; the smallest are folded where there are very many |
 //! | numbers | with thousands separators | plain | plain | with thousands separators; short ones beside them |
 //! | odd names | one line each | quoted | quoted | one line each |
@@ -54,6 +55,8 @@ macro_rules! formats {
             #[cfg(feature = "formats")]
             pub fn write(self, snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
                 check_space(snapshot, options)?;
+                let folded = (options.folded && self.is_for_people()).then(|| snapshot.folded());
+                let snapshot = folded.as_ref().unwrap_or(snapshot);
                 match self { $(Format::$variant => crate::formats::$module::write(snapshot, options, out),)+ }
             }
         }
@@ -101,6 +104,12 @@ fn check_space(snapshot: &Snapshot, options: &Options) -> io::Result<()> {
 }
 
 impl Format {
+    /// Whether what it shows is for people to read, and not for programs to go on with.
+    #[cfg(feature = "formats")]
+    fn is_for_people(self) -> bool {
+        matches!(self, Format::Text | Format::Markdown | Format::Html | Format::Svg)
+    }
+
     /// The format that the name of a file asks for: that of the longest ending that fits, in upper or lower case.
     ///
     /// ```

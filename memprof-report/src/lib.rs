@@ -34,10 +34,12 @@ mod process;
 mod record;
 
 mod merged;
+mod plan;
 
 mod measure;
 mod snapshot;
 
+mod chains;
 mod pairs;
 
 mod diff;
@@ -69,6 +71,7 @@ pub use merged::{Merged, Range, Spread};
 pub use one_line::one_line;
 pub use options::{Asker, Options};
 pub use pairs::stable_file;
+pub use plan::{Plan, TrackedPackage};
 pub use process::{Process, Resident};
 pub use record::{Cell, Field, PathRecord, Record, Totals};
 pub use report::Report;

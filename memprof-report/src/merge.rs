@@ -325,6 +325,7 @@ fn process(ranks: &[Process]) -> Process {
         taken: times(|rank| &rank.taken).max().cloned().unwrap_or_default(),
         seconds: ranks.iter().map(|rank| rank.seconds).fold(0.0, f64::max),
         memprof: same(|rank| &rank.memprof),
+        processor_seconds: ranks.iter().map(|rank| rank.processor_seconds).sum(),
         label: None,
     }
 }

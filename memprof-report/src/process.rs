@@ -19,6 +19,9 @@ pub struct Process {
     pub taken: String,
     /// Seconds from one to the other, by a clock that nobody sets.
     pub seconds: f64,
+    /// Seconds that its threads ran on processors meanwhile, all together; `None` where the system does not say it.
+    #[cfg_attr(feature = "formats", serde(skip_serializing_if = "Option::is_none"))]
+    pub processor_seconds: Option<f64>,
     /// The version of memprof that measured.
     pub memprof: String,
     /// `MEMPROF_LABEL`: what tells ranks, workers or variants apart.

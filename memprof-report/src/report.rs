@@ -79,6 +79,13 @@ impl Report<'_> {
         self
     }
 
+    /// Shows chains of scopes that own nothing as one line each, `run › main › search (3 scopes)`, in table, call tree, page and flame graph
+    /// alike: see [`Snapshot::folded`]. Formats for programs have the profile as it is.
+    pub fn folded(mut self, folded: bool) -> Self {
+        self.options.folded = folded;
+        self
+    }
+
     /// Shows the rows of these names alone in the flat tables of text and Markdown; a line says how many others there are.
     /// Who held the memory at the peak, and all sums, are of all rows.
     pub fn only(mut self, names: impl IntoIterator<Item = String>) -> Self {

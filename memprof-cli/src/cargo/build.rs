@@ -15,19 +15,14 @@ use super::{
     compiler::Compiler,
     config::Config,
     mirror,
-    packages::{self, Packages},
+    packages::{self, Packages, Untracked},
     place::Place,
-    plan::{PLAN, Package, Plan, Policy, hashed, variable},
-    runtime::{Carried, ensure},
+    plan::{Package, Plan, Policy, RUSTC, RUSTDOC, Runtime, variable},
+    runtime::{Carried, ensure, named},
     source::function::Reason,
     state::State,
 };
 use crate::error::Error;
-
-/// Whether a program is not this one, which a build inside of a measured program is told of.
-fn is_other(program: &Path) -> bool {
-    env::current_exe().ok().as_deref() != Some(program)
-}
 
 /// cargo's options that decide which packages there are.
 const OF_METADATA: &[&str] = &["--manifest-path", "--features", "-F", "--config", "-Z", "--lockfile-path"];
@@ -39,6 +34,7 @@ pub(crate) struct Build {
     compiler: Compiler,
     pub(crate) plan: Plan,
     pub(crate) workspace: PathBuf,
+    pub(crate) untracked: Vec<Untracked>,
     target: String,
     options: Vec<String>,
 }
@@ -66,8 +62,21 @@ pub(crate) fn target_folder(cargo: &Cargo, here: &Path) -> Result<PathBuf, Error
 }
 
 impl Build {
-    /// Plans it.
+    /// Plans it, and has memprof compiled, which is there from then on.
     pub(crate) fn of(tracking: &Tracking, cargo: &Cargo, carried: Carried) -> Result<Self, Error> {
+        Self::planned(tracking, cargo, |compiler, target, folder| ensure(carried, compiler, target, folder))
+    }
+
+    /// Plans it, to be looked at.
+    pub(crate) fn to_look_at(tracking: &Tracking, cargo: &Cargo, carried: Carried) -> Result<Self, Error> {
+        Self::planned(tracking, cargo, |compiler, target, _| Ok(named(carried, compiler, target)))
+    }
+
+    fn planned(
+        tracking: &Tracking,
+        cargo: &Cargo,
+        runtime: impl FnOnce(&Compiler, &str, &Path) -> io::Result<Runtime>,
+    ) -> Result<Self, Error> {
         let here = env::current_dir().map_err(|error| failed("cannot say which folder this is", &error))?;
         let config = Config::of(&here);
         let rustc = config.rustc.clone().unwrap_or_else(|| "rustc".into());
@@ -85,7 +94,7 @@ impl Build {
         let runtime = if packages.has_memprof {
             None
         } else {
-            let runtime = ensure(carried, &compiler, &target, &folder.join("runtime"));
+            let runtime = runtime(&compiler, &target, &folder.join("runtime"));
             Some(runtime.map_err(|error| failed("cannot compile memprof", &error))?)
         };
         Ok(Self {
@@ -93,10 +102,11 @@ impl Build {
                 folder,
                 runtime,
                 packages: packages.tracked,
-                wrapper: config.wrapper.filter(|program| is_other(program)),
-                rustdoc: config.rustdoc.filter(|program| is_other(program)).unwrap_or_else(|| "rustdoc".into()),
+                wrapper: config.wrapper,
+                rustdoc: config.rustdoc.unwrap_or_else(|| "rustdoc".into()),
             },
             compiler,
+            untracked: packages.untracked,
             workspace: packages.workspace.canonicalize().unwrap_or(packages.workspace),
             target,
             options: cargo.without(&["--target", "--target-dir"]),
@@ -105,8 +115,7 @@ impl Build {
 
     /// cargo with this verb, to be run: it calls this program in the compiler's place.
     pub(crate) fn command(&self, verb: &str, program: &[OsString]) -> Result<Command, Error> {
-        let planned = self.written().map_err(|error| failed("cannot write the plan of the build", &error))?;
-        let own = env::current_exe().map_err(|error| failed("cannot say where this program is", &error))?;
+        let links = self.plan.write().map_err(|error| failed("cannot write the plan of the build", &error))?;
         let mut command = Command::new(self.compiler.cargo());
         command
             .arg(verb)
@@ -114,21 +123,19 @@ impl Build {
             .arg(&self.plan.folder)
             .args(["--target", &self.target])
             .args(&self.options);
+        for (setting, name) in [("build.rustc-wrapper", RUSTC), ("build.rustdoc", RUSTDOC)] {
+            let link = toml::Value::from(links.join(name).to_string_lossy().into_owned());
+            command.arg("--config").arg(format!("{setting}={link}"));
+        }
         if !program.is_empty() {
             command.arg("--").args(program);
         }
-        command.env(PLAN, planned).env("RUSTC_WRAPPER", &own).env("RUSTDOC", &own);
+        // They would win over the settings; a wrapper of the user's is in the plan.
+        command.env_remove("RUSTC_WRAPPER").env_remove("RUSTDOC");
         for package in &self.plan.packages {
             command.env(variable(&package.manifest_dir), package.digest(self.plan.runtime.as_ref()));
         }
         Ok(command)
-    }
-
-    /// The file of the plan. Other builds at the same time have their own.
-    fn written(&self) -> io::Result<PathBuf> {
-        let text = serde_json::to_vec_pretty(&self.plan)?;
-        let name = format!("plans/{}.json", hashed(Path::new(&*String::from_utf8_lossy(&text))));
-        Place::at(&self.plan.folder)?.write(Path::new(&name), &text)
     }
 
     /// What becomes of each tracked package. Nothing is changed.

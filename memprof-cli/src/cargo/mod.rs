@@ -17,6 +17,7 @@
 //! | `calibration` | what earlier runs showed |
 //! | `arguments` | the calls |
 //! | `build` | a call of cargo, as planned |
+//! | `told` | what a report is told of it |
 //! | `verbs` | what each verb does |
 
 mod source;
@@ -32,6 +33,7 @@ mod runtime;
 mod calibration;
 mod arguments;
 mod build;
+mod told;
 mod verbs;
 
 use std::{
@@ -53,18 +55,15 @@ use crate::{
 /// Does what the process was called with: by cargo in the compiler's place, or as `cargo memprof VERB ..`.
 pub(crate) fn main(carried: Carried) -> ExitCode {
     let mut words: Vec<OsString> = env::args_os().skip(1).collect();
+    if let Some(plan) = Plan::of_call() {
+        return plan.and_then(|plan| wrapper::run(&plan)).unwrap_or_else(|error| {
+            say(&error);
+            ExitCode::FAILURE
+        });
+    }
     // cargo gives a subcommand its own name first.
-    let is_subcommand = words.first().is_some_and(|word| word == "memprof");
-    match Plan::of_environment().filter(|_| !is_subcommand) {
-        Some(plan) => match plan.and_then(|plan| wrapper::run(&plan)) {
-            Ok(status) => return status,
-            Err(error) => {
-                say(&error);
-                return ExitCode::FAILURE;
-            }
-        },
-        None if is_subcommand => drop(words.remove(0)),
-        None => {}
+    if words.first().is_some_and(|word| word == "memprof") {
+        words.remove(0);
     }
     let verb = match arguments::parse(words) {
         Ok(verb) => verb,

@@ -1,11 +1,11 @@
 //! Which packages of a program are tracked: the workspace's own, those that stand in folders, and the dependencies that are named.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
-use cargo_metadata::{Metadata, MetadataCommand, Package as Described, TargetKind};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Node, Package as Described, PackageId, TargetKind};
 
 use super::{
     compiler::Compiler,
@@ -22,8 +22,19 @@ pub(crate) struct Packages {
     pub(crate) workspace: PathBuf,
     pub(crate) target_folder: PathBuf,
     pub(crate) tracked: Vec<Package>,
+    /// Dependencies of the program that are not tracked and could be.
+    pub(crate) untracked: Vec<Untracked>,
     /// Whether the program depends on memprof itself.
     pub(crate) has_memprof: bool,
+}
+
+/// A dependency that is not tracked.
+#[derive(Debug)]
+pub(crate) struct Untracked {
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+    /// Whether a tracked package depends on it.
+    pub(crate) is_direct: bool,
 }
 
 /// Asks cargo. `arguments` are those of cargo's options that decide which packages there are.
@@ -52,11 +63,47 @@ pub(crate) fn ask(
     let workspace: PathBuf = metadata.workspace_root.clone().into();
     let tracked = metadata.packages.iter().filter(is_tracked).filter(|package| !is_macro(package));
     Ok(Packages {
+        untracked: untracked(&metadata, is_tracked),
         tracked: tracked.map(|package| described(package, &workspace, &folders, policy)).collect(),
         has_memprof: metadata.packages.iter().any(|package| package.name == "memprof"),
         target_folder: metadata.target_directory.clone().into(),
         workspace,
     })
+}
+
+/// The packages that the tracked ones depend on, directly or not, but for what only builds or tests them.
+fn untracked(metadata: &Metadata, is_tracked: impl Fn(&&Described) -> bool) -> Vec<Untracked> {
+    let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
+    let nodes: BTreeMap<&PackageId, &Node> = nodes.map(|node| (&node.id, node)).collect();
+    let is_tracked = |package: &&Described| is_tracked(package) && !is_macro(package);
+    let mut open: Vec<&PackageId> = metadata.packages.iter().filter(is_tracked).map(|package| &package.id).collect();
+    let roots: BTreeSet<&PackageId> = open.iter().copied().collect();
+    let (mut seen, mut direct) = (roots.clone(), BTreeSet::new());
+    while let Some(id) = open.pop() {
+        for dependency in nodes.get(id).iter().flat_map(|node| &node.deps) {
+            if !dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal) {
+                continue;
+            }
+            if roots.contains(id) {
+                direct.insert(&dependency.pkg);
+            }
+            if seen.insert(&dependency.pkg) {
+                open.push(&dependency.pkg);
+            }
+        }
+    }
+    let could_be = |package: &&Described| {
+        seen.contains(&package.id)
+            && !roots.contains(&package.id)
+            && !is_macro(package)
+            && !OWN.contains(&package.name.as_str())
+    };
+    let described = |package: &Described| Untracked {
+        name: package.name.to_string(),
+        folder: folder(package).to_owned(),
+        is_direct: direct.contains(&package.id),
+    };
+    metadata.packages.iter().filter(could_be).map(described).collect()
 }
 
 fn folder(package: &Described) -> &Path {

@@ -10,8 +10,15 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// The variable that names the file of the plan. The program inherits it, so it does not look like a setting of memprof's.
-pub(crate) const PLAN: &str = "__CARGO_MEMPROF_PLAN";
+use super::place::Place;
+
+/// The file of a plan, in a folder of its own. Beside it stand links to this command, by which cargo calls it: where it is, is its plan.
+/// So nothing of it is in the environment, which the program inherits, and with it a cargo that the program starts.
+const FILE: &str = "plan.json";
+/// The link that cargo calls in the compiler's place.
+pub(crate) const RUSTC: &str = "memprof-rustc";
+/// The link that cargo calls for tests in documentation.
+pub(crate) const RUSTDOC: &str = "memprof-rustdoc";
 
 /// The folder of the mirrors, within that of the plan.
 pub(crate) const MIRROR: &str = "mirror";
@@ -38,6 +45,19 @@ pub(crate) struct Policy {
     pub(crate) calibrated: BTreeSet<(PathBuf, String)>,
 }
 
+impl Policy {
+    /// `lean, only Parser::*, without Parser::new`: what was asked for.
+    pub(crate) fn said(&self) -> String {
+        let level = match self.level {
+            Level::All => "all",
+            Level::Lean => "lean",
+        };
+        let only = self.only.iter().map(|glob| format!(", only {glob}"));
+        let skip = self.skip.iter().map(|glob| format!(", without {glob}"));
+        only.chain(skip).fold(level.to_owned(), |said, more| said + &more)
+    }
+}
+
 /// A package that is tracked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Package {
@@ -55,8 +75,10 @@ pub(crate) struct Package {
 }
 
 /// memprof, compiled.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Runtime {
+    /// Its sources, settings, compiler and target, hashed.
+    pub(crate) key: String,
     /// The library that a tracked crate names.
     pub(crate) library: PathBuf,
     /// Where the libraries that it needs are.
@@ -81,7 +103,7 @@ impl Package {
     /// What a change of its policy changes: the value of [`variable`]. `runtime` is what it is compiled with.
     pub(crate) fn digest(&self, runtime: Option<&Runtime>) -> String {
         let mut hasher = DefaultHasher::new();
-        (env!("CARGO_PKG_VERSION"), &self.policy, runtime.map(|runtime| &runtime.library)).hash(&mut hasher);
+        (env!("CARGO_PKG_VERSION"), &self.policy, runtime.map(|runtime| &runtime.key)).hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     }
 
@@ -102,10 +124,27 @@ impl Package {
 }
 
 impl Plan {
-    /// The file that the environment names; `None` where it names none.
-    pub(crate) fn of_environment() -> Option<io::Result<Self>> {
-        let path = std::env::var_os(PLAN)?;
-        Some(fs::read(path).and_then(|text| serde_json::from_slice(&text).map_err(io::Error::from)))
+    /// The one beside the link by which this command was called; `None` where it was called otherwise.
+    pub(crate) fn of_call() -> Option<io::Result<Self>> {
+        let called = PathBuf::from(std::env::args_os().next()?);
+        called.file_name().filter(|name| *name == RUSTC || *name == RUSTDOC)?;
+        let path = called.with_file_name(FILE);
+        let named =
+            |error| io::Error::other(format!("cannot read the plan of the build, ‘{}’: {error}", path.display()));
+        Some(fs::read(&path).and_then(|text| serde_json::from_slice(&text).map_err(io::Error::from)).map_err(named))
+    }
+
+    /// Writes it, with the links beside it, and gives their folder. Other builds at the same time have their own.
+    pub(crate) fn write(&self) -> io::Result<PathBuf> {
+        let text = serde_json::to_vec_pretty(self)?;
+        let place = Place::at(&self.folder)?;
+        let folder = Path::new("plans").join(hashed(Path::new(&*String::from_utf8_lossy(&text))));
+        let own = std::env::current_exe()?;
+        for name in [RUSTC, RUSTDOC] {
+            place.link(&folder.join(name), &own)?;
+        }
+        place.write(&folder.join(FILE), &text)?;
+        Ok(place.root().join(folder))
     }
 
     /// The tracked package in whose folder cargo says that it compiles.

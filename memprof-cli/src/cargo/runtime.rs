@@ -25,14 +25,17 @@ pub type Carried = &'static [(&'static str, &'static [u8])];
 /// The crates of the runtime.
 const CRATES: &[&str] = &["memprof", "memprof-core", "memprof-macros", "memprof-report"];
 
-/// What writes the report runs once a program, and takes most of the time of compiling.
-const PROFILE: &str = "[release.package.\"*\"]\nopt-level = 1\n[release.package.memprof-report]\nopt-level = 1\n";
+/// What records runs with the program. What writes the report runs once, and takes most of the time of compiling; macros, for which nothing
+/// is set, are left as cargo has them.
+const PROFILE: &str = "[release]\nopt-level = 1\n[release.package.memprof-core]\nopt-level = 3\n[release.package.memprof]\nopt-level = 3\n";
+
+/// Bitcode for programs with LTO, and names of its own for crates that a program may have too.
+const FLAGS: &[&str] = &["-Cembed-bitcode=yes", "-Cmetadata=memprof-runtime", "--cap-lints=allow"];
 
 /// The runtime for `target`, which is compiled if it is not there. `folder` is where it goes if the user has no cache.
 pub(crate) fn ensure(carried: Carried, compiler: &Compiler, target: &str, folder: &Path) -> io::Result<Runtime> {
-    let mut hasher = DefaultHasher::new();
-    (carried, &compiler.version, target).hash(&mut hasher);
-    let place = Place::at(&cache().unwrap_or(folder.to_owned()).join(format!("runtime-{:016x}", hasher.finish())))?;
+    let key = named(carried, compiler, target).key;
+    let place = Place::at(&cache().unwrap_or(folder.to_owned()).join(format!("runtime-{key}")))?;
     let done = place.root().join("runtime.json");
     if let Some(runtime) = read(&done) {
         return Ok(runtime);
@@ -44,9 +47,16 @@ pub(crate) fn ensure(carried: Carried, compiler: &Compiler, target: &str, folder
         return Ok(runtime);
     }
     unpack(carried, &place)?;
-    let runtime = build(compiler, target, &place)?;
+    let runtime = Runtime { key, ..build(compiler, target, &place)? };
     place.write(Path::new("runtime.json"), &serde_json::to_vec(&runtime)?)?;
     Ok(runtime)
+}
+
+/// The runtime for `target` by its key alone, to say what a build would do.
+pub(crate) fn named(carried: Carried, compiler: &Compiler, target: &str) -> Runtime {
+    let mut hasher = DefaultHasher::new();
+    (carried, PROFILE, FLAGS, &compiler.version, target).hash(&mut hasher);
+    Runtime { key: format!("{:016x}", hasher.finish()), ..Runtime::default() }
 }
 
 /// What was built before, as long as it is there.
@@ -147,8 +157,7 @@ fn build(compiler: &Compiler, target: &str, place: &Place) -> io::Result<Runtime
     for name in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_TARGET_DIR", "CARGO_INCREMENTAL"] {
         command.env_remove(name);
     }
-    let flags = ["-Cembed-bitcode=yes", "-Cmetadata=memprof-runtime", "--cap-lints=allow"];
-    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+    command.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"));
     if let Some(rustc) = compiler.rustc() {
         command.env("RUSTC", rustc);
     }
@@ -177,5 +186,5 @@ fn build(compiler: &Compiler, target: &str, place: &Place) -> io::Result<Runtime
     folders.sort();
     folders.dedup();
     let _ = io::stderr().flush();
-    Ok(Runtime { library, folders })
+    Ok(Runtime { library, folders, ..Runtime::default() })
 }

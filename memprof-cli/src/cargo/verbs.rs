@@ -16,6 +16,7 @@ use super::{
     place::Place,
     runtime::Carried,
     source::function::Reason,
+    told,
 };
 use crate::{
     choices::Choices,
@@ -66,7 +67,10 @@ fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome
     let mut command = build.command(verb, &arguments.cargo.program)?;
     command.env("MEMPROF", "1").env("MEMPROF_OUTPUT", folder.path().join("%p.json"));
     let (pid, ended) = started(command)?;
-    let profiles = Profiles::read(folder.path(), pid);
+    let mut profiles = Profiles::read(folder.path(), pid);
+    if profiles.shown().is_some() {
+        profiles.add_plan(&told::plan(&build));
+    }
     profiles.unreadable.iter().for_each(|problem| say(problem));
     if profiles.shown().is_none() {
         if ended == Ended::Code(0) {
@@ -181,13 +185,10 @@ fn keep(folder: &Path, profiles: &Profiles) -> io::Result<()> {
 /// Learns from the run what the next build leaves out.
 fn learn(build: &Build, profiles: &Profiles) -> io::Result<()> {
     let mut calibration = Calibration::read(&build.plan.folder);
-    let mut learned = 0;
-    for (package, state) in build.built() {
-        let snapshots = profiles.shown().into_iter().flat_map(|(shown, others)| std::iter::once(shown).chain(others));
-        learned += snapshots
-            .map(|profile| calibration.learn(&profile.snapshot, package, &state, &build.workspace))
-            .sum::<usize>();
-    }
+    let packages = build.built();
+    let snapshots = profiles.shown().into_iter().flat_map(|(shown, others)| std::iter::once(shown).chain(others));
+    let learned: usize =
+        snapshots.map(|profile| calibration.learn(&profile.snapshot, &packages, &build.workspace)).sum();
     if learned > 0 {
         calibration.write(&build.plan.folder)?;
         say(&format_args!(
@@ -216,7 +217,7 @@ fn report(arguments: &Reporting, out: &mut dyn Write) -> Result<Outcome, Error> 
 
 /// What is tracked, and why the rest is not.
 fn plan(arguments: &Planning, carried: Carried, out: &mut dyn Write) -> Result<Outcome, Error> {
-    let build = Build::of(&arguments.tracking, &arguments.cargo, carried)?;
+    let build = Build::to_look_at(&arguments.tracking, &arguments.cargo, carried)?;
     let mut print = |line: String| writeln!(out, "{line}").map_err(Error::Output);
     for (package, state) in build.states()? {
         let (tracked, left_out) = counted(&state);

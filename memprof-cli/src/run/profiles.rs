@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use memprof_report::{Snapshot, thousands};
+use memprof_report::{Plan, Snapshot, thousands};
 
 use crate::profile::read;
 
@@ -60,6 +60,13 @@ impl Profiles {
             snapshot,
         };
         Self { all: kept.into_iter().enumerate().map(profile).collect(), unreadable: Vec::new() }
+    }
+
+    /// Says in each what of the program was tracked.
+    pub(crate) fn add_plan(&mut self, plan: &Plan) {
+        for profile in &mut self.all {
+            profile.snapshot = profile.snapshot.clone().with_plan(Some(plan.clone()));
+        }
     }
 
     /// The program's own, else that with the greatest peak; and the others.

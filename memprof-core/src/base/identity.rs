@@ -9,10 +9,13 @@ use std::time::{Duration, Instant, SystemTime};
 use memprof_report::__recorder::rfc3339;
 use memprof_report::Process;
 
+use super::platform::processor_time;
+
 /// What is known of the process from its start.
 struct Identity {
     started: SystemTime,
     started_at: Instant,
+    used: Option<Duration>,
     label: Option<String>,
 }
 
@@ -20,10 +23,15 @@ static IDENTITY: OnceLock<Identity> = OnceLock::new();
 
 /// Notes that memprof starts now, in a process that `MEMPROF_LABEL` calls `label`.
 ///
-/// Two clocks are noted: one that can be written down as a date, and one that is never set back, for the seconds in
-/// between.
+/// Three clocks are noted: one that can be written down as a date, one that is never set back, for the seconds in
+/// between, and what the process has used of processors.
 pub(crate) fn begin(label: Option<String>) {
-    let _ = IDENTITY.set(Identity { started: SystemTime::now(), started_at: Instant::now(), label });
+    let _ = IDENTITY.set(Identity {
+        started: SystemTime::now(),
+        started_at: Instant::now(),
+        used: processor_time(),
+        label,
+    });
 }
 
 /// This process, now. The system is asked for the program's file each time. Seconds are whole milliseconds; times
@@ -40,6 +48,9 @@ pub(crate) fn process() -> Process {
     process.taken = rfc3339(taken);
     let since = begun.map(|begun| taken_at.saturating_duration_since(begun.started_at)).unwrap_or_default();
     process.seconds = Duration::from_millis(since.as_millis() as u64).as_secs_f64();
+    // What ran before in the process (a shell or cargo, which became this program) is not the program's.
+    let used_before = begun.and_then(|begun| begun.used).unwrap_or_default();
+    process.processor_seconds = processor_time().map(|used| used.saturating_sub(used_before).as_secs_f64());
     env!("CARGO_PKG_VERSION").clone_into(&mut process.memprof);
     process.label = begun.and_then(|begun| begun.label.clone());
     process

@@ -9,6 +9,7 @@
 
 use core::ffi::{CStr, c_char, c_int};
 use std::ffi::{CString, OsString};
+use std::time::Duration;
 
 #[cfg(unix)]
 use std::os::unix::ffi::OsStringExt;
@@ -293,6 +294,20 @@ pub(crate) fn memory() -> Option<u64> {
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn memory() -> Option<u64> {
+    None
+}
+
+/// What all threads of this process have used of processors (`clock_gettime(2)`, `CLOCK_PROCESS_CPUTIME_ID`).
+#[cfg(target_os = "linux")]
+pub(crate) fn processor_time() -> Option<Duration> {
+    let mut used = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: there is room for the time.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut used) };
+    (failed == 0).then(|| Duration::new(used.tv_sec.cast_unsigned(), u32::try_from(used.tv_nsec).unwrap_or(0)))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn processor_time() -> Option<Duration> {
     None
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     device::Device,
     formats::{
+        crates::{self, Crates},
         held::Held,
         resident,
         spread::{self, SpreadTable},
@@ -118,9 +119,20 @@ impl Sheet<'_> {
         snapshot.devices().iter().find(|device| device.space == self.space.name).map(device_line)
     }
 
-    /// Who held the space's memory at its peak, if anybody did.
-    pub(crate) fn held(&self, options: &Options) -> Option<Held> {
-        Held::of(self.space, options)
+    /// Who held the space's memory at its peak, if anybody did, and the table does not say just that.
+    pub(crate) fn held(&self, snapshot: &Snapshot, options: &Options) -> Option<Held> {
+        let is_said = snapshot.plan().is_some() && options.order == Field::AtPeak && !options.tree;
+        if is_said { None } else { Held::of(self.space, options) }
+    }
+
+    /// Which crates held it, where the profile says which were tracked.
+    pub(crate) fn crates(&self, snapshot: &Snapshot) -> Option<Crates> {
+        Crates::of(self.space, snapshot.plan()?)
+    }
+
+    /// Which dependencies can be tracked, so that less is outside any scope.
+    pub(crate) fn untracked_line(&self, snapshot: &Snapshot) -> Option<String> {
+        if self.space.name == "host" { crates::untracked(self.space, snapshot.plan()?) } else { None }
     }
 
     /// How the rows differ, if several processes were merged.
@@ -226,6 +238,24 @@ pub(crate) fn device_line(device: &Device) -> String {
 pub(crate) fn shown_spaces(snapshot: &Snapshot) -> Vec<&SpaceData> {
     let spaces: Vec<&SpaceData> = snapshot.parts().spaces.iter().filter(|space| space.has_events).collect();
     if spaces.is_empty() { snapshot.parts().spaces.iter().take(1).collect() } else { spaces }
+}
+
+/// Where `cargo memprof` tracked other functions in the one than in the other: a row that only one has may be that alone.
+pub(crate) fn plans(before: &Snapshot, after: &Snapshot) -> Vec<String> {
+    let of_one = |which: &str| {
+        vec![format!(
+            "what was tracked was chosen by `cargo memprof` {which} alone: a row that only one has may be that"
+        )]
+    };
+    match (before.plan(), after.plan()) {
+        (Some(before), Some(after)) => {
+            let differences = after.differences(before).into_iter();
+            differences.map(|line| format!("the plans differ, so rows may: {}", one_line(&line))).collect()
+        }
+        (Some(_), None) => of_one("before"),
+        (None, Some(_)) => of_one("after"),
+        (None, None) => Vec::new(),
+    }
 }
 
 /// How so many rows are asked for.

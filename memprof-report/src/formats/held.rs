@@ -39,18 +39,18 @@ impl Held {
             let sum = |of: fn(&(i128, i128, String)) -> i128| rest.iter().map(of).sum();
             rows.push((sum(|row| row.0), sum(|row| row.1), format!("({} more)", thousands(rest.len() as u64))));
         }
-        let level = thousands(totals.at_peak_level);
-        let title = title(space, &level.to_string());
+        let title = title(space, "");
         (!rows.is_empty()).then_some(Held { title, rows })
     }
 }
 
-/// Of which moment the rows are. Of a merged profile each process stood at its own peak.
-fn title(space: &SpaceData, level: &str) -> String {
+/// Of which moment the rows are, and `by` what they are told apart. Of a merged profile each process stood at its own peak.
+pub(crate) fn title(space: &SpaceData, by: &str) -> String {
     let (name, totals) = (one_line(&space.name), &space.totals);
+    let level = thousands(totals.at_peak_level);
     if totals.peak_sum > 0 {
-        return format!("Held at the peaks of {name}, each process at its own ({level} bytes in all):");
+        return format!("Held at the peaks of {name}, each process at its own ({level} bytes in all){by}:");
     }
     let moment = if totals.at_peak_level == totals.peak { "" } else { ", the last picture before the peak" };
-    format!("Held at the peak of {name} ({level} bytes{moment}):")
+    format!("Held at the peak of {name} ({level} bytes{moment}){by}:")
 }

@@ -6,6 +6,7 @@ use crate::{
     formats::{
         cell::cell,
         content::{DEFAULT_COLUMNS, Sheet, TITLE, has_several, last_lines, nothing_to_show},
+        crates::{self, Crates},
         held::{self, Held},
         spread::{self, SpreadTable},
         text::call_tree,
@@ -23,7 +24,7 @@ use crate::{
 pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let mut blocks = vec![format!("# {TITLE}")];
     let mut lines = Vec::new();
-    let (mut held, mut spreads) = (Vec::new(), Vec::new());
+    let (mut held, mut crates, mut spreads) = (Vec::new(), Vec::new(), Vec::new());
     if let Some(line) = nothing_to_show(snapshot) {
         blocks.push(code(line));
     } else {
@@ -35,13 +36,15 @@ pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
             blocks.push(format!("Ordered by: {}", code(options.order.title())));
             blocks.push(table(&sheets, options.columns.as_deref().unwrap_or(DEFAULT_COLUMNS)));
         }
-        held.extend(sheets.iter().filter_map(|sheet| sheet.held(options)));
+        held.extend(sheets.iter().filter_map(|sheet| sheet.held(snapshot, options)));
+        crates.extend(sheets.iter().filter_map(|sheet| sheet.crates(snapshot)));
         spreads.extend(sheets.iter().flat_map(|sheet| sheet.spread(snapshot, options)));
         for sheet in &sheets {
             let space = one_line(&sheet.space.name);
             let left_out = sheet.left_out().filter(|_| !options.tree);
             lines.extend(left_out.map(|left_out| format!("{space}: {left_out}")));
             lines.push(sheet.space_line());
+            lines.extend(sheet.untracked_line(snapshot));
             lines.extend(sheet.device_line(snapshot));
             lines.extend(sheet.resident_line(snapshot));
         }
@@ -54,6 +57,10 @@ pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write)
     for held in &held {
         blocks.push(code(&held.title));
         blocks.push(held_table(held));
+    }
+    for crates in &crates {
+        blocks.push(code(&crates.title));
+        blocks.push(crates_table(crates));
     }
     for spread in &spreads {
         blocks.push(code(&spread.title));
@@ -92,6 +99,16 @@ fn held_table(held: &Held) -> String {
     let mut lines = vec![line(titles), line(["---:", "---:", ":---"].map(str::to_owned))];
     for (bytes, blocks, name) in &held.rows {
         lines.push(line([Cell::Amount(*bytes), Cell::Amount(*blocks), Cell::Text(name)].map(table_cell)));
+    }
+    lines.join("\n")
+}
+
+/// Which crates held it.
+fn crates_table(crates: &Crates) -> String {
+    let rules = ["---:", "---:", "---:", "---:", ":---"];
+    let mut lines = vec![line(crates::COLUMNS.map(str::to_owned)), line(rules.map(str::to_owned))];
+    for [numbers @ .., name] in &crates.rows {
+        lines.push(line(numbers.iter().cloned().chain([code_in_table(name)])));
     }
     lines.join("\n")
 }

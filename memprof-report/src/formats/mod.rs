@@ -8,6 +8,7 @@ mod cell;
 mod held;
 mod resident;
 mod spread;
+mod crates;
 
 mod content;
 mod stacks;

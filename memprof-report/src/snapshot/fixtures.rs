@@ -105,6 +105,8 @@ pub(crate) fn space_of_tree(name: &str, tree: Vec<PathRecord>, outside: [[i64; 2
     };
     let records = tree.iter().map(|path| Record {
         live: path.live,
+        at_peak: path.at_peak,
+        at_peak_blocks: path.at_peak_blocks,
         self_total: path.self_total,
         memory_total: path.self_total,
         ncalls: 1,

@@ -1,7 +1,8 @@
 //! The form of a saved profile: what serde writes of a [`Snapshot`], and what it reads.
 //!
 //! Version 2 has, beside what version 1 had: `process`, `resident`, `kept` and `kept_calls` of every record and path, the
-//! blocks outside any scope, and `peak_threads`; a merged profile also has `ranks`, `spread` and `peak_sum`. Unknown keys are passed over, so a version may get more of them.
+//! blocks outside any scope, and `peak_threads`; a merged profile also has `ranks`, `spread` and `peak_sum`, and
+//! one of `cargo memprof` has `plan`. Unknown keys are passed over, so a version may get more of them.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -11,6 +12,7 @@ use super::parts::{HostState, SnapshotParts, SpaceData};
 use super::value::Snapshot;
 use crate::device::Device;
 use crate::merged::{Merged, Spread};
+use crate::plan::Plan;
 use crate::process::{Process, Resident};
 use crate::record::PathRecord;
 
@@ -37,6 +39,9 @@ struct Saved<'a> {
     ranks: Option<Cow<'a, [Process]>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     spread: Cow<'a, BTreeMap<String, Vec<Spread>>>,
+    /// What `cargo memprof` tracked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plan: Option<Cow<'a, Plan>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +66,7 @@ impl Serialize for Snapshot {
             spaces: with_what_happened(spaces),
             devices: devices.into(),
             ranks: self.merged().map(|merged| Cow::Borrowed(&*merged.ranks)),
+            plan: self.plan().map(Cow::Borrowed),
             spread: self.merged().map_or_else(Cow::default, |merged| Cow::Borrowed(&merged.spread)),
         };
         saved.serialize(serializer)
@@ -106,13 +112,15 @@ impl<'de> Deserialize<'de> for Snapshot {
             spaces,
             devices: saved.devices.into_owned(),
         };
-        Ok(match saved.ranks {
+        let plan = saved.plan.map(Cow::into_owned);
+        let snapshot = match saved.ranks {
             Some(ranks) => {
                 let merged = Merged { ranks: ranks.into_owned(), spread: saved.spread.into_owned() };
                 Snapshot::of_many(parts, merged)
             }
             None => Snapshot::new(parts),
-        })
+        };
+        Ok(snapshot.with_plan(plan))
     }
 }
 

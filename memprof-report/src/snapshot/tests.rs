@@ -70,6 +70,7 @@ fn json_gives_back_an_equal_snapshot_with_odd_names_and_extreme_numbers() {
             started: "2026-01-31T23:59:59.999Z".to_owned(),
             taken: odd.to_owned(),
             seconds: 1234.567,
+            processor_seconds: Some(2.5),
             memprof: "0.1.0".to_owned(),
             label: Some(odd.to_owned()),
         },

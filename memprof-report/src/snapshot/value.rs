@@ -4,6 +4,7 @@ use super::parts::{SnapshotParts, SpaceData};
 use crate::{
     device::Device,
     merged::Merged,
+    plan::Plan,
     process::{Process, Resident},
     record::{PathRecord, Record, Totals},
 };
@@ -35,6 +36,8 @@ pub struct Snapshot {
     parts: SnapshotParts,
     /// Of a profile of several processes.
     merged: Option<Box<Merged>>,
+    /// Of a program of which `cargo memprof` chose what is tracked.
+    plan: Option<Box<Plan>>,
 }
 
 impl Snapshot {
@@ -44,12 +47,27 @@ impl Snapshot {
         for space in &mut parts.spaces {
             space.records.sort_by_key(|record| std::cmp::Reverse(record.memory_peak));
         }
-        Snapshot { parts, merged: None }
+        Snapshot { parts, merged: None, plan: None }
     }
 
     /// A profile that was merged of several.
     pub(crate) fn of_many(parts: SnapshotParts, merged: Merged) -> Snapshot {
         Snapshot { merged: Some(Box::new(merged)), ..Snapshot::new(parts) }
+    }
+
+    /// This profile with other numbers: all that is known of them beside stays.
+    pub(crate) fn with_parts(&self, parts: SnapshotParts) -> Snapshot {
+        Snapshot { parts, merged: self.merged.clone(), plan: self.plan.clone() }
+    }
+
+    /// This profile with what of the program was tracked.
+    pub fn with_plan(self, plan: Option<Plan>) -> Snapshot {
+        Snapshot { plan: plan.map(Box::new), ..self }
+    }
+
+    /// What of the program was tracked, where `cargo memprof` chose it.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_deref()
     }
 
     /// The names of the spaces in which anything happened: `host` first, then by name.

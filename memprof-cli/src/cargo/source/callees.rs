@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use syn::{
-    BinOp, Block, Expr, ExprCall, ExprMacro, ExprMethodCall, Item, Lit, Macro, Path, StmtMacro, Token, UnOp,
+    BinOp, Block, Expr, ExprCall, ExprMacro, ExprMethodCall, Item, Lit, Macro, PatIdent, Path, Signature, StmtMacro,
+    Token,
     punctuated::Punctuated,
     visit::{self, Visit},
 };
@@ -13,7 +14,7 @@ use super::std_names::HARMLESS_MACROS;
 /// Something that is called.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Callee {
-    /// `x.name()`, or what an operator stands for: on what is not known.
+    /// `x.name()`, on what is not known.
     Method(String),
     /// `name()`.
     Function(String),
@@ -21,8 +22,6 @@ pub(crate) enum Callee {
     Of(String, String),
     /// A name that stands as a value: a function, if there is one of that name.
     Named(String),
-    /// `?`, which turns one error into another.
-    Question,
 }
 
 /// What a body calls.
@@ -32,13 +31,18 @@ pub(crate) struct Callees {
     /// It does what is taken for allocating without a look at any name: an unknown macro, `.await`, `+` on strings, a call of a value.
     pub(crate) allocates: bool,
     self_type: Option<String>,
+    /// Names that the function gives to values itself.
+    locals: BTreeSet<String>,
 }
 
 impl Callees {
-    /// Those of `body`, a function of `self_type`. Functions inside it are functions of their own.
-    pub(crate) fn of(body: &Block, self_type: Option<&str>) -> Self {
+    /// Those of a function of `self_type`. Functions inside it are functions of their own.
+    pub(crate) fn of(signature: &Signature, body: &Block, self_type: Option<&str>) -> Self {
         let mut callees = Self { self_type: self_type.map(str::to_owned), ..Self::default() };
+        callees.visit_signature(signature);
         callees.visit_block(body);
+        let Self { calls, locals, .. } = &mut callees;
+        calls.retain(|callee| !matches!(callee, Callee::Named(name) if locals.contains(name)));
         callees
     }
 
@@ -86,33 +90,11 @@ impl Callees {
             Err(_) => self.allocates |= !call.tokens.is_empty(),
         }
     }
+}
 
-    fn binary(&mut self, operator: &BinOp, right: &Expr) {
-        let name = match operator {
-            BinOp::Add(_) | BinOp::AddAssign(_) if is_text(right) => {
-                self.allocates = true;
-                return;
-            }
-            BinOp::Add(_) => "add",
-            BinOp::AddAssign(_) => "add_assign",
-            BinOp::Sub(_) => "sub",
-            BinOp::SubAssign(_) => "sub_assign",
-            BinOp::Mul(_) => "mul",
-            BinOp::MulAssign(_) => "mul_assign",
-            BinOp::Div(_) => "div",
-            BinOp::DivAssign(_) => "div_assign",
-            BinOp::Rem(_) => "rem",
-            BinOp::BitAnd(_) => "bitand",
-            BinOp::BitOr(_) => "bitor",
-            BinOp::BitXor(_) => "bitxor",
-            BinOp::Shl(_) => "shl",
-            BinOp::Shr(_) => "shr",
-            BinOp::Eq(_) | BinOp::Ne(_) => "eq",
-            BinOp::Lt(_) | BinOp::Le(_) | BinOp::Gt(_) | BinOp::Ge(_) => "partial_cmp",
-            _ => return,
-        };
-        self.method(name);
-    }
+/// Whether a string grows. Other operators either allocate nothing, or are functions that have a row themselves.
+fn adds_text(operator: &BinOp, right: &Expr) -> bool {
+    matches!(operator, BinOp::Add(_) | BinOp::AddAssign(_)) && is_text(right)
 }
 
 /// Whether what is added can only be a string: `a + &b`, `a += "b"`.
@@ -129,21 +111,7 @@ impl<'ast> Visit<'ast> for Callees {
         match expression {
             // What is awaited is not known, and a verbatim expression is newer than the parser.
             Expr::Await(_) | Expr::Verbatim(_) => self.allocates = true,
-            Expr::Try(_) => {
-                self.calls.insert(Callee::Question);
-            }
-            Expr::Index(_) => self.method("index"),
-            Expr::ForLoop(_) => {
-                self.method("into_iter");
-                self.method("next");
-            }
-            Expr::Unary(unary) => match unary.op {
-                UnOp::Deref(_) => self.method("deref"),
-                UnOp::Neg(_) => self.method("neg"),
-                UnOp::Not(_) => self.method("not"),
-                _ => {}
-            },
-            Expr::Binary(binary) => self.binary(&binary.op, &binary.right),
+            Expr::Binary(binary) => self.allocates |= adds_text(&binary.op, &binary.right),
             Expr::Path(path) => self.path(&path.path, false),
             _ => {}
         }
@@ -172,6 +140,11 @@ impl<'ast> Visit<'ast> for Callees {
 
     fn visit_stmt_macro(&mut self, call: &'ast StmtMacro) {
         self.macro_call(&call.mac);
+    }
+
+    fn visit_pat_ident(&mut self, name: &'ast PatIdent) {
+        self.locals.insert(name.ident.to_string());
+        visit::visit_pat_ident(self, name);
     }
 
     fn visit_item(&mut self, _: &'ast Item) {}

@@ -150,7 +150,7 @@ impl Function {
             line: line(signature.fn_token.span),
             lines: line(first)..=u32::try_from(last.end().line).unwrap_or(u32::MAX),
             at: start + shift,
-            callees: Callees::of(body, around.of.as_deref()),
+            callees: Callees::of(signature, body, around.of.as_deref()),
             reason: reason(attributes, signature, body, around, &ident),
             ident,
         }

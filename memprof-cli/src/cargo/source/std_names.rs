@@ -83,10 +83,20 @@ pub(crate) static HARMLESS_FUNCTIONS: Words = words!(
     "
 );
 
+/// Types and modules of which no function allocates, those of [`ALLOCATING_METHODS`] apart.
+pub(crate) static HARMLESS_QUALIFIERS: Words = words!(
+    "
+    u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char NonZero NonZeroU8 NonZeroU16 NonZeroU32 NonZeroU64
+    NonZeroUsize NonZeroI32 NonZeroI64 NonZeroIsize Wrapping Ordering AtomicBool AtomicU8 AtomicU16 AtomicU32 AtomicU64
+    AtomicUsize AtomicI32 AtomicI64 AtomicIsize AtomicPtr Duration Instant SystemTime Layout NonNull MaybeUninit ManuallyDrop
+    PhantomData TypeId mem ptr cmp hint char
+    "
+);
+
 /// Functions of the prelude that do not allocate.
 pub(crate) static HARMLESS_PRELUDE: Words = words!(
     "
-    drop min max swap size_of size_of_val align_of unreachable_unchecked null null_mut identity
+    drop min max swap replace take transmute from_utf8 from_utf8_unchecked from_u32 black_box once empty fence size_of size_of_val align_of unreachable_unchecked null null_mut identity
     "
 );
 

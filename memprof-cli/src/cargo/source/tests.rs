@@ -107,11 +107,17 @@ fn what_cannot_allocate_is_what_calls_nothing_that_can() {
         ),
         [""; 0]
     );
-    // Operators of the package.
+    // Operators of the package, and methods with a name that most calls mean the standard library by, have a row themselves.
     assert_eq!(
-        harmless("impl Add for A { fn add(self, o: A) -> A { vec![1]; self } } fn f(a: A, b: A) -> A { a + b }"),
-        [""; 0]
+        harmless(
+            "impl Add for A { fn add(self, o: A) -> A { vec![1]; self } fn iter(&self) -> I { vec![1]; } } fn f(a: A, b: A) -> A { a + b } fn g(v: &[u8]) { v.iter(); } fn h(r: R) -> R { r?; Ok(()) } fn from() { vec![1]; }"
+        ),
+        ["f", "g", "h"]
     );
+    // A value that is called as a function of the package is.
+    assert_eq!(harmless("fn a() { vec![1]; } fn f(a: u8) -> u8 { let b = a; b } fn g(v: V) { v.map(a); }"), ["f"]);
+    // Of types and modules of the standard library, no function.
+    assert_eq!(harmless("fn f() -> u8 { u8::max_value() } fn g() { char::to_string(&'a'); }"), ["f"]);
 }
 
 #[test]

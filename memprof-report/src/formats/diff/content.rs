@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use crate::{
     diff::{Change, Diff},
-    formats::content::counted,
+    formats::content::{counted, plans},
     measure::{Measure, OUTSIDE},
     one_line::one_line,
     options::Choice,
@@ -161,12 +161,13 @@ impl<'a> Sheet<'a> {
     }
 }
 
-/// What limits the numbers: lines of both profiles.
+/// What limits the numbers: that different functions were tracked, and lines of both profiles.
 pub(super) fn notes(diff: &Diff) -> Vec<String> {
+    let plans = plans(diff.before(), diff.after());
     let of = |which: &'static str, snapshot: &Snapshot| -> Vec<String> {
         snapshot.notes().map(|note| format!("{which}: {}", one_line(note))).collect()
     };
-    [of("before", diff.before()), of("after", diff.after())].concat()
+    [plans, of("before", diff.before()), of("after", diff.after())].concat()
 }
 
 /// `+1,234`, `-5`, `0`.

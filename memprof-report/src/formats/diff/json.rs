@@ -7,7 +7,8 @@
 //!                "tree":    [{ "parent": null, "change": "new", "before": null, "after": { … } }, …] }] }
 //! ```
 //!
-//! `before` and `after` of a row are those of a saved profile, and `null` where the profile has no such row. `change` goes by
+//! `before` and `after` of a row are those of a saved profile, and `null` where the profile has no such row. Where `cargo memprof` tracked other functions in
+//! the one than in the other, `plans` says which. `change` goes by
 //! `memory_peak`.
 
 use std::io::{self, Write};
@@ -16,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     diff::Diff,
-    formats::json::write_value,
+    formats::{content::plans, json::write_value},
     process::Process,
     record::{Field, PathRecord, Record, Totals},
 };
@@ -26,6 +27,9 @@ struct Differences<'a> {
     growth: bool,
     before: &'a Process,
     after: &'a Process,
+    /// In which different functions were tracked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    plans: Vec<String>,
     spaces: Vec<Space<'a>>,
 }
 
@@ -88,6 +92,7 @@ pub(crate) fn write(diff: &Diff, out: &mut dyn Write) -> io::Result<()> {
         growth: diff.is_growth(),
         before: diff.before().process(),
         after: diff.after().process(),
+        plans: plans(diff.before(), diff.after()),
         spaces: diff.spaces().map(space).collect(),
     };
     write_value(&differences, out)?;

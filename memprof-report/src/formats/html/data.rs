@@ -31,7 +31,8 @@ use super::{
 use crate::{
     device::Device,
     formats::{
-        content::{self, last_lines, nothing_to_show},
+        content::{self, last_lines, nothing_to_show, plans},
+        crates,
         json::writer,
         resident,
         spread::{Differing, differing},
@@ -249,7 +250,7 @@ fn page<'a>(
         process: ProcessText::of(snapshot),
         resident: snapshot.resident().map(ResidentNumbers::of),
         message: nothing_to_show(snapshot),
-        notes: notes(snapshot, all_spaces),
+        notes: notes(profiles, all_spaces),
         order: options.order.name(),
         columns: options.columns.as_ref().map(|fields| fields.iter().map(|field| field.name()).collect()),
         measure: options.measure.map(crate::measure::Measure::name),
@@ -283,9 +284,11 @@ fn spread(snapshot: &Snapshot, space: &str, most_rows: usize) -> Vec<SpreadRows>
     tables.map(table).collect()
 }
 
-fn notes(snapshot: &Snapshot, all_spaces: usize) -> Vec<String> {
+fn notes(profiles: Profiles<'_>, all_spaces: usize) -> Vec<String> {
     // All spaces are on the page, whichever is asked for.
-    let all = last_lines(snapshot, &Options::default());
+    let Profiles { first, second } = profiles;
+    let mut all = first.map_or_else(Vec::new, |first| plans(first, second));
+    all.extend(last_lines(second, &Options::default()));
     let mut notes: Vec<String> = all.iter().take(MOST_NOTES).map(|note| cut(note)).collect();
     if all.len() > MOST_NOTES {
         notes.push(format!("and {} more notes, which the saved profile has", all.len() - MOST_NOTES));
@@ -299,7 +302,14 @@ fn notes(snapshot: &Snapshot, all_spaces: usize) -> Vec<String> {
 /// What stands below the figures of a space, as in the text.
 fn lines(snapshot: &Snapshot, space: &str) -> Vec<String> {
     let resident = if space == "host" { resident::line(snapshot) } else { None };
-    resident.into_iter().chain(device(snapshot, space).map(content::device_line)).collect()
+    let mut lines: Vec<String> =
+        resident.into_iter().chain(device(snapshot, space).map(content::device_line)).collect();
+    let found = snapshot.parts().spaces.iter().find(|found| found.name == space);
+    if let (Some(found), Some(plan)) = (found, snapshot.plan()) {
+        lines.extend(crates::untracked(found, plan).filter(|_| space == "host"));
+        lines.extend(crates::lines(found, plan).iter().map(|line| cut(line)));
+    }
+    lines
 }
 
 fn device<'a>(snapshot: &'a Snapshot, space: &str) -> Option<&'a Device> {

@@ -1,7 +1,7 @@
 //! The default report: plain text, one table per space.
 //!
 //! Blocks of lines with one blank line between them: the title, the legends, the order; then for each space
-//! its heading (where there are several), its table, its line, and who held its memory at the peak, of a
+//! its heading (where there are several), its table, its line, who held its memory at the peak, and in which crates (where the profile says which were tracked), of a
 //! merged profile how its processes differ, after the host's the line of what is resident; then the lines that stand last. Where
 //! callers or callees are asked for, they stand instead of the tables. Columns are
 //! right-aligned to their title or their widest cell and one space apart, the last one is left-aligned, and no
@@ -16,6 +16,7 @@ use crate::{
     formats::{
         cell::cell,
         content::{DEFAULT_COLUMNS, Sheet, TITLE, has_several, last_lines, nothing_to_show},
+        crates::{self, Crates},
         held::{self, Held},
         spread::{self, SpreadTable},
         tree::CallTree,
@@ -77,11 +78,16 @@ fn tables(snapshot: &Snapshot, options: &Options) -> Vec<String> {
         };
         blocks.push(lines.join("\n"));
         let mut lines = vec![sheet.space_line()];
+        lines.extend(sheet.untracked_line(snapshot));
         lines.extend(sheet.device_line(snapshot));
         blocks.push(lines.join("\n"));
-        if let Some(held) = sheet.held(options) {
+        if let Some(held) = sheet.held(snapshot, options) {
             blocks.push(held.title.clone());
             blocks.push(held_table(&held).join("\n"));
+        }
+        if let Some(crates) = sheet.crates(snapshot) {
+            blocks.push(crates.title.clone());
+            blocks.push(crates_table(&crates).join("\n"));
         }
         for spread in sheet.spread(snapshot, options) {
             blocks.push(spread.title.clone());
@@ -110,6 +116,16 @@ fn held_table(held: &Held) -> Vec<String> {
     table.push_record(held::COLUMNS);
     for (bytes, blocks, name) in &held.rows {
         table.push_record([thousands(*bytes).to_string(), thousands(*blocks).to_string(), one_line(name)]);
+    }
+    aligned(table)
+}
+
+/// The lines of which crates held it, their titles first.
+fn crates_table(crates: &Crates) -> Vec<String> {
+    let mut table = Builder::with_capacity(crates.rows.len() + 1, crates::COLUMNS.len());
+    table.push_record(crates::COLUMNS);
+    for row in &crates.rows {
+        table.push_record(row);
     }
     aligned(table)
 }

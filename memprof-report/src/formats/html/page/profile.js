@@ -114,6 +114,8 @@ class Paths extends Rows {
 class Site {
   constructor(name, file, line) {
     this.name = name.trim() === '' ? `"${name}"` : oneLine(name);
+    /** Of a line of several scopes (`a › b (2 scopes)`) the last one, whose numbers it has. */
+    this.last = this.name.replace(/^.* › (.*) \(\d+ scopes\)$/, '$1');
     this.file = oneLine(file);
     this.place = file ? `${this.file}:${line}` : '';
     this.text = `${this.name}\n${this.place}`.toLowerCase();

@@ -238,7 +238,12 @@ class Table {
     let list = [row];
     if (state.rows === 'sites') {
       list = [];
-      for (let path = 0; path < space.paths.count; path++) if (space.paths.site[path] === space.sites.site[row]) list.push(path);
+      const site = space.sites.site[row];
+      const { last, place } = profile.siteOf(space.sites, row);
+      // A line of several scopes is a path of the last one, whatever the others are.
+      const isOf = (path) => space.paths.site[path] === site
+        || (place !== '' && profile.siteOf(space.paths, path).place === place && profile.siteOf(space.paths, path).last === last);
+      for (let path = 0; path < space.paths.count; path++) if (isOf(path)) list.push(path);
     }
     return element('tr', { class: 'details' }, element('td', { colspan: this.shown.length + 1 },
       list.length > 0 ? framesAbove(profile, space, list, state, this.showPath) : element('p', { class: 'less' }, 'Its paths are among those that were folded to keep this page small.')));

@@ -1,0 +1,106 @@
+//! [`plan`]: what a report is told of a build: which packages were tracked, which functions were left out because runs before showed them to be
+//! called often for nothing, and which dependencies were not tracked.
+
+use std::{fs, path::Path};
+
+use memprof_report::{Plan, TrackedPackage};
+
+use super::{
+    build::{Build, counted},
+    packages::Untracked,
+    plan::Package,
+    state::State,
+};
+
+/// What starts a thread or a task, in a source file.
+const STARTS: &[&str] =
+    &["thread::spawn(", "thread::Builder", "task::spawn", "tokio::spawn(", "spawn_blocking(", "thread::scope("];
+
+/// What a report is told.
+pub(crate) fn plan(build: &Build) -> Plan {
+    let mut plan = Plan::default();
+    plan.packages = build.built().iter().map(|(package, state)| tracked(package, state, &build.workspace)).collect();
+    let (starting, others): (Vec<&Untracked>, Vec<_>) =
+        build.untracked.iter().partition(|dependency| starts_threads(&dependency.folder.join("src"), 0));
+    plan.starting = starting.len() as u64;
+    // One that starts nothing is worth a word where the program itself calls it.
+    let others = others.into_iter().filter(|dependency| dependency.is_direct);
+    plan.untracked = starting.into_iter().chain(others).map(|dependency| dependency.name.clone()).collect();
+    plan
+}
+
+fn tracked(package: &Package, state: &State, workspace: &Path) -> TrackedPackage {
+    let mut tracked = TrackedPackage::default();
+    tracked.name.clone_from(&package.name);
+    tracked.version.clone_from(&package.version);
+    tracked.folders = folders(package, workspace);
+    tracked.tracked = counted(state).0 as u64;
+    tracked.policy = package.policy.said();
+    let calibrated = package.policy.calibrated.iter();
+    tracked.calibrated = calibrated.map(|(file, name)| format!("{}({name})", file.display())).collect();
+    tracked
+}
+
+/// How the files of its rows begin: relative to the workspace, by name and version, or by its whole path.
+fn folders(package: &Package, workspace: &Path) -> Vec<String> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let relative = package.root.strip_prefix(workspace).ok().map(text);
+    let relative = relative.map(|folder| if folder.is_empty() { folder } else { format!("{folder}/") });
+    let of_registry = format!("{}-{}/", package.name, package.version);
+    relative.into_iter().chain([of_registry, format!("{}/", text(&package.root))]).collect()
+}
+
+/// Folders deeper than this are not looked into: what leads in circles ends there.
+const DEEPEST: usize = 16;
+
+/// Whether any Rust file in `folder` starts threads or tasks, as far as its words tell.
+fn starts_threads(folder: &Path, depth: usize) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return depth < DEEPEST && entry.file_name() != "tests" && starts_threads(&path, depth + 1);
+        }
+        let is_rust = path.extension().is_some_and(|ending| ending == "rs");
+        is_rust && fs::read_to_string(&path).is_ok_and(|text| text.lines().any(starts))
+    })
+}
+
+/// Whether a line of code does; examples in comments do not count.
+fn starts(line: &str) -> bool {
+    let line = line.trim_start();
+    !line.starts_with("//") && STARTS.iter().any(|words| line.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_and_tasks_are_seen_in_code_and_not_in_comments() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let inner = folder.path().join("a/b");
+        fs::create_dir_all(&inner).expect("a folder");
+        fs::write(inner.join("x.rs"), "fn f() {\n    /// tokio::spawn(g())\n}\n").expect("a file");
+        assert!(!starts_threads(folder.path(), 0));
+        fs::write(inner.join("y.rs"), "fn f() {\n    let task = tokio::spawn(g());\n}\n").expect("a file");
+        assert!(starts_threads(folder.path(), 0));
+    }
+
+    #[test]
+    fn rows_of_a_package_are_told_by_the_beginning_of_their_file() {
+        let package = |root: &str| Package {
+            name: "part".to_owned(),
+            version: "1.2.3".to_owned(),
+            root: root.into(),
+            manifest_dir: root.into(),
+            targets: std::collections::BTreeSet::new(),
+            others: std::collections::BTreeSet::new(),
+            policy: super::super::plan::Policy::default(),
+        };
+        let of = |root| folders(&package(root), Path::new("/w"));
+        assert_eq!(of("/w"), ["", "part-1.2.3/", "/w/"]);
+        assert_eq!(of("/w/crates/part"), ["crates/part/", "part-1.2.3/", "/w/crates/part/"]);
+        assert_eq!(of("/home/registry/part-1.2.3"), ["part-1.2.3/", "/home/registry/part-1.2.3/"]);
+    }
+}

@@ -1,0 +1,143 @@
+//! Which crate held a space's memory when it stood highest: the level above functions, where the profile says which packages were
+//! tracked ([`Plan`]); and, where much happened outside any scope, which dependencies were not.
+//!
+//! Rows sum to the space's totals, to the byte: what is of no tracked package (a name given at run time) and what happened outside any
+//! scope are rows of their own.
+
+use std::cmp::Reverse;
+
+use super::held;
+use crate::{
+    measure::{Measure, OUTSIDE},
+    one_line::one_line,
+    plan::Plan,
+    snapshot::SpaceData,
+    thousands::thousands,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Of no tracked package.
+const OF_NONE: &str = "(in no tracked crate)";
+/// From this share of the whole on, in parts of a hundred, what happened outside any scope asks for a word.
+const MUCH: i128 = 10;
+/// So many dependencies are named.
+const MOST_NAMED: usize = 8;
+
+/// The titles of the columns.
+pub(crate) const COLUMNS: [&str; 5] = ["at_peak", "self_total", "live", "functions", "crate"];
+
+/// What the crates of a program own.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Crates {
+    pub(crate) title: String,
+    /// Most at the peak first.
+    pub(crate) rows: Vec<[String; COLUMNS.len()]>,
+}
+
+/// The numbers of one.
+#[derive(Default)]
+struct Sum {
+    name: String,
+    measures: [i128; Measure::ALL.len()],
+    /// Rows that own anything.
+    functions: usize,
+}
+
+impl Crates {
+    /// `None` where there is only one to name.
+    pub(crate) fn of(space: &SpaceData, plan: &Plan) -> Option<Crates> {
+        let mut sums = sums(space, plan);
+        if sums.len() < 2 {
+            return None;
+        }
+        let outside = Measure::ALL.iter().map(|measure| measure.outside(&space.totals));
+        sums.push(Sum { name: OUTSIDE.to_owned(), measures: in_order(outside), functions: 0 });
+        sums.retain(|sum| sum.measures.iter().any(|bytes| *bytes != 0));
+        let [at_peak, live, self_total] = [0, 1, 2];
+        sums.sort_by_key(|sum| (Reverse(sum.measures[at_peak]), Reverse(sum.measures[self_total])));
+        let row = |sum: Sum| {
+            let bytes = |measure: usize| thousands(sum.measures[measure]).to_string();
+            let functions =
+                if sum.functions == 0 { String::new() } else { thousands(sum.functions as u64).to_string() };
+            [bytes(at_peak), bytes(self_total), bytes(live), functions, one_line(&sum.name)]
+        };
+        Some(Crates { title: held::title(space, ", by crate"), rows: sums.into_iter().map(row).collect() })
+    }
+}
+
+/// The same in a line each, where there is no table: `regex_automata: 4,200,000 bytes at the peak in 12 functions; ..`.
+pub(crate) fn lines(space: &SpaceData, plan: &Plan) -> Vec<String> {
+    let line = |[at_peak, self_total, live, functions, name]: [String; COLUMNS.len()]| {
+        let functions = match functions.as_str() {
+            "" => String::new(),
+            "1" => " in 1 function".to_owned(),
+            many => format!(" in {many} functions"),
+        };
+        format!("{name}: {at_peak} bytes at the peak{functions}; allocated {self_total}, live {live}")
+    };
+    Crates::of(space, plan).map_or_else(Vec::new, |crates| crates.rows.into_iter().map(line).collect())
+}
+
+fn in_order(bytes: impl Iterator<Item = i128>) -> [i128; Measure::ALL.len()] {
+    let mut all = [0; Measure::ALL.len()];
+    all.iter_mut().zip(bytes).for_each(|(to, bytes)| *to = bytes);
+    all
+}
+
+/// A sum for each package, and for what is of none.
+fn sums(space: &SpaceData, plan: &Plan) -> Vec<Sum> {
+    let mut sums: Vec<Sum> = Vec::new();
+    for record in &space.records {
+        let bytes: [i128; Measure::ALL.len()] = [record.at_peak.into(), record.live.into(), record.self_total.into()];
+        if bytes == [0; Measure::ALL.len()] {
+            continue;
+        }
+        let name = plan.package_of(&record.file).map_or(OF_NONE, |package| &package.name);
+        let index = sums.iter().position(|sum| sum.name == name).unwrap_or_else(|| {
+            sums.push(Sum { name: name.to_owned(), ..Sum::default() });
+            sums.len() - 1
+        });
+        let sum = &mut sums[index];
+        sum.functions += 1;
+        sum.measures.iter_mut().zip(bytes).for_each(|(to, bytes)| *to += bytes);
+    }
+    sums
+}
+
+/// Where much happened outside any scope: which dependencies can be tracked, so that less does. Only what is known: that they are
+/// not tracked, and whether they start threads or tasks, on which nobody's scope is open.
+pub(crate) fn untracked(space: &SpaceData, plan: &Plan) -> Option<String> {
+    let is_much = |measure: Measure| {
+        let (outside, whole) = (measure.outside(&space.totals), measure.whole(&space.totals));
+        outside > 0 && outside * 100 >= whole * MUCH
+    };
+    if plan.untracked.is_empty() || !(is_much(Measure::AtPeak) || is_much(Measure::SelfTotal)) {
+        return None;
+    }
+    let starting = usize::try_from(plan.starting).unwrap_or(usize::MAX).min(plan.untracked.len());
+    let (starting, others) = plan.untracked.split_at(starting);
+    let mut parts = Vec::new();
+    if !starting.is_empty() {
+        let begin = if starting.len() == 1 { "starts" } else { "start" };
+        parts.push(format!("{} {begin} threads or tasks", names(starting)));
+    }
+    if !others.is_empty() {
+        parts.push(if starting.is_empty() { names(others) } else { format!("others: {}", names(others)) });
+    }
+    let first: Vec<&str> = plan.untracked.iter().take(3).map(String::as_str).collect();
+    Some(format!(
+        "outside any scope is what dependencies do on threads and tasks of their own; not tracked: {}; --deps {} tracks them, --deps all every one",
+        parts.join("; "),
+        first.join(",")
+    ))
+}
+
+/// `a, b and 3 more`.
+fn names(all: &[String]) -> String {
+    let (named, rest) = all.split_at(all.len().min(MOST_NAMED));
+    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+    let named: Vec<String> = named.iter().map(|name| one_line(name)).collect();
+    format!("{}{more}", named.join(", "))
+}
