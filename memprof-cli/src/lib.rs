@@ -49,6 +49,11 @@ pub fn cargo_memprof(carried: Carried) -> ExitCode {
     cargo::main(carried)
 }
 
+/// What both commands can be asked.
+fn definitions() -> [clap::Command; 2] {
+    [arguments::definitions(), cargo::definitions()]
+}
+
 /// Does what the process was called with, and gives its status.
 pub fn memprof() -> ExitCode {
     let command = match arguments::parse() {
@@ -66,8 +71,8 @@ pub fn memprof() -> ExitCode {
         Command::Merge(arguments) => merge::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Top(arguments) => top::run(arguments),
-        Command::Completions(arguments) => Ok(completions::completions(arguments, arguments::definitions(), &mut out)),
-        Command::Man(arguments) => completions::man(arguments, arguments::definitions()),
+        Command::Completions(arguments) => Ok(completions::completions(arguments, definitions(), &mut out)),
+        Command::Man(arguments) => completions::man(arguments, definitions()),
     };
     match done.and_then(|outcome| out.flush().map(|()| outcome).map_err(Error::Output)) {
         Ok(outcome) => outcome.into(),

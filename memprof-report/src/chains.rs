@@ -38,6 +38,7 @@ impl Snapshot {
     /// println!("{}", snapshot.folded());
     /// # Ok::<(), serde_json::Error>(())
     /// ```
+    #[must_use]
     pub fn folded(&self) -> Snapshot {
         let parts = self.parts();
         let spaces = parts.spaces.iter().map(folded).collect();

@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Command, CommandFactory as _, Parser, Subcommand};
 
 use super::plan::{Level, Policy};
-use crate::{choices::Choices, glob::Glob};
+use crate::{choices::Choices, glob::Glob, run::interval};
 
 /// Measures any cargo program, without a change to it: which function holds the memory, how much, and since when
 #[derive(Debug, Parser)]
@@ -113,6 +113,15 @@ pub(crate) struct Running {
     pub(crate) open: bool,
     #[command(flatten)]
     pub(crate) choices: Choices,
+    /// Also write the profile every so often (500ms, 10s, 2m), so that a killed program leaves one
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    pub(crate) interval: Option<String>,
+    /// Also measure what the CUDA driver allocates for anybody, where the program depends on memprof with its feature `cuda`
+    #[arg(long)]
+    pub(crate) cuda: bool,
+    /// Show what it holds while it runs, as memprof top does; needs a terminal, and the program's stdin is empty
+    #[arg(long)]
+    pub(crate) live: bool,
     #[command(flatten)]
     pub(crate) cargo: Cargo,
 }

@@ -96,7 +96,7 @@ fn names(path: &Path, package: &Package, workspace: &Path) -> impl Iterator<Item
 }
 
 /// Which of a run's functions cost more than they show.
-#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+#[expect(clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "an estimate, of what is not below 0")]
 fn costly(records: &[&Record], totals: &Totals, seconds: f64) -> Vec<bool> {
     let is_many = |record: &Record| record.ncalls >= MANY_CALLS;
     let shows_nothing = |record: &Record| is_many(record) && record.memory_total < record.ncalls / CALLS_A_BYTE;

@@ -45,6 +45,7 @@ use std::{
 
 use clap::error::ErrorKind;
 
+pub(crate) use self::arguments::definitions;
 use self::plan::Plan;
 pub use self::runtime::Carried;
 use crate::{

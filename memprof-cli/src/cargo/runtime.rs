@@ -146,6 +146,10 @@ fn build(compiler: &Compiler, target: &str, place: &Place) -> io::Result<Runtime
         "--target",
         target,
     ]);
+    // A user's own settings may say otherwise for their programs.
+    for setting in ["profile.release.panic=\"unwind\"", "profile.release.lto=\"off\""] {
+        command.args(["--config", setting]);
+    }
     command.arg("--target-dir").arg(place.root().join("target")).current_dir(place.root().join("sources"));
     // What is set for the program does not hold here.
     for (name, _) in env::vars_os() {

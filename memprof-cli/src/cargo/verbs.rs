@@ -24,7 +24,8 @@ use crate::{
     error::{Error, say},
     outcome::{NOT_STARTED, Outcome},
     profile,
-    run::{beside, child, profiles::Profiles},
+    run::{beside, child, live, profiles::Profiles},
+    top::is_terminal,
 };
 
 /// Where the profiles of the last run are kept.
@@ -61,12 +62,32 @@ fn started(mut command: Command) -> Result<(u32, Ended), Error> {
 fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome, Error> {
     // Before the program has run for hours.
     check(arguments.output.as_deref())?;
+    if arguments.live && (verb != "run" || !is_terminal()) {
+        let needs = if verb == "run" { "needs a terminal for stdin and stdout" } else { "goes with run alone" };
+        return Err(Error::Start(NOT_STARTED, format!("--live {needs}")));
+    }
     let build = Build::of(&arguments.tracking, &arguments.cargo, carried)?;
     let folder = tempfile::Builder::new().prefix("memprof-").tempdir();
     let folder = folder.map_err(|error| failed("cannot make a temporary folder", &error))?;
     let mut command = build.command(verb, &arguments.cargo.program)?;
     command.env("MEMPROF", "1").env("MEMPROF_OUTPUT", folder.path().join("%p.json"));
-    let (pid, ended) = started(command)?;
+    if let Some(interval) = &arguments.interval {
+        command.env("MEMPROF_INTERVAL", interval);
+    }
+    if arguments.cuda {
+        command.env("MEMPROF_CUDA", "intercept");
+    }
+    let (pid, ended) = if arguments.live {
+        // What the compiler says is read before the view takes the terminal.
+        let (_, built) = started(build.command("build", &[])?)?;
+        if built != Ended::Code(0) {
+            return Ok(Outcome::Ended(built));
+        }
+        let shown = live::run(command, "the program".to_owned(), folder.path());
+        shown.map_err(|error| Error::Start(NOT_STARTED, format!("cannot run cargo: {error}")))?
+    } else {
+        started(command)?
+    };
     let mut profiles = Profiles::read(folder.path(), pid);
     if profiles.shown().is_some() {
         profiles.add_plan(&told::plan(&build));

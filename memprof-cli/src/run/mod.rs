@@ -7,7 +7,7 @@
 pub(crate) mod child;
 pub(crate) mod profiles;
 
-mod live;
+pub(crate) mod live;
 
 use std::{
     ffi::OsString,
@@ -65,7 +65,7 @@ pub(crate) struct Arguments {
 }
 
 /// What the program takes as `MEMPROF_INTERVAL`.
-fn interval(text: &str) -> Result<String, String> {
+pub(crate) fn interval(text: &str) -> Result<String, String> {
     time(text).map(|_| text.to_owned())
 }
 

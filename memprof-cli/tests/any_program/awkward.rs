@@ -138,7 +138,7 @@ fn an_awkward_workspace_does_as_without_it() {
     let before = (project.contents(), beside.contents());
     let arguments = ["run", "--quiet", "--bin", "app"];
     let plain = project.cargo("crates/app", &arguments);
-    let tracked = project.memprof("crates/app", &arguments);
+    let tracked = project.memprof("crates/app", &[&arguments[..], &["--chains", "whole"]].concat());
     same(&plain, &tracked);
     assert_eq!(plain.code, Some(101), "{}", plain.err);
     // The panic names the same place.

@@ -8,3 +8,4 @@ mod allocators;
 mod awkward;
 mod builds;
 mod simple;
+mod surroundings;

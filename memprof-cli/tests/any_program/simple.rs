@@ -20,17 +20,18 @@ fn a_program_is_measured_as_it_stands() {
     same(&plain, &tracked);
     assert_eq!((plain.code, &*plain.out), (Some(3), "1000 1000 src/main.rs\n"));
     let report = &tracked.err;
-    for row in
-        ["  1,000      1,000 1,000      1 src/load.rs:6(spell)", "      0          0     0      1 src/load.rs:1(load)"]
-    {
-        assert!(report.contains(&format!("\n{row}\n")), "{report}");
-    }
+    let row = "  1,000      1,000 1,000      1 src/load.rs:6(load › spell (2 scopes))";
+    assert!(report.contains(&format!("\n{row}\n")), "{report}");
     assert!(has_row(report, "1 src/main.rs:2(main)") && !report.contains("(count)"), "{report}");
     assert!(report.ends_with("\nmemprof: 3 functions of 1 package tracked; left out: 1 cannot allocate\n"), "{report}");
     assert_eq!(one.contents(), before);
+    let whole = one.memprof("", &["report", "--chains", "whole"]);
+    for row in ["1 src/load.rs:6(spell)", "1 src/load.rs:1(load)"] {
+        assert!(has_row(&whole.out, row), "{}{}", whole.out, whole.err);
+    }
     // The same again, from what was kept.
     let again = one.memprof("", &["report", "--order", "live", "--columns", "live,name", "--rows", "1"]);
-    assert!(again.out.contains("\n1,000 src/load.rs:6(spell)\n"), "{}{}", again.out, again.err);
+    assert!(again.out.contains("\n1,000 src/load.rs:6(load › spell (2 scopes))\n"), "{}{}", again.out, again.err);
     let plan = one.memprof("", &["plan"]);
     assert_eq!(plan.out, "one 0.1.0: 3 functions tracked, 1 left out\n      1 cannot allocate\n");
     let plan = one.memprof("", &["plan", "--functions", "--policy", "all", "--skip", "spell"]);
@@ -74,7 +75,7 @@ fn nothing_is_written_to_the_sources_through_links_in_the_mirror() {
         fs::create_dir_all(one.root.join("target/memprof")).expect("a folder");
         plant();
         let run = one.memprof("", &["run", "--quiet"]);
-        assert!(run.code == Some(3) && run.err.contains("(spell)"), "{}", run.err);
+        assert!(run.code == Some(3) && run.err.contains("spell"), "{}", run.err);
         assert_eq!(one.contents(), before);
     }
 }
@@ -113,16 +114,16 @@ fn what_is_called_often_for_nothing_is_left_out_of_the_next_build() {
     let manifest = "[package]\nname = \"often\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
     let main = "fn main() {\n    let twice = |n: u32| n * 2;\n    let sum: u32 = (0..1000).map(|n| often(n, &twice)).sum();\n    println!(\"{sum}\");\n}\n\nfn often(n: u32, by: &dyn Fn(u32) -> u32) -> u32 {\n    by(n)\n}\n";
     let often = Project::new("often", &[("Cargo.toml", manifest), ("src/main.rs", main)]);
-    let first = often.memprof("", &["run", "--quiet"]);
+    let first = often.memprof("", &["run", "--quiet", "--chains", "whole"]);
     assert_eq!(first.out, "999000\n", "{}", first.err);
     assert!(has_row(&first.err, "1,000 src/main.rs:7(often)"), "{}", first.err);
     let learned = "memprof: 1 function with many calls and next to no bytes will be left out from the next build on; --no-calibrate keeps them\n";
     assert!(first.err.ends_with(learned), "{}", first.err);
-    let second = often.memprof("", &["run", "--quiet"]);
+    let second = often.memprof("", &["run", "--quiet", "--chains", "whole"]);
     assert!(!second.err.contains("(often)"), "{}", second.err);
     let left_out =
         "\nmemprof: 1 function of 1 package tracked; left out: 1 many calls, next to no bytes (calibration)\n";
     assert!(second.err.ends_with(left_out), "{}", second.err);
-    let kept = often.memprof("", &["run", "--quiet", "--no-calibrate"]);
+    let kept = often.memprof("", &["run", "--quiet", "--chains", "whole", "--no-calibrate"]);
     assert!(has_row(&kept.err, "1,000 src/main.rs:7(often)") && !kept.err.contains(learned), "{}", kept.err);
 }

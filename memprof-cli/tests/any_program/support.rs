@@ -6,6 +6,7 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
     path::{Path, PathBuf},
     process::{Command, Output},
+    sync::LazyLock,
 };
 
 /// How a call ended: status, stdout and stderr.
@@ -21,8 +22,26 @@ pub(crate) struct Project {
     pub(crate) root: PathBuf,
 }
 
+/// The folder of all programs, in which little is optimised and nothing said for debuggers: what is asked is what they do.
 fn temporary() -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("any_program")
+    static MADE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("any_program");
+        let configured = |folder: &str, text: &str| {
+            let folder = root.join(folder).join(".cargo");
+            fs::create_dir_all(&folder).expect("a folder");
+            if fs::read_to_string(folder.join("config.toml")).ok().as_deref() != Some(text) {
+                fs::write(folder.join("config.toml"), text).expect("a file");
+            }
+        };
+        configured("", "[profile.dev]\ndebug = false\n[profile.release]\nopt-level = 1\n");
+        // memprof, which is compiled there.
+        configured(
+            "cache",
+            "[profile.release]\nopt-level = 0\n[profile.release.package.memprof-core]\nopt-level = 0\n[profile.release.package.memprof]\nopt-level = 0\n",
+        );
+        root
+    });
+    MADE.clone()
 }
 
 impl Project {
@@ -51,6 +70,14 @@ impl Project {
         let mut command = Command::new("cargo");
         command.arg(arguments[0]).args(["--target-dir"]).arg(self.root.join("plain")).args(&arguments[1..]);
         ended(clean(&mut command).current_dir(self.root.join(folder)))
+    }
+
+    /// What cargo says of the program's packages.
+    pub(crate) fn cargo_metadata(&self) -> serde_json::Value {
+        let mut command = Command::new("cargo");
+        command.args(["metadata", "--format-version", "1", "--quiet"]).current_dir(&self.root);
+        let said = ended(clean(&mut command));
+        serde_json::from_str(&said.out).expect("JSON")
     }
 
     /// `cargo memprof` in a folder of the program, not yet started.

@@ -193,10 +193,19 @@ fn completions_and_manual_are_there_for_every_verb() {
         let page = fs::read_to_string(folder.join(format!("man1/memprof-{verb}.1"))).expect("a page");
         assert!(page.contains(".SH OPTIONS"), "{verb}");
     }
-    let bash = printed(&["completions", "bash"]);
-    fs::write(folder.join("memprof.bash"), bash).expect("a file");
-    let checked = Command::new("bash").args(["-n", "memprof.bash"]).current_dir(&folder).status();
-    assert!(checked.expect("bash starts").success());
+    for verb in ["run", "build", "test", "bench", "report", "plan"] {
+        let page = fs::read_to_string(folder.join(format!("man1/cargo-memprof-{verb}.1"))).expect("a page");
+        assert!(page.contains(".SH OPTIONS") && page.contains("--policy") | page.contains("--output"), "{verb}");
+    }
+    for (call, own) in
+        [(&["completions", "bash"][..], "memprof"), (&["completions", "bash", "--cargo-memprof"], "cargo-memprof")]
+    {
+        let bash = printed(call);
+        assert!(bash.contains(&format!(" {own}\n")), "{own} is what is completed");
+        fs::write(folder.join("memprof.bash"), bash).expect("a file");
+        let checked = Command::new("bash").args(["-n", "memprof.bash"]).current_dir(&folder).status();
+        assert!(checked.expect("bash starts").success());
+    }
     fs::write(folder.join("file"), "").expect("a file");
     let wrong = memprof_in(&folder, &["man", "file"]);
     assert_eq!(

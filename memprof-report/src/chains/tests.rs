@@ -1,4 +1,5 @@
 use crate::{
+    format::Format,
     options::Options,
     record::PathRecord,
     snapshot::{
@@ -109,7 +110,6 @@ fn what_people_read_is_folded_alike_and_what_programs_read_is_not() {
         snapshot.report().options(options.clone()).format(format).write(&mut bytes).expect("it is written");
         String::from_utf8(bytes).expect("text")
     };
-    use crate::format::Format;
     let options = Options { folded: true, ..Options::default() };
     let as_tree = Options { tree: true, ..options.clone() };
     for format in [Format::Text, Format::Markdown, Format::Html, Format::Svg] {

@@ -61,6 +61,7 @@ impl Snapshot {
     }
 
     /// This profile with what of the program was tracked.
+    #[must_use]
     pub fn with_plan(self, plan: Option<Plan>) -> Snapshot {
         Snapshot { plan: plan.map(Box::new), ..self }
     }

@@ -37,23 +37,6 @@ pub(crate) fn cannot_allocate(functions: &[&Function]) -> Vec<bool> {
             }
         }
         if !changed {
-            if let Ok(path) = std::env::var("LEAN_STATS") {
-                use std::io::Write as _;
-                let mut out = std::fs::File::options().create(true).append(true).open(path).unwrap();
-                for (index, function) in functions.iter().enumerate() {
-                    if harmless[index] {
-                        continue;
-                    }
-                    if function.callees.allocates {
-                        writeln!(out, "D {} ALLOCATES", function.name).unwrap();
-                    }
-                    for callee in &function.callees.calls {
-                        if !names.is_harmless(callee, &harmless) {
-                            writeln!(out, "C {} {callee:?}", function.name).unwrap();
-                        }
-                    }
-                }
-            }
             return harmless;
         }
     }

@@ -96,9 +96,10 @@ impl Call {
         Path::new(self.source.map_or("", |index| self.arguments[index].as_str()))
     }
 
-    /// Whether a program comes of it, and not a library.
+    /// Whether a program comes of it, and not a library. Where cargo names no kind, as for a test or benchmark with `harness = false`, it is
+    /// the compiler's own choice: a program.
     pub(crate) fn is_executable(&self) -> bool {
-        self.is_test || self.crate_types.iter().any(|kind| kind == "bin")
+        self.is_test || self.crate_types.is_empty() || self.crate_types.iter().any(|kind| kind == "bin")
     }
 
     /// The file in which the compiler lists what it read.
@@ -182,6 +183,9 @@ mod tests {
         assert!(!call("-vV").compiles_program());
         // A build script is of no target.
         assert!(!call("--crate-name build_script_build build.rs --crate-type bin --out-dir t").compiles_program());
+        // A benchmark without a harness.
+        let bench = "--crate-name b --edition=2024 benches/b.rs --emit=link --cfg test --out-dir /t --target x";
+        assert!(call(bench).compiles_program() && call(bench).is_executable());
         let library = call(
             "--crate-name a src/lib.rs --crate-type lib --out-dir t --target x --extern priv:memprof_x=a --remap-path-prefix=/a=/b",
         );
