@@ -1,7 +1,7 @@
 //! Chains of scopes that own nothing, as one line: `run › main › search (3 scopes)`.
 //!
 //! Where every function is tracked, most of them only call another one: they own no byte, and their peak is that of what they called, so
-//! that a table by peak says the same eight times. [`Snapshot::folded`] is the profile without those lines, for table, tree, page and flame
+//! that a table by peak says the same eight times. [`folded`] is the profile without those lines, for table, tree, page and flame
 //! graph alike: it is a profile again, and they show it as any other.
 //!
 //! On each path of the call tree, a scope without bytes of its own (nothing at the peak, live or ever allocated by itself, and nothing that
@@ -27,23 +27,21 @@ mod tests;
 /// A longer chain is named by its first scope and its last two.
 const MOST_NAMED: usize = 4;
 
-impl Snapshot {
-    /// This profile with chains of scopes that own nothing as one line each, `run › main › search (3 scopes)`, and without paths that say
-    /// nothing. Sums stay, to the byte; a line has the numbers of its last scope.
-    ///
-    /// ```
-    /// # let json = r#"{"schema_version": 1, "state": {"enabled": true, "host": "measured", "scopes_entered": true},
-    /// #     "notes": [], "spaces": []}"#;
-    /// # let snapshot: memprof_report::Snapshot = serde_json::from_str(json)?;
-    /// println!("{}", snapshot.folded());
-    /// # Ok::<(), serde_json::Error>(())
-    /// ```
-    #[must_use]
-    pub fn folded(&self) -> Snapshot {
-        let parts = self.parts();
-        let spaces = parts.spaces.iter().map(folded).collect();
-        self.with_parts(SnapshotParts { spaces, ..parts.clone() })
-    }
+/// A profile with chains of scopes that own nothing as one line each, `run › main › search (3 scopes)`, and without paths that say
+/// nothing. Sums stay, to the byte; a line has the numbers of its last scope.
+///
+/// ```
+/// # let json = r#"{"schema_version": 1, "state": {"enabled": true, "host": "measured", "scopes_entered": true},
+/// #     "notes": [], "spaces": []}"#;
+/// # let snapshot: memprof_report::Snapshot = serde_json::from_str(json)?;
+/// println!("{}", memprof_report::folded(&snapshot));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[must_use]
+pub fn folded(snapshot: &Snapshot) -> Snapshot {
+    let parts = snapshot.parts();
+    let spaces = parts.spaces.iter().map(folded_space).collect();
+    snapshot.with_parts(SnapshotParts { spaces, ..parts.clone() })
 }
 
 /// What becomes of a path.
@@ -58,7 +56,7 @@ enum Fate {
 /// A place in the source, or a run-time name.
 type Site<'a> = (&'a str, u32, &'a str);
 
-fn folded(space: &SpaceData) -> SpaceData {
+fn folded_space(space: &SpaceData) -> SpaceData {
     let fates = fates(&space.tree);
     let labels = labels(&space.tree, &fates);
     let mut index = vec![None; space.tree.len()];

@@ -55,7 +55,7 @@ macro_rules! formats {
             #[cfg(feature = "formats")]
             pub fn write(self, snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
                 check_space(snapshot, options)?;
-                let folded = (options.folded && self.is_for_people()).then(|| snapshot.folded());
+                let folded = (options.folded && self.is_for_people()).then(|| crate::chains::folded(snapshot));
                 let snapshot = folded.as_ref().unwrap_or(snapshot);
                 match self { $(Format::$variant => crate::formats::$module::write(snapshot, options, out),)+ }
             }

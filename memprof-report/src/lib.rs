@@ -59,6 +59,7 @@ mod report;
 
 mod diff_report;
 
+pub use chains::folded;
 pub use device::Device;
 pub use diff::{Change, Diff, Kind, PathChange};
 pub use diff_report::DiffReport;

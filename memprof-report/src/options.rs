@@ -18,7 +18,7 @@ pub struct Options {
     pub only: Option<BTreeSet<String>>,
     /// In the formats that have the flat table, the call tree instead: see [`Report::tree`](crate::Report::tree).
     pub tree: bool,
-    /// In the formats for people: chains of scopes that own nothing as one line each. See [`Snapshot::folded`](crate::Snapshot::folded).
+    /// In the formats for people: chains of scopes that own nothing as one line each. See [`folded`](crate::folded).
     pub folded: bool,
     /// In text, instead of the tables: on which ways each site of these names was called. See [`Report::callers`](crate::Report::callers).
     pub callers: Option<BTreeSet<String>>,

@@ -80,7 +80,7 @@ impl Report<'_> {
     }
 
     /// Shows chains of scopes that own nothing as one line each, `run › main › search (3 scopes)`, in table, call tree, page and flame graph
-    /// alike: see [`Snapshot::folded`]. Formats for programs have the profile as it is.
+    /// alike: see [`folded`](crate::folded). Formats for programs have the profile as it is.
     pub fn folded(mut self, folded: bool) -> Self {
         self.options.folded = folded;
         self

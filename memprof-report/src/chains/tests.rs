@@ -18,7 +18,7 @@ fn of(function: &str, parent: Option<usize>, bytes: i64) -> PathRecord {
 }
 
 fn folded(tree: Vec<PathRecord>) -> Snapshot {
-    Snapshot::new(measuring(vec![space_of_tree("host", tree, [[7, 1], [7, 1], [7, 1]])])).folded()
+    super::folded(&Snapshot::new(measuring(vec![space_of_tree("host", tree, [[7, 1], [7, 1], [7, 1]])])))
 }
 
 /// Each path's name, and that of the one around it.

@@ -11,7 +11,7 @@ use crate::{
     measure::{Measure, OUTSIDE},
     one_line::one_line,
     plan::Plan,
-    snapshot::SpaceData,
+    snapshot::{Snapshot, SpaceData},
     thousands::thousands,
 };
 
@@ -68,7 +68,7 @@ impl Crates {
 }
 
 /// The same in a line each, where there is no table: `regex_automata: 4,200,000 bytes at the peak in 12 functions; ..`.
-pub(crate) fn lines(space: &SpaceData, plan: &Plan) -> Vec<String> {
+fn lines(space: &SpaceData, plan: &Plan) -> Vec<String> {
     let line = |[at_peak, self_total, live, functions, name]: [String; COLUMNS.len()]| {
         let functions = match functions.as_str() {
             "" => String::new(),
@@ -78,6 +78,14 @@ pub(crate) fn lines(space: &SpaceData, plan: &Plan) -> Vec<String> {
         format!("{name}: {at_peak} bytes at the peak{functions}; allocated {self_total}, live {live}")
     };
     Crates::of(space, plan).map_or_else(Vec::new, |crates| crates.rows.into_iter().map(line).collect())
+}
+
+/// What is said of a space of a profile in lines: dependencies to track, and its crates.
+pub(crate) fn lines_of(snapshot: &Snapshot, space: &str) -> Vec<String> {
+    let found = snapshot.parts().spaces.iter().find(|found| found.name == space);
+    let (Some(space), Some(plan)) = (found, snapshot.plan()) else { return Vec::new() };
+    let untracked = untracked(space, plan).filter(|_| space.name == "host");
+    untracked.into_iter().chain(lines(space, plan)).collect()
 }
 
 fn in_order(bytes: impl Iterator<Item = i128>) -> [i128; Measure::ALL.len()] {

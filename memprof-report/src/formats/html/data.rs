@@ -302,14 +302,9 @@ fn notes(profiles: Profiles<'_>, all_spaces: usize) -> Vec<String> {
 /// What stands below the figures of a space, as in the text.
 fn lines(snapshot: &Snapshot, space: &str) -> Vec<String> {
     let resident = if space == "host" { resident::line(snapshot) } else { None };
-    let mut lines: Vec<String> =
-        resident.into_iter().chain(device(snapshot, space).map(content::device_line)).collect();
-    let found = snapshot.parts().spaces.iter().find(|found| found.name == space);
-    if let (Some(found), Some(plan)) = (found, snapshot.plan()) {
-        lines.extend(crates::untracked(found, plan).filter(|_| space == "host"));
-        lines.extend(crates::lines(found, plan).iter().map(|line| cut(line)));
-    }
-    lines
+    let device = device(snapshot, space).map(content::device_line);
+    let crates = crates::lines_of(snapshot, space).into_iter().map(|line| cut(&line));
+    resident.into_iter().chain(device).chain(crates).collect()
 }
 
 fn device<'a>(snapshot: &'a Snapshot, space: &str) -> Option<&'a Device> {
