@@ -11,6 +11,8 @@ mod hostile;
 mod places;
 #[path = "live/program.rs"]
 mod program;
+#[path = "live/staying.rs"]
+mod staying;
 
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system();

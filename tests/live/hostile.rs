@@ -126,7 +126,7 @@ fn who_asks_byte_by_byte_is_answered() {
     let program = Program::start(&[]);
     let mut stream = program.connect();
     stream.set_nodelay(true).expect("a socket");
-    for byte in format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", program.address).bytes() {
+    for byte in format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", program.address).bytes() {
         stream.write_all(&[byte]).expect("it reads on");
     }
     assert_eq!(read_answer(&mut stream).expect("an answer").status, 200);
@@ -138,7 +138,8 @@ fn who_does_not_take_the_answer_keeps_nobody_waiting() {
     let greedy: Vec<TcpStream> = (0..10)
         .map(|_| {
             let mut stream = program.connect();
-            write!(stream, "GET / HTTP/1.1\r\nHost: {}\r\n\r\n", program.address).expect("it reads");
+            write!(stream, "GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", program.address)
+                .expect("it reads");
             stream
         })
         .collect();

@@ -66,7 +66,7 @@ fn a_unix_socket_is_this_users_and_gone_at_the_end() {
     let program = Program::start(&[("MEMPROF_HTTP", &format!("unix:{path}"))]);
     assert_eq!((program.address.as_str(), mode(&path)), (path.as_str(), 0o600));
     let mut stream = UnixStream::connect(&path).expect("it listens");
-    stream.write_all(b"GET /snapshot.json HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
+    stream.write_all(b"GET /snapshot.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("it reads");
     assert_eq!(read_answer(&mut stream).expect("an answer").status, 200);
 
     // Another one does not take its place, and goes on without.

@@ -82,10 +82,10 @@ impl Program {
         TcpStream::connect(&self.address).expect("it listens")
     }
 
-    /// A request with the right `Host`.
+    /// A request with the right `Host`, on a connection of its own.
     pub(crate) fn ask(&self, first: &str, headers: &str) -> Answer {
         let mut stream = self.connect();
-        let request = format!("{first} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n", self.address);
+        let request = format!("{first} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\n", self.address);
         stream.write_all(request.as_bytes()).expect("it takes the request");
         read_answer(&mut stream).expect("an answer")
     }

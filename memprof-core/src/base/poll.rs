@@ -1,7 +1,7 @@
-//! Waiting for files of the system, and what a thread has used of the processor.
+//! Waiting for files of the system, and what a thread or the process has used of the processor.
 //!
 //! What the live endpoint needs and the standard library has not: waiting for several files at once (`poll(2)`),
-//! and the time of one thread (`clock_gettime(2)`, `CLOCK_THREAD_CPUTIME_ID`), by which it keeps what it costs the
+//! and the time of one thread and of all (`clock_gettime(2)`, `CLOCK_THREAD_CPUTIME_ID`, `CLOCK_PROCESS_CPUTIME_ID`), by which it keeps what it costs the
 //! program within bounds.
 
 #![expect(unsafe_code, reason = "calls of the C library")]
@@ -60,8 +60,17 @@ pub(crate) fn close(file: RawFd) {
 
 /// What this thread has used of the processor.
 pub(crate) fn used_by_thread() -> Duration {
+    used(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// What all threads of the process have.
+pub(crate) fn used_by_process() -> Duration {
+    used(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn used(clock: libc::clockid_t) -> Duration {
     let mut used = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: there is room for the time.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut used) };
+    unsafe { libc::clock_gettime(clock, &raw mut used) };
     Duration::new(used.tv_sec.cast_unsigned(), u32::try_from(used.tv_nsec).unwrap_or(0))
 }

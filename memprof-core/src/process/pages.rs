@@ -1,18 +1,20 @@
 //! [`Pages`]: what the endpoint answers, and how old it may be.
 //!
-//! A snapshot is taken when somebody asks, and no other before a hundred times what it cost, with all that was written
-//! of it, has passed: until then the last one is served, as it was written the first time. So all who ask together
-//! cost the program a hundredth of one processor's time at most, but for the sending.
+//! A snapshot is taken when somebody asks. Until it is over it is served, as it was written the first time; and it is not over
+//! before a hundred times what it cost, with all that was written of it, has passed, and the program has had two hundred times
+//! that of processors' time. One that has less, since it waits or others have them, is waited for up to three hundred times. So all
+//! who ask together cost a program half a percent of its processor time, or one that has next to none a third of a percent
+//! of a processor, but for the sending.
 //!
-//! An example: a snapshot took 40 ms of the thread's processor time, and writing it as JSON 60 ms. It is served as
-//! long as 100 × 100 ms = 10 s; writing it as a page too, for another 100 ms, makes that 20 s.
+//! An example: a snapshot took 40 ms of the thread's processor time, and writing it as JSON 60 ms. Of a program that keeps two
+//! processors busy it is served for 10 s, of one that keeps one busy for 20 s, of one that waits for 30 s.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use memprof_report::{Asker, Format, Measure, Options, Snapshot};
 
-use crate::base::poll::used_by_thread;
+use crate::base::poll::{used_by_process, used_by_thread};
 use crate::base::state;
 use crate::observe::reset::reset;
 use crate::observe::snapshot;
@@ -67,15 +69,22 @@ const NOT_FOUND: Refusal = Refusal::new(
 /// The page in a browser renews itself so often.
 const RENEWED: &str = "Refresh: 10\r\n";
 
-/// How much longer than it cost a snapshot is served. So an endpoint that is asked without a pause costs at most 1
-/// % of one processor.
+/// How much longer than it cost a snapshot is served at least.
 const TIMES: u32 = 100;
+/// How much more than it cost the program has had of processors' time when another one is taken.
+const TIMES_BUSY: u32 = 200;
+/// How much longer than it cost a snapshot is served at most.
+const TIMES_IDLE: u32 = 300;
 
 /// What was measured, and written of it so far.
 struct Kept {
     snapshot: Snapshot,
     /// When it was taken.
     taken: Instant,
+    /// Processor time of the process by then.
+    used: Duration,
+    /// When that is looked at next: the system adds up all threads for it.
+    look: Instant,
     /// Processor time of this thread for the snapshot and all that was written of it.
     cost: Duration,
     written: [Option<Rc<Vec<u8>>>; PAGES.len()],
@@ -126,7 +135,7 @@ impl Pages {
     /// A page, written now if nobody asked for it since the snapshot was taken.
     fn page(&mut self, index: usize) -> Result<Answer, Refusal> {
         let Page { format, measure, content, .. } = &PAGES[index];
-        if self.kept.as_ref().is_some_and(|kept| kept.taken.elapsed() >= kept.cost * TIMES) {
+        if self.kept.as_mut().is_some_and(Kept::is_over) {
             self.kept = None;
         }
         let kept = self.kept.get_or_insert_with(Kept::take);
@@ -156,6 +165,21 @@ impl Kept {
         let began = used_by_thread();
         let snapshot = snapshot::take(state::is_announced_on());
         let cost = used_by_thread().saturating_sub(began);
-        Self { snapshot, taken: Instant::now(), cost, written: Default::default() }
+        let taken = Instant::now();
+        Self { snapshot, taken, used: used_by_process(), look: taken, cost, written: Default::default() }
+    }
+
+    /// Whether another one may be taken.
+    fn is_over(&mut self) -> bool {
+        let now = Instant::now();
+        let passed = now.saturating_duration_since(self.taken);
+        if passed >= self.cost * TIMES_IDLE {
+            return true;
+        }
+        if passed < self.cost * TIMES || now < self.look {
+            return false;
+        }
+        self.look = now + self.cost * (TIMES / 10);
+        used_by_process().saturating_sub(self.used) >= self.cost * TIMES_BUSY
     }
 }

@@ -1,7 +1,6 @@
 //! [`Answer`]: what is sent back.
 //!
-//! Every connection carries one answer, so that none has to be kept open: `Connection: close`. Its length is said,
-//! so a reader knows whether it has all of it.
+//! Its length is said, so a reader knows whether it has all of it, and whether it is the last of its connection.
 
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -11,7 +10,8 @@ use crate::process::http::request::Refusal;
 /// A status, headers and a body.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
-    /// Status line and headers, with the empty line that ends them.
+    pub(crate) status: u16,
+    /// Status line and headers; with the empty line that ends them once it was [finished](Self::finish).
     pub(crate) head: Vec<u8>,
     /// Shared by all that ask for the same.
     pub(crate) body: Rc<Vec<u8>>,
@@ -19,14 +19,14 @@ pub(crate) struct Answer {
 
 /// What stands in every answer: it is nobody's to keep, to frame, to guess the type of, or to use from another origin.
 const ALWAYS: &str = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n\
-    Cross-Origin-Resource-Policy: same-origin\r\nReferrer-Policy: no-referrer\r\nConnection: close\r\n";
+    Cross-Origin-Resource-Policy: same-origin\r\nReferrer-Policy: no-referrer\r\n";
 
 impl Answer {
     /// `more`: further headers, each with its line's end.
     pub(crate) fn new(status: u16, content: &str, more: &str, body: Rc<Vec<u8>>) -> Self {
         let mut head = format!("HTTP/1.1 {status} {}\r\nContent-Type: {content}\r\n", reason(status));
-        let _ = write!(head, "Content-Length: {}\r\n{ALWAYS}{more}\r\n", body.len());
-        Self { head: head.into_bytes(), body }
+        let _ = write!(head, "Content-Length: {}\r\n{ALWAYS}{more}", body.len());
+        Self { status, head: head.into_bytes(), body }
     }
 
     /// A line of text.
@@ -40,6 +40,13 @@ impl Answer {
         let more =
             if refusal.status == 401 { "WWW-Authenticate: Basic realm=\"memprof\", charset=\"UTF-8\"\r\n" } else { "" };
         Self::line(refusal.status, more, refusal.line)
+    }
+
+    /// Says whether the connection is over with it, and ends the head.
+    pub(crate) fn finish(mut self, stays: bool) -> Self {
+        let end: &[u8] = if stays { b"\r\n" } else { b"Connection: close\r\n\r\n" };
+        self.head.extend_from_slice(end);
+        self
     }
 
     /// The head alone: the answer to `HEAD`.

@@ -1,10 +1,15 @@
-//! [`Connection`]: one request and its answer, in steps none of which waits.
+//! [`Connection`]: requests and their answers, one after the other, in steps none of which waits.
 //!
 //! ```text
+//!            ┌───────── all sent, and the request may have others behind it ────────────┐
+//!            ▼                                                                          │
 //! Asking ── a whole request, or what can never be one ──► Taking ── all sent, and more may come ──► Ending ── the other side has closed ──► Over
-//!   │ 5 s                                                   │ 10 s, or all sent                       │ 1 s, or 72 KiB more
+//!   │ 5 s; 30 s from one request to the next                │ 10 s, or all sent                       │ 1 s, or 72 KiB more
 //!   └─────────────── time is up, or the connection broke ───┴─────────────────────────────────────────┴──────────────────────────────────► Over
 //! ```
+//!
+//! A connection stays for the next request only after one that was answered with 200 and stood alone: whoever is refused, sends a
+//! body, or asks again without having waited for the answer, is answered and let go.
 
 use std::io::{self, IoSlice};
 use std::os::fd::RawFd;
@@ -16,6 +21,10 @@ use crate::process::http::request::{LONGEST_BODY, LONGEST_HEAD, Refusal, Request
 
 /// How long a request may take to come in. Few bytes, so who needs longer is sending them slowly on purpose.
 const TO_ASK: Duration = Duration::from_secs(5);
+/// How long a connection is kept for the next request. It is the first to go where somebody else needs the place.
+const TO_STAY: Duration = Duration::from_secs(30);
+/// The most requests on a connection.
+const MOST_REQUESTS: u32 = 1_000;
 /// How long an answer may take to be taken: a page of some MB on a slow line.
 const TO_TAKE: Duration = Duration::from_secs(10);
 /// How long whoever has the answer may take to end the connection.
@@ -36,6 +45,8 @@ enum Step {
 /// How a connection ends.
 #[derive(Clone, Copy, Debug)]
 enum AndThen {
+    /// The next request.
+    Asking,
     /// All that was sent here was read, so it is over with the answer.
     Over,
     /// What was not read is waited for.
@@ -48,6 +59,8 @@ pub(crate) struct Connection {
     stream: Stream,
     /// The head of the request, as far as it came; at most [`LONGEST_HEAD`].
     received: Vec<u8>,
+    /// Requests that were answered.
+    answered: u32,
     step: Step,
     /// When its time is up, for the step that it is at.
     until: Instant,
@@ -55,7 +68,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(stream: Stream, now: Instant) -> Self {
-        Self { stream, received: Vec::new(), step: Step::Asking, until: now + TO_ASK }
+        Self { stream, received: Vec::new(), answered: 0, step: Step::Asking, until: now + TO_ASK }
     }
 
     pub(crate) fn file(&self) -> RawFd {
@@ -67,7 +80,7 @@ impl Connection {
         matches!(self.step, Step::Taking(..))
     }
 
-    /// Whether nothing was asked yet.
+    /// Whether nothing is asked now.
     pub(crate) fn asks(&self) -> bool {
         matches!(self.step, Step::Asking)
     }
@@ -93,14 +106,25 @@ impl Connection {
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
+            if self.received.is_empty() {
+                self.until = self.until.min(now + TO_ASK);
+            }
             let free = LONGEST_HEAD.saturating_sub(self.received.len());
             self.received.extend_from_slice(&room[..count.min(free)]);
             if let Some(request) = Request::read(&self.received) {
                 let is_all = request.as_ref().is_ok_and(|request| request.is_all_of(&self.received) && count <= free);
-                let then = if is_all { AndThen::Over } else { AndThen::Ending };
-                self.step = Step::Taking(reply(request), 0, then);
+                let may_stay = is_all && request.as_ref().is_ok_and(Request::stays);
+                let answer = reply(request);
+                self.answered += 1;
+                let stays = may_stay && answer.status == 200 && self.answered < MOST_REQUESTS;
+                let then = match (stays, is_all) {
+                    (true, _) => AndThen::Asking,
+                    (false, true) => AndThen::Over,
+                    (false, false) => AndThen::Ending,
+                };
+                self.step = Step::Taking(answer.finish(stays), 0, then);
                 self.until = now + TO_TAKE;
-                self.received = Vec::new();
+                self.received.clear();
                 return Ok(());
             }
         }
@@ -113,12 +137,15 @@ impl Connection {
             let head = answer.head.get(*sent..).unwrap_or_default();
             let body = answer.body.get(sent.saturating_sub(answer.head.len())..).unwrap_or_default();
             if head.is_empty() && body.is_empty() {
-                self.stream.end_writing()?;
-                self.step = match then {
-                    AndThen::Over => Step::Over,
-                    AndThen::Ending => Step::Ending(LONGEST_BODY + LONGEST_HEAD),
+                let then = *then;
+                if !matches!(then, AndThen::Asking) {
+                    self.stream.end_writing()?;
+                }
+                (self.step, self.until) = match then {
+                    AndThen::Asking => (Step::Asking, now + TO_STAY),
+                    AndThen::Over => (Step::Over, now),
+                    AndThen::Ending => (Step::Ending(LONGEST_BODY + LONGEST_HEAD), now + TO_END),
                 };
-                self.until = now + TO_END;
                 return Ok(());
             }
             // One call of the system for both; each costs about as much as all that is done between them.
@@ -150,5 +177,59 @@ fn unless_waiting(done: io::Result<usize>) -> io::Result<Option<usize>> {
         Ok(count) => Ok(Some(count)),
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixStream;
+    use std::rc::Rc;
+    use std::time::{Duration, Instant};
+
+    use super::{Answer, Connection, TO_ASK, TO_STAY};
+    use crate::process::http::listener::Stream;
+
+    /// A connection that began at `now`, and whoever asks on it.
+    fn connection(now: Instant) -> (UnixStream, Connection) {
+        let (asks, answers) = UnixStream::pair().expect("a pair");
+        answers.set_nonblocking(true).expect("a socket");
+        (asks, Connection::new(Stream::Unix(answers), now))
+    }
+
+    fn go_on(connection: &mut Connection, now: Instant) -> bool {
+        connection.go_on(now, |request| {
+            assert!(request.is_ok());
+            Answer::new(200, "text/plain", "", Rc::new(b"body".to_vec()))
+        })
+    }
+
+    #[test]
+    fn each_step_has_its_time() {
+        let begun = Instant::now();
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        let (mut asks, mut connection) = connection(begun);
+        assert_eq!(connection.until(), begun + TO_ASK);
+        // One byte a second does not make it longer.
+        asks.write_all(b"G").expect("room");
+        assert!(go_on(&mut connection, after(1)));
+        assert_eq!(connection.until(), begun + TO_ASK);
+        asks.write_all(b"ET / HTTP/1.1\r\n\r\n").expect("room");
+        assert!(go_on(&mut connection, after(2)));
+        let mut room = [0; 1 << 10];
+        let count = asks.read(&mut room).expect("an answer");
+        assert!(room[..count].ends_with(b"\r\n\r\nbody"));
+        assert!(connection.asks() && connection.until() == after(2) + TO_STAY);
+        // From the first byte of the next request on, it is as long as the first one's, and no longer than it had.
+        asks.write_all(b"G").expect("room");
+        assert!(go_on(&mut connection, after(10)));
+        assert_eq!(connection.until(), after(10) + TO_ASK);
+        asks.write_all(b"ET / HTTP/1.1\r\n\r\n").expect("room");
+        assert!(go_on(&mut connection, after(11)));
+        asks.write_all(b"G").expect("room");
+        assert!(go_on(&mut connection, after(40)));
+        assert_eq!(connection.until(), after(11) + TO_STAY);
+        drop(asks);
+        assert!(!go_on(&mut connection, after(41)), "the other side has ended");
     }
 }

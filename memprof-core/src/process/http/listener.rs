@@ -112,8 +112,8 @@ impl Stream {
     /// It never waits, and sends what there is at once: an answer is written in few large parts.
     fn prepare(&self) -> io::Result<()> {
         match self {
-            // Without TCP_NODELAY: an answer is sent at once, and its end sends what is left.
-            Self::Tcp(stream) => stream.set_nonblocking(true),
+            // The end of an answer is not kept back until the other side has said that it got the beginning.
+            Self::Tcp(stream) => stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)),
             Self::Unix(stream) => stream.set_nonblocking(true),
         }
     }

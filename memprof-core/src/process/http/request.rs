@@ -26,6 +26,8 @@ pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
     /// Without the query.
     pub(crate) path: &'a str,
+    /// Whether it is HTTP/1.1.
+    is_new: bool,
     headers: Vec<(&'a str, &'a [u8])>,
     /// Of the head, in bytes.
     length: usize,
@@ -79,7 +81,8 @@ impl<'a> Request<'a> {
             return Err(Refusal::new(400, "the target of the request is a path, such as /metrics"));
         }
         let path = target.split(['?', '#']).next().unwrap_or(target);
-        let mut request = Self { method, path, headers: Vec::new(), length: 0 };
+        let is_new = version == "HTTP/1.1";
+        let mut request = Self { method, path, is_new, headers: Vec::new(), length: 0 };
         for line in lines {
             if request.headers.len() == MOST_HEADERS {
                 return Err(Refusal::new(431, "the request has more than 100 headers"));
@@ -98,6 +101,15 @@ impl<'a> Request<'a> {
             None => Ok(value),
             Some(_) => Err(Refusal::new(400, "a header is there twice that may be there once")),
         }
+    }
+
+    /// Whether more is asked on the same connection: RFC 9112, 9.3, *Persistence*, but for HTTP/1.0, which is always over with
+    /// the answer.
+    pub(crate) fn stays(&self) -> bool {
+        let ends = |value: &[u8]| {
+            value.split(|byte| *byte == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(b"close"))
+        };
+        self.is_new && self.header("connection").is_ok_and(|value| !value.is_some_and(ends))
     }
 
     /// Whether it is all of what was received: no body follows, and nothing else does.
