@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
 
 use measured::{TAGGED, plain, tagged_pair, tracked, untagged_pair, upstream_pair};
-use memprof::TrackExt as _;
+use memprof::{Scope, Site, TrackExt as _};
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
@@ -51,6 +51,8 @@ fn main() -> ExitCode {
             repeat(turns, tagged_reallocation);
         }
         "call-with-pair" => repeat(turns, tracked_call_with_pair),
+        "sites" => sites(turns, || ()),
+        "sites-with-pair" => sites(turns, tagged_pair),
         "poll" => poll(turns, || ()),
         "poll-with-pair" => poll(turns, tagged_pair),
         "task" => repeat(turns, task),
@@ -69,6 +71,18 @@ fn main() -> ExitCode {
 fn usage() -> ExitCode {
     eprintln!("counted: expected a case of scripts/instructions and a number of turns");
     ExitCode::FAILURE
+}
+
+/// Scopes of 10,000 sites in turn, in each of which `work` is done.
+fn sites(turns: u64, work: impl Fn()) {
+    let sites: Vec<_> = (0..10_000).map(|number| Site::named(&format!("site {number}"))).collect();
+    let mut next = sites.iter().cycle();
+    repeat(turns, || {
+        let site = next.next().expect("there are some");
+        let scope = Scope::enter(site);
+        work();
+        drop(scope);
+    });
 }
 
 /// Polls of one future, each of which does `work`.

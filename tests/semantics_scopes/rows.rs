@@ -260,3 +260,30 @@ fn rows_stand_by_peak_then_by_first_leave_then_by_entry() {
     drop(open_second);
     drop(open_first);
 }
+
+/// More than a thread's cache of paths holds, so each is found among all that the thread knows.
+#[test]
+fn each_of_many_paths_in_turn_keeps_its_own_row() {
+    const SITES: u64 = 600;
+    let _alone = alone();
+    let sites: Vec<_> = (0..SITES).map(|number| site(&format!("in turn {number}"))).collect();
+    for parent in ["turns of the left", "turns of the right"].into_iter().cycle().take(6) {
+        let _parent = Scope::enter(site(parent));
+        for (site, bytes) in sites.iter().zip(1..) {
+            let _scope = Scope::enter(site);
+            memprof::record_alloc(arena(), 1, bytes);
+            // It leads back to the same path.
+            let _again = Scope::enter(site);
+            memprof::record_free(arena(), 1);
+        }
+    }
+    let snapshot = memprof::snapshot();
+    for (number, bytes) in (0..SITES).zip(1..) {
+        let name = format!("in turn {number}");
+        assert_eq!(columns(&row(&snapshot, arena(), &name)), (12, bytes, 6 * bytes), "{name}");
+        for parent in ["turns of the left", "turns of the right"] {
+            let path = path(&snapshot, arena(), &[parent, &name]).expect("it was there");
+            assert_eq!((path.ncalls, path.memory_total), (6, 3 * bytes), "{name} in {parent}");
+        }
+    }
+}

@@ -215,6 +215,13 @@ fn enter_on(site: &'static Site) -> Option<FrameHandle> {
 #[cold]
 #[inline(never)]
 fn enter_slowly(site: &'static Site) -> Option<FrameHandle> {
+    let slot = current::current();
+    if slot.is_informed() {
+        start_threads();
+        if let Some(entered) = plain::enter_known(slot, site) {
+            return Some(entered);
+        }
+    }
     let Some(slot) = ready() else {
         if blind::is_blind() && state::is_on() {
             missed::note(Refused::AtWork);

@@ -53,6 +53,23 @@ pub(crate) fn enter(
     Some(slot.push(frame, tag, 0, calls, site_row))
 }
 
+/// [`enter`] where only the cache of paths has forgotten where that leads: as in a program that goes through more than 128 of them.
+/// In a slot that took note of everything. `None`: something else has to be done first, and nothing was changed.
+#[inline]
+pub(crate) fn enter_known(slot: &'static Slot, site: &'static Site) -> Option<FrameHandle> {
+    let (top, frame) = slot.top.begin_entering()?;
+    let tag = top.tag();
+    if top.flags.get() & UNDER_CONTEXT == 0
+        && !slot.lane.get().has_pending()
+        && let Some((path, calls)) = slot.known_calls(key(tag.path(), site.id()))
+        && calls.site.get().outer.get().is_none()
+    {
+        return Some(slot.push(frame, tag.with_path(path), 0, calls, calls.site.get()));
+    }
+    slot.top.set(top);
+    None
+}
+
 /// Leaves the top frame if it is a plain scope that saw events on the host and nowhere else, and nothing has to be done
 /// first.
 #[inline]

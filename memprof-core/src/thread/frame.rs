@@ -261,6 +261,10 @@ pub(crate) struct CallRow {
     pub(crate) left_epoch: Counter,
     /// What the thread recorded for the path on the host, once it did: here, so that the first event of a scope need not look it up.
     row: AtomicOptionRef<Row>,
+    /// Under what it is found among the paths that the thread [knows](super::known), or 0; its path then, and the next one of the same place.
+    pub(super) key: Counter,
+    pub(super) path: Counter,
+    pub(super) next: AtomicOptionRef<Self>,
 }
 
 impl Blank for CallRow {
@@ -270,6 +274,9 @@ impl Blank for CallRow {
         site: AtomicRef::new(&NO_SITE),
         left_epoch: Counter::new(0),
         row: AtomicOptionRef::null(),
+        key: Counter::new(0),
+        path: Counter::new(0),
+        next: AtomicOptionRef::null(),
     };
 }
 

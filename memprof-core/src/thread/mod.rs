@@ -5,6 +5,7 @@
 //! | [`row`], [`frame`] | the sums of one path; one open scope, and what is counted of calls |
 //! | [`top`] | which frame is on top, and whether that is being changed |
 //! | [`ledger`] | what is counted for one space |
+//! | [`known`] | the paths that the thread was at, by parent and site |
 //! | [`net`] | what the thread holds of the host, whoever owns it |
 //! | [`slot`] | all of a thread's record, and the table of slots |
 //! | [`foreign`] | what the thread knows of other lanes, for short paths |
@@ -25,6 +26,7 @@ pub(crate) mod frame;
 pub(crate) mod top;
 pub(crate) mod ledger;
 pub(crate) mod net;
+mod known;
 pub(crate) mod slot;
 pub(crate) mod change;
 mod foreign;

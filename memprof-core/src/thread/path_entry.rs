@@ -2,8 +2,9 @@
 //!
 //! A slot remembers the entries that it took last in a cache of 128 places, so a scope that is entered again finds its path by one
 //! comparison. Each key has a second place, where what is driven out of the first is found on the slow path: two paths that fall
-//! on one place take turns there. Otherwise the path is interned ([`names::path`](crate::names::path)), which takes a lock, and the thread
-//! is blind meanwhile. What entering it does to the stack is left to [`stack`](super::stack).
+//! on one place take turns there. What is in neither is looked for among all paths that the thread [knows](super::known), and
+//! otherwise interned ([`names::path`](crate::names::path)), which takes a lock, and the thread is blind meanwhile. What entering it does
+//! to the stack is left to [`stack`](super::stack).
 
 use crate::base::blind;
 use crate::base::map::Refused;
@@ -47,6 +48,12 @@ impl Slot {
     /// recorded aside.
     fn remember(&'static self, key: u64, path: u64, calls: &'static CallRow) {
         let _change = self.begin_change();
+        self.remember_changing(key, path, calls);
+    }
+
+    /// [`remember`](Self::remember) within a change.
+    #[inline(always)]
+    fn remember_changing(&'static self, key: u64, path: u64, calls: &'static CallRow) {
         let (first, second) = (self.cached(key), self.cached_second(key));
         second.set(first.key.get(), first.path.get(), first.calls.get());
         first.set(key, path, calls);
@@ -70,12 +77,29 @@ impl Slot {
         let is_second = first.key.get() != key;
         let cached = if is_second { second } else { first };
         if id == 0 || cached.key.get() != key {
-            return self.make_path_entry(path, site);
+            return self.known_path_entry(key, id).or_else(|| self.make_path_entry(path, site));
         }
         let (path, calls) = (cached.path.get(), cached.calls.get());
         if is_second {
             self.remember(key, path, calls);
         }
+        Some(PathEntry { site: id, path: PathId::from_bits(path as u32), calls, site_row: calls.site.get() })
+    }
+
+    /// The path that a key leads to, with its calls, if the thread was there; within a change.
+    #[inline(always)]
+    pub(crate) fn known_calls(&'static self, key: u64) -> Option<(PathId, &'static CallRow)> {
+        let calls = self.known.get(key)?;
+        let path = calls.path.get();
+        self.remember_changing(key, path, calls);
+        Some((PathId::from_bits(path as u32), calls))
+    }
+
+    /// The entry of a path that the thread was at, and whose place in the cache others have taken since.
+    fn known_path_entry(&'static self, key: u64, id: u32) -> Option<PathEntry> {
+        let calls = self.known.get(key)?;
+        let path = calls.path.get();
+        self.remember(key, path, calls);
         Some(PathEntry { site: id, path: PathId::from_bits(path as u32), calls, site_row: calls.site.get() })
     }
 
@@ -89,7 +113,12 @@ impl Slot {
             return None;
         };
         let path_entry = PathEntry { site: id, ..path_entry };
-        self.remember(key(path, id), u64::from(path_entry.path.bits()), path_entry.calls);
+        let key = key(path, id);
+        if path_there != path && path_there.parent() == path {
+            let _change = self.begin_change();
+            self.known.insert(path_entry.calls, key, path_there, &self.calls);
+        }
+        self.remember(key, u64::from(path_entry.path.bits()), path_entry.calls);
         Some(path_entry)
     }
 

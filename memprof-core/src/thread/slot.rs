@@ -18,6 +18,7 @@ use crate::lanes::tag::Tag;
 use crate::names::path::PATH_CHUNKS;
 use crate::space::spaces::{MOST_SPACES, Space};
 use crate::thread::frame::{CallRow, Frame, NO_CALLS, NO_FRAME, SiteRow};
+use crate::thread::known::Known;
 use crate::thread::ledger::Ledger;
 use crate::thread::net::HostNet;
 use crate::thread::top::Top;
@@ -99,6 +100,7 @@ pub(crate) struct Slot {
     pub(super) others: [AtomicOptionRef<Ledger>; MOST_SPACES],
     pub(crate) cache: [CacheEntry; CACHE],
     pub(crate) calls: Table<CallRow, PATH_CHUNKS>,
+    pub(super) known: Known,
     pub(crate) sites: Table<SiteRow, PATH_CHUNKS>,
     pub(crate) base: Frame,
     /// The ambient scope that this thread works for, until its part was taken; 0 for none.
@@ -134,6 +136,7 @@ impl Blank for Slot {
         others: [const { AtomicOptionRef::null() }; MOST_SPACES],
         cache: [const { CacheEntry::BLANK }; CACHE],
         calls: Table::new(),
+        known: Known::BLANK,
         sites: Table::new(),
         base: Frame::BLANK,
         ambient: AtomicU64::new(0),
