@@ -167,8 +167,9 @@ impl Screen {
                         Meant::Stop => {
                             ratatui::restore();
                             signals::stop();
+                            // A new screen is empty, and so is what this one knows of it. To clear it would ask the terminal where
+                            // the cursor is, and the answer would come to the thread that reads keys.
                             *terminal = ratatui::try_init()?;
-                            terminal.clear()?;
                         }
                         Meant::Nothing => {}
                     },

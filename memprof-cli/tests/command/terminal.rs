@@ -30,9 +30,14 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts what `prepare` makes of the command.
     pub(crate) fn start(prepare: impl FnOnce(Command) -> Command) -> Self {
+        Self::start_program(env!("CARGO_BIN_EXE_memprof"), prepare)
+    }
+
+    /// Starts another program.
+    pub(crate) fn start_program(program: &str, prepare: impl FnOnce(Command) -> Command) -> Self {
         let (pty, terminal) = open().expect("a terminal");
         pty.resize(Size::new(24, 80)).expect("a size");
-        let command = prepare(Command::new(env!("CARGO_BIN_EXE_memprof")).env("TERM", "xterm-256color"));
+        let command = prepare(Command::new(program).env("TERM", "xterm-256color"));
         let child = command.spawn(terminal).expect("the command starts");
         let keys = Arc::new(pty);
         let shown: Shown = Arc::new((Mutex::new((Parser::default(), false)), Condvar::new()));

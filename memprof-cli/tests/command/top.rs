@@ -85,6 +85,30 @@ fn a_file_that_is_rewritten_is_shown_anew_ordered_filtered_and_paused() {
     assert_eq!((status.code(), left.trim()), (Some(0), ""));
 }
 
+/// In a shell: stopped by Ctrl-Z, it leaves the terminal as the shell needs it, and goes on where it was.
+#[test]
+fn it_can_be_stopped_and_goes_on() {
+    let folder = folder("top_stopped");
+    profile(&folder.join("profile.json"), 1, 1_000);
+    let shell = Terminal::start_program("bash", |command| {
+        command.args(["--norc", "--noprofile", "--noediting", "-i"]).env("PS1", "shell> ").current_dir(&folder)
+    });
+    shell.wait_for_text("shell> ");
+    shell.press(&format!("{} top profile.json\r", env!("CARGO_BIN_EXE_memprof")));
+    shell.wait_for_text("after 1 s");
+    shell.press("\u{1a}");
+    shell.wait_for_text("Stopped");
+    shell.press("stty -a | tr ' ;' '\\n\\n' | grep -x -e icanon -e echo -e isig | sort | tr '\\n' ' '; echo set\r");
+    shell.wait_for_text("echo icanon isig set");
+    profile(&folder.join("profile.json"), 2, 3_048);
+    shell.press("fg\r");
+    shell.wait_for_text("after 2 s");
+    shell.press("q");
+    shell.wait_for("the shell again", |screen| screen.trim_end().ends_with("shell>"));
+    shell.press("exit 7\r");
+    assert_eq!(shell.end().0.code(), Some(7));
+}
+
 /// A program that answers, and grows when it is told to.
 struct Program {
     child: Child,
