@@ -828,7 +828,9 @@ impl Runner {
             let expected = flat.remove(&site).unwrap_or_default();
             self.compare_row(space, row(record), expected, &format!("row {site} of space {space}"));
             let highest = self.world.highest(site, space).cast_unsigned();
-            let is_law = space != HOST && !self.was_switched && !expected.is_above_live;
+            // What guests of a captured future held and freed while it was polled reaches the scopes around with the poll, as its peak
+            // above what they hold by then.
+            let is_law = space != HOST && !self.was_switched && !expected.is_above_live && !expected.is_open;
             assert!(
                 !is_law || record.memory_peak <= highest,
                 "row {site} of space {space} says {} where {highest} were live",
