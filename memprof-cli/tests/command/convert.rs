@@ -27,6 +27,19 @@ fn convert_of_a_profile_to_a_profile_keeps_all_that_happened() {
     }
 }
 
+/// One of the numbers that a quick conversion from decimals misses by the last bit.
+#[test]
+fn convert_keeps_seconds_as_they_were_written() {
+    let folder = folder("seconds");
+    let (first, again) = (folder.join("first.json"), folder.join("again.json"));
+    let mut profile: serde_json::Value = serde_json::from_slice(&fs::read(PROFILE).expect("a file")).expect("JSON");
+    profile["process"] = serde_json::json!({"program": "server", "pid": 7, "seconds": 1.269_000_000_000_000_1});
+    fs::write(&first, profile.to_string()).expect("written");
+    printed(&["convert", first.to_str().expect("UTF-8"), "-o", again.to_str().expect("UTF-8")]);
+    let text = fs::read_to_string(again).expect("a file");
+    assert_eq!(text.matches("\"seconds\":1.2690000000000001,").count(), 1, "{text}");
+}
+
 #[test]
 fn convert_shows_the_measure_that_is_asked_for() {
     let path = folder("measure").join("live.folded");
