@@ -47,11 +47,16 @@ pub(crate) fn process() -> Process {
     process.started = rfc3339(begun.map_or(taken, |begun| begun.started));
     process.taken = rfc3339(taken);
     let since = begun.map(|begun| taken_at.saturating_duration_since(begun.started_at)).unwrap_or_default();
-    process.seconds = Duration::from_millis(since.as_millis() as u64).as_secs_f64();
+    process.seconds = seconds(since);
     // What ran before in the process (a shell or cargo, which became this program) is not the program's.
     let used_before = begun.and_then(|begun| begun.used).unwrap_or_default();
-    process.processor_seconds = processor_time().map(|used| used.saturating_sub(used_before).as_secs_f64());
+    process.processor_seconds = processor_time().map(|used| seconds(used.saturating_sub(used_before)));
     env!("CARGO_PKG_VERSION").clone_into(&mut process.memprof);
     process.label = begun.and_then(|begun| begun.label.clone());
     process
+}
+
+/// Whole milliseconds, in seconds.
+fn seconds(time: Duration) -> f64 {
+    Duration::from_millis(time.as_millis() as u64).as_secs_f64()
 }

@@ -6,6 +6,7 @@
 use core::ffi::{CStr, c_int};
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::time::Duration;
 
 /// No variable is set, whatever the environment says.
 pub(crate) fn variable(_name: &str) -> Option<OsString> {
@@ -52,5 +53,10 @@ pub(crate) fn address_space() -> u64 {
 }
 
 pub(crate) fn memory() -> Option<u64> {
+    None
+}
+
+/// No time is known.
+pub(crate) fn processor_time() -> Option<Duration> {
     None
 }
