@@ -17,7 +17,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
 
-use measured::{TAGGED, plain, tagged_pair, tracked, untagged_pair, upstream_pair};
+use measured::{TAGGED, plain, tagged_pair, tracked, tracked_with_pair, untagged_pair, upstream_pair};
 use memprof::{Scope, Site, TrackExt as _};
 
 fn main() -> ExitCode {
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
             memprof::scope!("reallocations");
             repeat(turns, tagged_reallocation);
         }
-        "call-with-pair" => repeat(turns, tracked_call_with_pair),
+        "call-with-pair" => repeat(turns, tracked_with_pair),
         "sites" => sites(turns, || ()),
         "sites-with-pair" => sites(turns, tagged_pair),
         "poll" => poll(turns, || ()),
@@ -106,13 +106,6 @@ fn repeat(turns: u64, mut turn: impl FnMut()) {
     for _ in 0..turns {
         turn();
     }
-}
-
-/// What most functions are: one that allocates.
-#[memprof::track]
-#[inline(never)]
-fn tracked_call_with_pair() {
-    tagged_pair();
 }
 
 #[inline(never)]

@@ -16,12 +16,15 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Instant;
 
-use measured::{plain, tagged_pair, tracked, untagged_pair, upstream_pair};
+use measured::{plain, tagged_pair, tracked, tracked_with_pair, untagged_pair, upstream_pair};
 use memprof::{Scope, Site, Space, TrackExt as _};
 
 const ROUNDS: u32 = 9;
 /// Turns of one round: some milliseconds, so that the best round has most likely not been interrupted.
 const TURNS: u32 = 1_000_000;
+
+/// Sites that are entered in turn: far more than a processor's first cache holds.
+const SITES: u32 = 10_000;
 
 /// Device blocks that stay live while others come and go.
 const LIVE_BLOCKS: u64 = 1_000_000;
@@ -45,15 +48,19 @@ fn main() {
         eprintln!("limits: run it without MEMPROF=1, as it also times what memprof costs while it is off");
         return;
     }
-    let [call_on, pair_on, poll, first_poll] = switched_on();
+    let [call_on, pair_on, ordinary, poll, first_poll] = switched_on();
+    let [many, many_with_pair] = many_sites();
     let [device, device_threads] = device_events();
     let snapshot = snapshots();
     let [call_off, pair_off] = switched_off();
     print(&[
+        Row { what: "tracked call with a pair in it, over both", measured: ordinary, limit: 18.0, unit: "ns" },
         Row { what: "tracked call, off, over a plain call", measured: call_off, limit: 1.0, unit: "ns" },
         Row { what: "tracked call, on, over a plain call", measured: call_on, limit: 6.0, unit: "ns" },
         Row { what: "malloc/free pair, off, over upstream's", measured: pair_off, limit: 3.0, unit: "%" },
         Row { what: "malloc/free pair, on, over upstream's", measured: pair_on, limit: 3.0, unit: "ns" },
+        Row { what: "scopes of 10,000 sites in turn", measured: many, limit: 20.0, unit: "ns" },
+        Row { what: "the same with a pair in each, over the pair", measured: many_with_pair, limit: 60.0, unit: "ns" },
         Row { what: "poll of a tracked future", measured: poll, limit: 15.0, unit: "ns" },
         Row { what: "first poll of a task, and its end", measured: first_poll, limit: 100.0, unit: "ns" },
         Row { what: "device pair, 1,000,000 live, 1 thread", measured: device, limit: 1000.0, unit: "ns" },
@@ -72,15 +79,16 @@ fn print(rows: &[Row]) {
     }
 }
 
-/// Call and pair over what they replace, and the two polls, in nanoseconds.
-fn switched_on() -> [f64; 4] {
+/// Call, pair, and a call with a pair in it, over what they replace, and the two polls, in nanoseconds.
+fn switched_on() -> [f64; 5] {
     memprof::enable();
     let mut context = Context::from_waker(Waker::noop());
     let mut pending = pin!(std::future::poll_fn(|_| Poll::<()>::Pending).track(memprof::site!("pending")));
     let mut other = Context::from_waker(Waker::noop());
-    let [plain_call, call, first_poll, upstream, tagged, poll] = best([
+    let [plain_call, call, ordinary, first_poll, upstream, tagged, poll] = best([
         &mut || nanoseconds(TURNS, || _ = plain(black_box(1))),
         &mut || nanoseconds(TURNS, || _ = tracked(black_box(1))),
+        &mut || nanoseconds(TURNS, tracked_with_pair),
         &mut || nanoseconds(TURNS, || _ = pin!(async {}.track(memprof::site!("task"))).poll(&mut other)),
         &mut || nanoseconds(TURNS, upstream_pair),
         &mut || {
@@ -89,7 +97,23 @@ fn switched_on() -> [f64; 4] {
         },
         &mut || nanoseconds(TURNS, || _ = pending.as_mut().poll(&mut context)),
     ]);
-    [call - plain_call, tagged - upstream, poll, first_poll]
+    [call - plain_call, tagged - upstream, ordinary - plain_call - upstream, poll, first_poll]
+}
+
+/// Scopes of many sites in turn, in nanoseconds a scope: alone, and with a pair in each, over upstream's.
+fn many_sites() -> [f64; 2] {
+    let sites: Vec<_> = (0..SITES).map(|number| Site::named(&format!("site {number}"))).collect();
+    let each = |work: fn()| {
+        let mut next = sites.iter().cycle();
+        nanoseconds(TURNS, || {
+            let scope = next.next().map(|site| Scope::enter(site));
+            work();
+            drop(scope);
+        })
+    };
+    let [alone, with_pair, upstream] =
+        best([&mut || each(|| ()), &mut || each(tagged_pair), &mut || nanoseconds(TURNS, upstream_pair)]);
+    [alone, with_pair - upstream]
 }
 
 /// The call in nanoseconds over a plain one, the pair in per cent over upstream's.

@@ -52,3 +52,10 @@ macro_rules! pair {
 pair!(upstream_pair, System);
 pair!(untagged_pair, UNTAGGED);
 pair!(tagged_pair, TAGGED);
+
+/// What most functions are: one that allocates.
+#[memprof::track]
+#[inline(never)]
+pub(crate) fn tracked_with_pair() {
+    tagged_pair();
+}
