@@ -104,8 +104,10 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
-    /// Measures from now on, if that is not so. The times are read first, so that one that begins here is found at the end.
+    /// Measures from now on, if that is not so. The times are read first, so that one that begins here is found at the end; but
+    /// after the environment was, since a process that starts without `MEMPROF=1` has its first one then.
     pub(crate) fn now() -> Self {
+        start::is_decided_on();
         let times_off = state::times_off();
         Limits::switch_on();
         Self { times_off }
