@@ -38,7 +38,9 @@ fn ctrl_c_at_a_terminal_in_the_midst_of_a_build_ends_it_and_leaves_nothing() {
     assert!(status.success());
 
     let plain = project.command("", &["run"]);
-    let mut command = InTerminal::new(plain.get_program()).args(plain.get_args()).current_dir(&project.root);
+    // Who started this test in the background may have it ignore Ctrl-C, and then all that it starts.
+    let command = InTerminal::new("env").arg("--default-signal=INT").arg(plain.get_program());
+    let mut command = command.args(plain.get_args()).current_dir(&project.root);
     for (name, value) in plain.get_envs() {
         command = match value {
             Some(value) => command.env(name, value),
