@@ -96,6 +96,19 @@ impl Program {
         (count("task"), count("fd"))
     }
 
+    /// That it answers others at once while forty connections are open, with no thread more than `before` and sixteen files at most.
+    #[track_caller]
+    pub(crate) fn answers_beside_many(&self, before: (usize, usize)) {
+        let begun = std::time::Instant::now();
+        for _ in 0..20 {
+            assert_eq!(self.ask("GET /metrics", "").status, 200);
+        }
+        // None of them was waited for: a request may take 5 s to come in.
+        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+        let (threads, files) = self.threads_and_files();
+        assert!(threads == before.0 && files <= before.1 + 16, "{threads} threads, {files} files");
+    }
+
     /// Lets it end, and gives all that it said.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         drop(self.child.stdin.take());

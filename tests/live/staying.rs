@@ -95,13 +95,7 @@ fn those_that_stay_give_their_place_to_whoever_asks() {
         stream
     };
     let mut staying: Vec<TcpStream> = (0..40).map(asks).collect();
-    let begun = std::time::Instant::now();
-    for _ in 0..20 {
-        assert_eq!(program.ask("GET /metrics", "").status, 200);
-    }
-    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
-    let (threads, files) = program.threads_and_files();
-    assert!(threads == before.0 && files <= before.1 + 16, "{threads} threads, {files} files");
+    program.answers_beside_many(before);
     // The first ones were let go, and learn of it.
     assert!(has_ended(&mut staying[0]));
 }
