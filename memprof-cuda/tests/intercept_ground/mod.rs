@@ -262,6 +262,18 @@ pub(crate) fn close_ipc(address: u64) -> Result<(), DriverError> {
     unsafe { sys::cuIpcCloseMemHandle(address) }.result()
 }
 
+/// Runs `work` with this thread in relaxed mode, in which it may do beside a capture what is refused otherwise.
+pub(crate) fn while_relaxed<R>(work: impl FnOnce() -> R) -> Result<R, DriverError> {
+    let mut mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
+    // SAFETY: a place with a mode, for the one that it was.
+    let exchange =
+        |mode: &mut sys::CUstreamCaptureMode| unsafe { sys::cuThreadExchangeStreamCaptureMode(mode) }.result();
+    exchange(&mut mode)?;
+    let done = work();
+    exchange(&mut mode)?;
+    Ok(done)
+}
+
 /// Another context on a device, which is current afterwards.
 pub(crate) fn create_context(device: i32) -> Result<sys::CUcontext, DriverError> {
     // SAFETY: a place for the result; no parameters.

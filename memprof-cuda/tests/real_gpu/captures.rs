@@ -4,11 +4,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cudarc::driver::sys::{self, CUgraphInstantiate_flags, CUstreamCaptureMode, CUstreamCaptureStatus};
+use cudarc::driver::sys::{CUgraphInstantiate_flags, CUstreamCaptureMode, CUstreamCaptureStatus};
 use cudarc::driver::{CudaStream, DriverError, result};
 use memprof_cuda::{TrackedExt as _, TrackedStream};
 
-use crate::ground::calls::live;
+use crate::ground::calls::{live, while_relaxed};
 use crate::ground::{Gpu, Outcome, device, saw};
 
 const AUTO_FREE: CUgraphInstantiate_flags = CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
@@ -27,13 +27,7 @@ fn events(stream: &TrackedStream, what: &str) -> Result<u64, String> {
 
 /// [`events`] beside a capture, as a program makes them: in relaxed mode, since the driver refuses an allocation beside one otherwise (`prohibited`).
 fn events_beside(stream: &TrackedStream, what: &str) -> Result<u64, String> {
-    let mut mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
-    // SAFETY: a place with a mode.
-    let exchange = |mode: &mut CUstreamCaptureMode| unsafe { sys::cuThreadExchangeStreamCaptureMode(mode) }.result();
-    exchange(&mut mode).map_err(|error| error.to_string())?;
-    let events = events(stream, what);
-    exchange(&mut mode).map_err(|error| error.to_string())?;
-    events
+    while_relaxed(|| events(stream, what)).map_err(|error| error.to_string())?
 }
 
 /// Whether the driver answers a snapshot on this thread.

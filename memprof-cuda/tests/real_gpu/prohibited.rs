@@ -9,6 +9,7 @@ use std::thread;
 use cudarc::driver::sys::{self, CUresult, CUstreamCaptureMode as Mode};
 use cudarc::driver::{CudaContext, result};
 
+use crate::ground::calls::while_relaxed;
 use crate::ground::{Gpu, Outcome, saw};
 
 /// The streams of one try, and what was allocated before the capture began.
@@ -136,24 +137,14 @@ fn tried(
     captured.begin_capture(mode)?;
     let made = move || {
         let ground = ground;
-        let mut before = Mode::CU_STREAM_CAPTURE_MODE_RELAXED;
-        if is_relaxed {
-            // SAFETY: a place with a mode.
-            let _ = unsafe { sys::cuThreadExchangeStreamCaptureMode(&raw mut before) };
-        }
-        let status = call(ground);
-        if is_relaxed {
-            // SAFETY: as above.
-            let _ = unsafe { sys::cuThreadExchangeStreamCaptureMode(&raw mut before) };
-        }
-        status
+        if is_relaxed { while_relaxed(|| call(ground)) } else { Ok(call(ground)) }
     };
     let status = if is_elsewhere {
         let context = Arc::clone(context);
-        let there = thread::spawn(move || context.bind_to_thread().map(|()| made()));
+        let there = thread::spawn(move || context.bind_to_thread().and_then(|()| made()));
         there.join().map_err(|_| "the other thread panicked")??
     } else {
-        made()
+        made()?
     };
     let is_whole = captured.capture_status()? == sys::CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_ACTIVE;
     // Without a graph if the capture is not whole.

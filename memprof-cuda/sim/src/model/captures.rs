@@ -4,18 +4,23 @@ use super::capture::{Capture, RELAXED, thread};
 use super::state::State;
 use crate::base::abi::{Code, Done};
 
+/// Refuses a call that any of these captures prohibits, and makes them invalid.
+fn refuse_for<'a>(captures: impl Iterator<Item = &'a mut Capture>) -> Done {
+    let mut is_refused = false;
+    for capture in captures {
+        capture.is_invalid = true;
+        is_refused = true;
+    }
+    if is_refused { Err(Code::CAPTURE_UNSUPPORTED) } else { Ok(()) }
+}
+
 impl State {
     /// Refuses a potentially unsafe call while a capture prohibits it to this thread, which invalidates that capture (cuda.h
     /// 13.5:17440-17470, `cuThreadExchangeStreamCaptureMode`). Which calls are unsafe the header leaves open, but for `cudaMalloc`. By what was
     /// seen on an H100 with driver 580 (docs/gpu.md), they are all that allocate and free, in the order of another stream too, and that ask
     /// or wait for an event or a stream, or ask a pool what it holds. Asking what a device or a pointer is is none, nor is `cuMemGetInfo`.
     pub(crate) fn refuse_if_capturing(&mut self) -> Done {
-        let mut is_refused = false;
-        for capture in self.captures.values_mut().filter(|capture| capture.prohibits()) {
-            capture.is_invalid = true;
-            is_refused = true;
-        }
-        if is_refused { Err(Code::CAPTURE_UNSUPPORTED) } else { Ok(()) }
+        refuse_for(self.captures.values_mut().filter(|capture| capture.prohibits()))
     }
 
     /// [`refuse_if_capturing`](Self::refuse_if_capturing) for a call in the order of this stream, unless it is the one captured.
@@ -29,12 +34,7 @@ impl State {
         let streams = &self.streams;
         let is_of =
             |capture: &&mut Capture| streams.get(&capture.origin).is_some_and(|stream| stream.context == context);
-        let mut is_refused = false;
-        for capture in self.captures.values_mut().filter(is_of) {
-            capture.is_invalid = true;
-            is_refused = true;
-        }
-        if is_refused { Err(Code::CAPTURE_UNSUPPORTED) } else { Ok(()) }
+        refuse_for(self.captures.values_mut().filter(is_of))
     }
 
     /// The capture that a stream is in. An invalidated one refuses all further work.
