@@ -108,12 +108,14 @@ impl Worker {
         Worker { jobs: Some(jobs), thread: Some(thread) }
     }
 
-    /// Under a context, for as long as the thread lives.
+    /// Under a context, from when this returns until the thread ends.
     pub(crate) fn under(context: &Context) -> Worker {
         let (jobs, receiver) = channel::<Job>();
         let context = context.clone();
         let thread = std::thread::spawn(move || context.run(|| work(receiver)));
-        Worker { jobs: Some(jobs), thread: Some(thread) }
+        let worker = Worker { jobs: Some(jobs), thread: Some(thread) };
+        worker.run(|_| ());
+        worker
     }
 
     /// Runs `work` there and waits for what it returns.
