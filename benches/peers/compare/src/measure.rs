@@ -1,7 +1,7 @@
 //! Runs one process and reads what it measured.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::{env, fs, io};
 
@@ -32,13 +32,15 @@ pub enum Missing {
 pub struct Programs {
     built: BTreeMap<(&'static str, &'static str), PathBuf>,
     scratch: PathBuf,
+    /// No process runs longer, unless it hangs.
+    limit_seconds: u32,
 }
 
 impl Programs {
-    pub fn new() -> io::Result<Self> {
+    pub fn new(limit_seconds: u32) -> io::Result<Self> {
         let scratch = env::temp_dir().join(format!("memprof-peers-{}", std::process::id()));
         fs::create_dir_all(&scratch)?;
-        Ok(Self { built: BTreeMap::new(), scratch })
+        Ok(Self { built: BTreeMap::new(), scratch, limit_seconds })
     }
 
     /// Builds an adapter over an upstream ("" for the system's), once, and keeps a copy: the next upstream's program has its name.
@@ -47,14 +49,33 @@ impl Programs {
             return Ok(());
         }
         let package = format!("peer-{adapter}");
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--locked", "--quiet", "--release", "-p", &package, "--message-format=json"]);
-        cargo.arg("--manifest-path").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+        let mut build = cargo();
+        build.args(["build", "--locked", "-p", &package]);
+        build.arg("--manifest-path").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
         if !upstream.is_empty() {
-            cargo.args(["--features", &format!("workloads/{upstream}")]);
+            build.args(["--features", &format!("workloads/{upstream}")]);
         }
+        self.keep(&package, build, (adapter, upstream))
+    }
+
+    /// Builds a program of benchmarks of a package in the workspace in `folder`, and keeps a copy.
+    pub fn build_bench(
+        &mut self,
+        folder: &Path,
+        package: &str,
+        bench: &str,
+        key: (&'static str, &'static str),
+    ) -> io::Result<()> {
+        let mut build = cargo();
+        build.args(["build", "-p", package, "--bench", bench, "--manifest-path"]).arg(folder.join("Cargo.toml"));
+        self.keep(package, build, key)
+    }
+
+    fn keep(&mut self, package: &str, mut build: Command, key: (&'static str, &'static str)) -> io::Result<()> {
+        let upstream = key.1;
         eprintln!("building {package} {upstream}");
-        let output = cargo.stderr(Stdio::inherit()).output()?;
+        build.args(["--quiet", "--release", "--message-format=json"]);
+        let output = build.stderr(Stdio::inherit()).output()?;
         let messages = String::from_utf8_lossy(&output.stdout);
         let program =
             messages.lines().filter_map(|line| line.split_once(r#""executable":""#)?.1.split('"').next()).next_back();
@@ -62,7 +83,7 @@ impl Programs {
         let program = program.ok_or_else(|| io::Error::other(format!("{package} could not be built")))?;
         let copy = self.scratch.join(format!("{package}-{upstream}"));
         fs::copy(program, &copy)?;
-        self.built.insert((adapter, upstream), copy);
+        self.built.insert(key, copy);
         Ok(())
     }
 
@@ -73,15 +94,27 @@ impl Programs {
         parse(&output.0).ok_or(Missing::Failed)
     }
 
-    /// Instructions of one operation: of twice `turns` less those of `turns`, over `turns`.
-    pub fn instructions(&self, peer: &Peer, words: impl Fn(u32) -> Vec<String>, turns: u32) -> Result<f64, Missing> {
+    /// The slices of a workload that is measured in several.
+    pub fn slices(&self, peer: &Peer, words: &[String]) -> Result<Vec<Run>, Missing> {
+        let (output, _) = self.output(peer, "", &[], words)?;
+        Ok(output.lines().filter_map(|line| parse(line.strip_prefix("slice ")?)).collect())
+    }
+
+    /// Instructions of one operation: of the greater number less those of the smaller, over the difference.
+    pub fn instructions(
+        &self,
+        peer: &Peer,
+        upstream: &'static str,
+        words: impl Fn(u32) -> Vec<String>,
+        (less, more): (u32, u32),
+    ) -> Result<f64, Missing> {
         let count = |turns| {
             let callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"].map(str::to_owned);
-            let (_, log) = self.output(peer, "", &callgrind, &words(turns))?;
+            let (_, log) = self.output(peer, upstream, &callgrind, &words(turns))?;
             let collected = log.lines().filter_map(|line| line.split_once("Collected :")).next_back();
             collected.and_then(|(_, count)| count.trim().parse::<f64>().ok()).ok_or(Missing::Failed)
         };
-        Ok((count(2 * turns)? - count(turns)?) / f64::from(turns))
+        Ok((count(more)? - count(less)?) / f64::from(more - less))
     }
 
     fn output(
@@ -93,9 +126,8 @@ impl Programs {
     ) -> Result<(String, String), Missing> {
         let program = self.built[&(peer.adapter, upstream)].to_string_lossy().into_owned();
         let mut all = wrapper.iter().chain([&program]).chain(words);
-        // No tool runs longer than this at these sizes, unless it hangs.
         let mut command = Command::new("timeout");
-        command.arg("120").args(&mut all);
+        command.arg(self.limit_seconds.to_string()).args(&mut all);
         command.current_dir(&self.scratch).envs(peer.environment.iter().copied());
         let output = command.stdin(Stdio::null()).output().map_err(|_| Missing::Failed)?;
         checked(output.status)?;
@@ -129,6 +161,11 @@ fn parse(output: &str) -> Option<Run> {
         let [operations, nanoseconds, kibibytes] = [numbers.next()??, numbers.next()??, numbers.next()??];
         numbers.next().is_none().then_some(Run { nanoseconds: nanoseconds / operations, kibibytes })
     })
+}
+
+/// Cargo, as it runs this.
+pub fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 /// The lock file of this workspace.

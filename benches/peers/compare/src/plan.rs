@@ -11,11 +11,12 @@ pub struct Workload {
     pub turns: usize,
     /// What follows the turns.
     pub argument: Option<usize>,
-    /// How much of it is counted under callgrind, once and twice. None where threads make it another count each time.
-    pub counted: Option<u32>,
+    /// How much of it is counted under callgrind, less and more: the difference is that of operations alone. None where threads
+    /// make it another count each time.
+    pub counted: Option<(u32, u32)>,
 }
 
-const PLAIN: Workload = Workload { title: "", operation: "", command: "", turns: 0, argument: None, counted: None };
+pub const PLAIN: Workload = Workload { title: "", operation: "", command: "", turns: 0, argument: None, counted: None };
 
 pub const WORKLOADS: &[Workload] = &[
     Workload {
@@ -23,7 +24,7 @@ pub const WORKLOADS: &[Workload] = &[
         operation: "call",
         command: "call",
         turns: 10_000_000,
-        counted: Some(50_000),
+        counted: Some((50_000, 100_000)),
         ..PLAIN
     },
     Workload {
@@ -32,7 +33,7 @@ pub const WORKLOADS: &[Workload] = &[
         command: "pairs",
         turns: 4_000_000,
         argument: Some(1),
-        counted: Some(50_000),
+        counted: Some((50_000, 100_000)),
     },
     Workload {
         title: "(b) The same on two threads",
@@ -47,7 +48,7 @@ pub const WORKLOADS: &[Workload] = &[
         operation: "byte",
         command: "json",
         turns: 50_000_000,
-        counted: Some(200_000),
+        counted: Some((200_000, 400_000)),
         ..PLAIN
     },
     Workload {
@@ -55,7 +56,7 @@ pub const WORKLOADS: &[Workload] = &[
         operation: "insertion",
         command: "strings",
         turns: 400_000,
-        counted: Some(5_000),
+        counted: Some((5_000, 10_000)),
         ..PLAIN
     },
     Workload {
@@ -99,3 +100,18 @@ pub const SITE_TURNS: usize = 2_000_000;
 /// (h) Device blocks that are live meanwhile, memprof alone.
 pub const LIVE_BLOCKS: &[usize] = &[1, 1_000, 1_000_000];
 pub const DEVICE_TURNS: usize = 200_000;
+
+/// (k) Requests of all ten slices together, where the tables are written, and of how many rounds.
+pub const SERVICE_REQUESTS: usize = 1_000_000;
+pub const SERVICE_ROUNDS: usize = 3;
+/// Tools that can mark what a server does, and dhat.
+pub const SERVING: &[&str] = &[
+    "memprof, off",
+    "memprof, on",
+    "hotpath, alloc",
+    "alloc_tracker",
+    "allocation-counter",
+    "stats_alloc",
+    "tracking-allocator",
+    "dhat",
+];

@@ -10,6 +10,7 @@
 //! A tool that has nothing for a workload says so with status 3.
 
 use std::env;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -18,9 +19,11 @@ mod documents;
 mod handover;
 mod pairs;
 mod server;
+mod service;
 mod strings;
 
 pub use server::request;
+pub use service::{ROUTES, Route, answer};
 
 /// The allocator underneath the tools that accept one.
 #[cfg(feature = "jemalloc")]
@@ -47,7 +50,7 @@ macro_rules! main {
 }
 
 /// What a tool has. Each function is called on any thread.
-pub trait Peer {
+pub trait Peer: Sized + 'static {
     /// What must live until the program ends.
     type Session;
 
@@ -79,6 +82,17 @@ pub trait Peer {
     #[must_use]
     fn request(number: u64) -> impl Future<Output = u64> + Send + 'static {
         request(number)
+    }
+
+    /// [`answer`], marked where the tool can mark a future, by a function of its own for each of [`ROUTES`].
+    #[must_use]
+    fn route(route: usize, number: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
+        Box::pin(answer::<Self>(route, number))
+    }
+
+    /// A step of a route as a measured scope, one for each route where the tool has no other mark for it.
+    fn step<R>(_route: usize, work: impl FnOnce() -> R) -> R {
+        Self::scope(work)
     }
 
     /// Reads all that was measured so far.
@@ -123,14 +137,14 @@ pub fn run<P: Peer>() -> ExitCode {
         ("json", &[bytes]) => documents::run::<P>(bytes),
         ("strings", &[turns]) => strings::run::<P>(turns),
         ("server", &[requests]) => server::run::<P>(requests),
+        ("service", &[requests]) => service::run::<P>(requests),
         ("handover", &[blocks]) => handover::run::<P>(blocks),
         (own, numbers) => match P::own(own, numbers) {
             Some(nanoseconds) => nanoseconds,
             None => return usage(),
         },
     };
-    let operations = numbers.first().unwrap_or(&0);
-    println!("{operations} {nanoseconds} {}", peak_resident_set());
+    print_result(*numbers.first().unwrap_or(&0), nanoseconds);
     drop(session);
     ExitCode::SUCCESS
 }
@@ -138,9 +152,14 @@ pub fn run<P: Peer>() -> ExitCode {
 fn usage() -> ExitCode {
     eprintln!(
         "expected a workload and its numbers: call N, pairs N THREADS, depth N DEPTH, snapshots N, json BYTES, strings N, \
-         server N, handover N"
+         server N, handover N, service N"
     );
     ExitCode::from(2)
+}
+
+/// The line that says what was measured.
+pub fn print_result(operations: usize, nanoseconds: u128) {
+    println!("{operations} {nanoseconds} {}", peak_resident_set());
 }
 
 /// Nanoseconds that `work` takes.
@@ -150,10 +169,19 @@ pub fn timed(work: impl FnOnce()) -> u128 {
     begun.elapsed().as_nanos()
 }
 
-/// KiB, as Linux counts them.
 fn peak_resident_set() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    kibibytes("/proc/self/status", "VmHWM:")
+}
+
+/// That of now.
+fn resident_set() -> u64 {
+    kibibytes("/proc/self/smaps_rollup", "Rss:")
+}
+
+/// KiB, as Linux counts them.
+fn kibibytes(file: &str, name: &str) -> u64 {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 

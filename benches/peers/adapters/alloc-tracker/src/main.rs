@@ -11,6 +11,10 @@ static ALLOC: Allocator<Upstream> = Allocator::new(UPSTREAM);
 static SESSION: LazyLock<Session> = LazyLock::new(|| Session::new().no_stdout().no_file());
 static OPERATION: LazyLock<Operation> = LazyLock::new(|| SESSION.operation("workload"));
 
+/// One for each route of a server.
+static ROUTES: LazyLock<Vec<Operation>> =
+    LazyLock::new(|| (0..workloads::ROUTES).map(|route| SESSION.operation(format!("route {route}"))).collect());
+
 struct Tool;
 
 impl Peer for Tool {
@@ -31,6 +35,11 @@ impl Peer for Tool {
 
     fn scope<R>(work: impl FnOnce() -> R) -> R {
         let _span = OPERATION.measure_thread().iterations(1);
+        work()
+    }
+
+    fn step<R>(route: usize, work: impl FnOnce() -> R) -> R {
+        let _span = ROUTES[route].measure_thread().iterations(1);
         work()
     }
 

@@ -1,5 +1,7 @@
 //! hotpath, in its time mode; the adapter of its allocation mode is this file with the feature `alloc`.
 
+use std::pin::Pin;
+
 use hotpath::{Format, HotpathGuard, HotpathGuardBuilder};
 use workloads::{Peer, UPSTREAM, Upstream};
 
@@ -34,6 +36,10 @@ impl Peer for Tool {
     fn request(number: u64) -> impl Future<Output = u64> + Send + 'static {
         request(number)
     }
+
+    fn route(route: usize, number: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
+        routes::route(route)(number)
+    }
 }
 
 #[hotpath::measure]
@@ -52,4 +58,5 @@ async fn request(number: u64) -> u64 {
     workloads::request(number).await
 }
 
+workloads::routes!(crate::Tool, hotpath::measure);
 workloads::main!(Tool);

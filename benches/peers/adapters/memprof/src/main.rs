@@ -1,6 +1,7 @@
 //! memprof: on with `MEMPROF=1`, off without, as any program that contains it.
 
 use std::hint::black_box;
+use std::pin::Pin;
 
 use memprof::{Scope, Site};
 use workloads::{Peer, UPSTREAM, Upstream};
@@ -32,6 +33,10 @@ impl Peer for Tool {
         request(number)
     }
 
+    fn route(route: usize, number: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
+        routes::route(route)(number)
+    }
+
     fn read() {
         black_box(memprof::snapshot());
     }
@@ -60,4 +65,5 @@ async fn request(number: u64) -> u64 {
     workloads::request(number).await
 }
 
+workloads::routes!(crate::Tool, memprof::track);
 workloads::main!(Tool);

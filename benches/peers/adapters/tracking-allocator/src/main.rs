@@ -38,6 +38,9 @@ impl AllocationTracker for Sums {
 
 thread_local! {
     static GROUP: RefCell<AllocationGroupToken> = RefCell::new(AllocationGroupToken::register().expect("a group"));
+    /// One for each route of a server.
+    static ROUTES: [RefCell<AllocationGroupToken>; workloads::ROUTES] =
+        std::array::from_fn(|_| RefCell::new(AllocationGroupToken::register().expect("a group")));
 }
 
 struct Tool;
@@ -66,6 +69,14 @@ impl Peer for Tool {
         let mut group = AllocationGroupToken::register().expect("a group");
         let _guard = group.enter();
         work()
+    }
+
+    fn step<R>(route: usize, work: impl FnOnce() -> R) -> R {
+        ROUTES.with(|routes| {
+            let mut group = routes[route].borrow_mut();
+            let _guard = group.enter();
+            work()
+        })
     }
 
     fn read() {
