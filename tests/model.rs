@@ -20,6 +20,9 @@ use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestRn
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
 
+/// Random programs, if `PROPTEST_CASES` does not ask for more or fewer.
+const PROGRAMS: u32 = if cfg!(debug_assertions) { 64 } else { 1_000 };
+
 const NAME: &str = "random_programs_give_the_numbers_of_the_model";
 
 /// Without the harness of tests: its main thread has no scope open, so an ambient one would get what it allocates, which it
@@ -48,11 +51,14 @@ fn random_programs_give_the_numbers_of_the_model() {
         let outcome = std::panic::catch_unwind(|| program::Runner::run(&program));
         assert!(outcome.is_ok(), "once more: {what}");
     }
-    // A fixed seed: the same programs on every machine. `PROPTEST_CASES` asks for more of them.
+    // A fixed seed: the same programs on every machine.
+    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    let given = Config::default();
     let config = Config {
+        cases: if asked { given.cases } else { PROGRAMS },
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/model/regressions.txt"))),
         max_shrink_iters: 20_000,
-        ..Config::default()
+        ..given
     };
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(config, random);

@@ -125,6 +125,7 @@ fn table_and_tree_sum_to_the_totals_in_every_measure_and_space() {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "seconds without optimisation: .ci/run does it in a release build")]
 fn a_hundred_thousand_paths_stay_under_five_million_bytes_lose_none_and_show_the_largest() {
     let mut space = tree("host", 100_000, 20_000, &mut Random(2));
     let largest = &mut space.tree[70_000];
@@ -287,6 +288,7 @@ fn of_sites_alike_those_with_equal_lines_belong_together_then_those_in_order() {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "seconds without optimisation: .ci/run does it in a release build")]
 fn both_sides_of_a_difference_sum_to_their_totals_whatever_is_folded() {
     let (first, second) = (tree("host", 40_000, 9_000, &mut Random(4)), tree("host", 45_000, 9_000, &mut Random(5)));
     let [a, b] = [&first, &second].map(|space| Snapshot::new(measuring(vec![space.clone()])));
