@@ -8,7 +8,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
-use crate::base::single;
+use crate::base::single::{self, Alone};
 
 /// A 64-bit number that one thread writes, without locked instructions, and any thread may read.
 ///
@@ -33,6 +33,18 @@ impl Counter {
         self.get().cast_signed()
     }
 
+    /// The number, of a record that this thread is changing: read as a plain one.
+    #[inline(always)]
+    pub(crate) fn own(&self, alone: Alone) -> u64 {
+        single::read(&self.0, alone)
+    }
+
+    /// [`own`](Self::own) as a signed one.
+    #[inline(always)]
+    pub(crate) fn own_signed(&self, alone: Alone) -> i64 {
+        self.own(alone).cast_signed()
+    }
+
     /// Sets it, on the thread that writes it.
     #[inline(always)]
     pub(crate) fn set(&self, value: u64) {
@@ -55,6 +67,14 @@ impl Counter {
     #[inline(always)]
     pub(crate) fn raise(&self, value: u64) {
         if value > self.get() {
+            self.set(value);
+        }
+    }
+
+    /// [`raise`](Self::raise) of a number of a record that this thread is changing.
+    #[inline(always)]
+    pub(crate) fn raise_own(&self, value: u64, alone: Alone) {
+        if value > self.own(alone) {
             self.set(value);
         }
     }

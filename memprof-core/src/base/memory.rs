@@ -33,6 +33,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use std::thread::LocalKey;
 
 use crate::base::pages;
+use crate::base::single::{self, Alone};
 
 /// A pointer that is null or leads to a `T` that lives forever.
 pub(crate) struct AtomicOptionRef<T: 'static>(AtomicPtr<T>);
@@ -54,6 +55,18 @@ impl<T: Sync> AtomicOptionRef<T> {
     pub(crate) fn set(&self, value: Option<&'static T>) {
         let pointer = value.map_or(core::ptr::null_mut(), |value| core::ptr::from_ref(value).cast_mut());
         self.0.store(pointer, Ordering::Release);
+    }
+
+    /// [`is`](Self::is) in a record that this thread is changing.
+    #[inline(always)]
+    pub(crate) fn is_own(&self, value: &'static T, alone: Alone) -> bool {
+        core::ptr::eq(single::read_pointer(&self.0, alone), value)
+    }
+
+    /// Whether it leads nowhere; in a record that this thread is changing.
+    #[inline(always)]
+    pub(crate) fn is_none(&self, alone: Alone) -> bool {
+        single::read_pointer(&self.0, alone).is_null()
     }
 
     /// [`set`](Self::set), and with it a place in the one order that [`get_in_order`](Self::get_in_order) is in: a locked instruction.

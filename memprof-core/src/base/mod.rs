@@ -8,9 +8,10 @@
 //! |---|---|
 //! | [`pages`] | memory straight from the system |
 //! | [`tables`] | vectors and hash tables in it |
+//! | [`single`] | how a number is changed and read that one thread writes, its signal handlers included |
 //! | [`memory`] | values and arrays in it that never move, handed out as `&'static` |
 //! | [`pool`] | entries of such an array, lent out and given back |
-//! | [`single`], [`counter`] | numbers that one thread writes, its signal handlers included, and any may read |
+//! | [`counter`] | such a number, which any thread may read |
 //! | [`tally`] | the counters of one activation, and the contract's formulas |
 //! | [`platform`], `poll`, [`semaphore`] | calls of the C library |
 //! | [`gate`], [`blind`], [`lock`], [`map`] | who may be at the recorder's own work, and how it is kept out of every number |
@@ -21,9 +22,9 @@
 pub(crate) mod pages;
 #[cfg_attr(not(feature = "runtime"), path = "no_tables.rs")]
 pub(crate) mod tables;
+pub(crate) mod single;
 pub(crate) mod memory;
 pub(crate) mod pool;
-pub(crate) mod single;
 pub(crate) mod counter;
 pub(crate) mod tally;
 #[cfg_attr(not(feature = "runtime"), path = "no_platform.rs")]

@@ -68,16 +68,6 @@ pub(crate) struct Tally {
     pub(crate) largest: u64,
 }
 
-/// What one poll recorded of the host that was inside no other activation of its site, and in which nothing was reallocated or failed. Each pair is in
-/// bytes and in blocks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PlainPoll {
-    pub(crate) value: [i64; 2],
-    pub(crate) peak: [i64; 2],
-    pub(crate) allocated: [u64; 2],
-    pub(crate) largest: u64,
-}
-
 /// The words of a [`Tally`], which is kept and copied word by word where other threads read it.
 pub(crate) const TALLY_WORDS: usize = 9;
 

@@ -56,13 +56,12 @@ pub(crate) fn allocated(slot: &'static Slot, address: u64, bytes: u64) -> Event<
 /// [`allocated`] as the first event of the top frame here, in a slot that is up to date. `None`: more is to be done, and nothing was recorded.
 #[inline(always)]
 pub(crate) fn allocated_first(slot: &'static Slot, address: u64, bytes: u64) -> Option<Tag> {
-    let top = slot.top.begin_change_at_rest()?;
+    let (top, alone) = slot.top.begin_change_at_rest()?;
     slot.changes.begin();
-    // From here on, a signal handler that ends growing finds it ended.
-    let is_counted = !top.has(Space::HOST.bit())
-        && !slot.host.is_growing()
-        && slot.is_settled()
-        && top.calls.get().row().is_some_and(|row| slot.host.alloc_first(top, row, address, bytes));
+    // While the lane grows, the ledger says that more is to be done.
+    let is_counted = top.flags.own(alone) & Space::HOST.bit() == 0
+        && slot.is_settled(alone)
+        && top.calls.get().row().is_some_and(|row| slot.host.alloc_first(top, row, address, bytes, alone));
     let tag = is_counted.then(|| top.tag());
     if let Some(tag) = tag {
         top.set_touched_on_host(tag);

@@ -16,7 +16,8 @@
 
 use crate::base::counter::{Counter, Sequence};
 use crate::base::memory::Blank as _;
-use crate::base::tally::{PlainPoll, TALLY_WORDS, Tally, TotalCounters, Totals};
+use crate::base::single::Alone;
+use crate::base::tally::{TALLY_WORDS, Tally, TotalCounters, Totals};
 use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
 
 /// What a future recorded in one space: the sum of its polls by the contract's formula, so its peak is that of the
@@ -37,7 +38,7 @@ struct Inside {
 
 /// The [`Account`] of `host`, to be read by any thread. 17 words behind one sequence: whoever polls the future
 /// writes them, and that is one thread at a time; a snapshot copies them and tries again if a poll ended meanwhile.
-pub(super) struct HostAccount {
+pub(crate) struct HostAccount {
     sequence: Sequence,
     tally: [Counter; TALLY_WORDS],
     inside_node: TotalCounters,
@@ -111,20 +112,37 @@ impl HostAccount {
         tally
     }
 
-    /// [`fold`](Self::fold) of a poll that was inside no other activation, number by number; gives the peak in bytes and the largest block.
+    /// Begins [`fold`](Self::fold) of a poll that was inside no other activation, without reallocations or failures: unit by unit, so that
+    /// few registers do.
     #[inline(always)]
-    pub(super) fn fold_plain(&self, poll: &PlainPoll) -> (i64, u64) {
-        let [bytes, blocks, peak_bytes, peak_blocks, total_bytes, total_blocks, _, _, largest] = &self.tally;
+    pub(super) fn begin_fold(&self) {
         self.sequence.begin_write();
-        let units = [(bytes, peak_bytes, total_bytes), (blocks, peak_blocks, total_blocks)];
-        for (unit, (value, peak, total)) in units.into_iter().enumerate() {
-            peak.set(peak.signed().max(value.signed() + poll.peak[unit]).cast_unsigned());
-            value.add(poll.value[unit].cast_unsigned());
-            total.add(poll.allocated[unit]);
-        }
-        largest.raise(poll.largest);
+    }
+
+    #[inline(always)]
+    pub(crate) fn fold_bytes(&self, value: i64, peak: i64, allocated: u64, alone: Alone) {
+        let [bytes, _, peak_bytes, _, total_bytes, ..] = &self.tally;
+        fold_unit([bytes, peak_bytes, total_bytes], value, peak, allocated, alone);
+    }
+
+    #[inline(always)]
+    pub(crate) fn fold_blocks(&self, value: i64, peak: i64, allocated: u64, alone: Alone) {
+        let [_, blocks, _, peak_blocks, _, total_blocks, ..] = &self.tally;
+        fold_unit([blocks, peak_blocks, total_blocks], value, peak, allocated, alone);
+    }
+
+    #[inline(always)]
+    pub(crate) fn raise_largest(&self, largest: u64, alone: Alone) {
+        let [.., of_future] = &self.tally;
+        of_future.raise_own(largest, alone);
+    }
+
+    /// Ends what [`begin_fold`](Self::begin_fold) began, and gives the peak in bytes of the future, and its largest block.
+    #[inline(always)]
+    pub(crate) fn end_fold(&self, alone: Alone) -> (i64, u64) {
+        let [_, _, peak_bytes, .., largest] = &self.tally;
         self.sequence.end_write();
-        (peak_bytes.signed(), largest.get())
+        (peak_bytes.own_signed(alone), largest.own(alone))
     }
 
     /// The account, with what `with` gives at the same moment.
@@ -170,6 +188,17 @@ impl HostAccount {
         self.inside_node.set(&inside.node);
         self.inside_site.set(&inside.site);
     }
+}
+
+/// The contract's rule for one unit: the future's value, peak and total, and those of a poll.
+#[inline(always)]
+fn fold_unit([value, peak, total]: [&Counter; 3], of_poll: i64, peak_of_poll: i64, allocated: u64, alone: Alone) {
+    let reached = value.own_signed(alone) + peak_of_poll;
+    if reached > peak.own_signed(alone) {
+        peak.set(reached.cast_unsigned());
+    }
+    value.add(of_poll.cast_unsigned());
+    total.add(allocated);
 }
 
 #[inline]

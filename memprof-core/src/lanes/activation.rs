@@ -30,7 +30,7 @@ use crate::base::map::Refused;
 use crate::base::memory::{AtomicOptionRef, Blank};
 use crate::base::missed;
 use crate::base::pool::{Place, Pool, Pooled};
-use crate::base::tally::{PlainPoll, Tally};
+use crate::base::tally::Tally;
 use crate::lanes::account::{Account, HostAccount};
 use crate::lanes::captured::Shared;
 use crate::lanes::lane::Lane;
@@ -149,10 +149,11 @@ impl Activation {
         if space == Space::HOST { self.host.fold(poll, flags) } else { self.fold_extras(space, poll, flags) }
     }
 
-    /// [`fold`](Self::fold) of a poll of the host that was inside no other activation; gives the peak in bytes and the largest block.
+    /// Begins [`fold`](Self::fold) of a poll of the host that was inside no other activation.
     #[inline(always)]
-    pub(crate) fn fold_plain(&self, poll: &PlainPoll) -> (i64, u64) {
-        self.host.fold_plain(poll)
+    pub(crate) fn begin_fold(&self) -> &HostAccount {
+        self.host.begin_fold();
+        &self.host
     }
 
     /// [`fold`](Self::fold) of a space other than the host, under the lock. Without memory for one more space, the

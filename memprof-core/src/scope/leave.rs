@@ -17,6 +17,7 @@
 use core::hint::cold_path;
 
 use crate::base::blind;
+use crate::base::single::Alone;
 use crate::base::state;
 use crate::lanes::kind::{Kind, POLL};
 use crate::scope::plain::leave_begun_plainly;
@@ -42,18 +43,19 @@ pub(crate) fn leave(opened: FrameHandle) {
     if !slot.top.is(frame) {
         return leave_slowly(opened);
     }
-    slot.top.begin_leaving(frame);
+    let alone = slot.top.begin_leaving(frame);
     let calls = frame.calls.get();
-    if frame.serial.get() != opened.serial {
+    if frame.serial.own(alone) != opened.serial {
         cold_path();
         slot.top.set(frame);
         return;
     }
-    let plain =
-        frame.flags.get() == 0 && calls.left_epoch.get() == u64::from(state::epoch()) && !slot.lane.get().has_pending();
+    let plain = frame.flags.own(alone) == 0
+        && calls.left_epoch.own(alone) == u64::from(state::epoch())
+        && !slot.lane.get().has_pending();
     if !plain {
         cold_path();
-        return leave_with_events(slot, opened);
+        return leave_with_events(slot, opened, alone);
     }
     slot.changes.begin();
     calls.ended.add(1);
@@ -63,9 +65,9 @@ pub(crate) fn leave(opened: FrameHandle) {
 
 /// [`leave`] of the top frame, which is being left, if it is a plain scope that saw events on the host and nowhere else.
 #[inline(never)]
-fn leave_with_events(slot: &'static Slot, opened: FrameHandle) {
+fn leave_with_events(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
     let frame = opened.frame;
-    if slot.host.is_growing() || !leave_begun_plainly(slot, frame) {
+    if slot.host.is_own_growing(alone) || !leave_begun_plainly(slot, frame, alone) {
         cold_path();
         slot.top.set(frame);
         leave_slowly(opened);
@@ -124,14 +126,14 @@ pub(crate) fn leave_entered_poll(opened: FrameHandle) {
     if !slot.top.is(frame) {
         return leave_eventful_poll(opened);
     }
-    slot.top.begin_leaving(frame);
-    if frame.serial.get() != opened.serial {
+    let alone = slot.top.begin_leaving(frame);
+    if frame.serial.own(alone) != opened.serial {
         cold_path();
         slot.top.set(frame);
         return;
     }
-    if frame.flags.get() != POLL || slot.lane.get().has_pending() {
-        return leave_poll_with_events(slot, opened);
+    if frame.flags.own(alone) != POLL || slot.lane.get().has_pending() {
+        return leave_poll_with_events(slot, opened, alone);
     }
     slot.changes.begin();
     close_plain_poll(slot, frame);
@@ -139,9 +141,9 @@ pub(crate) fn leave_entered_poll(opened: FrameHandle) {
 
 /// [`leave_entered_poll`] of the top frame, which is being left, if it saw events on the host and nowhere else.
 #[inline(never)]
-fn leave_poll_with_events(slot: &'static Slot, opened: FrameHandle) {
+fn leave_poll_with_events(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
     let frame = opened.frame;
-    if !leave_begun_poll_plainly(slot, frame) {
+    if !leave_begun_poll_plainly(slot, frame, alone) {
         cold_path();
         slot.top.set(frame);
         leave_eventful_poll(opened);

@@ -7,6 +7,7 @@
 use core::hint::cold_path;
 
 use crate::base::blind;
+use crate::base::single::Alone;
 use crate::base::state;
 use crate::lanes::kind::{SHARES, UNDER_CONTEXT};
 use crate::names::path::PathId;
@@ -31,7 +32,7 @@ pub(crate) fn enter(
         cold_path();
         return slowly();
     }
-    let Some((top, frame)) = slot.top.begin_entering() else {
+    let Some((top, frame, alone)) = slot.top.begin_entering() else {
         cold_path();
         return slowly();
     };
@@ -39,30 +40,30 @@ pub(crate) fn enter(
     let key = key(tag.path(), site.id());
     let cached = slot.cached(key);
     let calls = cached.calls.get();
+    let path = PathId::from_bits(cached.path.own(alone) as u32);
     let site_row = calls.site.get();
-    let plain = cached.key.get() == key
-        && top.flags.get() & UNDER_CONTEXT == 0
-        && site_row.outer.get().is_none()
+    let plain = cached.key.own(alone) == key
+        && top.flags.own(alone) & UNDER_CONTEXT == 0
+        && site_row.outer.is_none(alone)
         && !slot.lane.get().has_pending();
     if !plain {
         cold_path();
         slot.top.set(top);
         return slowly();
     }
-    let tag = tag.with_path(PathId::from_bits(cached.path.get() as u32));
-    Some(slot.push(frame, tag, 0, calls, site_row))
+    Some(slot.push(frame, tag.with_path(path), 0, calls, site_row))
 }
 
 /// [`enter`] where only the cache of paths has forgotten where that leads: as in a program that goes through more than 128 of them.
 /// In a slot that took note of everything. `None`: something else has to be done first, and nothing was changed.
 #[inline]
 pub(crate) fn enter_known(slot: &'static Slot, site: &'static Site) -> Option<FrameHandle> {
-    let (top, frame) = slot.top.begin_entering()?;
+    let (top, frame, alone) = slot.top.begin_entering()?;
     let tag = top.tag();
-    if top.flags.get() & UNDER_CONTEXT == 0
+    if top.flags.own(alone) & UNDER_CONTEXT == 0
         && !slot.lane.get().has_pending()
         && let Some((path, calls)) = slot.known_calls(key(tag.path(), site.id()))
-        && calls.site.get().outer.get().is_none()
+        && calls.site.get().outer.is_none(alone)
     {
         return Some(slot.push(frame, tag.with_path(path), 0, calls, calls.site.get()));
     }
@@ -78,8 +79,8 @@ pub(crate) fn leave_plainly(slot: &'static Slot, frame: &'static Frame) -> bool 
         return false;
     }
     slot.end_growing();
-    slot.top.begin_leaving(frame);
-    let left = leave_begun_plainly(slot, frame);
+    let alone = slot.top.begin_leaving(frame);
+    let left = leave_begun_plainly(slot, frame, alone);
     if !left {
         slot.top.set(frame);
     }
@@ -88,11 +89,11 @@ pub(crate) fn leave_plainly(slot: &'static Slot, frame: &'static Frame) -> bool 
 
 /// [`leave_plainly`] of the top frame, which is being left, on a lane that does not grow. `false`: nothing was changed.
 #[inline(always)]
-pub(crate) fn leave_begun_plainly(slot: &'static Slot, frame: &'static Frame) -> bool {
+pub(crate) fn leave_begun_plainly(slot: &'static Slot, frame: &'static Frame, alone: Alone) -> bool {
     let calls = frame.calls.get();
     let epoch = state::epoch();
-    let plain = frame.flags.get() == Space::HOST.bit()
-        && calls.left_epoch.get() == u64::from(epoch)
+    let plain = frame.flags.own(alone) == Space::HOST.bit()
+        && calls.left_epoch.own(alone) == u64::from(epoch)
         && !slot.lane.get().has_pending();
     if !plain {
         cold_path();
@@ -102,8 +103,8 @@ pub(crate) fn leave_begun_plainly(slot: &'static Slot, frame: &'static Frame) ->
     slot.changes.begin();
     calls.ended.add(1);
     calls.site.get().outer.set(None);
-    if below.has(Space::HOST.bit()) {
-        slot.host.leave(epoch);
+    if below.flags.own(alone) & Space::HOST.bit() != 0 {
+        slot.host.leave(epoch, alone);
         slot.top.set(below);
     } else {
         leave_to(slot, below);

@@ -10,6 +10,7 @@
 use core::hint::cold_path;
 
 use crate::base::blind;
+use crate::base::single::Alone;
 use crate::base::state;
 use crate::lanes::activation::Activation;
 use crate::lanes::kind::{FORWARDED, Kind, POLL, SHARES, UNDER_CONTEXT};
@@ -32,7 +33,7 @@ pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'sta
     if !slot.polls_plainly() {
         return None;
     }
-    let (top, frame) = slot.top.begin_entering()?;
+    let (top, frame, alone) = slot.top.begin_entering()?;
     let tag = Tag(future.tag.get());
     let task = future.lane.get();
     // A path leads to itself by its own site, so a poll uses the cache that scopes do.
@@ -43,8 +44,8 @@ pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'sta
         None => (slot.lane.get(), top.tag().with_path(tag.path())),
     };
     let plain = known
-        && top.flags.get() & UNDER_CONTEXT == 0
-        && site_row.outer.get().is_none()
+        && top.flags.own(alone) & UNDER_CONTEXT == 0
+        && site_row.outer.is_none(alone)
         && !lane.has_pending()
         && !future.is_captured()
         && (task.is_none() || future.parent.is(slot.lane.get()));
@@ -187,9 +188,9 @@ fn fold_poll(future: &'static Activation, space: Space, ledger: &'static Ledger,
 /// Leaves the top frame, which is being left, if it is a poll, outside any `Context` and any other activation of its site, that saw
 /// events on the host and nowhere else, and nothing has to be done first. `false`: nothing was changed.
 #[inline(always)]
-pub(crate) fn leave_begun_poll_plainly(slot: &'static Slot, frame: &'static Frame) -> bool {
+pub(crate) fn leave_begun_poll_plainly(slot: &'static Slot, frame: &'static Frame, alone: Alone) -> bool {
     let flags = POLL | Space::HOST.bit();
-    let plain = frame.flags.get() == flags && !slot.lane.get().has_pending();
+    let plain = frame.flags.own(alone) == flags && !slot.lane.get().has_pending();
     let Some(future) = frame.future.get().filter(|_| plain) else {
         cold_path();
         return false;
@@ -198,8 +199,8 @@ pub(crate) fn leave_begun_poll_plainly(slot: &'static Slot, frame: &'static Fram
     frame.serial.set(0);
     slot.changes.begin();
     let below = frame.below_scope();
-    if below.has(Space::HOST.bit()) {
-        slot.host.leave_poll(|poll| future.fold_plain(poll));
+    if below.flags.own(alone) & Space::HOST.bit() != 0 {
+        slot.host.leave_poll(future, alone);
     } else {
         cold_path();
         fold_poll_slowly(slot, future, below);

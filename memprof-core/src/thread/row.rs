@@ -13,12 +13,11 @@
 //!
 //! `ncalls` is counted apart, as it is of all spaces (`CallRow` in [`frame`](super::frame)).
 
-use core::hint::cold_path;
-
 use crate::base::counter::Counter;
 use crate::base::map::Refused;
 use crate::base::memory::{AtomicOptionRef, Blank, leak};
 use crate::base::missed;
+use crate::base::single::Alone;
 use crate::base::state;
 use crate::base::tally::{Tally, TotalCounters, Totals};
 use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
@@ -148,19 +147,28 @@ impl Row {
     /// Raises the maxima of this epoch to those of an activation: its peak in bytes, and its largest block.
     #[inline]
     pub(crate) fn raise(&self, peak: i64, largest: u64) {
-        self.raise_in(state::epoch(), peak, largest);
-    }
-
-    /// [`raise`](Self::raise), by a caller who knows the epoch.
-    #[inline(always)]
-    pub(super) fn raise_in(&self, epoch: u32, peak: i64, largest: u64) {
+        let epoch = state::epoch();
         if self.epoch.get() != u64::from(epoch) {
-            cold_path();
-            self.epoch.set(u64::from(epoch));
-            self.peak.set(0);
-            self.largest.set(0);
+            self.begin_epoch(epoch);
         }
         self.peak.raise(peak.cast_unsigned());
         self.largest.raise(largest);
+    }
+
+    /// [`raise`](Self::raise) within a change, by a caller who knows the epoch.
+    #[inline(always)]
+    pub(super) fn raise_own(&self, epoch: u32, peak: u64, largest: u64, alone: Alone) {
+        if self.epoch.own(alone) != u64::from(epoch) {
+            self.begin_epoch(epoch);
+        }
+        self.peak.raise_own(peak, alone);
+        self.largest.raise_own(largest, alone);
+    }
+
+    #[cold]
+    fn begin_epoch(&self, epoch: u32) {
+        self.epoch.set(u64::from(epoch));
+        self.peak.set(0);
+        self.largest.set(0);
     }
 }

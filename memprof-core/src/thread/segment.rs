@@ -15,6 +15,7 @@
 //! begins the next one. The charging is left to `share/settle`.
 
 use crate::base::counter::Counter;
+use crate::base::single::Alone;
 use crate::lanes::kind::Kind;
 use crate::lanes::lane::Lane;
 use crate::thread::frame::Frame;
@@ -89,13 +90,13 @@ impl Slot {
         false
     }
 
-    /// Whether nothing waits for the lanes that run here, as far as two looks tell: of one segment more than the base, that is.
+    /// Whether nothing waits for the lanes that run here, as far as two looks tell: of one segment more than the base, that is. Within a change.
     #[inline(always)]
-    pub(crate) fn is_settled(&'static self) -> bool {
+    pub(crate) fn is_settled(&'static self, alone: Alone) -> bool {
         if self.lane.get().has_pending() {
             return false;
         }
-        self.segment.is(&self.base)
+        self.segment.is_own(&self.base, alone)
             || self.segment.get().is_some_and(|top| {
                 top.segment_below.is(&self.base) && top.lane_below.get().is_some_and(|below| !below.has_pending())
             })

@@ -21,7 +21,7 @@
 
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::base::single;
+use crate::base::single::{self, Alone};
 use crate::thread::frame::{Frame, Head};
 
 /// What is being changed.
@@ -78,21 +78,21 @@ impl Top {
     /// The top and the frame above it, for a frame to be entered there: the top is busy now. `None` if it was busy before, or the frame
     /// above is still to be made; then nothing is changed.
     #[inline(always)]
-    pub(crate) fn begin_entering(&self) -> Option<(&'static Frame, &'static Frame)> {
+    pub(crate) fn begin_entering(&self) -> Option<(&'static Frame, &'static Frame, Alone)> {
         let top = self.load();
         // SAFETY: as in `head`.
         let head = unsafe { &*top.cast::<Head>() };
         let above = head.above()?;
-        self.make_busy(ABOVE);
+        let alone = self.make_busy(ABOVE);
         // SAFETY: a head that leads to a frame above is a frame's own, and the frame begins there.
-        Some((unsafe { &*top }, above))
+        Some((unsafe { &*top }, above, alone))
     }
 
     /// Begins to leave `frame`, which is the top and at rest.
     #[inline(always)]
-    pub(crate) fn begin_leaving(&self, frame: &'static Frame) {
+    pub(crate) fn begin_leaving(&self, frame: &'static Frame) -> Alone {
         debug_assert!(self.is(frame), "a top at rest is left");
-        self.make_busy(LEAVING);
+        self.make_busy(LEAVING)
     }
 
     /// Begins to leave the top, busy or not.
@@ -106,19 +106,19 @@ impl Top {
     #[inline(always)]
     pub(crate) fn begin_change(&self) {
         debug_assert!(self.change().is_none(), "one change at a time");
-        self.make_busy(ABOVE);
+        let _: Alone = self.make_busy(ABOVE);
     }
 
     /// [`begin_change`](Self::begin_change) at the frame that is given; `None` if a change is under way.
     #[inline(always)]
-    pub(crate) fn begin_change_at_rest(&self) -> Option<&'static Frame> {
+    pub(crate) fn begin_change_at_rest(&self) -> Option<(&'static Frame, Alone)> {
         let top = self.load();
         if top.addr() & BUSY != 0 {
             return None;
         }
-        self.make_busy(ABOVE);
+        let alone = self.make_busy(ABOVE);
         // SAFETY: a frame that lives forever, as no bit of its address says otherwise.
-        Some(unsafe { &*top })
+        Some((unsafe { &*top }, alone))
     }
 
     #[inline(always)]
@@ -129,10 +129,12 @@ impl Top {
     }
 
     #[inline(always)]
-    fn make_busy(&self, distance: usize) {
+    fn make_busy(&self, distance: usize) -> Alone {
         // One instruction where the compiler optimises.
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_byte_add(distance), Ordering::Relaxed);
         single::in_order();
+        // SAFETY: the top is busy from here on, which a signal handler sees; what sets it again is the last store of the change.
+        unsafe { Alone::begin() }
     }
 
     /// The change that is under way.

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use crate::base::counter::Counter;
 use crate::base::memory::Blank;
-use crate::base::single;
+use crate::base::single::{self, Alone};
 
 /// An event changes `room` before, and `level` after, anything else that it changes; so `room + level == limit`
 /// exactly while no event is under way. That takes two stores an event, where a [`Sequence`](crate::base::counter::Sequence)
@@ -64,6 +64,12 @@ impl Blocks {
     #[inline(always)]
     pub(super) fn level(&self) -> i64 {
         self.level.load(Ordering::Relaxed).cast_signed()
+    }
+
+    /// The level, within a change.
+    #[inline(always)]
+    pub(super) fn own_level(&self, alone: Alone) -> i64 {
+        single::read(&self.level, alone).cast_signed()
     }
 
     #[inline(always)]

@@ -124,7 +124,7 @@ impl Ledger {
     /// freed some of that.
     pub(crate) fn absorb(&'static self, added: &Tally, sum: &Counters) {
         let counters = &added.counters;
-        self.alloc_bytes_offset.add(counters.total_bytes.cast_unsigned());
+        self.alloc_bytes.add(counters.total_bytes.cast_unsigned());
         self.recount_blocks(self.alloc_blocks().wrapping_add(counters.total_blocks.cast_unsigned()));
         self.adjust_level((-counters.current_bytes).cast_unsigned(), (-counters.current_blocks).cast_unsigned());
         if added.reallocs | added.failed != 0 {

@@ -1,12 +1,11 @@
 //! The ledger, and what an event changes in it.
 //!
 //! An event of the current lane changes the level, the sums and the row of the top entry: about ten plain stores, whatever
-//! the depth. One of bytes, the sum of allocations, is kept as its distance from the row's, as both change alike at each event: then the
-//! row's is the only one to be written.
+//! the depth.
 //!
 //! | number | kept as | changes when |
 //! |---|---|---|
-//! | bytes allocated | the top row's `alloc_bytes` + `alloc_bytes_offset` | an allocation, a growth |
+//! | bytes allocated | itself | an allocation, a growth |
 //! | blocks allocated | `limits.blocks` | an allocation |
 //! | the level, bytes and blocks | `limits` | every event |
 //! | bytes and blocks freed | not kept: allocated less the level | |
@@ -19,6 +18,7 @@ use core::hint::cold_path;
 
 use crate::base::counter::Counter;
 use crate::base::memory::{AtomicRef, Blank, Original, Table, leak};
+use crate::base::single::Alone;
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 use crate::names::path::{PATH_CHUNKS, PathId};
@@ -39,9 +39,9 @@ pub(crate) struct Ledger {
     /// The largest block since the top entry was made.
     pub(super) largest: Counter,
     latest: Latest,
+    /// Bytes allocated so far.
+    pub(super) alloc_bytes: Counter,
     pub(super) limits: Limits,
-    /// Bytes allocated so far, less those that `row` has. An event adds to the row, and so to the sum.
-    pub(super) alloc_bytes_offset: Counter,
     pub(super) reallocs: Counter,
     pub(super) failed: Counter,
     /// The top entry: that of the innermost frame that has one.
@@ -57,8 +57,8 @@ impl Blank for Ledger {
         row: AtomicRef::new(&NO_ROW),
         largest: Counter::new(0),
         latest: Latest::BLANK,
+        alloc_bytes: Counter::new(0),
         limits: Limits::BLANK,
-        alloc_bytes_offset: Counter::new(0),
         reallocs: Counter::new(0),
         failed: Counter::new(0),
         entry: AtomicRef::new(&NO_ENTRY),
@@ -86,7 +86,7 @@ impl Ledger {
 
     /// Begins anew for a thread that takes the slot: rows stay, the thread's own counters are zero.
     pub(crate) fn begin(&'static self, base: &'static Frame) -> Option<()> {
-        let sums = [&self.largest, &self.reallocs, &self.failed];
+        let sums = [&self.largest, &self.alloc_bytes, &self.reallocs, &self.failed];
         sums.into_iter().chain(self.base.numbers()).for_each(|number| number.set(0));
         self.limits.begin();
         self.latest.begin();
@@ -98,7 +98,6 @@ impl Ledger {
         self.base.row.set(row);
         self.entry.set(&self.base);
         self.row.set(row);
-        self.set_alloc_bytes(0);
         Some(())
     }
 
@@ -106,7 +105,7 @@ impl Ledger {
     pub(crate) fn stand_for(&'static self, path: PathId) -> Option<()> {
         let row = self.row_of(path)?;
         self.base.row.set(row);
-        self.set_row(row, self.alloc_bytes());
+        self.row.set(row);
         Some(())
     }
 
@@ -132,22 +131,6 @@ impl Ledger {
         &self.limits.blocks
     }
 
-    /// Bytes allocated so far.
-    #[inline(always)]
-    pub(super) fn alloc_bytes(&self) -> u64 {
-        self.alloc_bytes_with(self.row())
-    }
-
-    /// [`alloc_bytes`](Self::alloc_bytes), by a caller who knows the row of the top entry.
-    #[inline(always)]
-    pub(super) fn alloc_bytes_with(&self, row: &Row) -> u64 {
-        row.alloc_bytes.get().wrapping_add(self.alloc_bytes_offset.get())
-    }
-
-    pub(super) fn set_alloc_bytes(&self, bytes: u64) {
-        self.alloc_bytes_offset.set(bytes.wrapping_sub(self.row().alloc_bytes.get()));
-    }
-
     /// Blocks allocated so far.
     #[inline(always)]
     pub(super) fn alloc_blocks(&self) -> u64 {
@@ -163,7 +146,7 @@ impl Ledger {
     /// All that was counted so far.
     #[inline(always)]
     pub(crate) fn sums(&self) -> Sums {
-        let allocated = [self.alloc_bytes(), self.alloc_blocks()];
+        let allocated = [self.alloc_bytes.get(), self.alloc_blocks()];
         let level = [self.level_bytes(), self.level_blocks()];
         Sums { allocated, level, reallocs: self.reallocs.get(), failed: self.failed.get() }
     }
@@ -202,6 +185,12 @@ impl Ledger {
         self.limits.is_growing()
     }
 
+    /// [`is_growing`](Self::is_growing) within a change.
+    #[inline(always)]
+    pub(crate) fn is_own_growing(&self, alone: Alone) -> bool {
+        self.limits.is_own_growing(alone)
+    }
+
     /// Whether a level so much higher is above a peak.
     pub(crate) fn is_above_peaks(&self, bytes: u64, blocks: i64) -> bool {
         let [peak_bytes, peak_blocks] = self.watermarks().peak;
@@ -235,11 +224,10 @@ impl Ledger {
         self.row.get()
     }
 
-    /// Goes on with another row, where so many bytes were allocated so far.
+    /// Goes on with another row.
     #[inline(always)]
-    pub(super) fn set_row(&self, row: &'static Row, allocated: u64) {
+    pub(super) fn set_row(&self, row: &'static Row) {
         self.row.set(row);
-        self.alloc_bytes_offset.set(allocated.wrapping_sub(row.alloc_bytes.get()));
     }
 
     /// Counts a block that the top frame allocated; it has its entry. `true`: the level is above a peak, or above what
@@ -247,6 +235,7 @@ impl Ledger {
     #[inline(always)]
     pub(crate) fn alloc(&self, bytes: u64) -> bool {
         self.limits.alloc(bytes, || {
+            self.alloc_bytes.add(bytes);
             let row = self.row();
             row.alloc_bytes.add(bytes);
             row.alloc_blocks.add(1);
@@ -266,16 +255,18 @@ impl Ledger {
         row: &'static Row,
         address: u64,
         bytes: u64,
+        alone: Alone,
     ) -> bool {
         let Some(entry) = self.entry.get().above.get() else { return false };
-        let level = self.level_bytes();
-        if self.limits.is_more_due_at(level + bytes.cast_signed(), || self.level_blocks() + 1) {
+        let level = self.limits.own_level_bytes(alone);
+        if self.limits.is_more_due_at(level + bytes.cast_signed(), self.limits.own_level_blocks(alone) + 1, alone) {
             return false;
         }
         self.begin_entry(entry, frame, row, level);
+        self.alloc_bytes.add(bytes);
         row.alloc_bytes.add(bytes);
         row.alloc_blocks.add(1);
-        self.limits.begin_frame_at(level + bytes.cast_signed());
+        self.limits.begin_frame_at(level + bytes.cast_signed(), alone);
         self.largest.set(bytes);
         self.note_latest(address);
         true
@@ -292,6 +283,7 @@ impl Ledger {
     #[inline]
     pub(crate) fn realloc(&self, from: u64, to: u64) {
         self.keep_seldom();
+        self.alloc_bytes.add(to.saturating_sub(from));
         self.reallocs.add(1);
         self.limits.realloc(from, to);
         self.largest.raise(to);

@@ -23,14 +23,14 @@ pub(crate) struct Entry {
     pub(super) alloc_bytes: Counter,
     pub(super) alloc_blocks: Counter,
     /// Allocated less freed, signed.
-    level_bytes: Counter,
-    level_blocks: Counter,
+    pub(super) level_bytes: Counter,
+    pub(super) level_blocks: Counter,
     /// Kept before the first reallocation or failure in the scope ([`keep_seldom`](Self::keep_seldom)); until then, `failed` is [`UNKEPT`].
     reallocs: Counter,
     failed: Counter,
-    saved_bytes: Counter,
-    saved_blocks: Counter,
-    saved_largest: Counter,
+    pub(super) saved_bytes: Counter,
+    pub(super) saved_blocks: Counter,
+    pub(super) saved_largest: Counter,
 }
 
 /// More failures than any thread comes to.
@@ -78,16 +78,6 @@ impl Entry {
         [self.level_bytes.signed(), self.level_blocks.signed()]
     }
 
-    #[inline(always)]
-    pub(super) fn set_level_bytes(&self, bytes: i64) {
-        self.level_bytes.set(bytes.cast_unsigned());
-    }
-
-    #[inline(always)]
-    pub(super) fn set_level_blocks(&self, blocks: i64) {
-        self.level_blocks.set(blocks.cast_unsigned());
-    }
-
     /// Reallocations and failures as they were when the scope was entered, if either changed since.
     #[inline(always)]
     pub(crate) fn seldom(&self) -> Option<[u64; 2]> {
@@ -115,36 +105,6 @@ impl Entry {
     pub(crate) fn saved(&self) -> Watermarks {
         let peak = [self.saved_bytes.signed(), self.saved_blocks.signed()];
         Watermarks { peak, largest: self.saved_largest.get() }
-    }
-
-    #[inline(always)]
-    pub(super) fn saved_bytes(&self) -> i64 {
-        self.saved_bytes.signed()
-    }
-
-    #[inline(always)]
-    pub(super) fn saved_blocks(&self) -> i64 {
-        self.saved_blocks.signed()
-    }
-
-    #[inline(always)]
-    pub(super) fn saved_largest(&self) -> u64 {
-        self.saved_largest.get()
-    }
-
-    #[inline(always)]
-    pub(super) fn set_saved_bytes(&self, bytes: i64) {
-        self.saved_bytes.set(bytes.cast_unsigned());
-    }
-
-    #[inline(always)]
-    pub(super) fn set_saved_blocks(&self, blocks: i64) {
-        self.saved_blocks.set(blocks.cast_unsigned());
-    }
-
-    #[inline(always)]
-    pub(super) fn set_saved_largest(&self, largest: u64) {
-        self.saved_largest.set(largest);
     }
 
     #[inline(always)]

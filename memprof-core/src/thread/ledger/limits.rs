@@ -30,6 +30,7 @@
 
 use crate::base::counter::Counter;
 use crate::base::memory::Blank as _;
+use crate::base::single::Alone;
 
 use super::blocks::Blocks;
 
@@ -131,6 +132,12 @@ impl Limits {
         self.growing.get() != 0
     }
 
+    /// [`is_growing`](Self::is_growing) within a change.
+    #[inline(always)]
+    pub(super) fn is_own_growing(&self, alone: Alone) -> bool {
+        self.growing.own(alone) != 0
+    }
+
     /// Notes an allocation that raised the peaks. Whether the one before did so too.
     #[inline(always)]
     pub(super) fn note_raised(&self) -> bool {
@@ -140,10 +147,12 @@ impl Limits {
         before.wrapping_add(1) == allocations
     }
 
-    /// Lets the level rise to `limit` bytes, which it is not above, and to any number of blocks.
+    /// Lets the level rise to `limit` bytes, which it is not above, and to any number of blocks. Until that ends, and what is watched is
+    /// set anew, everything is watched, for whoever asks.
     pub(super) fn grow(&self, limit: i64) {
         let level = self.level_bytes();
         self.growing.set(1);
+        self.watch_high.set((-FAR).cast_unsigned());
         self.limit_bytes.set(limit.cast_unsigned());
         self.room_bytes.set((limit - level).cast_unsigned());
         self.blocks.set_limit(i64::MAX / 2);
@@ -195,6 +204,34 @@ impl Limits {
         self.set_peak_blocks(blocks);
     }
 
+    #[inline(always)]
+    pub(super) fn own_level_bytes(&self, alone: Alone) -> i64 {
+        self.limit_bytes.own_signed(alone).wrapping_sub(self.room_bytes.own_signed(alone))
+    }
+
+    #[inline(always)]
+    pub(super) fn own_level_blocks(&self, alone: Alone) -> i64 {
+        self.blocks.own_level(alone)
+    }
+
+    /// [`set_peak_bytes`](Self::set_peak_bytes) within a change.
+    #[inline(always)]
+    pub(super) fn set_own_peak_bytes(&self, level: i64, peak: i64, alone: Alone) {
+        debug_assert!(!self.is_growing(), "growing ends first");
+        self.peak_bytes.set(peak.cast_unsigned());
+        let limit = peak.min(self.watch_high.own_signed(alone));
+        self.limit_bytes.set(limit.cast_unsigned());
+        self.room_bytes.set((limit - level).cast_unsigned());
+        self.most_room_bytes.set(limit.wrapping_sub(self.watch_low.own_signed(alone)).cast_unsigned());
+    }
+
+    /// [`set_peak_blocks`](Self::set_peak_blocks) within a change.
+    #[inline(always)]
+    pub(super) fn set_own_peak_blocks(&self, peak: i64, alone: Alone) {
+        self.peak_blocks.set(peak.cast_unsigned());
+        self.blocks.set_limit(peak.min(self.watch_blocks.own_signed(alone)));
+    }
+
     /// Sets the watermark in bytes, at a level that the caller has read, and with it the limit.
     #[inline(always)]
     pub(super) fn set_peak_bytes(&self, level: i64, peak: i64) {
@@ -209,22 +246,23 @@ impl Limits {
         self.blocks.set_limit(peak.min(self.watch_blocks.signed()));
     }
 
-    /// Whether more is due at a level than to raise the watermarks of a new frame to it: those of the thread, or its part in the mark.
+    /// Whether more is due at these levels than to raise the watermarks of a new frame to them: those of the thread, or its part in the mark. Always
+    /// while the lane grows.
     #[inline(always)]
-    pub(super) fn is_more_due_at(&self, bytes: i64, blocks: impl FnOnce() -> i64) -> bool {
-        bytes > self.watch_high.signed() || blocks() > self.watch_blocks.signed()
+    pub(super) fn is_more_due_at(&self, bytes: i64, blocks: i64, alone: Alone) -> bool {
+        bytes > self.watch_high.own_signed(alone) || blocks > self.watch_blocks.own_signed(alone)
     }
 
     /// A frame begins with an allocation that brings the level here, by a block, where no more [is due](Self::is_more_due_at): so these are its
     /// watermarks, and the limits.
     #[inline(always)]
-    pub(super) fn begin_frame_at(&self, bytes: i64) {
+    pub(super) fn begin_frame_at(&self, bytes: i64, alone: Alone) {
         debug_assert!(!self.is_growing(), "growing ends first");
         self.peak_bytes.set(bytes.cast_unsigned());
         self.limit_bytes.set(bytes.cast_unsigned());
         self.room_bytes.set(0);
-        self.set_most_room(bytes);
-        let blocks = self.level_blocks() + 1;
+        self.most_room_bytes.set(bytes.wrapping_sub(self.watch_low.own_signed(alone)).cast_unsigned());
+        let blocks = self.own_level_blocks(alone) + 1;
         self.peak_blocks.set(blocks.cast_unsigned());
         self.blocks.begin_frame_at(blocks);
     }

@@ -8,8 +8,12 @@
 //! The rule stands in three forms: on levels here; on plain values that a reader copied, in `share/open_frames`; on a
 //! future's polls in [`Tally::fold`], which is the contract's own. That they agree is a test there (`share/open_frames/tests`).
 
+use crate::base::counter::Counter;
 use crate::base::memory::leak_blank;
-use crate::base::tally::{PlainPoll, Tally};
+use crate::base::single::Alone;
+use crate::base::state;
+use crate::base::tally::Tally;
+use crate::lanes::activation::Activation;
 use crate::thread::frame::Frame;
 use crate::thread::row::Row;
 
@@ -76,16 +80,15 @@ impl Ledger {
     ) {
         entry.frame.set(Some(frame));
         entry.row.set(row);
-        let allocated = self.alloc_bytes();
-        entry.alloc_bytes.set(allocated);
-        self.set_row(row, allocated);
+        self.set_row(row);
+        entry.alloc_bytes.set(self.alloc_bytes.get());
         entry.alloc_blocks.set(self.alloc_blocks());
-        entry.set_level_bytes(level);
-        entry.set_level_blocks(self.level_blocks());
+        entry.level_bytes.set(level.cast_unsigned());
+        entry.level_blocks.set(self.level_blocks().cast_unsigned());
         entry.begin_seldom();
-        entry.set_saved_bytes(self.limits.peak_bytes.signed());
-        entry.set_saved_blocks(self.limits.peak_blocks.signed());
-        entry.set_saved_largest(self.largest.get());
+        entry.saved_bytes.set(self.limits.peak_bytes.get());
+        entry.saved_blocks.set(self.limits.peak_blocks.get());
+        entry.saved_largest.set(self.largest.get());
         self.entry.set(entry);
     }
 
@@ -124,52 +127,68 @@ impl Ledger {
     /// Ends the top entry, whose frame is a plain scope that saw events on the host alone, and adds to the path's row what was recorded since.
     /// Its parent has an entry. Number by number, so that few registers do.
     #[inline(always)]
-    pub(crate) fn leave(&'static self, epoch: u32) {
+    pub(crate) fn leave(&'static self, epoch: u32, alone: Alone) {
         let (entry, row) = (self.top(), self.row());
         debug_assert!(entry.seldom().is_none(), "the frame would have a flag");
-        let below = entry.below.get();
-        let allocated = self.alloc_bytes_with(row);
-        row.sums.add_bytes(allocated.wrapping_sub(entry.alloc_bytes.get()));
-        self.set_row(below.row.get(), allocated);
-        self.entry.set(below);
-        row.sums.add_blocks(self.alloc_blocks().wrapping_sub(entry.alloc_blocks.get()));
-        let (level, [at, _]) = (self.level_bytes(), entry.level());
-        row.sums.add_kept(level - at);
-        let peak = self.limits.peak_bytes.signed();
-        row.raise_in(epoch, peak - at, self.largest.get());
-        self.return_to_watermarks(entry, level, peak);
+        self.return_below(entry);
+        row.sums.add_bytes(since(&self.alloc_bytes, &entry.alloc_bytes, alone));
+        row.sums.add_blocks(self.alloc_blocks().wrapping_sub(entry.alloc_blocks.own(alone)));
+        let level = self.limits.own_level_bytes(alone);
+        row.sums.add_kept(level - entry.level_bytes.own_signed(alone));
+        let peak = since(&self.limits.peak_bytes, &entry.level_bytes, alone);
+        row.raise_own(epoch, peak, self.largest.own(alone), alone);
+        self.return_to_bytes(entry, level, alone);
+        self.return_to_blocks(entry, alone);
     }
 
-    /// Goes on with the watermarks of the frame below that of `entry`, where this is the level in bytes and the peak that the latter reached.
+    /// [`leave`](Self::leave) of a poll of `future`, which takes in what it recorded: unit by unit, for the same reason.
     #[inline(always)]
-    fn return_to_watermarks(&'static self, entry: &'static Entry, level: i64, peak: i64) {
-        self.limits.set_peak_bytes(level, peak.max(entry.saved_bytes()));
-        self.limits.set_peak_blocks(self.limits.peak_blocks.signed().max(entry.saved_blocks()));
-        self.largest.raise(entry.saved_largest());
-    }
-
-    /// [`leave`](Self::leave) of a poll: `fold` takes in what it recorded, and gives the peak in bytes of its future, and the largest block.
-    #[inline(always)]
-    pub(crate) fn leave_poll(&'static self, fold: impl FnOnce(&PlainPoll) -> (i64, u64)) {
+    pub(crate) fn leave_poll(&'static self, future: &Activation, alone: Alone) {
         let (entry, row) = (self.top(), self.row());
         debug_assert!(entry.seldom().is_none(), "the frame would have a flag");
+        self.return_below(entry);
+        let account = future.begin_fold();
+        let (level, allocated) =
+            (self.limits.own_level_bytes(alone), since(&self.alloc_bytes, &entry.alloc_bytes, alone));
+        row.sums.add_bytes(allocated);
+        let value = level - entry.level_bytes.own_signed(alone);
+        row.sums.add_kept_by_poll(value);
+        let peak = since(&self.limits.peak_bytes, &entry.level_bytes, alone);
+        account.fold_bytes(value, peak.cast_signed(), allocated, alone);
+        self.return_to_bytes(entry, level, alone);
+
+        let allocated = self.alloc_blocks().wrapping_sub(entry.alloc_blocks.own(alone));
+        row.sums.add_blocks(allocated);
+        let value = self.level_blocks() - entry.level_blocks.own_signed(alone);
+        let peak = since(&self.limits.peak_blocks, &entry.level_blocks, alone);
+        account.fold_blocks(value, peak.cast_signed(), allocated, alone);
+        account.raise_largest(self.largest.own(alone), alone);
+        self.return_to_blocks(entry, alone);
+        let (peak, largest) = account.end_fold(alone);
+        row.raise_own(state::epoch(), peak.cast_unsigned(), largest, alone);
+    }
+
+    /// Goes on with the entry below the top one.
+    #[inline(always)]
+    fn return_below(&'static self, entry: &'static Entry) {
         let below = entry.below.get();
-        let allocated = self.alloc_bytes_with(row);
-        let bytes = allocated.wrapping_sub(entry.alloc_bytes.get());
-        row.sums.add_bytes(bytes);
-        self.set_row(below.row.get(), allocated);
         self.entry.set(below);
-        let blocks = self.alloc_blocks().wrapping_sub(entry.alloc_blocks.get());
-        row.sums.add_blocks(blocks);
-        let (level, at) = ([self.level_bytes(), self.level_blocks()], entry.level());
-        row.sums.add_kept_by_poll(level[0] - at[0]);
-        let Watermarks { peak, largest } = self.watermarks();
-        let since = |levels: [i64; 2]| [levels[0] - at[0], levels[1] - at[1]];
-        let allocated = [bytes, blocks];
-        let (of_future, largest_of_future) =
-            fold(&PlainPoll { value: since(level), peak: since(peak), allocated, largest });
-        row.raise(of_future, largest_of_future);
-        self.return_to_watermarks(entry, level[0], peak[0]);
+        self.set_row(below.row.get());
+    }
+
+    /// Goes on with the watermark in bytes of the frame below that of `entry`, at this level.
+    #[inline(always)]
+    fn return_to_bytes(&'static self, entry: &'static Entry, level: i64, alone: Alone) {
+        let reached = self.limits.peak_bytes.own_signed(alone).max(entry.saved_bytes.own_signed(alone));
+        self.limits.set_own_peak_bytes(level, reached, alone);
+    }
+
+    /// Goes on with the watermark in blocks of the frame below that of `entry`, and with its largest block.
+    #[inline(always)]
+    fn return_to_blocks(&'static self, entry: &'static Entry, alone: Alone) {
+        let reached = self.limits.peak_blocks.own_signed(alone).max(entry.saved_blocks.own_signed(alone));
+        self.limits.set_own_peak_blocks(reached, alone);
+        self.largest.raise_own(entry.saved_largest.own(alone), alone);
     }
 
     /// [`leave`](Self::leave), in the ledger of the host, where the parent has no entry: its own would have been that of the child.
@@ -202,7 +221,7 @@ impl Ledger {
         reached.raise(&entry.saved());
         self.limits.set_peaks(reached.peak[0], reached.peak[1]);
         self.largest.set(reached.largest);
-        self.pop(entry, self.alloc_bytes());
+        self.return_below(entry);
         if let Some(seldom) = entry.seldom()
             && self.top().seldom().is_none()
         {
@@ -214,10 +233,9 @@ impl Ledger {
     #[inline(always)]
     fn hand_down(&'static self, entry: &'static Entry, parent: &'static Frame, bit: u64, row: Option<&'static Row>) {
         let row = row.unwrap_or(self.spare.get());
-        let allocated = self.alloc_bytes();
         entry.frame.set(Some(parent));
         entry.row.set(row);
-        self.set_row(row, allocated);
+        self.set_row(row);
         parent.set_touched(bit);
         if let Some(seldom) = entry.seldom() {
             entry.keep_seldom(seldom);
@@ -228,7 +246,7 @@ impl Ledger {
     pub(crate) fn forget(&'static self) {
         let entry = self.top();
         let at = entry.sums(self.seldom());
-        self.set_alloc_bytes(at.allocated[0]);
+        self.alloc_bytes.set(at.allocated[0]);
         self.recount_blocks(at.allocated[1]);
         let ([bytes, blocks], [at_bytes, at_blocks]) = ([self.level_bytes(), self.level_blocks()], at.level);
         self.adjust_level((bytes - at_bytes).cast_unsigned(), (blocks - at_blocks).cast_unsigned());
@@ -237,14 +255,12 @@ impl Ledger {
         let Watermarks { peak: [peak_bytes, peak_blocks], largest } = entry.saved();
         self.limits.set_peaks(peak_bytes, peak_blocks);
         self.largest.set(largest);
-        self.pop(entry, at.allocated[0]);
+        self.return_below(entry);
     }
+}
 
-    /// Goes on with the entry below the top one, where so many bytes were allocated so far.
-    #[inline(always)]
-    fn pop(&'static self, entry: &'static Entry, allocated: u64) {
-        let below = entry.below.get();
-        self.entry.set(below);
-        self.set_row(below.row.get(), allocated);
-    }
+/// How much higher a number is than it was.
+#[inline(always)]
+fn since(now: &Counter, at: &Counter, alone: Alone) -> u64 {
+    now.own(alone).wrapping_sub(at.own(alone))
 }
