@@ -210,8 +210,7 @@ fn enter_on(site: &'static Site) -> Option<FrameHandle> {
     plain::enter(current::current(), site, || enter_slowly(site))
 }
 
-/// [`enter`] where something has to be done first: taking a slot, taking note of a switch, starting memprof's
-/// threads, making the path's node, charging what was handed over.
+/// [`enter`] where the cache of paths has forgotten where that leads, or more has to be done first.
 #[cold]
 #[inline(never)]
 fn enter_slowly(site: &'static Site) -> Option<FrameHandle> {
@@ -222,6 +221,14 @@ fn enter_slowly(site: &'static Site) -> Option<FrameHandle> {
             return Some(entered);
         }
     }
+    enter_first(site)
+}
+
+/// [`enter`] where something has to be done first: taking a slot, taking note of a switch, starting memprof's
+/// threads, making the path's node, charging what was handed over.
+#[cold]
+#[inline(never)]
+fn enter_first(site: &'static Site) -> Option<FrameHandle> {
     let Some(slot) = ready() else {
         if blind::is_blind() && state::is_on() {
             missed::note(Refused::AtWork);

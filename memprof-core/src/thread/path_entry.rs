@@ -1,10 +1,12 @@
 //! Where entering a site at a path leads: to another path, with what this thread counts there.
 //!
 //! A slot remembers the entries that it took last in a cache of 128 places, so a scope that is entered again finds its path by one
-//! comparison. Each key has a second place, where what is driven out of the first is found on the slow path: two paths that fall
-//! on one place take turns there. What is in neither is looked for among all paths that the thread [knows](super::known), and
-//! otherwise interned ([`names::path`](crate::names::path)), which takes a lock, and the thread is blind meanwhile. What entering it does
+//! comparison. What others have driven out of there is looked for among all paths that the thread [knows](super::known), without a lock. A path
+//! that is not among those, as in recursion, has a second place in the cache, which the slow path looks at; what is nowhere is interned
+//! ([`names::path`](crate::names::path)), which takes a lock, and the thread is blind meanwhile. What entering it does
 //! to the stack is left to [`stack`](super::stack).
+
+use core::hint::cold_path;
 
 use crate::base::blind;
 use crate::base::map::Refused;
@@ -12,7 +14,7 @@ use crate::base::missed;
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::thread::frame::{CallRow, SiteRow};
-use crate::thread::slot::{CACHE, CacheEntry, Slot};
+use crate::thread::slot::{CACHE, CacheEntry, KNOWN, Slot};
 
 /// Where entering a site at a path leads.
 pub(crate) struct PathEntry {
@@ -44,7 +46,7 @@ impl Slot {
         &self.cache[place(key) ^ (CACHE / 2)]
     }
 
-    /// Puts an entry into its first place; what stood there goes to the second. A signal handler does not meet half an entry: it is
+    /// Puts an entry into its first place; what stood there goes to its second, if it is found nowhere else. A signal handler does not meet half an entry: it is
     /// recorded aside.
     fn remember(&'static self, key: u64, path: u64, calls: &'static CallRow) {
         let _change = self.begin_change();
@@ -54,9 +56,21 @@ impl Slot {
     /// [`remember`](Self::remember) within a change.
     #[inline(always)]
     fn remember_changing(&'static self, key: u64, path: u64, calls: &'static CallRow) {
-        let (first, second) = (self.cached(key), self.cached_second(key));
-        second.set(first.key.get(), first.path.get(), first.calls.get());
+        let first = self.cached(key);
+        if first.path.get() & KNOWN == 0 {
+            cold_path();
+            self.drive_out(key);
+        }
         first.set(key, path, calls);
+    }
+
+    /// Puts what stands in the first place of a key into its second. Number by number, so that few registers do.
+    #[inline(always)]
+    fn drive_out(&'static self, key: u64) {
+        let (first, second) = (self.cached(key), self.cached_second(key));
+        second.key.set(first.key.get());
+        second.path.set(first.path.get());
+        second.calls.set(first.calls.get());
     }
 
     /// The calls of the path that entering `site` at `path` leads to, and whether the cache knows it: if not, they are of
@@ -91,7 +105,7 @@ impl Slot {
     pub(crate) fn known_calls(&'static self, key: u64) -> Option<(PathId, &'static CallRow)> {
         let calls = self.known.get(key)?;
         let path = calls.path.get();
-        self.remember_changing(key, path, calls);
+        self.remember_changing(key, path | KNOWN, calls);
         Some((PathId::from_bits(path as u32), calls))
     }
 
@@ -99,7 +113,7 @@ impl Slot {
     fn known_path_entry(&'static self, key: u64, id: u32) -> Option<PathEntry> {
         let calls = self.known.get(key)?;
         let path = calls.path.get();
-        self.remember(key, path, calls);
+        self.remember(key, path | KNOWN, calls);
         Some(PathEntry { site: id, path: PathId::from_bits(path as u32), calls, site_row: calls.site.get() })
     }
 
@@ -114,11 +128,13 @@ impl Slot {
         };
         let path_entry = PathEntry { site: id, ..path_entry };
         let key = key(path, id);
-        if path_there != path && path_there.parent() == path {
+        let is_own = path_there != path && path_there.parent() == path;
+        if is_own {
             let _change = self.begin_change();
             self.known.insert(path_entry.calls, key, path_there, &self.calls);
         }
-        self.remember(key, u64::from(path_entry.path.bits()), path_entry.calls);
+        let known = if is_own { KNOWN } else { 0 };
+        self.remember(key, u64::from(path_entry.path.bits()) | known, path_entry.calls);
         Some(path_entry)
     }
 

@@ -31,6 +31,9 @@ pub(super) static NO_LANE: Lane = Lane::BLANK;
 /// Entries of a slot's cache of paths. The most used ones fit into the first-level cache.
 pub(super) const CACHE: usize = 128;
 
+/// In an entry of the cache, beside the path: the thread [knows](super::known) it too, so that it is not kept in a second place.
+pub(super) const KNOWN: u64 = 1 << 63;
+
 /// The key of a blank entry: there are fewer paths.
 pub(crate) const NO_KEY: u64 = u64::MAX;
 
@@ -38,12 +41,13 @@ pub(crate) const NO_KEY: u64 = u64::MAX;
 pub(crate) struct CacheEntry {
     /// Path and site, or [`NO_KEY`].
     pub(crate) key: Counter,
+    /// The path, in its 32 bits, and [`KNOWN`] where nothing is lost with the entry.
     pub(crate) path: Counter,
     pub(crate) calls: AtomicRef<CallRow>,
 }
 
 impl Blank for CacheEntry {
-    const BLANK: Self = Self { key: Counter::new(NO_KEY), path: Counter::new(0), calls: AtomicRef::new(&NO_CALLS) };
+    const BLANK: Self = Self { key: Counter::new(NO_KEY), path: Counter::new(KNOWN), calls: AtomicRef::new(&NO_CALLS) };
 }
 
 impl CacheEntry {
