@@ -1,10 +1,14 @@
-//! What `cargo memprof` can be asked. Options that are not its own are cargo's, and are handed on as they stand, wherever they stand.
+//! What `cargo memprof` can be asked. Options that are not its own are cargo's, and are handed on as they stand, wherever they stand before
+//! the program's arguments: those begin behind `--`, or, as cargo has it, with the first word that is no option nor a value of one.
 
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Command, CommandFactory as _, Parser, Subcommand};
 
-use super::plan::{Level, Policy};
+use super::{
+    plan::{Level, Policy},
+    split::Split,
+};
 use crate::{choices::Choices, glob::Glob, run::interval};
 
 /// Measures any cargo program, without a change to it: which function holds the memory, how much, and since when
@@ -56,7 +60,8 @@ const BENCH_EXAMPLES: &str = "Examples:
   cargo memprof bench --bench parse -o p.json  one of them, as a profile to go on with";
 const REPORT_EXAMPLES: &str = "Examples:
   cargo memprof report --order live --rows 10  what is left, the ten greatest
-  cargo memprof report --tree                  by who called whom";
+  cargo memprof report --tree                  by who called whom
+  cargo memprof report profile.json            what a program wrote that `cargo memprof build` built";
 const PLAN_EXAMPLES: &str = "Examples:
   cargo memprof plan               how many functions of each package are tracked, and why others are not
   cargo memprof plan --functions   each of them
@@ -128,6 +133,9 @@ pub(crate) struct Running {
 
 #[derive(Debug, Args)]
 pub(crate) struct Reporting {
+    /// A profile that the program of the last build wrote where it ran (MEMPROF=1 MEMPROF_OUTPUT=profile.json), instead of the last run's
+    #[arg(value_name = "PROFILE")]
+    pub(crate) profile: Option<PathBuf>,
     /// A file for the report instead of stdout; its ending picks the format
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -161,16 +169,16 @@ pub(crate) struct Cargo {
 impl Cargo {
     /// The value of an option of cargo's, `--target x` or `--target=x`.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        let mut words = self.options.iter();
-        while let Some(word) = words.next() {
-            if word == name {
-                return words.next().map(String::as_str);
-            }
-            if let Some(value) = word.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
-                return Some(value);
-            }
-        }
-        None
+        self.values(name).next()
+    }
+
+    /// The values of an option of cargo's that can be given several times.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let words = self.options.iter().zip(self.options.iter().skip(1).map(Some).chain([None]));
+        words.filter_map(move |(word, next)| {
+            let joined = || word.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
+            if word == name { next.map(String::as_str) } else { joined() }
+        })
     }
 
     /// cargo's options without this one and its value.
@@ -206,14 +214,11 @@ pub(crate) fn definitions() -> Command {
 
 /// Reads a call, without the name it was called by.
 pub(crate) fn parse(words: Vec<OsString>) -> Result<Verb, clap::Error> {
-    let mut words = words.into_iter();
-    let before: Vec<OsString> = words.by_ref().take_while(|word| word != "--").collect();
-    let program: Vec<OsString> = words.collect();
     let definitions = definitions();
-    let verb = before.first().and_then(|verb| definitions.find_subcommand(verb));
-    let (mut own, cargo) = match verb {
-        Some(verb) => split(verb, before),
-        None => (before, Vec::new()),
+    let verb = words.first().and_then(|verb| definitions.find_subcommand(verb));
+    let Split { mut own, cargo, program } = match verb {
+        Some(verb) => Split::of(verb, words),
+        None => Split { own: words, ..Split::default() },
     };
     own.insert(0, "cargo memprof".into());
     if !cargo.is_empty() {
@@ -223,39 +228,6 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Verb, clap::Error> {
     let mut arguments = Arguments::try_parse_from(own)?;
     arguments.verb.cargo().program = program;
     Ok(arguments.verb)
-}
-
-/// The words that are an option of `verb`, with its value, or its name; and the others.
-fn split(verb: &Command, words: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
-    let (mut own, mut cargo) = (Vec::new(), Vec::new());
-    let mut words = words.into_iter();
-    own.extend(words.next());
-    while let Some(word) = words.next() {
-        let text = word.to_string_lossy().into_owned();
-        if matches!(text.as_str(), "-h" | "--help") {
-            own.push(word);
-            continue;
-        }
-        let (name, is_joined) = match text.strip_prefix("--") {
-            Some(long) => (long.split('=').next().map(str::to_owned), long.contains('=')),
-            None => (None, text.len() > 2),
-        };
-        let short = text.strip_prefix('-').filter(|_| name.is_none()).and_then(|rest| rest.chars().next());
-        let option = verb.get_arguments().find(|argument| {
-            name.as_deref().is_some_and(|name| argument.get_long() == Some(name))
-                || short.is_some_and(|short| argument.get_short() == Some(short))
-        });
-        match option {
-            Some(option) => {
-                own.push(word);
-                if option.get_action().takes_values() && !is_joined {
-                    own.extend(words.next());
-                }
-            }
-            None => cargo.push(word),
-        }
-    }
-    (own, cargo)
 }
 
 #[cfg(test)]
@@ -276,6 +248,32 @@ mod tests {
         assert_eq!(run.cargo.program, ["--deps", "c"]);
         let Verb::Plan(plan) = parsed("plan --functions --policy all") else { panic!("another verb") };
         assert!(plan.functions && plan.cargo.options.is_empty());
+    }
+
+    /// As cargo has it, the program's arguments begin with the first word that belongs to no option.
+    #[test]
+    fn a_programs_arguments_need_no_dashes_before_them() {
+        let verb = parsed("run -r --bin x --rows 3 in.txt --rows 4 -- --bin y");
+        let Verb::Run(run) = verb else { panic!("another verb") };
+        assert_eq!(run.cargo.options, ["-r", "--bin", "x"]);
+        assert_eq!(run.cargo.program, ["in.txt", "--rows", "4", "--", "--bin", "y"]);
+        let Verb::Test(test) = parsed("test name -o x.json --lib -- --nocapture") else { panic!("another verb") };
+        assert_eq!(
+            (test.cargo.options, test.output),
+            (vec!["name".to_owned(), "--lib".to_owned()], Some("x.json".into()))
+        );
+        assert_eq!(test.cargo.program, ["--nocapture"]);
+    }
+
+    #[test]
+    fn a_report_is_of_a_profile_and_no_option_of_it_is_passed_over() {
+        let Verb::Report(report) = parsed("report p.json -p app --release --target=x") else { panic!("another verb") };
+        assert_eq!((report.profile, report.cargo.options.len()), (Some("p.json".into()), 4));
+        for wrong in ["report --row 3", "plan --function", "plan x", "report a.json b.json", "report -x"] {
+            let words = wrong.split(' ').map(OsString::from).collect();
+            let error = parse(words).expect_err(wrong).to_string();
+            assert!(error.contains("unexpected argument"), "{wrong}: {error}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! [`Build`]: a call of cargo that has everything compiled as planned.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env,
     ffi::OsString,
     io,
@@ -35,6 +35,7 @@ pub(crate) struct Build {
     pub(crate) plan: Plan,
     pub(crate) workspace: PathBuf,
     pub(crate) untracked: Vec<Untracked>,
+    of_call: BTreeSet<PathBuf>,
     target: String,
     options: Vec<String>,
 }
@@ -57,7 +58,7 @@ fn folder(cargo: &Cargo, packages: &Packages) -> io::Result<PathBuf> {
 pub(crate) fn target_folder(cargo: &Cargo, here: &Path) -> Result<PathBuf, Error> {
     let rustc = Config::of(here).rustc.unwrap_or_else(|| "rustc".into());
     let compiler = Compiler::ask(&rustc, here).map_err(|error| failed("cannot ask the compiler", &error))?;
-    let packages = packages::ask(&compiler, &of_metadata(cargo), &[], &Policy::default())?;
+    let packages = packages::ask(&compiler, &of_metadata(cargo, &[&compiler.host]), cargo, &[], &Policy::default())?;
     folder(cargo, &packages).map_err(|error| failed("cannot make the folder for memprof's build", &error))
 }
 
@@ -81,7 +82,9 @@ impl Build {
         let config = Config::of(&here);
         let rustc = config.rustc.clone().unwrap_or_else(|| "rustc".into());
         let compiler = Compiler::ask(&rustc, &here).map_err(|error| failed("cannot ask the compiler", &error))?;
-        let mut packages = packages::ask(&compiler, &of_metadata(cargo), &tracking.deps, &tracking.policy())?;
+        let target = cargo.value("--target").map(str::to_owned).or(config.target).unwrap_or(compiler.host.clone());
+        let asked = of_metadata(cargo, &[&compiler.host, &target]);
+        let mut packages = packages::ask(&compiler, &asked, cargo, &tracking.deps, &tracking.policy())?;
         let folder =
             folder(cargo, &packages).map_err(|error| failed("cannot make the folder for memprof's build", &error))?;
         if !tracking.no_calibrate {
@@ -90,7 +93,6 @@ impl Build {
                 package.policy.calibrated = calibration.of(package);
             }
         }
-        let target = cargo.value("--target").map(str::to_owned).or(config.target).unwrap_or(compiler.host.clone());
         let runtime = if packages.has_memprof {
             None
         } else {
@@ -107,6 +109,7 @@ impl Build {
             },
             compiler,
             untracked: packages.untracked,
+            of_call: packages.of_call,
             workspace: packages.workspace.canonicalize().unwrap_or(packages.workspace),
             target,
             options: cargo.without(&["--target", "--target-dir"]),
@@ -117,16 +120,12 @@ impl Build {
     pub(crate) fn command(&self, verb: &str, program: &[OsString]) -> Result<Command, Error> {
         let links = self.plan.write().map_err(|error| failed("cannot write the plan of the build", &error))?;
         let mut command = Command::new(self.compiler.cargo());
-        command
-            .arg(verb)
-            .arg("--target-dir")
-            .arg(&self.plan.folder)
-            .args(["--target", &self.target])
-            .args(&self.options);
+        command.arg(verb).arg("--target-dir").arg(&self.plan.folder).args(["--target", &self.target]);
         for (setting, name) in [("build.rustc-wrapper", RUSTC), ("build.rustdoc", RUSTDOC)] {
             let link = toml::Value::from(links.join(name).to_string_lossy().into_owned());
             command.arg("--config").arg(format!("{setting}={link}"));
         }
+        command.args(&self.options);
         if !program.is_empty() {
             command.arg("--").args(program);
         }
@@ -138,20 +137,32 @@ impl Build {
         Ok(command)
     }
 
+    /// Where cargo puts the programs, in a folder for each profile. A target that a file describes has its name without the ending.
+    pub(crate) fn programs(&self) -> PathBuf {
+        let target = Path::new(&self.target);
+        let is_file = target.extension().is_some_and(|ending| ending == "json");
+        let name = target.file_stem().filter(|_| is_file).unwrap_or(target.as_os_str());
+        self.plan.folder.join(name)
+    }
+
+    /// The tracked packages of the programs that are built.
+    fn packages(&self) -> impl Iterator<Item = &Package> {
+        self.plan.packages.iter().filter(|package| self.of_call.contains(&package.manifest_dir))
+    }
+
     /// What becomes of each tracked package. Nothing is changed.
     pub(crate) fn states(&self) -> Result<Vec<(&Package, State)>, Error> {
         let state = |package| {
             let _lock = State::lock(&self.plan.folder, package)?;
             Ok((package, mirror::look(&self.plan, package)?))
         };
-        let states: io::Result<Vec<_>> = self.plan.packages.iter().map(state).collect();
+        let states: io::Result<Vec<_>> = self.packages().map(state).collect();
         states.map_err(|error| failed("cannot read the program's sources", &error))
     }
 
     /// What became of those that were built.
     pub(crate) fn built(&self) -> Vec<(&Package, State)> {
-        let packages = self.plan.packages.iter();
-        let states = packages.map(|package| (package, State::read(&self.plan.folder, package)));
+        let states = self.packages().map(|package| (package, State::read(&self.plan.folder, package)));
         states.filter(|(_, state)| !state.entries.is_empty()).collect()
     }
 }
@@ -169,8 +180,10 @@ pub(crate) fn counted(state: &State) -> (usize, BTreeMap<Reason, usize>) {
     (tracked, left_out)
 }
 
-fn of_metadata(cargo: &Cargo) -> Vec<String> {
-    let mut kept = Vec::new();
+/// What cargo is asked with for the packages: of these targets alone, since what others need may not be on this machine.
+fn of_metadata(cargo: &Cargo, targets: &[&str]) -> Vec<String> {
+    let mut kept: Vec<String> =
+        targets.iter().flat_map(|target| ["--filter-platform".to_owned(), (*target).to_owned()]).collect();
     let mut words = cargo.options.iter();
     while let Some(word) = words.next() {
         let name = word.split('=').next().unwrap_or_default();

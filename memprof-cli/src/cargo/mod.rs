@@ -12,10 +12,11 @@
 //! | `state` | what is known of a package between builds |
 //! | `mirror` | the copy of a package |
 //! | `wrapper` | the compiler's place |
-//! | `config`, `compiler`, `packages` | what cargo is told, which compiler it uses, what the program is made of |
+//! | `config`, `compiler` | what cargo is told, and which compiler it uses |
+//! | `split`, `arguments` | the calls |
+//! | `packages` | what the program is made of |
 //! | `runtime` | memprof, compiled |
 //! | `calibration` | what earlier runs showed |
-//! | `arguments` | the calls |
 //! | `build` | a call of cargo, as planned |
 //! | `told` | what a report is told of it |
 //! | `verbs` | what each verb does |
@@ -28,10 +29,11 @@ mod mirror;
 mod wrapper;
 mod config;
 mod compiler;
+mod split;
+mod arguments;
 mod packages;
 mod runtime;
 mod calibration;
-mod arguments;
 mod build;
 mod told;
 mod verbs;

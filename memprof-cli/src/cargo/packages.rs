@@ -5,9 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Node, Package as Described, PackageId, TargetKind};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, NodeDep, Package as Described, PackageId, TargetKind};
 
 use super::{
+    arguments::Cargo,
     compiler::Compiler,
     plan::{Package, Policy},
 };
@@ -22,6 +23,8 @@ pub(crate) struct Packages {
     pub(crate) workspace: PathBuf,
     pub(crate) target_folder: PathBuf,
     pub(crate) tracked: Vec<Package>,
+    /// The folders of the packages that this call builds, tracked or not: others of the workspace may have been built by calls before.
+    pub(crate) of_call: BTreeSet<PathBuf>,
     /// Dependencies of the program that are not tracked and could be.
     pub(crate) untracked: Vec<Untracked>,
     /// Whether the program depends on memprof itself.
@@ -37,10 +40,11 @@ pub(crate) struct Untracked {
     pub(crate) is_direct: bool,
 }
 
-/// Asks cargo. `arguments` are those of cargo's options that decide which packages there are.
+/// Asks cargo. `arguments` are those of the `cargo` call's options that decide which packages there are.
 pub(crate) fn ask(
     compiler: &Compiler,
     arguments: &[String],
+    cargo: &Cargo,
     deps: &[String],
     policy: &Policy,
 ) -> Result<Packages, Error> {
@@ -62,8 +66,10 @@ pub(crate) fn ask(
     };
     let workspace: PathBuf = metadata.workspace_root.clone().into();
     let tracked = metadata.packages.iter().filter(is_tracked).filter(|package| !is_macro(package));
+    let of_call = of_call(&metadata, cargo);
     Ok(Packages {
-        untracked: untracked(&metadata, is_tracked),
+        untracked: untracked(&metadata, &of_call, is_tracked),
+        of_call: of_call.values().map(|package| folder(package).to_owned()).collect(),
         tracked: tracked.map(|package| described(package, &workspace, &folders, policy)).collect(),
         has_memprof: metadata.packages.iter().any(|package| package.name == "memprof"),
         target_folder: metadata.target_directory.clone().into(),
@@ -71,39 +77,72 @@ pub(crate) fn ask(
     })
 }
 
-/// The packages that the tracked ones depend on, directly or not, but for what only builds or tests them.
-fn untracked(metadata: &Metadata, is_tracked: impl Fn(&&Described) -> bool) -> Vec<Untracked> {
-    let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
-    let nodes: BTreeMap<&PackageId, &Node> = nodes.map(|node| (&node.id, node)).collect();
-    let is_tracked = |package: &&Described| is_tracked(package) && !is_macro(package);
-    let mut open: Vec<&PackageId> = metadata.packages.iter().filter(is_tracked).map(|package| &package.id).collect();
-    let roots: BTreeSet<&PackageId> = open.iter().copied().collect();
-    let (mut seen, mut direct) = (roots.clone(), BTreeSet::new());
-    while let Some(id) = open.pop() {
-        for dependency in nodes.get(id).iter().flat_map(|node| &node.deps) {
-            if !dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal) {
-                continue;
-            }
-            if roots.contains(id) {
-                direct.insert(&dependency.pkg);
-            }
-            if seen.insert(&dependency.pkg) {
-                open.push(&dependency.pkg);
-            }
-        }
+/// The packages of the workspace that cargo would build: those that are named, the one in whose folder it is called, or the workspace's default.
+fn chosen<'a>(metadata: &'a Metadata, cargo: &Cargo) -> Vec<&'a Described> {
+    let members = metadata.workspace_packages();
+    let has = |name: &str| cargo.options.iter().any(|option| option == name);
+    let names: Vec<&str> = ["-p", "--package"].into_iter().flat_map(|name| cargo.values(name)).collect();
+    if has("--workspace") || has("--all") {
+        return members;
     }
-    let could_be = |package: &&Described| {
-        seen.contains(&package.id)
-            && !roots.contains(&package.id)
-            && !is_macro(package)
-            && !OWN.contains(&package.name.as_str())
-    };
+    if !names.is_empty() {
+        let is_asked = |package: &&&Described| names.iter().any(|name| is_named(package, name));
+        let named: Vec<&Described> = members.iter().filter(is_asked).copied().collect();
+        // By a path or a pattern: which ones is cargo's business.
+        return if named.is_empty() { members } else { named };
+    }
+    let here = metadata.resolve.as_ref().and_then(|resolve| resolve.root.as_ref());
+    let here = members.iter().find(|package| Some(&package.id) == here && folder(package) != metadata.workspace_root);
+    here.map_or_else(|| metadata.workspace_default_packages(), |here| vec![here])
+}
+
+/// The packages of the programs that cargo would build, but for what only builds them. What the compiler loads, and brings along, is none.
+fn of_call<'a>(metadata: &'a Metadata, cargo: &Cargo) -> BTreeMap<&'a PackageId, &'a Described> {
+    let packages: BTreeMap<&PackageId, &Described> =
+        metadata.packages.iter().map(|package| (&package.id, package)).collect();
+    let mut found = BTreeMap::new();
+    let mut open: Vec<(&Described, bool)> =
+        chosen(metadata, cargo).into_iter().map(|package| (package, true)).collect();
+    while let Some((package, is_chosen)) = open.pop() {
+        if is_macro(package) || found.insert(&package.id, package).is_some() {
+            continue;
+        }
+        let kinds: &[DependencyKind] =
+            if is_chosen { &[DependencyKind::Normal, DependencyKind::Development] } else { &[DependencyKind::Normal] };
+        let needed = depended_on(metadata, package, kinds).filter_map(|id| packages.get(id));
+        open.extend(needed.map(|package| (*package, false)));
+    }
+    found
+}
+
+/// What a package depends on itself.
+fn depended_on<'a>(
+    metadata: &'a Metadata,
+    package: &Described,
+    kinds: &[DependencyKind],
+) -> impl Iterator<Item = &'a PackageId> {
+    let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
+    let dependencies = nodes.filter(move |node| node.id == package.id).flat_map(|node| &node.deps);
+    let is_such = |dependency: &&NodeDep| dependency.dep_kinds.iter().any(|kind| kinds.contains(&kind.kind));
+    dependencies.filter(is_such).map(|dependency| &dependency.pkg)
+}
+
+/// The packages of the programs that are not tracked.
+fn untracked(
+    metadata: &Metadata,
+    of_call: &BTreeMap<&PackageId, &Described>,
+    is_tracked: impl Fn(&&Described) -> bool,
+) -> Vec<Untracked> {
+    let (tracked, others): (Vec<&Described>, Vec<&Described>) =
+        of_call.values().partition(|package| is_tracked(package));
+    let direct: BTreeSet<&PackageId> =
+        tracked.iter().flat_map(|package| depended_on(metadata, package, &[DependencyKind::Normal])).collect();
     let described = |package: &Described| Untracked {
         name: package.name.to_string(),
         folder: folder(package).to_owned(),
         is_direct: direct.contains(&package.id),
     };
-    metadata.packages.iter().filter(could_be).map(described).collect()
+    others.into_iter().filter(|package| !OWN.contains(&package.name.as_str())).map(described).collect()
 }
 
 fn folder(package: &Described) -> &Path {

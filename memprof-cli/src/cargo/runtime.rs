@@ -18,6 +18,7 @@ use cargo_metadata::Message;
 use toml::{Table, Value};
 
 use super::{compiler::Compiler, place::Place, plan::Runtime};
+use crate::error::say;
 
 /// The sources that the command carries: path, content.
 pub type Carried = &'static [(&'static str, &'static [u8])];
@@ -46,6 +47,7 @@ pub(crate) fn ensure(carried: Carried, compiler: &Compiler, target: &str, folder
     if let Some(runtime) = read(&done) {
         return Ok(runtime);
     }
+    say(&format_args!("compiling memprof itself, once for this compiler and {target}"));
     unpack(carried, &place)?;
     let runtime = Runtime { key, ..build(compiler, target, &place)? };
     place.write(Path::new("runtime.json"), &serde_json::to_vec(&runtime)?)?;

@@ -1,16 +1,22 @@
 //! [`plan`]: what a report is told of a build: which packages were tracked, which functions were left out because runs before showed them to be
 //! called often for nothing, and which dependencies were not tracked.
+//!
+//! That of the last build is kept, for profiles that its program writes where no `cargo memprof` is.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use memprof_report::{Plan, TrackedPackage};
 
 use super::{
     build::{Build, counted},
     packages::Untracked,
+    place::Place,
     plan::Package,
     state::State,
 };
+
+/// Where that of the last build is, in the folder of memprof's build.
+const FILE: &str = "built.json";
 
 /// What starts a thread or a task, in a source file.
 const STARTS: &[&str] =
@@ -27,6 +33,16 @@ pub(crate) fn plan(build: &Build) -> Plan {
     let others = others.into_iter().filter(|dependency| dependency.is_direct);
     plan.untracked = starting.into_iter().chain(others).map(|dependency| dependency.name.clone()).collect();
     plan
+}
+
+/// Keeps what was told of the last build in `folder`.
+pub(crate) fn keep(folder: &Path, plan: &Plan) -> io::Result<()> {
+    Place::at(folder)?.write(Path::new(FILE), &serde_json::to_vec(plan)?).map(|_| ())
+}
+
+/// What was told of the last build; `None` where none is kept.
+pub(crate) fn kept(folder: &Path) -> Option<Plan> {
+    serde_json::from_slice(&fs::read(folder.join(FILE)).ok()?).ok()
 }
 
 fn tracked(package: &Package, state: &State, workspace: &Path) -> TrackedPackage {
@@ -53,23 +69,38 @@ fn folders(package: &Package, workspace: &Path) -> Vec<String> {
 /// Folders deeper than this are not looked into: what leads in circles ends there.
 const DEEPEST: usize = 16;
 
-/// Whether any Rust file in `folder` starts threads or tasks, as far as its words tell.
+/// Whether any Rust file in `folder` starts threads or tasks, as far as its words tell; its tests aside.
 fn starts_threads(folder: &Path, depth: usize) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.into_iter().any(|entry| {
         let path = entry.path();
+        if path.file_stem().is_some_and(|name| name == "tests") {
+            return false;
+        }
         if path.is_dir() {
-            return depth < DEEPEST && entry.file_name() != "tests" && starts_threads(&path, depth + 1);
+            return depth < DEEPEST && starts_threads(&path, depth + 1);
         }
         let is_rust = path.extension().is_some_and(|ending| ending == "rs");
-        is_rust && fs::read_to_string(&path).is_ok_and(|text| text.lines().any(starts))
+        is_rust && fs::read_to_string(&path).is_ok_and(|text| starts(&text))
     })
 }
 
-/// Whether a line of code does; examples in comments do not count.
-fn starts(line: &str) -> bool {
-    let line = line.trim_start();
-    !line.starts_with("//") && STARTS.iter().any(|words| line.contains(words))
+/// Whether the code does; examples in comments do not count, nor what stands behind the beginning of a module of tests.
+fn starts(text: &str) -> bool {
+    let mut is_for_tests = false;
+    for line in text.lines().map(str::trim_start) {
+        if line.starts_with("#[") {
+            is_for_tests |= line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test");
+        } else if is_for_tests && line.starts_with("mod ") && line.ends_with('{') {
+            return false;
+        } else if !line.starts_with("//") {
+            is_for_tests = false;
+            if STARTS.iter().any(|words| line.contains(words)) {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -83,7 +114,13 @@ mod tests {
         fs::create_dir_all(&inner).expect("a folder");
         fs::write(inner.join("x.rs"), "fn f() {\n    /// tokio::spawn(g())\n}\n").expect("a file");
         assert!(!starts_threads(folder.path(), 0));
-        fs::write(inner.join("y.rs"), "fn f() {\n    let task = tokio::spawn(g());\n}\n").expect("a file");
+        let tests = "#[cfg(test)]\nuse x;\n#[cfg(all(test, not(loom)))]\n#[allow(x)]\nmod tests {\n    fn f() { std::thread::spawn(g) }\n}\n";
+        fs::write(inner.join("y.rs"), tests).expect("a file");
+        fs::write(inner.join("tests.rs"), "fn f() { std::thread::spawn(g) }\n").expect("a file");
+        assert!(!starts_threads(folder.path(), 0));
+        // What is only for tests may stand in the midst.
+        fs::write(inner.join("y.rs"), "#[cfg(test)]\nuse x;\nfn f() {\n    let task = tokio::spawn(g());\n}\n")
+            .expect("a file");
         assert!(starts_threads(folder.path(), 0));
     }
 

@@ -48,8 +48,21 @@ fn build(arguments: &Building, carried: Carried) -> Result<Outcome, Error> {
     let (_, ended) = started(build.command("build", &arguments.cargo.program)?)?;
     if ended == Ended::Code(0) {
         tell(&build);
+        told(&build)?;
+        let programs = build.programs();
+        say(&format_args!(
+            "the programs are below ‘{}’, and measure where they run with MEMPROF=1",
+            programs.display()
+        ));
     }
     Ok(Outcome::Ended(ended))
+}
+
+/// What reports of the build's programs are told, which is kept for those that are made later.
+fn told(build: &Build) -> Result<memprof_report::Plan, Error> {
+    let plan = told::plan(build);
+    told::keep(&build.plan.folder, &plan).map_err(|error| failed("cannot keep what was built", &error))?;
+    Ok(plan)
 }
 
 /// Runs cargo to its end.
@@ -67,6 +80,10 @@ fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome
         return Err(Error::Start(NOT_STARTED, format!("--live {needs}")));
     }
     let build = Build::of(&arguments.tracking, &arguments.cargo, carried)?;
+    if arguments.cuda && build.plan.runtime.is_some() {
+        let needs = "--cuda needs a program that depends on memprof, with its feature `cuda`: this one does not";
+        return Err(Error::Start(NOT_STARTED, needs.to_owned()));
+    }
     let folder = tempfile::Builder::new().prefix("memprof-").tempdir();
     let folder = folder.map_err(|error| failed("cannot make a temporary folder", &error))?;
     let mut command = build.command(verb, &arguments.cargo.program)?;
@@ -90,7 +107,7 @@ fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome
     };
     let mut profiles = Profiles::read(folder.path(), pid);
     if profiles.shown().is_some() {
-        profiles.add_plan(&told::plan(&build));
+        profiles.add_plan(&told(&build)?);
     }
     profiles.unreadable.iter().for_each(|problem| say(problem));
     if profiles.shown().is_none() {
@@ -220,20 +237,32 @@ fn learn(build: &Build, profiles: &Profiles) -> io::Result<()> {
     Ok(())
 }
 
-/// The profiles of the last run again.
+/// The profiles of the last run again, or one that a program of the last build wrote elsewhere.
 fn report(arguments: &Reporting, out: &mut dyn Write) -> Result<Outcome, Error> {
     check(arguments.output.as_deref())?;
     let here = env::current_dir().map_err(|error| failed("cannot say which folder this is", &error))?;
-    let folder = super::build::target_folder(&arguments.cargo, &here)?.join(LAST);
+    let folder = super::build::target_folder(&arguments.cargo, &here)?;
+    let snapshots = match &arguments.profile {
+        Some(file) => {
+            let snapshot = profile::read(file)?;
+            let plan = snapshot.plan().cloned().or_else(|| told::kept(&folder));
+            vec![snapshot.with_plan(plan)]
+        }
+        None => kept(&folder.join(LAST))?,
+    };
+    show(&Profiles::of(snapshots), &arguments.choices, arguments.output.as_deref(), false, out)?;
+    Ok(Outcome::Done)
+}
+
+/// The profiles of the last run.
+fn kept(folder: &Path) -> Result<Vec<Snapshot>, Error> {
     let mut files: Vec<PathBuf> =
-        fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     files.sort();
     if files.is_empty() {
         return Err(Error::File(format!("no run is kept in ‘{}’: `cargo memprof run` leaves one", folder.display())));
     }
-    let snapshots: Vec<Snapshot> = files.iter().map(|file| profile::read(file)).collect::<Result<_, _>>()?;
-    show(&Profiles::of(snapshots), &arguments.choices, arguments.output.as_deref(), false, out)?;
-    Ok(Outcome::Done)
+    files.iter().map(|file| profile::read(file)).collect()
 }
 
 /// What is tracked, and why the rest is not.

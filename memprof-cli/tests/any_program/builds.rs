@@ -144,7 +144,7 @@ fn a_program_with_memprof_in_it_keeps_its_own() {
     let manifest = |name: &str, rest: &str| {
         format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{rest}")
     };
-    let main = "fn main() {\n    println!(\"{}\", marked().len() + plain().len());\n}\n\n#[memprof::track(name = \"by hand\")]\nfn marked() -> String {\n    \"x\".repeat(10)\n}\n\nfn plain() -> String {\n    \"x\".repeat(20)\n}\n";
+    let main = "fn main() {\n    println!(\"{} {}\", marked().len() + plain().len(), std::env::var(\"MEMPROF_CUDA\").is_ok_and(|cuda| cuda == \"intercept\"));\n}\n\n#[memprof::track(name = \"by hand\")]\nfn marked() -> String {\n    \"x\".repeat(10)\n}\n\nfn plain() -> String {\n    \"x\".repeat(20)\n}\n";
     let own = Project::new(
         "own_memprof",
         &[
@@ -157,8 +157,11 @@ fn a_program_with_memprof_in_it_keeps_its_own() {
         ],
     );
     let run = own.memprof("", &["run", "--quiet"]);
-    assert_eq!(run.out, "tracked 1 \ntracked 5 name = by hand\ntracked 10 \n30\n", "{}", run.err);
+    assert_eq!(run.out, "tracked 1 \ntracked 5 name = by hand\ntracked 10 \n30 false\n", "{}", run.err);
     assert!(run.err.starts_with("memprof: nothing was measured: "), "{}", run.err);
+    // What asks that memprof for more.
+    let cuda = own.memprof("", &["run", "--quiet", "--cuda"]);
+    assert!(cuda.out.ends_with("\n30 true\n"), "{}{}", cuda.out, cuda.err);
 }
 
 /// A wrapper of the user's own is called as ever.

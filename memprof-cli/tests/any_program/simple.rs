@@ -96,6 +96,13 @@ fn a_wrong_call_is_one_line() {
             "invalid value 'some' for '--policy <POLICY>' [possible values: all, lean]; see cargo memprof --help",
         ),
         (&["report"], 2, "no run is kept in "),
+        (&["report", "p.json"], 2, "cannot read ‘p.json’: No such file or directory"),
+        (&["report", "--row", "3"], 2, "unexpected argument '--row' found"),
+        (
+            &["run", "--cuda"],
+            125,
+            "--cuda needs a program that depends on memprof, with its feature `cuda`: this one does not",
+        ),
         (&["run", "-o", "x.doc"], 125, "cannot write ‘x.doc’: its ending names no format; accepted: "),
         (&["fly"], 2, "unrecognized subcommand 'fly'; see cargo memprof --help"),
     ];

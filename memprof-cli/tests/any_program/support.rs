@@ -9,12 +9,19 @@ use std::{
     sync::LazyLock,
 };
 
+use pty_process::blocking::Command as InTerminal;
+
 /// How a call ended: status, stdout and stderr.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
+}
+
+/// The manifest of a package that is a workspace of its own.
+pub(crate) fn manifest(name: &str, rest: &str) -> String {
+    format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{rest}[workspace]\n")
 }
 
 /// A program's folder, made anew.
@@ -137,6 +144,17 @@ fn clean(command: &mut Command) -> &mut Command {
         }
     }
     command.env("CARGO_TERM_COLOR", "never")
+}
+
+/// The same call in a terminal, which `start`, a call of `env`, becomes. Who started this test in the background may have it ignore
+/// Ctrl-C, and then all that it starts: not this.
+pub(crate) fn in_terminal(plain: &Command, start: InTerminal) -> InTerminal {
+    let command = start.arg("--default-signal=INT").arg(plain.get_program()).args(plain.get_args());
+    let command = command.current_dir(plain.get_current_dir().expect("a folder"));
+    plain.get_envs().fold(command, |command, (name, value)| match value {
+        Some(value) => command.env(name, value),
+        None => command.env_remove(name),
+    })
 }
 
 pub(crate) fn ended(command: &mut Command) -> Ended {

@@ -13,11 +13,7 @@ use std::{
 
 use pty_process::blocking::{Command as InTerminal, open};
 
-use crate::support::{Project, ended, has_row, same};
-
-fn manifest(name: &str, rest: &str) -> String {
-    format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{rest}[workspace]\n")
-}
+use crate::support::{Project, ended, has_row, in_terminal, manifest, same};
 
 /// Ctrl-C reaches cargo, the compiler and this command; all of them end, and the next build goes on.
 #[test]
@@ -37,16 +33,7 @@ fn ctrl_c_at_a_terminal_in_the_midst_of_a_build_ends_it_and_leaves_nothing() {
     let status = Command::new("mkfifo").arg(&begun).status().expect("mkfifo starts");
     assert!(status.success());
 
-    let plain = project.command("", &["run"]);
-    // Who started this test in the background may have it ignore Ctrl-C, and then all that it starts.
-    let command = InTerminal::new("env").arg("--default-signal=INT").arg(plain.get_program());
-    let mut command = command.args(plain.get_args()).current_dir(&project.root);
-    for (name, value) in plain.get_envs() {
-        command = match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    let command = in_terminal(&project.command("", &["run"]), InTerminal::new("env"));
     let (mut pty, terminal) = open().expect("a terminal");
     let mut child = command.env("WAITS", "1").env("BEGUN", &begun).spawn(terminal).expect("it starts");
     // Opened once the build script writes.

@@ -22,6 +22,8 @@ mod tests;
 const OF_NONE: &str = "(in no tracked crate)";
 /// From this share of the whole on, in parts of a hundred, what happened outside any scope asks for a word.
 const MUCH: i128 = 10;
+/// Less than so many bytes outside any scope are no reason to track more: the standard library itself keeps some thousands.
+const LITTLE: i128 = 64 << 10;
 /// So many dependencies are named.
 const MOST_NAMED: usize = 8;
 
@@ -119,7 +121,7 @@ fn sums(space: &SpaceData, plan: &Plan) -> Vec<Sum> {
 pub(crate) fn untracked(space: &SpaceData, plan: &Plan) -> Option<String> {
     let is_much = |measure: Measure| {
         let (outside, whole) = (measure.outside(&space.totals), measure.whole(&space.totals));
-        outside > 0 && outside * 100 >= whole * MUCH
+        outside >= LITTLE && outside * 100 >= whole * MUCH
     };
     if plan.untracked.is_empty() || !(is_much(Measure::AtPeak) || is_much(Measure::SelfTotal)) {
         return None;

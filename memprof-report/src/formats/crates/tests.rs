@@ -72,6 +72,11 @@ fn only_where_much_is_outside_any_scope_dependencies_are_named() {
     );
     assert!(said(1 << 30, &plan(&["a"], 0)).is_some_and(|line| line.contains("not tracked: a; --deps a tracks")));
     assert_eq!(said(1 << 30, &plan(&[], 0)), None);
+    let small = |outside| {
+        let space = space_of_tree("host", vec![of("src/main.rs", "main", 1_000)], [[outside, 1], [0, 0], [outside, 1]]);
+        untracked(&space, &all)
+    };
+    assert_eq!((small(65_535), small(65_536).is_some()), (None, true));
 }
 
 /// The report has it below the table, and does not say the same twice.

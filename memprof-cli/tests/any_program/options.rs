@@ -1,0 +1,71 @@
+//! What the options do to a run, and what becomes of a program that is only built.
+
+use std::{fs, os::unix::process::ExitStatusExt as _, path::Path, process::Command};
+
+use crate::{
+    support::{Project, ended, has_row, in_terminal, manifest},
+    terminal::Terminal,
+};
+
+/// The view shows the program's own rows while it runs; Ctrl-C reaches the program, whose report is written.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn a_run_is_shown_while_it_runs() {
+    let main = "fn main() {\n    let kept = load();\n    println!(\"ready {}\", kept.len());\n    loop {\n        std::thread::park();\n    }\n}\n\nfn load() -> Vec<u8> {\n    vec![0; 100_000]\n}\n";
+    let project = Project::new("live", &[("Cargo.toml", &manifest("live", "")), ("src/main.rs", main)]);
+    // So that memprof itself is there.
+    assert_eq!(project.memprof("", &["build", "--quiet"]).code, Some(0));
+    let plain = project.command("", &["run", "--quiet", "--live", "-o", "report.txt"]);
+    let terminal = Terminal::start_program("env", |command| in_terminal(&plain, command));
+    terminal.wait_for_text("97.7 KiB        0        0 97.7 KiB         1 load src/main.rs");
+    terminal.press("\u{3}");
+    let (status, screen) = terminal.end();
+    assert_eq!(status.signal(), Some(2), "as the program ended:\n{screen}");
+    let printed = screen.find("ready 100000").expect("what the program printed");
+    let report = screen.find("memprof: the report is in ‘report.txt’").expect("the report");
+    assert!(printed < report, "{screen}");
+    let report = fs::read_to_string(project.root.join("report.txt")).expect("a file");
+    assert!(has_row(&report, "1 src/main.rs:9(load)"), "{report}");
+    let refused = project.memprof("", &["test", "--live"]);
+    assert_eq!((refused.code, &*refused.err), (Some(125), "memprof: --live goes with run alone\n"));
+}
+
+/// What a program writes that `cargo memprof build` left, wherever it runs, is read with what that build tracked.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn a_profile_of_a_program_that_was_built_is_shown_as_a_run() {
+    let main = "fn main() {\n    let kept = load();\n    println!(\"{:?} {}\", std::env::args().skip(1).collect::<Vec<_>>(), kept.len());\n}\n\nfn load() -> Vec<u8> {\n    many()\n}\n\nfn many() -> Vec<u8> {\n    vec![0; 100_000]\n}\n";
+    let other = "[package]\nname = \"other\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+    let project = Project::new(
+        "by_hand",
+        &[
+            ("Cargo.toml", &format!("{}members = [\"other\"]\n", manifest("by_hand", ""))),
+            ("src/main.rs", main),
+            ("other/Cargo.toml", other),
+            ("other/src/lib.rs", "pub fn other() -> String { String::from(\"other\") }\n"),
+        ],
+    );
+    // Another package of the workspace that is built already is none of the program's.
+    let whole = project.memprof("", &["build", "--quiet", "--workspace"]);
+    assert!(whole.err.contains("memprof: 4 functions of 2 packages tracked\n"), "{}", whole.err);
+    // Arguments of the program's begin as cargo has it, and its options come before.
+    let run = project.memprof("", &["run", "--quiet", "in.txt", "--rows", "1"]);
+    assert_eq!(run.out, "[\"in.txt\", \"--rows\", \"1\"] 100000\n", "{}", run.err);
+    assert!(run.err.ends_with("\nmemprof: 3 functions of 1 package tracked\n"), "{}", run.err);
+    let built = project.memprof("", &["build", "--quiet", "--skip", "many"]);
+    let said = "memprof: 2 functions of 1 package tracked; left out: 1 not asked for (--only, --skip)\nmemprof: the programs are below ‘";
+    assert!(built.code == Some(0) && built.err.starts_with(said), "{}", built.err);
+    let folder = built.err.split(['‘', '’']).nth(1).expect("a folder");
+    let mut by_hand = Command::new(Path::new(folder).join("debug/by_hand"));
+    let by_hand = by_hand.env("MEMPROF", "1").env("MEMPROF_OUTPUT", project.root.join("hand.json"));
+    assert_eq!(ended(by_hand).code, Some(0));
+    let report = project.memprof("", &["report", "hand.json"]);
+    assert!(has_row(&report.out, "1 src/main.rs:6(load)"), "{}{}", report.out, report.err);
+    // Beside a run of another plan.
+    assert_eq!(project.memprof("", &["report", "hand.json", "-o", "built.json"]).code, Some(0));
+    assert_eq!(project.memprof("", &["report", "-o", "run.json"]).code, Some(0));
+    let mut diff = Command::new(env!("CARGO_BIN_EXE_memprof"));
+    let diff = ended(diff.args(["diff", "run.json", "built.json"]).current_dir(&project.root));
+    let differ = "\nthe plans differ, so rows may: other functions of by_hand were tracked: by ‘lean’ before, by ‘lean, without many’ after\n";
+    assert!(diff.out.contains(differ), "{}{}", diff.out, diff.err);
+}
