@@ -133,7 +133,7 @@ pub(crate) struct Running {
 
 #[derive(Debug, Args)]
 pub(crate) struct Reporting {
-    /// A profile that the program of the last build wrote where it ran (MEMPROF=1 MEMPROF_OUTPUT=profile.json), instead of the last run's
+    /// A profile that the program of the last build wrote where it ran (`MEMPROF=1 MEMPROF_OUTPUT=profile.json`), instead of the last run's
     #[arg(value_name = "PROFILE")]
     pub(crate) profile: Option<PathBuf>,
     /// A file for the report instead of stdout; its ending picks the format

@@ -64,7 +64,7 @@ fn made(plan: &Plan, package: &Package, failing: &[(PathBuf, String)], place: Op
 }
 
 /// Where an original stands in the folder of memprof's own: below the mirror's, which is looked at for links as all of it is.
-fn inside(original: &Path) -> PathBuf {
+pub(crate) fn inside(original: &Path) -> PathBuf {
     Path::new(MIRROR).join(original.strip_prefix("/").unwrap_or(original))
 }
 
@@ -194,7 +194,7 @@ impl Texts {
 }
 
 /// A path without `.` and `..`, as the text says it.
-pub(crate) fn normal(path: &Path) -> PathBuf {
+fn normal(path: &Path) -> PathBuf {
     let mut done = PathBuf::new();
     for component in path.components() {
         match component {

@@ -24,7 +24,7 @@ use self::{
     compile::{Compiled, Other},
 };
 use super::{
-    mirror::sync,
+    mirror::{inside, sync},
     plan::{Package, Plan, variable},
     state::State,
 };
@@ -117,11 +117,12 @@ fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Resu
 /// What makes a call one of the mirror.
 fn mirrored(command: &mut Command, plan: &Plan, package: &Package, call: &Call, from: &Path, allocator: bool) {
     let mirror = plan.mirror();
+    let mirrored = |original: &Path| plan.folder.join(inside(original));
     let source = call.source();
     let (source, folder) = if source.is_absolute() {
-        (inside(&mirror, source), inside(&mirror, &package.root))
+        (mirrored(source), mirrored(&package.root))
     } else {
-        (source.to_owned(), inside(&mirror, from))
+        (source.to_owned(), mirrored(from))
     };
     command.current_dir(folder).args(call.with_source(&source)).args(folders(plan));
     if !call.has_memprof
@@ -169,12 +170,6 @@ fn command(plan: &Plan, call: &Call) -> Command {
 fn folders(plan: &Plan) -> Vec<OsString> {
     let folders = plan.runtime.iter().flat_map(|runtime| &runtime.folders);
     folders.map(|folder| prefixed("-Ldependency=", folder).0).collect()
-}
-
-/// The place of an original in the mirror.
-fn inside(mirror: &Path, original: &Path) -> PathBuf {
-    let original = original.strip_prefix("/").unwrap_or(original);
-    mirror.join(original)
 }
 
 /// An argument made of a word and a path.
