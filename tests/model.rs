@@ -4,8 +4,9 @@
 //! events and every number one right value. Named spaces must agree in everything; `host` in everything
 //! but the process-wide numbers, to which the harness adds.
 #![expect(unsafe_code, reason = "host blocks of exact sizes come from the allocator itself")]
-#![expect(clippy::print_stdout, reason = "this is its own harness")]
 
+#[path = "common/harness.rs"]
+mod harness;
 #[path = "model/known.rs"]
 mod known;
 #[path = "model/program.rs"]
@@ -23,27 +24,10 @@ static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
 /// Random programs, if `PROPTEST_CASES` does not ask for more or fewer.
 const PROGRAMS: u32 = if cfg!(debug_assertions) { 64 } else { 1_000 };
 
-const NAME: &str = "random_programs_give_the_numbers_of_the_model";
-
-/// Without the harness of tests: its main thread has no scope open, so an ambient one would get what it allocates, which it
-/// does when a test has run for a minute.
+/// Without libtest: its main thread has no scope open, so an ambient one would get what it allocates, which it does when a test has run for
+/// a minute.
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    if has("--list") {
-        if !has("--ignored") {
-            println!("{NAME}: test");
-        }
-        return;
-    }
-    // Those of options have no underscore.
-    let mut filters =
-        arguments.iter().filter(|argument| !argument.starts_with('-') && argument.contains('_')).peekable();
-    if has("--ignored") || filters.peek().is_some() && !filters.any(|filter| NAME.contains(filter.as_str())) {
-        return;
-    }
-    random_programs_give_the_numbers_of_the_model();
-    println!("test {NAME} ... ok");
+    harness::main("random_programs_give_the_numbers_of_the_model", random_programs_give_the_numbers_of_the_model);
 }
 
 fn random_programs_give_the_numbers_of_the_model() {

@@ -48,7 +48,10 @@ impl OpenScopes {
         });
         let mut open = Self { rows: BTreeMap::new(), polled: Vec::new(), whole };
         if whole {
-            open.rows.extend(rows.iter().map(|(path, row)| (*path, PathSums::of(row))));
+            // A loop, which a thread with a small stack has the room for.
+            for (path, row) in &rows {
+                open.rows.insert(*path, PathSums::of(row));
+            }
             stack.end(space, ambient::inside).iter().for_each(|ended| open.add(space, ended));
         }
         open

@@ -109,7 +109,16 @@ impl Thread {
 
     /// Reads as far as it gets. Whether that was all; on the last round it is.
     fn read_on(&mut self, space: Space, is_last_round: bool, read: &mut Read<'_>) -> bool {
-        let Some(open) = self.open.take().or_else(|| self.read_open(space, is_last_round, read)) else { return false };
+        match self.open.take().or_else(|| self.read_open(space, is_last_round, read)) {
+            Some(open) => self.read_closed(open, is_last_round, read),
+            None => false,
+        }
+    }
+
+    /// [`read_on`](Self::read_on) of the rows whose paths are not open. By itself: a thread with a small stack has no room for this beside
+    /// the reading of those that are.
+    #[inline(never)]
+    fn read_closed(&mut self, open: BTreeSet<usize>, is_last_round: bool, read: &mut Read<'_>) -> bool {
         let rows = self.ledger.rows.range(self.next..read.sums.len());
         for (path, row) in rows.filter(|(path, _)| !open.contains(path)) {
             let (mut part, whole) = read_row(self.slot, self.ledger, row);

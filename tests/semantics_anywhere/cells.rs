@@ -1,25 +1,17 @@
-//! memprof may be called from anywhere: every public function in every place where that is hard.
-//!
-//! Each cell of the table is a process of its own, which `alarm` kills if it hangs. When the call was made, the recorder must
-//! still count to the byte.
-#![cfg(all(target_os = "linux", target_env = "gnu"))]
-#![expect(unsafe_code, reason = "an allocator, signals, forks, limits and stacks of the C library")]
+//! The functions, the places, and one cell: when the call was made, the recorder must still count to the byte.
+#![expect(unsafe_code, reason = "signals, forks, limits and stacks of the C library")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::future::Future as _;
-use std::os::unix::process::ExitStatusExt as _;
 use std::pin::pin;
-use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context as Wakers, Waker};
 
 use memprof::{Context, Scope, Site, Space, TrackExt as _};
 
-#[global_allocator]
-static ALLOC: memprof::Alloc<Hooked> = memprof::Alloc::new(Hooked).always();
+use super::hooked::{FORK_HOOKS, IN_ALLOCATOR, PLACE, SIGNAL_IN_ALLOCATOR, function};
 
-const FUNCTIONS: &[(&str, fn())] = &[
+pub(super) const FUNCTIONS: &[(&str, fn())] = &[
     ("enable", memprof::enable),
     ("disable", || {
         memprof::disable();
@@ -125,9 +117,9 @@ fn new_space() -> Space {
 }
 
 /// Makes a call in some place.
-type Place = fn(fn());
+pub(super) type Place = fn(fn());
 
-const PLACES: &[(&str, Place)] = &[
+pub(super) const PLACES: &[(&str, Place)] = &[
     ("the program", |call| call()),
     ("the wrapped allocator, from the first allocation on", |_| {
         assert!(IN_ALLOCATOR.load(Ordering::Relaxed) > 0, "it was called before main");
@@ -287,7 +279,7 @@ fn handle(signal: i32, call: fn()) {
     assert_eq!(unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) }, 0);
 }
 
-fn raise(signal: i32) {
+pub(super) fn raise(signal: i32) {
     // SAFETY: it has a handler.
     assert_eq!(unsafe { libc::raise(signal) }, 0);
 }
@@ -310,85 +302,6 @@ fn on_a_small_stack(call: fn()) {
     assert_eq!(unsafe { libc::pthread_create(&raw mut thread, &raw const attributes, run, call) }, 0);
     // SAFETY: the thread that was made.
     assert_eq!(unsafe { libc::pthread_join(thread, std::ptr::null_mut()) }, 0);
-}
-
-/// The system's allocator, which calls memprof wherever it is called, if the environment asks for it.
-struct Hooked;
-
-/// Calls so far.
-static IN_ALLOCATOR: AtomicUsize = AtomicUsize::new(0);
-static SIGNAL_IN_ALLOCATOR: AtomicBool = AtomicBool::new(false);
-static FORK_HOOKS: AtomicUsize = AtomicUsize::new(0);
-
-const FUNCTION: &str = "FUNCTION_OF_THE_CELL";
-const PLACE: &str = "PLACE_OF_THE_CELL";
-
-/// What the environment says, without an allocation.
-fn setting(name: &std::ffi::CStr) -> Option<&'static str> {
-    // SAFETY: a string that ends in 0.
-    let value = unsafe { libc::getenv(name.as_ptr()) };
-    if value.is_null() {
-        return None;
-    }
-    // SAFETY: a string that ends in 0, which nobody changes.
-    unsafe { std::ffi::CStr::from_ptr(value) }.to_str().ok()
-}
-
-fn function() -> Option<fn()> {
-    let name = setting(c"FUNCTION_OF_THE_CELL")?;
-    FUNCTIONS.iter().find(|(known, _)| *known == name).map(|(_, call)| *call)
-}
-
-fn hook() {
-    thread_local!(static INSIDE: Cell<bool> = const { Cell::new(false) });
-    static FORKS: AtomicBool = AtomicBool::new(false);
-    let Some(place) = setting(c"PLACE_OF_THE_CELL") else { return };
-    if place == "a fork's hooks" && !FORKS.swap(true, Ordering::Relaxed) {
-        extern "C" fn fork_hook() {
-            if let Some(call) = function() {
-                call();
-            }
-            FORK_HOOKS.fetch_add(1, Ordering::Relaxed);
-        }
-        // SAFETY: functions that take and give nothing. Before the first event of memprof.
-        assert_eq!(unsafe { libc::pthread_atfork(Some(fork_hook), Some(fork_hook), Some(fork_hook)) }, 0);
-    }
-    let in_allocator = place == "the wrapped allocator, from the first allocation on";
-    let signal = SIGNAL_IN_ALLOCATOR.load(Ordering::Relaxed);
-    if !in_allocator && !signal || INSIDE.replace(true) {
-        return;
-    }
-    // A snapshot at each of them would take its time.
-    let calls = IN_ALLOCATOR.fetch_add(1, Ordering::Relaxed);
-    if calls > 100 && !calls.is_multiple_of(97) {
-        // Not this time.
-    } else if signal {
-        raise(libc::SIGUSR1);
-    } else if let Some(call) = function() {
-        call();
-    }
-    INSIDE.set(false);
-}
-
-// SAFETY: the system's allocator does all of it.
-unsafe impl GlobalAlloc for Hooked {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        hook();
-        // SAFETY: handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        hook();
-        // SAFETY: handed on.
-        unsafe { System.dealloc(block, layout) };
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
-        hook();
-        // SAFETY: handed on.
-        unsafe { System.realloc(block, layout, bytes) }
-    }
 }
 
 /// The recorder goes on as if nothing had been.
@@ -416,12 +329,11 @@ fn counted(scope: &Scope, space: Space) -> [i64; 4] {
     [counters.current_bytes, counters.current_blocks, counters.total_bytes, counters.total_blocks]
 }
 
-/// The child: one cell.
-#[test]
-fn cell() {
-    let (Ok(place), Some(function)) = (std::env::var(PLACE), function()) else { return };
+/// The child: one cell, on the only thread, so that nobody else asks for memory when it is used up.
+pub(super) fn cell(place: &str) {
+    let function = function().expect("a function");
     // SAFETY: it kills the process if this takes long.
-    unsafe { libc::alarm(10) };
+    unsafe { libc::alarm(100) };
     let (_, place) = PLACES.iter().find(|(known, _)| *known == place).expect("a place");
     memprof::enable();
     place(function);
@@ -429,30 +341,4 @@ fn cell() {
     // SAFETY: one thread.
     unsafe { std::env::remove_var(PLACE) };
     check();
-}
-
-fn run(function: &str, place: &str) -> Output {
-    let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["--exact", "cell", "--nocapture", "--test-threads=1"]);
-    command.env(FUNCTION, function).env(PLACE, place).env_remove("MEMPROF").stdin(Stdio::null());
-    command.output().expect("the child runs")
-}
-
-#[test]
-fn every_function_may_be_called_in_every_place() {
-    let mut failed = Vec::new();
-    for (place, _) in PLACES {
-        for (function, _) in FUNCTIONS {
-            let output = run(function, place);
-            if output.status.success() {
-                continue;
-            }
-            let how = match output.status.signal() {
-                Some(libc::SIGALRM) => "hangs".to_owned(),
-                _ => format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)),
-            };
-            failed.push(format!("{function} in {place} {how}"));
-        }
-    }
-    assert!(failed.is_empty(), "{} cells fail:\n{}", failed.len(), failed.join("\n"));
 }
