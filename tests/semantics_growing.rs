@@ -4,11 +4,13 @@
 #![expect(unsafe_code, reason = "blocks of exact sizes come from the allocator itself")]
 
 use std::alloc::{Layout, alloc, dealloc};
+use std::future::{Future as _, poll_fn};
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::task::{Context as Wakers, Poll, Waker};
 
-use memprof::{Scope, Site, Space};
+use memprof::{Scope, Site, Space, TrackExt as _};
 
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
@@ -36,7 +38,12 @@ fn peak_and_value(scope: &Scope) -> [i64; 4] {
 }
 
 #[test]
-fn a_thread_that_grows_has_exact_peaks_whoever_frees() {
+fn a_thread_that_grows_has_exact_peaks() {
+    whoever_frees();
+    at_the_end_of_a_poll();
+}
+
+fn whoever_frees() {
     const TEN: usize = 10;
     let handed: [AtomicPtr<u8>; 3] = Default::default();
     let turn = Barrier::new(2);
@@ -87,4 +94,35 @@ fn a_thread_that_grows_has_exact_peaks_whoever_frees() {
         (row.memory_peak, row.memory_total)
     });
     assert_eq!(peaks, [(21_000, 25_000), (3_000, 3_000)]);
+}
+
+/// Of a future that began within a task: it has no lane of its own, so that a thread which polls it need not know of other lanes.
+fn at_the_end_of_a_poll() {
+    let mut held = Vec::with_capacity(100);
+    let mut polls = 0;
+    let mut within = Box::pin(
+        poll_fn(move |_| {
+            polls += 1;
+            if polls == 1 {
+                return Poll::Pending;
+            }
+            held.extend((0..10).map(|_| Vec::<u8>::with_capacity(BYTES)));
+            Poll::Ready(std::mem::take(&mut held))
+        })
+        .track(Site::named("within")),
+    );
+    // With so much live, neither a picture nor a publication is due in what follows.
+    let base: Vec<u8> = Vec::with_capacity(64 << 20);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let mut task = Box::pin(poll_fn(|wakers| within.as_mut().poll(wakers)).track(Site::named("a task")));
+            assert!(task.as_mut().poll(&mut Wakers::from_waker(Waker::noop())).is_pending());
+        });
+    });
+    let ended = within.as_mut().poll(&mut Wakers::from_waker(Waker::noop()));
+    let snapshot = memprof::snapshot();
+    assert!(ended.is_ready());
+    drop((ended, base));
+    let row = snapshot.records(Space::HOST).iter().find(|row| row.name == "within").expect("a row");
+    assert_eq!((row.memory_peak, row.memory_total), (10_000, 10_000));
 }

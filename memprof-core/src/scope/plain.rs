@@ -80,7 +80,8 @@ pub(crate) fn leave_plainly(slot: &'static Slot, frame: &'static Frame) -> bool 
     }
     slot.end_growing();
     let alone = slot.top.begin_leaving(frame);
-    let left = leave_begun_plainly(slot, frame, alone);
+    // A handler may have let the lane grow since.
+    let left = !slot.host.is_own_growing(alone) && leave_begun_plainly(slot, frame, alone);
     if !left {
         slot.top.set(frame);
     }

@@ -25,8 +25,8 @@ impl Slot {
         if aside.top.is(&aside.base) {
             aside.stand_for(self.interrupted_at())?;
         }
-        self.note_foreign_frees();
-        // It is folded in before the next event.
+        self.note_foreign_frees_aside();
+        // It is folded in before the next event, and growing ended before that.
         self.notify();
         Some(aside)
     }

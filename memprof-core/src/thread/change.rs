@@ -31,8 +31,10 @@ impl Slot {
     /// Begins a change on a slow path: until the result is dropped, a signal handler is recorded aside. One inside another
     /// changes nothing; entering or leaving a frame ends it.
     pub(crate) fn begin_change(&'static self) -> Changing {
+        let change = self.begin_change_while_growing();
+        // Within it: a handler that comes before may have let the lane grow.
         self.end_growing();
-        self.begin_change_while_growing()
+        change
     }
 
     /// [`begin_change`](Self::begin_change) that lets the lane grow on.

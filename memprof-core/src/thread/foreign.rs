@@ -25,6 +25,18 @@ impl Slot {
     #[cold]
     fn note_first_foreign_free(&'static self) {
         self.end_growing();
+        self.set_foreign_frees();
+    }
+
+    /// [`note_foreign_frees`](Self::note_foreign_frees) by a signal handler that interrupts a change, and so may touch no number here: a
+    /// lane that grows does so up to the next event, for which the handler leaves a notice.
+    pub(super) fn note_foreign_frees_aside(&'static self) {
+        if !self.knows_foreign_frees() {
+            self.set_foreign_frees();
+        }
+    }
+
+    fn set_foreign_frees(&'static self) {
         self.own_foreign_frees.store(true, Ordering::Relaxed);
         self.foreign_frees.store(true, Ordering::Release);
         self.share_from(self.sharing.get());

@@ -151,7 +151,12 @@ impl Slot {
         let (offset_bytes, offset_blocks) = (net.offset_bytes.signed(), net.offset_blocks.signed());
         let bytes = level_bytes + offset_bytes;
         let ahead = bytes - net.published_bytes.signed();
-        if ahead.abs() >= STEP || level::picture_is_due(ahead) || net.shares.get() > 0 || self.has_pending() {
+        if ahead.abs() >= STEP
+            || level::picture_is_due(ahead)
+            || net.shares.get() > 0
+            || self.has_pending()
+            || ledger.is_growing()
+        {
             return false;
         }
         // Less than a step ahead, so the next publication is due above it.
