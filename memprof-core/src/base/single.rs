@@ -6,7 +6,6 @@
 //! a relaxed load, an addition and a relaxed store where it optimises and the sum is not used otherwise; the test that
 //! runs a handler at each instruction (`tests/signals`) fails if it does not. Without optimisation it is written out. On
 //! other machines these are several instructions, and what a handler adds in between is lost.
-
 //!
 //! While a record is being changed, not even a handler comes in between ([`Alone`]), and its numbers can be read as plain ones.
 

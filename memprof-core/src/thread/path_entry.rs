@@ -2,7 +2,7 @@
 //!
 //! A slot remembers the entries that it took last in a cache of 128 places, so a scope that is entered again finds its path by one
 //! comparison. What others have driven out of there is looked for among all paths that the thread [knows](super::known), without a lock. A path
-//! that is not among those, as in recursion, has a second place in the cache, which the slow path looks at; what is nowhere is interned
+//! that is not among those, as in recursion and for polls, has a second place in the cache, which the slow path looks at; what is nowhere is interned
 //! ([`names::path`](crate::names::path)), which takes a lock, and the thread is blind meanwhile. What entering it does
 //! to the stack is left to [`stack`](super::stack).
 
