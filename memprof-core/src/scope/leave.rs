@@ -67,7 +67,7 @@ pub(crate) fn leave(opened: FrameHandle) {
 #[inline(never)]
 fn leave_with_events(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
     let frame = opened.frame;
-    if slot.host.is_own_growing(alone) || !leave_begun_plainly(slot, frame, alone) {
+    if !leave_begun_plainly(slot, frame, alone) {
         cold_path();
         slot.top.set(frame);
         leave_slowly(opened);
@@ -143,8 +143,7 @@ pub(crate) fn leave_entered_poll(opened: FrameHandle) {
 #[inline(never)]
 fn leave_poll_with_events(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
     let frame = opened.frame;
-    // It grows also where the poll is on a thread that never ran a task: of a future without a lane of its own.
-    if slot.host.is_own_growing(alone) || !leave_begun_poll_plainly(slot, frame, alone) {
+    if !leave_begun_poll_plainly(slot, frame, alone) {
         cold_path();
         slot.top.set(frame);
         leave_eventful_poll(opened);

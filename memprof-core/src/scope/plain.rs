@@ -80,20 +80,20 @@ pub(crate) fn leave_plainly(slot: &'static Slot, frame: &'static Frame) -> bool 
     }
     slot.end_growing();
     let alone = slot.top.begin_leaving(frame);
-    // A handler may have let the lane grow since.
-    let left = !slot.host.is_own_growing(alone) && leave_begun_plainly(slot, frame, alone);
+    let left = leave_begun_plainly(slot, frame, alone);
     if !left {
         slot.top.set(frame);
     }
     left
 }
 
-/// [`leave_plainly`] of the top frame, which is being left, on a lane that does not grow. `false`: nothing was changed.
+/// [`leave_plainly`] of the top frame, which is being left. `false`: nothing was changed, as where the lane grows.
 #[inline(always)]
 pub(crate) fn leave_begun_plainly(slot: &'static Slot, frame: &'static Frame, alone: Alone) -> bool {
     let calls = frame.calls.get();
     let epoch = state::epoch();
-    let plain = frame.flags.own(alone) == Space::HOST.bit()
+    let plain = !slot.host.is_own_growing(alone)
+        && frame.flags.own(alone) == Space::HOST.bit()
         && calls.left_epoch.own(alone) == u64::from(epoch)
         && !slot.lane.get().has_pending();
     if !plain {

@@ -190,7 +190,8 @@ fn fold_poll(future: &'static Activation, space: Space, ledger: &'static Ledger,
 #[inline(always)]
 pub(crate) fn leave_begun_poll_plainly(slot: &'static Slot, frame: &'static Frame, alone: Alone) -> bool {
     let flags = POLL | Space::HOST.bit();
-    let plain = frame.flags.own(alone) == flags && !slot.lane.get().has_pending();
+    // A lane grows here where a future without a lane of its own is polled by a thread that never ran a task.
+    let plain = !slot.host.is_own_growing(alone) && frame.flags.own(alone) == flags && !slot.lane.get().has_pending();
     let Some(future) = frame.future.get().filter(|_| plain) else {
         cold_path();
         return false;
