@@ -32,7 +32,7 @@ pub struct TrackedPackage {
     pub tracked: u64,
     /// The policy and the globs by which they were chosen.
     pub policy: String,
-    /// The functions that were left out because runs before showed many calls and next to no bytes: `file(function)`.
+    /// The functions that were left out because runs before showed many calls for few bytes: `file(function)`.
     pub calibrated: Vec<String>,
 }
 

@@ -82,7 +82,7 @@ pub(crate) struct Tracking {
     /// How much: lean leaves out what cannot allocate and what is inlined everywhere
     #[arg(long, value_name = "POLICY", value_enum, default_value_t)]
     policy: Level,
-    /// Do not leave out what earlier runs showed to be called often and to allocate next to nothing
+    /// Do not leave out what earlier runs showed to be called often for few bytes
     #[arg(long)]
     pub(crate) no_calibrate: bool,
 }

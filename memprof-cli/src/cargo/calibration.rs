@@ -1,12 +1,12 @@
-//! [`Calibration`]: functions that runs showed to be called often and to allocate next to nothing. The next build leaves them out.
+//! [`Calibration`]: functions that runs showed to be called often for few bytes. The next build leaves them out.
 //!
 //! Left out is, of functions with [`MANY_CALLS`] and more,
 //! * one that with all it calls allocates less than a byte in [`CALLS_A_BYTE`] calls;
-//! * while all calls together cost more than [`ALLOWED`] of the run: first those that own nothing, the most calls first, and then those that own
-//!   less than a [`SHARE`]th, the fewest bytes a call first. What owns more stays, however often it is called.
+//! * while all calls together cost more than [`ALLOWED`] of the run: first those that own nothing, the most calls first; then those that own
+//!   less than a [`SHARE`]th, and then all that hold less than a [`HELD`]th, the fewest bytes a call first. What holds more, at the peak or to the
+//!   end, stays, however often it is called: it is what the report is read for.
 //!
-//! What a function that is left out owned is its caller's in the next report, so no byte is lost, and at most a hundredth of all by
-//! each such function is in another row.
+//! What a function that is left out owned is its caller's in the next report, so no byte is lost.
 //!
 //! It is kept in `target/memprof/calibration.json`, by package, file and name; without that file everything is tracked again.
 
@@ -29,8 +29,10 @@ const CALLS_A_BYTE: u64 = 100;
 const CALL: f64 = 100e-9;
 /// What all calls may cost, as a part of what the run needs of processors without them.
 const ALLOWED: f64 = 0.1;
-/// A function that owns so much, as a part of all that was allocated or of all at the peak, stays.
+/// A function that owns so much, as a part of all that was allocated or of all at the peak, goes only after all that own less.
 const SHARE: u64 = 100;
+/// A function that holds so much, at the peak or at the end, as a part of all at the peak, stays.
+const HELD: u64 = 10;
 
 const FILE: &str = "calibration.json";
 
@@ -105,22 +107,18 @@ fn costly(records: &[&Record], totals: &Totals, seconds: f64) -> Vec<bool> {
     let without = (seconds - all as f64 * CALL).max(seconds / 10.0);
     let allowed = (without * ALLOWED / CALL) as u64;
     let mut calls: u64 = records.iter().zip(&out).filter(|(_, out)| !**out).map(|(record, _)| record.ncalls).sum();
-    let is_small = |record: &Record| {
-        record.self_total < totals.total.div_ceil(SHARE) && record.at_peak < totals.at_peak_level.div_ceil(SHARE)
-    };
-    let mut order: Vec<usize> = (0..records.len()).collect();
-    order.retain(|index| {
-        !out[*index] && is_many(records[*index]) && (owns_nothing(records[*index]) || is_small(records[*index]))
-    });
-    order.sort_by(|a, b| {
+    let mut order: Vec<(Rank, usize)> = (0..records.len())
+        .filter(|index| !out[*index] && is_many(records[*index]))
+        .filter_map(|index| Some((Rank::of(records[index], totals)?, index)))
+        .collect();
+    order.sort_by(|(a_rank, a), (b_rank, b)| {
         let [a, b] = [records[*a], records[*b]];
-        let by_calls = || b.ncalls.cmp(&a.ncalls);
         // Bytes a call, compared as `a.bytes / a.calls` and `b.bytes / b.calls`.
         let [left, right] =
             [u128::from(a.self_total) * u128::from(b.ncalls), u128::from(b.self_total) * u128::from(a.ncalls)];
-        owns_nothing(b).cmp(&owns_nothing(a)).then(left.cmp(&right)).then_with(by_calls)
+        a_rank.cmp(b_rank).then(left.cmp(&right)).then(b.ncalls.cmp(&a.ncalls))
     });
-    for index in order {
+    for (_, index) in order {
         if calls <= allowed {
             break;
         }
@@ -130,46 +128,106 @@ fn costly(records: &[&Record], totals: &Totals, seconds: f64) -> Vec<bool> {
     out
 }
 
-fn owns_nothing(record: &Record) -> bool {
-    record.self_total == 0 && record.at_peak == 0 && record.live == 0
+/// How little a function's row says, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    OwnsNothing,
+    /// Less than a [`SHARE`]th, whichever way it is looked at.
+    OwnsLittle,
+    /// Less than a [`HELD`]th at the peak and at the end, however much it allocated and freed again.
+    HoldsLittle,
+}
+
+impl Rank {
+    /// `None` of one that stays.
+    fn of(record: &Record, totals: &Totals) -> Option<Self> {
+        let held = record.at_peak.max(u64::try_from(record.live).unwrap_or(0));
+        let holds_less = |parts: u64| held < totals.at_peak_level.div_ceil(parts);
+        if held == 0 && record.self_total == 0 {
+            Some(Rank::OwnsNothing)
+        } else if record.self_total < totals.total.div_ceil(SHARE) && holds_less(SHARE) {
+            Some(Rank::OwnsLittle)
+        } else if holds_less(HELD) {
+            Some(Rank::HoldsLittle)
+        } else {
+            None
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Of functions with so many calls, bytes that they own, and bytes with what they call.
-    fn out(functions: &[[u64; 3]], seconds: f64) -> Vec<bool> {
-        let record = |[ncalls, self_total, memory_total]: &[u64; 3]| {
+    /// Of functions with so many calls, bytes that they own, bytes with what they call, and bytes at the peak.
+    fn out(functions: &[[u64; 4]], seconds: f64) -> Vec<bool> {
+        let record = |[ncalls, self_total, memory_total, at_peak]: &[u64; 4]| {
             let mut record = Record::default();
             (record.ncalls, record.self_total, record.memory_total) = (*ncalls, *self_total, *memory_total);
+            record.at_peak = *at_peak;
             record
         };
         let records: Vec<Record> = functions.iter().map(record).collect();
+        costly(&records.iter().collect::<Vec<_>>(), &totals(functions), seconds)
+    }
+
+    fn totals(functions: &[[u64; 4]]) -> Totals {
         let mut totals = Totals::default();
-        totals.total = functions.iter().map(|[_, own, _]| own).sum();
-        (totals.at_peak_level, totals.live) = (1, 0);
-        costly(&records.iter().collect::<Vec<_>>(), &totals, seconds)
+        totals.total = functions.iter().map(|[_, own, ..]| own).sum();
+        totals.at_peak_level = functions.iter().map(|[.., at_peak]| at_peak).sum();
+        totals
     }
 
     #[test]
     fn many_calls_and_next_to_no_bytes_are_too_many_however_long_the_run() {
-        assert_eq!(out(&[[1_000, 9, 9], [1_000, 10, 10], [999, 0, 0]], 100.0), [true, false, false]);
+        assert_eq!(out(&[[1_000, 9, 9, 1], [1_000, 10, 10, 1], [999, 0, 0, 0]], 100.0), [true, false, false]);
     }
 
     /// 2 million calls are 0.2 s, of which a run of 2.2 s allows all.
     #[test]
     fn what_owns_least_goes_until_the_calls_are_a_tenth_of_the_run() {
         let functions = [
-            [1_000_000, 0, 1_000_000],
-            [500_000, 0, 1_000_000],
-            [400_000, 4_000, 1_000_000],
-            [100_000, 1_000_000_000, 1_000_000_000],
+            [1_000_000, 0, 1_000_000, 0],
+            [500_000, 0, 1_000_000, 0],
+            [400_000, 4_000, 1_000_000, 0],
+            [100_000, 1_000_000_000, 1_000_000_000, 1_000],
         ];
         assert_eq!(out(&functions, 2.2), [false; 4]);
         assert_eq!(out(&functions, 2.0), [true, false, false, false]);
         assert_eq!(out(&functions, 1.0), [true, true, false, false]);
-        // What owns a hundredth or more stays.
+        // What holds a tenth or more stays.
         assert_eq!(out(&functions, 0.02), [true, true, true, false]);
+    }
+
+    /// Each is called a million times, 0.1 s. An interpreter: what it allocates and frees again goes before what it keeps.
+    #[test]
+    fn what_holds_little_goes_however_much_it_allocates_and_what_holds_a_tenth_stays() {
+        let million = 1_000_000;
+        let functions = [
+            [million, 3 * million, 3 * million, 89],
+            [million, 2 * million, 2 * million, 0],
+            [million, million, million, 100],
+            [million, million, million, 811],
+        ];
+        // Calls are 0.4 s, and what the rest takes allows so many of four: 4, 3, 2, 1.
+        assert_eq!(out(&functions, 4.4), [false; 4]);
+        assert_eq!(out(&functions, 3.5), [false, true, false, false]);
+        assert_eq!(out(&functions, 2.5), [true, true, false, false]);
+        assert_eq!(out(&functions, 0.4), [true, true, false, false]);
+    }
+
+    #[test]
+    fn a_row_says_the_more_the_more_it_holds() {
+        let rank = |self_total: u64, at_peak: u64, live: i64| {
+            let mut record = Record::default();
+            (record.self_total, record.at_peak, record.live) = (self_total, at_peak, live);
+            Rank::of(&record, &totals(&[[1, 10_000, 0, 1_000]]))
+        };
+        assert_eq!(rank(0, 0, 0), Some(Rank::OwnsNothing));
+        assert_eq!(rank(99, 9, 9), Some(Rank::OwnsLittle));
+        for (self_total, at_peak, live) in [(100, 9, 9), (99, 10, 9), (99, 9, 10), (10_000, 99, 99)] {
+            assert_eq!(rank(self_total, at_peak, live), Some(Rank::HoldsLittle));
+        }
+        assert_eq!((rank(100, 100, 0), rank(100, 0, 100)), (None, None));
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct Policy {
     /// Globs over the names of functions; none: all.
     pub(crate) only: Vec<String>,
     pub(crate) skip: Vec<String>,
-    /// What runs before showed to be called often and to allocate next to nothing: file within the package, and name.
+    /// What runs before showed to be called often for few bytes: file within the package, and name.
     pub(crate) calibrated: BTreeSet<(PathBuf, String)>,
 }
 

@@ -1,5 +1,5 @@
 //! [`plan`]: what a report is told of a build: which packages were tracked, which functions were left out because runs before showed them to be
-//! called often for nothing, and which dependencies were not tracked.
+//! called often for few bytes, and which dependencies were not tracked.
 //!
 //! That of the last build is kept, for profiles that its program writes where no `cargo memprof` is.
 
@@ -29,9 +29,12 @@ pub(crate) fn plan(build: &Build) -> Plan {
     let (starting, others): (Vec<&Untracked>, Vec<_>) =
         build.untracked.iter().partition(|dependency| starts_threads(&dependency.folder.join("src"), 0));
     plan.starting = starting.len() as u64;
+    // What the program itself calls, before what works for that.
+    let (direct, indirect): (Vec<_>, Vec<_>) = starting.into_iter().partition(|dependency| dependency.is_direct);
     // One that starts nothing is worth a word where the program itself calls it.
     let others = others.into_iter().filter(|dependency| dependency.is_direct);
-    plan.untracked = starting.into_iter().chain(others).map(|dependency| dependency.name.clone()).collect();
+    plan.untracked =
+        direct.into_iter().chain(indirect).chain(others).map(|dependency| dependency.name.clone()).collect();
     plan
 }
 

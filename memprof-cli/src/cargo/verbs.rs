@@ -230,7 +230,7 @@ fn learn(build: &Build, profiles: &Profiles) -> io::Result<()> {
     if learned > 0 {
         calibration.write(&build.plan.folder)?;
         say(&format_args!(
-            "{} with many calls and next to no bytes will be left out from the next build on; --no-calibrate keeps them",
+            "{} with many calls for few bytes will be left out from the next build on; --no-calibrate keeps them",
             numbered(learned, "function")
         ));
     }

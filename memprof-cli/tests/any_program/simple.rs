@@ -124,12 +124,11 @@ fn what_is_called_often_for_nothing_is_left_out_of_the_next_build() {
     let first = often.memprof("", &["run", "--quiet", "--chains", "whole"]);
     assert_eq!(first.out, "999000\n", "{}", first.err);
     assert!(has_row(&first.err, "1,000 src/main.rs:7(often)"), "{}", first.err);
-    let learned = "memprof: 1 function with many calls and next to no bytes will be left out from the next build on; --no-calibrate keeps them\n";
+    let learned = "memprof: 1 function with many calls for few bytes will be left out from the next build on; --no-calibrate keeps them\n";
     assert!(first.err.ends_with(learned), "{}", first.err);
     let second = often.memprof("", &["run", "--quiet", "--chains", "whole"]);
     assert!(!second.err.contains("(often)"), "{}", second.err);
-    let left_out =
-        "\nmemprof: 1 function of 1 package tracked; left out: 1 many calls, next to no bytes (calibration)\n";
+    let left_out = "\nmemprof: 1 function of 1 package tracked; left out: 1 many calls for few bytes (calibration)\n";
     assert!(second.err.ends_with(left_out), "{}", second.err);
     let kept = often.memprof("", &["run", "--quiet", "--chains", "whole", "--no-calibrate"]);
     assert!(has_row(&kept.err, "1,000 src/main.rs:7(often)") && !kept.err.contains(learned), "{}", kept.err);

@@ -26,6 +26,8 @@ const MUCH: i128 = 10;
 const LITTLE: i128 = 64 << 10;
 /// So many dependencies are named.
 const MOST_NAMED: usize = 8;
+/// So many are proposed to be tracked at once: each has its calls cost more.
+const MOST_SUGGESTED: usize = 3;
 
 /// The titles of the columns.
 pub(crate) const COLUMNS: [&str; 5] = ["at_peak", "self_total", "live", "functions", "crate"];
@@ -136,9 +138,12 @@ pub(crate) fn untracked(space: &SpaceData, plan: &Plan) -> Option<String> {
     if !others.is_empty() {
         parts.push(if starting.is_empty() { names(others) } else { format!("others: {}", names(others)) });
     }
-    let first: Vec<&str> = plan.untracked.iter().take(3).map(String::as_str).collect();
+    // Those on whose threads it happens; where none is known, what the program calls.
+    let first = if starting.is_empty() { others } else { starting };
+    let first: Vec<&str> = first.iter().take(MOST_SUGGESTED).map(String::as_str).collect();
+    let them = if first.len() == 1 { "it" } else { "them" };
     Some(format!(
-        "outside any scope is what dependencies do on threads and tasks of their own; not tracked: {}; --deps {} tracks them, --deps all every one",
+        "outside any scope is what dependencies do on threads and tasks of their own; not tracked: {}; --deps {} tracks {them}, --deps all every one",
         parts.join("; "),
         first.join(",")
     ))

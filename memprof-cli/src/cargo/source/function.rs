@@ -35,7 +35,7 @@ pub(crate) enum Reason {
     CannotAllocate,
     /// The options `--only` and `--skip` leave it out.
     NotAskedFor,
-    /// Runs before showed many calls and next to no bytes.
+    /// Runs before showed many calls for few bytes.
     Calibrated,
     /// It does not compile tracked.
     DoesNotCompile,
@@ -75,7 +75,7 @@ impl Reason {
             Reason::TailRecursion => "ends in a call of itself",
             Reason::CannotAllocate => "cannot allocate",
             Reason::NotAskedFor => "not asked for (--only, --skip)",
-            Reason::Calibrated => "many calls, next to no bytes (calibration)",
+            Reason::Calibrated => "many calls for few bytes (calibration)",
             Reason::DoesNotCompile => "not compiling tracked",
         }
     }

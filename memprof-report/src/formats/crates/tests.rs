@@ -67,10 +67,14 @@ fn only_where_much_is_outside_any_scope_dependencies_are_named() {
     assert_eq!(
         said(466_779, &all).as_deref(),
         Some(
-            "outside any scope is what dependencies do on threads and tasks of their own; not tracked: tokio, hyper-util start threads or tasks; others: serde; --deps tokio,hyper-util,serde tracks them, --deps all every one"
+            "outside any scope is what dependencies do on threads and tasks of their own; not tracked: tokio, hyper-util start threads or tasks; others: serde; --deps tokio,hyper-util tracks them, --deps all every one"
         )
     );
-    assert!(said(1 << 30, &plan(&["a"], 0)).is_some_and(|line| line.contains("not tracked: a; --deps a tracks")));
+    assert!(said(1 << 30, &plan(&["a"], 0)).is_some_and(|line| line.contains("not tracked: a; --deps a tracks it,")));
+    let many = |starting| said(1 << 30, &plan(&["a", "b", "c", "d"], starting)).expect("much is outside");
+    for (starting, proposed) in [(0, "a,b,c"), (1, "a"), (3, "a,b,c"), (4, "a,b,c")] {
+        assert!(many(starting).contains(&format!("; --deps {proposed} tracks ")), "{starting}");
+    }
     assert_eq!(said(1 << 30, &plan(&[], 0)), None);
     let small = |outside| {
         let space = space_of_tree("host", vec![of("src/main.rs", "main", 1_000)], [[outside, 1], [0, 0], [outside, 1]]);
