@@ -53,6 +53,8 @@ fn main() -> ExitCode {
         "call-with-pair" => repeat(turns, tracked_with_pair),
         "sites" => sites(turns, || ()),
         "sites-with-pair" => sites(turns, tagged_pair),
+        "recursion" => recursion(1, turns),
+        "deep-recursion" => recursion(1_000, turns),
         "poll" => poll(turns, || ()),
         "poll-with-pair" => poll(turns, tagged_pair),
         "task" => repeat(turns, task),
@@ -83,6 +85,21 @@ fn sites(turns: u64, work: impl Fn()) {
         work();
         drop(scope);
     });
+}
+
+/// With so many sites open inside one another, scopes of each of them in turn, with a pair in each: calls that lead back to
+/// a function further out.
+fn recursion(depth: usize, turns: u64) {
+    let sites: Vec<_> = (0..depth).map(|number| Site::named(&format!("recursion {number}"))).collect();
+    let mut open: Vec<_> = sites.iter().map(|site| Scope::enter(site)).collect();
+    let mut next = sites.iter().cycle();
+    repeat(turns, || {
+        let site = next.next().expect("there are some");
+        let scope = Scope::enter(site);
+        tagged_pair();
+        drop(scope);
+    });
+    while open.pop().is_some() {}
 }
 
 /// Polls of one future, each of which does `work`.

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod reallocations;
+mod recursion;
 mod edges;
 
 use std::alloc::{GlobalAlloc, Layout, System, alloc, alloc_zeroed, dealloc, realloc};

@@ -76,6 +76,8 @@ const _: () = assert!(MOST_SPACES <= 40);
 pub(crate) const NODE_OPEN: u64 = 1 << 40;
 /// Another activation of the same site is open in the chain that this one folds into.
 pub(crate) const SITE_OPEN: u64 = 1 << 41;
+/// The flags of a scope inside another one of its node, that has seen nothing, outside any `Context`.
+pub(crate) const AGAIN: u64 = NODE_OPEN | SITE_OPEN;
 /// Somewhere below is a frame that [hides] what is under it.
 pub(crate) const UNDER_CONTEXT: u64 = 1 << 42;
 /// `shared` is set: the frame was captured as a `Context`, or is one.

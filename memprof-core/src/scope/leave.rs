@@ -20,6 +20,7 @@ use crate::base::blind;
 use crate::base::single::Alone;
 use crate::base::state;
 use crate::lanes::kind::{Kind, POLL};
+use crate::scope::plain::leave_begun_again;
 use crate::scope::plain::leave_begun_plainly;
 use crate::scope::plain::leave_plainly;
 use crate::scope::plain::leave_scope;
@@ -66,10 +67,18 @@ pub(crate) fn leave(opened: FrameHandle) {
 /// [`leave`] of the top frame, which is being left, if it is a plain scope that saw events on the host and nowhere else.
 #[inline(never)]
 fn leave_with_events(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
-    let frame = opened.frame;
-    if !leave_begun_plainly(slot, frame, alone) {
+    if !leave_begun_plainly(slot, opened.frame, alone) {
         cold_path();
-        slot.top.set(frame);
+        leave_inside(slot, opened, alone);
+    }
+}
+
+/// [`leave`] of the top frame, which is being left, if it is a scope inside another one of its path.
+#[inline(never)]
+fn leave_inside(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
+    if !leave_begun_again(slot, opened.frame, alone) {
+        cold_path();
+        slot.top.set(opened.frame);
         leave_slowly(opened);
     }
 }

@@ -9,7 +9,7 @@ use core::hint::cold_path;
 use crate::base::blind;
 use crate::base::single::Alone;
 use crate::base::state;
-use crate::lanes::kind::{SHARES, UNDER_CONTEXT};
+use crate::lanes::kind::{AGAIN, SHARES, UNDER_CONTEXT};
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::share::ambient;
@@ -54,8 +54,8 @@ pub(crate) fn enter(
     Some(slot.push(frame, tag.with_path(path), 0, calls, site_row))
 }
 
-/// [`enter`] where only the cache of paths has forgotten where that leads: as in a program that goes through more than 128 of them.
-/// In a slot that took note of everything. `None`: something else has to be done first, and nothing was changed.
+/// [`enter`] where the cache of paths has forgotten where that leads, as in a program that goes through more than 128 of them, or where that leads back
+/// to an open scope's own path, as in recursion. In a slot that took note of everything. `None`: something else has to be done first, and nothing was changed.
 #[inline]
 pub(crate) fn enter_known(slot: &'static Slot, site: &'static Site) -> Option<FrameHandle> {
     let (top, frame, alone) = slot.top.begin_entering()?;
@@ -63,12 +63,22 @@ pub(crate) fn enter_known(slot: &'static Slot, site: &'static Site) -> Option<Fr
     if top.flags.own(alone) & UNDER_CONTEXT == 0
         && !slot.lane.get().has_pending()
         && let Some((path, calls)) = slot.known_calls(key(tag.path(), site.id()))
-        && calls.site.get().outer.is_none(alone)
+        && let site_row = calls.site.get()
+        && let Some(flags) = flags_inside(site_row.outer.get(), path)
     {
-        return Some(slot.push(frame, tag.with_path(path), 0, calls, calls.site.get()));
+        return Some(slot.push(frame, tag.with_path(path), flags, calls, site_row));
     }
     slot.top.set(top);
     None
+}
+
+/// The flags of a scope of `path`, outside any `Context`, where `outer` is the outermost one of its site. `None`: that is of another path of
+/// the site's, so it is to be looked for whether one of this is open too.
+fn flags_inside(outer: Option<&'static Frame>, path: PathId) -> Option<u64> {
+    match outer {
+        None => Some(0),
+        Some(outer) => (outer.path() == path).then_some(AGAIN),
+    }
 }
 
 /// Leaves the top frame if it is a plain scope that saw events on the host and nowhere else, and nothing has to be done
@@ -80,7 +90,7 @@ pub(crate) fn leave_plainly(slot: &'static Slot, frame: &'static Frame) -> bool 
     }
     slot.end_growing();
     let alone = slot.top.begin_leaving(frame);
-    let left = leave_begun_plainly(slot, frame, alone);
+    let left = leave_begun_plainly(slot, frame, alone) || leave_begun_again(slot, frame, alone);
     if !left {
         slot.top.set(frame);
     }
@@ -110,6 +120,30 @@ pub(crate) fn leave_begun_plainly(slot: &'static Slot, frame: &'static Frame, al
     } else {
         leave_to(slot, below);
     }
+    true
+}
+
+/// [`leave_begun_plainly`] of a scope inside another one of its path, as in recursion, with or without events: of what it recorded only the maxima
+/// count in the path's row.
+#[inline(always)]
+pub(crate) fn leave_begun_again(slot: &'static Slot, frame: &'static Frame, alone: Alone) -> bool {
+    let calls = frame.calls.get();
+    let flags = frame.flags.own(alone);
+    let saw_events = flags == AGAIN | Space::HOST.bit();
+    let plain = (saw_events || flags == AGAIN)
+        && !slot.host.is_own_growing(alone)
+        && calls.left_epoch.own(alone) == u64::from(state::epoch())
+        && !slot.lane.get().has_pending();
+    if !plain {
+        return false;
+    }
+    let below = frame.below_scope();
+    slot.changes.begin();
+    calls.ended.add(1);
+    if saw_events {
+        slot.host.leave_again(below, Space::HOST.bit(), alone);
+    }
+    slot.top.set(below);
     true
 }
 

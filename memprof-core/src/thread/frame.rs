@@ -23,6 +23,7 @@ use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::space::spaces::Space;
 use crate::thread::row::Row;
+use crate::thread::way::Way;
 
 /// What the hot paths read of the top frame. A head with nothing in it sends each of them to its slow path.
 #[repr(C)]
@@ -261,10 +262,8 @@ pub(crate) struct CallRow {
     pub(crate) left_epoch: Counter,
     /// What the thread recorded for the path on the host, once it did: here, so that the first event of a scope need not look it up.
     row: AtomicOptionRef<Row>,
-    /// Under what it is found among the paths that the thread [knows](super::known), or 0; its path then, and the next one of the same place.
-    pub(super) key: Counter,
-    pub(super) path: Counter,
-    pub(super) next: AtomicOptionRef<Self>,
+    /// By which the path is found from its parent, once the thread was there.
+    pub(super) way: Way,
 }
 
 impl Blank for CallRow {
@@ -274,9 +273,7 @@ impl Blank for CallRow {
         site: AtomicRef::new(&NO_SITE),
         left_epoch: Counter::new(0),
         row: AtomicOptionRef::null(),
-        key: Counter::new(0),
-        path: Counter::new(0),
-        next: AtomicOptionRef::null(),
+        way: Way::BLANK,
     };
 }
 

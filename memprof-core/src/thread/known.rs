@@ -1,27 +1,39 @@
-//! The paths that a thread was at, by their parent and site: where entering a site leads that the cache of 128 places has no more.
+//! Where entering a site leads that the cache of 128 places has no more: the ways that the thread went.
 //!
-//! A hash table whose entries are the thread's own [`CallRow`]s, each with the next one of its bucket: it takes a pointer for each path, and no
-//! more. It has as many buckets as paths, and twice as many once they are more; then every row is put in anew. Nobody but the thread
-//! reads it, and it takes no lock. Sites that lead back to a path further up, as in recursion, are not in it.
+//! A way leads from a path, by a site, to a path: to a child of it, or back to one further up, as in recursion and for polls. It is found in a hash
+//! table whose entries are the ways themselves, each with the next one of its bucket. That to a child stands in the child's own
+//! [`CallRow`]; one that leads back in a table of its own. So a path takes a pointer more, and a way back 24 bytes and a pointer. There are as
+//! many buckets as ways, and twice as many once they are more; then every way is put in anew. Nobody but the thread reads them, and it takes no
+//! lock.
 //!
-//! Whoever puts a row in has begun a change, so a signal handler does not meet it half done; one that comes while a row is looked for may
-//! put rows in, and then the search goes on in one bucket or the other, and may miss: the path is interned again, to the same end.
+//! Whoever puts a way in has begun a change, so a signal handler does not meet it half done; one that comes while a way is looked for may
+//! put others in, and then the search goes on in one bucket or the other, and may miss: the path is interned again, to the same end.
 
 use crate::base::counter::Counter;
 use crate::base::memory::{AtomicOptionRef, Blank, Table};
 use crate::names::path::{MOST_PATHS, PATH_CHUNKS, PathId};
 use crate::thread::frame::CallRow;
+use crate::thread::way::Way;
 
 /// See the [module](self).
 pub(crate) struct Known {
-    buckets: Table<AtomicOptionRef<CallRow>, PATH_CHUNKS>,
+    buckets: Table<AtomicOptionRef<Way>, PATH_CHUNKS>,
     /// How many buckets are in use: a power of two, or none yet.
     size: Counter,
-    rows: Counter,
+    ways: Counter,
+    /// The ways that lead back to a path further up.
+    back: Table<Way, PATH_CHUNKS>,
+    ways_back: Counter,
 }
 
 impl Blank for Known {
-    const BLANK: Self = Self { buckets: Table::new(), size: Counter::new(0), rows: Counter::new(0) };
+    const BLANK: Self = Self {
+        buckets: Table::new(),
+        size: Counter::new(0),
+        ways: Counter::new(0),
+        back: Table::new(),
+        ways_back: Counter::new(0),
+    };
 }
 
 /// Buckets to begin with: a chunk of the table.
@@ -34,35 +46,50 @@ fn place(key: u64, size: u64) -> usize {
 }
 
 impl Known {
-    /// The row of the path that this key leads to, if the thread was there.
+    /// The path that this key leads to, if the thread went there.
     #[inline]
-    pub(super) fn get(&self, key: u64) -> Option<&'static CallRow> {
+    pub(super) fn get(&self, key: u64) -> Option<PathId> {
         let size = self.size.get();
         if size == 0 {
             return None;
         }
-        let mut row = self.buckets.get(place(key, size))?.get()?;
-        while row.key.get() != key {
-            row = row.next.get()?;
+        let mut way = self.buckets.get(place(key, size))?.get()?;
+        while way.key.get() != key {
+            way = way.next.get()?;
         }
-        Some(row)
+        Some(PathId::from_bits(way.path.get() as u32))
     }
 
-    /// Puts in the row of `path`, which this key leads to. `rows` are all of the thread.
-    pub(super) fn insert(&self, row: &'static CallRow, key: u64, path: PathId, rows: &Table<CallRow, PATH_CHUNKS>) {
-        if row.key.get() != 0 {
-            return;
+    /// Notes that this key leads to the child whose row this is; `rows` are all of the thread.
+    pub(super) fn insert(&self, child: &'static CallRow, key: u64, path: PathId, rows: &Table<CallRow, PATH_CHUNKS>) {
+        if !child.way.is_in() {
+            self.insert_way(&child.way, key, path, rows);
         }
-        row.path.set(u64::from(path.bits()));
-        row.key.set(key);
-        self.rows.add(1);
-        let has_grown = self.rows.get() > self.size.get() && self.grow(rows);
+    }
+
+    /// Notes that this key leads back to a path further up. Without memory for that, it is interned again each time.
+    pub(super) fn insert_back(&self, key: u64, path: PathId, rows: &Table<CallRow, PATH_CHUNKS>) {
+        let index = self.ways_back.get();
+        if index < u64::from(MOST_PATHS)
+            && self.get(key).is_none()
+            && let Some(way) = self.back.get(index as usize).or_else(|| self.back.make(index as usize))
+        {
+            self.ways_back.add(1);
+            self.insert_way(way, key, path, rows);
+        }
+    }
+
+    fn insert_way(&self, way: &'static Way, key: u64, path: PathId, rows: &Table<CallRow, PATH_CHUNKS>) {
+        way.path.set(u64::from(path.bits()));
+        way.key.set(key);
+        self.ways.add(1);
+        let has_grown = self.ways.get() > self.size.get() && self.grow(rows);
         if !has_grown {
-            self.link(row);
+            self.link(way);
         }
     }
 
-    /// Puts all rows into twice as many buckets. `false`: there is no memory for them, or they are as many as there can be paths.
+    /// Puts all ways into twice as many buckets. `false`: there is no memory for them, or they are as many as there can be paths.
     #[cold]
     fn grow(&self, rows: &Table<CallRow, PATH_CHUNKS>) -> bool {
         let size = (2 * self.size.get()).max(FEWEST);
@@ -73,18 +100,20 @@ impl Known {
         }
         self.buckets.iter(size as usize).for_each(|(_, bucket)| bucket.set(None));
         self.size.set(size);
-        rows.iter(PathId::count()).filter(|(_, row)| row.key.get() != 0).for_each(|(_, row)| self.link(row));
+        let to_children = rows.iter(PathId::count()).map(|(_, row)| &row.way);
+        let back = self.back.iter(self.ways_back.get() as usize).map(|(_, way)| way);
+        to_children.chain(back).filter(|way| way.is_in()).for_each(|way| self.link(way));
         true
     }
 
-    /// Puts a row in front of those in its bucket; in none, if there never was memory for any.
-    fn link(&self, row: &'static CallRow) {
+    /// Puts a way in front of those in its bucket; in none, if there never was memory for any.
+    fn link(&self, way: &'static Way) {
         let size = self.size.get();
         if size > 0
-            && let Some(bucket) = self.buckets.get(place(row.key.get(), size))
+            && let Some(bucket) = self.buckets.get(place(way.key.get(), size))
         {
-            row.next.set(bucket.get());
-            bucket.set(Some(row));
+            way.next.set(bucket.get());
+            bucket.set(Some(way));
         }
     }
 }
@@ -97,21 +126,22 @@ mod tests {
     fn every_path_is_found_under_its_key_however_many_there_are() {
         let (known, rows) = (Known::BLANK, Table::<_, PATH_CHUNKS>::new());
         let sites = 1..=1_000_u64;
+        let mut paths = Vec::new();
         for site in sites.clone() {
-            let parent = PathId::ROOT.enter(910_000 + site as u32).expect("memory");
-            let row = rows.make(parent.index()).expect("memory");
-            assert!(known.get(site).is_none());
-            known.insert(row, site, parent, &rows);
-            known.insert(row, site + 5_000, parent, &rows);
+            let path = PathId::ROOT.enter(910_000 + site as u32).expect("memory");
+            let row = rows.make(path.index()).expect("memory");
+            assert_eq!(known.get(site), None);
+            known.insert(row, site, path, &rows);
+            known.insert(row, site + 5_000, path, &rows);
+            known.insert_back(site + 10_000, path, &rows);
+            known.insert_back(site + 10_000, PathId::ROOT, &rows);
+            paths.push(path);
         }
-        assert_eq!((known.rows.get(), known.size.get()), (1_000, 1_024));
-        for site in sites {
-            let row = known.get(site).expect("it was put in");
-            assert_eq!(
-                row.path.get(),
-                rows.iter(PathId::count()).find(|(_, other)| core::ptr::eq(*other, row)).expect("its own").0 as u64
-            );
-            assert!(known.get(site + 5_000).is_none(), "a row has one key");
+        assert_eq!((known.ways.get(), known.ways_back.get(), known.size.get()), (2_000, 1_000, 2_048));
+        for (site, path) in sites.zip(paths) {
+            assert_eq!(known.get(site), Some(path));
+            assert_eq!(known.get(site + 10_000), Some(path), "the first way back counts");
+            assert_eq!(known.get(site + 5_000), None, "a row has one key");
         }
     }
 }

@@ -5,7 +5,7 @@
 //! | [`row`], [`frame`] | the sums of one path; one open scope, and what is counted of calls |
 //! | [`top`] | which frame is on top, and whether that is being changed |
 //! | [`ledger`] | what is counted for one space |
-//! | [`known`] | the paths that the thread was at, by parent and site |
+//! | [`way`], [`known`] | how the thread came from one path to another |
 //! | [`net`] | what the thread holds of the host, whoever owns it |
 //! | [`slot`] | all of a thread's record, and the table of slots |
 //! | [`foreign`] | what the thread knows of other lanes, for short paths |
@@ -22,6 +22,7 @@
 //! ambient scope's number, and the record that ended threads share.
 
 pub(crate) mod row;
+pub(crate) mod way;
 pub(crate) mod frame;
 pub(crate) mod top;
 pub(crate) mod ledger;

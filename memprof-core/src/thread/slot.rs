@@ -15,7 +15,7 @@ use crate::base::single;
 use crate::lanes::kind::SPACES;
 use crate::lanes::lane::{ALARM, Lane};
 use crate::lanes::tag::Tag;
-use crate::names::path::PATH_CHUNKS;
+use crate::names::path::{PATH_CHUNKS, PathId};
 use crate::space::spaces::{MOST_SPACES, Space};
 use crate::thread::frame::{CallRow, Frame, NO_CALLS, NO_FRAME, SiteRow};
 use crate::thread::known::Known;
@@ -31,9 +31,6 @@ pub(super) static NO_LANE: Lane = Lane::BLANK;
 /// Entries of a slot's cache of paths. The most used ones fit into the first-level cache.
 pub(super) const CACHE: usize = 128;
 
-/// In an entry of the cache, beside the path: the thread [knows](super::known) it too, so that it is not kept in a second place.
-pub(super) const KNOWN: u64 = 1 << 63;
-
 /// The key of a blank entry: there are fewer paths.
 pub(crate) const NO_KEY: u64 = u64::MAX;
 
@@ -41,19 +38,19 @@ pub(crate) const NO_KEY: u64 = u64::MAX;
 pub(crate) struct CacheEntry {
     /// Path and site, or [`NO_KEY`].
     pub(crate) key: Counter,
-    /// The path, in its 32 bits, and [`KNOWN`] where nothing is lost with the entry.
+    /// The path, in its 32 bits.
     pub(crate) path: Counter,
     pub(crate) calls: AtomicRef<CallRow>,
 }
 
 impl Blank for CacheEntry {
-    const BLANK: Self = Self { key: Counter::new(NO_KEY), path: Counter::new(KNOWN), calls: AtomicRef::new(&NO_CALLS) };
+    const BLANK: Self = Self { key: Counter::new(NO_KEY), path: Counter::new(0), calls: AtomicRef::new(&NO_CALLS) };
 }
 
 impl CacheEntry {
-    pub(super) fn set(&self, key: u64, path: u64, calls: &'static CallRow) {
+    pub(super) fn set(&self, key: u64, path: PathId, calls: &'static CallRow) {
         self.key.set(key);
-        self.path.set(path);
+        self.path.set(u64::from(path.bits()));
         self.calls.set(calls);
     }
 }

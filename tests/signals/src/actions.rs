@@ -16,7 +16,7 @@ pub(crate) struct Action {
     pub(crate) name: &'static str,
     pub(crate) run: fn(),
     pub(crate) events: &'static [Event],
-    /// Of the sites that it enters, each once.
+    /// The sites that it enters, each as often as it does.
     pub(crate) sites: &'static [&'static str],
     /// How much of the events is inside the first of them.
     pub(crate) inside: u64,
@@ -140,6 +140,13 @@ pub(crate) const INTERRUPTED: &[Action] = &[
         0
     ),
     action!("call in a call", || interrupted(|| inner(pair)), [Alloc(64), Free(64)], ["interrupted", "inner"], 64),
+    action!(
+        "call in itself",
+        || interrupted(|| interrupted(pair)),
+        [Alloc(64), Free(64)],
+        ["interrupted", "interrupted"],
+        64
+    ),
     action!("pair", pair, [Alloc(64), Free(64)], [], 0),
     action!("allocation", keep, [Alloc(96)], [], 0),
     action!("free", || OWN.take().expect("its block").free(), [Free(500)], [], 0),

@@ -91,8 +91,8 @@ fn faults(interrupted: &Action, handler: &Action, below_peak: bool, at: At) -> O
     sites.sort_unstable();
     sites.dedup();
     for site in sites {
-        let (mine, others) = (interrupted.sites.contains(&site), handler.sites.contains(&site));
-        let calls = i64::from(mine) + if others { runs } else { 0 };
+        let [mine, others] = [interrupted, handler].map(|action| action.sites.iter().filter(|of| **of == site).count());
+        let calls = i64::try_from(mine).expect("few") + i64::try_from(others).expect("few") * runs;
         check(&format!("calls of {site}"), difference(site, |record| record.ncalls), &[calls]);
     }
     let inside = handler.inside.cast_signed() * if repeats { runs } else { 1 };

@@ -200,6 +200,22 @@ impl Ledger {
         self.hand_down(entry, parent, bit, self.host_row_of(parent));
     }
 
+    /// [`leave`](Self::leave), in the ledger of the host, of a scope inside another one of its path: the sums are that one's to add. Its parent
+    /// may have no entry.
+    #[inline]
+    pub(crate) fn leave_again(&'static self, parent: &'static Frame, bit: u64, alone: Alone) {
+        let (entry, row) = (self.top(), self.row());
+        let peak = since(&self.limits.peak_bytes, &entry.level_bytes, alone);
+        row.raise_own(state::epoch(), peak, self.largest.own(alone), alone);
+        if !parent.has(bit) {
+            return self.hand_down(entry, parent, bit, self.host_row_of(parent));
+        }
+        debug_assert!(entry.seldom().is_none(), "the frame would have a flag");
+        self.return_below(entry);
+        self.return_to_bytes(entry, self.limits.own_level_bytes(alone), alone);
+        self.return_to_blocks(entry, alone);
+    }
+
     /// The row of a frame's path, of the host, as the frame's calls know it.
     #[inline(always)]
     fn host_row_of(&'static self, frame: &'static Frame) -> Option<&'static Row> {
