@@ -22,7 +22,7 @@ use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestRn
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
 
 /// Random programs, if `PROPTEST_CASES` does not ask for more or fewer.
-const PROGRAMS: u32 = if cfg!(debug_assertions) { 64 } else { 1_000 };
+const PROGRAMS: u32 = if cfg!(debug_assertions) { 32 } else { 1_000 };
 
 /// Without libtest: its main thread has no scope open, so an ambient one would get what it allocates, which it does when a test has run for
 /// a minute.

@@ -25,7 +25,7 @@ impl Random {
 }
 
 /// More where the compiler optimises.
-const ROUNDS: usize = if cfg!(debug_assertions) { 8 } else { 400 };
+const ROUNDS: usize = if cfg!(debug_assertions) { 4 } else { 400 };
 
 #[test]
 fn every_format_is_written_of_any_snapshot_and_has_its_readers_form() {
@@ -62,7 +62,7 @@ fn bytes_that_were_a_profile_once_are_one_or_an_error() {
 }
 
 /// Of the corpus, one file of so many.
-const APART: usize = if cfg!(debug_assertions) { 8 } else { 1 };
+const APART: usize = if cfg!(debug_assertions) { 16 } else { 1 };
 
 /// What `scripts/fuzz` has found of different kinds.
 #[test]

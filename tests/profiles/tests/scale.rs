@@ -12,7 +12,7 @@ use memprof_report::{Format, Snapshot};
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
 
 /// Without optimisation fewer: the bound is in proportion.
-const PATHS: u32 = if cfg!(debug_assertions) { 3_000 } else { 100_000 };
+const PATHS: u32 = if cfg!(debug_assertions) { 1_000 } else { 100_000 };
 
 /// 500 MB for 100,000 paths.
 const MOST_BYTES: i64 = 5_000 * PATHS as i64;

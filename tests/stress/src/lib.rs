@@ -25,7 +25,7 @@ const SITES: usize = 6;
 const SLOTS: usize = 64;
 const HELD: usize = 32;
 const DEPTH: usize = 12;
-const STEPS: u64 = if cfg!(debug_assertions) { 30_000 } else { 1_000_000 };
+const STEPS: u64 = if cfg!(debug_assertions) { 10_000 } else { 1_000_000 };
 const NAMES: [&str; SITES] = ["stress a", "stress b", "stress c", "stress d", "stress e", "stress root"];
 const ROOT: usize = SITES - 1;
 /// Every block of the named space has this size, so that a torn pair of bytes and blocks shows.
