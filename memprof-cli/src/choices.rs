@@ -52,14 +52,16 @@ impl Choices {
         report
     }
 
-    /// The same of a program of which every function is tracked: chains of scopes that own nothing are folded; and by `order` and with
-    /// `columns` where neither they nor a tree are asked for.
+    /// The same of a program of which every function is tracked: chains of scopes that own nothing are folded; and where no tree and no
+    /// columns are asked for, it has `columns`, and what it is ordered by in front of them: `order`, if nothing else is asked for.
     pub(crate) fn report_or<'a>(&self, snapshot: &'a Snapshot, order: Field, columns: &[Field]) -> Report<'a> {
         let folded = self.chains.is_none_or(|chains| chains == Chains::Folded);
         let report = self.report(snapshot).folded(folded);
-        if self.order.is_some() || self.columns.is_some() || self.tree {
+        if self.columns.is_some() || self.tree {
             return report;
         }
-        report.order(order).columns(columns.iter().copied())
+        let order = self.order.unwrap_or(order);
+        let first = Some(order).filter(|order| !columns.contains(order));
+        report.order(order).columns(first.into_iter().chain(columns.iter().copied()))
     }
 }

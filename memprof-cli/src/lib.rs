@@ -12,6 +12,7 @@ mod outcome;
 mod error;
 mod files;
 mod glob;
+mod opener;
 mod profile;
 mod words;
 

@@ -92,6 +92,11 @@ impl Tracking {
     pub(crate) fn policy(&self) -> Policy {
         Policy { level: self.policy, only: self.only.clone(), skip: self.skip.clone(), ..Policy::default() }
     }
+
+    /// The patterns of functions, with the option of each.
+    pub(crate) fn globs(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        self.only.iter().map(|glob| ("--only", glob)).chain(self.skip.iter().map(|glob| ("--skip", glob)))
+    }
 }
 
 fn glob(text: &str) -> Result<String, String> {

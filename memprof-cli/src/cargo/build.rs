@@ -22,7 +22,7 @@ use super::{
     source::function::Reason,
     state::State,
 };
-use crate::error::Error;
+use crate::{error::Error, glob::Glob};
 
 /// cargo's options that decide which packages there are.
 const OF_METADATA: &[&str] = &["--manifest-path", "--features", "-F", "--config", "-Z", "--lockfile-path"];
@@ -46,12 +46,15 @@ pub(crate) fn failed(what: &str, error: &io::Error) -> Error {
 }
 
 /// Where all of it goes: `--target-dir`, else `memprof` in the program's own folder of that kind.
-fn folder(cargo: &Cargo, packages: &Packages) -> io::Result<PathBuf> {
+fn folder(cargo: &Cargo, packages: &Packages) -> Result<PathBuf, Error> {
     let given = cargo.value("--target-dir").map(PathBuf::from);
-    let place = Place::at(&given.unwrap_or_else(|| packages.target_folder.join("memprof")))?;
-    // Whoever saves or searches folders leaves this one out.
-    place.write(Path::new("CACHEDIR.TAG"), b"Signature: 8a477f597d28d172789f06886806bc55\n")?;
-    Ok(place.root().to_owned())
+    let folder = given.unwrap_or_else(|| packages.target_folder.join("memprof"));
+    let place = Place::at(&folder).and_then(|place| {
+        // Whoever saves or searches folders leaves this one out.
+        place.write(Path::new("CACHEDIR.TAG"), b"Signature: 8a477f597d28d172789f06886806bc55\n")?;
+        Ok(place.root().to_owned())
+    });
+    place.map_err(|error| failed(&format!("cannot write memprof’s build into ‘{}’", folder.display()), &error))
 }
 
 /// Where what an earlier build left is.
@@ -59,7 +62,7 @@ pub(crate) fn target_folder(cargo: &Cargo, here: &Path) -> Result<PathBuf, Error
     let rustc = Config::of(here).rustc.unwrap_or_else(|| "rustc".into());
     let compiler = Compiler::ask(&rustc, here).map_err(|error| failed("cannot ask the compiler", &error))?;
     let packages = packages::ask(&compiler, &of_metadata(cargo, &[&compiler.host]), cargo, &[], &Policy::default())?;
-    folder(cargo, &packages).map_err(|error| failed("cannot make the folder for memprof's build", &error))
+    folder(cargo, &packages)
 }
 
 impl Build {
@@ -85,8 +88,7 @@ impl Build {
         let target = cargo.value("--target").map(str::to_owned).or(config.target).unwrap_or(compiler.host.clone());
         let asked = of_metadata(cargo, &[&compiler.host, &target]);
         let mut packages = packages::ask(&compiler, &asked, cargo, &tracking.deps, &tracking.policy())?;
-        let folder =
-            folder(cargo, &packages).map_err(|error| failed("cannot make the folder for memprof's build", &error))?;
+        let folder = folder(cargo, &packages)?;
         if !tracking.no_calibrate {
             let calibration = Calibration::read(&folder);
             for package in &mut packages.tracked {
@@ -99,7 +101,7 @@ impl Build {
             let runtime = runtime(&compiler, &target, &folder.join("runtime"));
             Some(runtime.map_err(|error| failed("cannot compile memprof", &error))?)
         };
-        Ok(Self {
+        let build = Self {
             plan: Plan {
                 folder,
                 runtime,
@@ -113,7 +115,31 @@ impl Build {
             workspace: packages.workspace.canonicalize().unwrap_or(packages.workspace),
             target,
             options: cargo.without(&["--target", "--target-dir"]),
-        })
+        };
+        build.check(tracking)?;
+        Ok(build)
+    }
+
+    /// Refuses a pattern of functions that no function's name matches.
+    fn check(&self, tracking: &Tracking) -> Result<(), Error> {
+        let globs: Vec<(&str, &String)> = tracking.globs().collect();
+        if globs.is_empty() {
+            return Ok(());
+        }
+        let states = self.states()?;
+        for (option, text) in globs {
+            let glob = Glob::scope(option, text.clone()).map_err(Error::File)?;
+            let is_matched = states
+                .iter()
+                .any(|(package, state)| state.functions().any(|(_, function)| package.has(&glob, &function.name)));
+            if !is_matched {
+                let packages = states.iter().map(|(package, _)| package.name.as_str()).collect::<Vec<_>>().join(", ");
+                return Err(Error::File(format!(
+                    "{option} ‘{text}’: no function of {packages} has such a name; `cargo memprof plan --functions` shows them"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// cargo with this verb, to be run: it calls this program in the compiler's place.

@@ -282,9 +282,7 @@ impl<'a> Choice<'a> {
         if let Some(reason) = function.reason.filter(|reason| reason.is_binding()) {
             return Some(reason);
         }
-        let matches = |glob: &Glob| {
-            glob.matches(&function.name) || glob.matches(&format!("{}::{}", self.package.name, function.name))
-        };
+        let matches = |glob: &Glob| self.package.has(glob, &function.name);
         if self.skip.iter().any(matches) || !(self.only.is_empty() || self.only.iter().any(matches)) {
             return Some(Reason::NotAskedFor);
         }

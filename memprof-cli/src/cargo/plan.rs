@@ -11,6 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::place::Place;
+use crate::glob::Glob;
 
 /// The file of a plan, in a folder of its own. Beside it stand links to this command, by which cargo calls it: where it is, is its plan.
 /// So nothing of it is in the environment, which the program inherits, and with it a cargo that the program starts.
@@ -110,6 +111,11 @@ impl Package {
     /// The name of its library, as the compiler has it.
     pub(crate) fn library(&self) -> String {
         self.name.replace('-', "_")
+    }
+
+    /// Whether its function of this name is meant by `glob`, with or without the package in front.
+    pub(crate) fn has(&self, glob: &Glob, function: &str) -> bool {
+        glob.matches(function) || glob.matches(&format!("{}::{function}", self.name))
     }
 
     /// `hyper 1.2.3`.

@@ -22,6 +22,7 @@ use crate::{
     choices::Choices,
     ended::Ended,
     error::{Error, say},
+    opener,
     outcome::{NOT_STARTED, Outcome},
     profile,
     run::{beside, child, live, profiles::Profiles},
@@ -118,26 +119,29 @@ fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome
         }
         return Ok(Outcome::Ended(ended));
     }
+    // Before anything else can fail: `cargo memprof report` has it again.
+    let kept = keep(&build.plan.folder, &profiles).map_err(|error| failed("cannot keep the run’s profile", &error));
     show(&profiles, &arguments.choices, arguments.output.as_deref(), arguments.open, &mut io::stderr().lock())?;
     tell(&build);
-    keep(&build.plan.folder, &profiles).map_err(|error| failed("cannot keep the run’s profile", &error))?;
+    kept?;
     if !arguments.tracking.no_calibrate {
         learn(&build, &profiles).map_err(|error| failed("cannot keep what the run showed", &error))?;
     }
     Ok(Outcome::Ended(ended))
 }
 
-/// Refuses a file whose ending names no format.
+/// Refuses a file whose ending names no format, and one in a folder that is not there.
 fn check(output: Option<&Path>) -> Result<(), Error> {
-    match output.filter(|output| Format::of(output).is_none()) {
-        None => Ok(()),
-        Some(output) => {
-            let accepted = Format::endings();
-            let problem =
-                format!("cannot write ‘{}’: its ending names no format; accepted: {accepted}", output.display());
-            Err(Error::Start(NOT_STARTED, problem))
-        }
-    }
+    let Some(output) = output else { return Ok(()) };
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let problem = if Format::of(output).is_none() {
+        format!("its ending names no format; accepted: {}", Format::endings())
+    } else if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        format!("there is no folder ‘{}’", folder.display())
+    } else {
+        return Ok(());
+    };
+    Err(Error::Start(NOT_STARTED, format!("cannot write ‘{}’: {problem}", output.display())))
 }
 
 /// What a report shows where nothing else is asked for: who owned the memory at the peak, and who allocated. Call chains share one
@@ -153,14 +157,17 @@ fn show(
 ) -> Result<(), Error> {
     let Some((shown, others)) = profiles.shown() else { return Ok(()) };
     let report = |snapshot| choices.report_or(snapshot, Field::AtPeak, COLUMNS);
-    let cannot = |error: io::Error| failed("cannot write the report", &error);
+    // It names the file.
+    let cannot = |error: io::Error| Error::File(error.to_string());
     match output {
-        None => report(&shown.snapshot).write(out).map_err(cannot)?,
+        None => {
+            report(&shown.snapshot).write(out).map_err(|error| failed("cannot write the report", &error))?;
+        }
         Some(output) => {
             report(&shown.snapshot).write_to(output).map_err(cannot)?;
             say(&format_args!("the report is in ‘{}’", output.display()));
-            if open && let Err(error) = open::that_detached(output) {
-                say(&format_args!("cannot open ‘{}’: {error}", output.display()));
+            if open {
+                opener::open(output.as_os_str());
             }
         }
     }

@@ -24,6 +24,7 @@ use crate::{
     choices::Choices,
     ended::Ended,
     error::{Error, say},
+    opener,
     outcome::{NOT_STARTED, Outcome},
     top::is_terminal,
     words::time,
@@ -153,10 +154,8 @@ fn show(arguments: &Arguments, profiles: &Profiles, ended: Ended) {
 fn write(arguments: &Arguments, snapshot: &Snapshot, output: &Path) -> io::Result<()> {
     arguments.choices.report(snapshot).write_to(output)?;
     say(&format_args!("the report is in ‘{}’", output.display()));
-    if arguments.open
-        && let Err(error) = open::that_detached(output)
-    {
-        say(&format_args!("cannot open ‘{}’: {error}", output.display()));
+    if arguments.open {
+        opener::open(output.as_os_str());
     }
     Ok(())
 }

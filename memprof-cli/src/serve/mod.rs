@@ -22,6 +22,7 @@ use self::{
 };
 use crate::{
     error::{Error, say},
+    opener,
     outcome::Outcome,
     profile::read,
 };
@@ -60,10 +61,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let server = Server::from_listener(listener, None).map_err(|error| cannot(io::Error::other(error)))?;
     let url = format!("http://{address}/");
     say(&format_args!("at {url}, until Ctrl-C"));
-    if arguments.open
-        && let Err(error) = open::that_detached(&url)
-    {
-        say(&format_args!("cannot open ‘{url}’: {error}"));
+    if arguments.open {
+        opener::open(&url);
     }
     let mut pages = Pages::new(arguments.files.clone());
     for request in server.incoming_requests() {

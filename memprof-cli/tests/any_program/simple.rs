@@ -34,6 +34,11 @@ fn a_program_is_measured_as_it_stands() {
     assert!(again.out.contains("\n1,000 src/load.rs:6(load › spell (2 scopes))\n"), "{}{}", again.out, again.err);
     let plan = one.memprof("", &["plan"]);
     assert_eq!(plan.out, "one 0.1.0: 3 functions tracked, 1 left out\n      1 cannot allocate\n");
+    // Another order keeps the columns, and has its own in front.
+    let by_live = one.memprof("", &["report", "--order", "live"]);
+    assert!(has_row(&by_live.out, "live ncalls filename:lineno(function)"), "{}", by_live.out);
+    let by_peak = one.memprof("", &["report", "--order", "memory_peak"]);
+    assert!(by_peak.out.contains("\nmemory_peak at_peak self_total "), "{}", by_peak.out);
     let plan = one.memprof("", &["plan", "--functions", "--policy", "all", "--skip", "spell"]);
     assert_eq!(
         plan.out,
@@ -104,6 +109,19 @@ fn a_wrong_call_is_one_line() {
             "--cuda needs a program that depends on memprof, with its feature `cuda`: this one does not",
         ),
         (&["run", "-o", "x.doc"], 125, "cannot write ‘x.doc’: its ending names no format; accepted: "),
+        (&["run", "-o", "no/such/x.html"], 125, "cannot write ‘no/such/x.html’: there is no folder ‘no/such’"),
+        (&["report", "-o", "no/such/x.html"], 125, "cannot write ‘no/such/x.html’: there is no folder ‘no/such’"),
+        (
+            &["run", "--target-dir", "Cargo.toml/x"],
+            2,
+            "cannot write memprof’s build into ‘Cargo.toml/x’: Not a directory (os error 20)",
+        ),
+        (
+            &["run", "--only", "load", "--only", "Nope::*"],
+            2,
+            "--only ‘Nope::*’: no function of one has such a name; `cargo memprof plan --functions` shows them",
+        ),
+        (&["plan", "--skip", "loda"], 2, "--skip ‘loda’: no function of one has such a name; "),
         (&["fly"], 2, "unrecognized subcommand 'fly'; see cargo memprof --help"),
     ];
     for (arguments, code, expected) in is {

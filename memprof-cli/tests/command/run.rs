@@ -104,6 +104,12 @@ fn run_opens_what_it_wrote() {
         std::thread::yield_now();
     }
     assert_eq!(fs::read_to_string(folder.join("opened")).expect("a file"), "report.html");
+    // No opener.
+    let mut command = self::command(&folder, &["-o", "report.html", "--open"], "ends with 7");
+    command.env("PATH", folder.join("none"));
+    let none = "memprof: the report is in ‘report.html’\nmemprof: cannot open ‘report.html’: no program is set up for it on this machine\n";
+    let ended = ended(command);
+    assert_eq!((ended.code, &*ended.err), (Some(7), none));
 }
 
 /// Each process has a file of its own: the program's is shown, those of others are named, or stand beside it.
