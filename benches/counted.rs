@@ -45,6 +45,11 @@ fn main() -> ExitCode {
             memprof::scope!("growth");
             repeat(turns, tagged_growth);
         }
+        "upstream-growth-with-frees" => repeat(turns, || grow_with_frees(&System)),
+        "growth-with-frees" => {
+            memprof::scope!("growth");
+            repeat(turns, || grow_with_frees(&TAGGED));
+        }
         "upstream-reallocation" => repeat(turns, upstream_reallocation),
         "reallocation" => {
             memprof::scope!("reallocations");
@@ -142,6 +147,17 @@ fn grow(allocator: &impl GlobalAlloc) {
     // SAFETY: the layout is not empty.
     let block = black_box(unsafe { allocator.alloc(layout) });
     assert!(!block.is_null(), "64 bytes could not be allocated");
+}
+
+/// Three allocations, of which one is freed.
+#[inline(always)]
+fn grow_with_frees(allocator: &impl GlobalAlloc) {
+    let layout = black_box(Layout::new::<[u64; 8]>());
+    // SAFETY: the layout is not empty.
+    let blocks = black_box([1, 2, 3].map(|_| unsafe { allocator.alloc(layout) }));
+    assert!(!blocks[1].is_null(), "64 bytes could not be allocated");
+    // SAFETY: the block comes from this allocator, with this layout.
+    unsafe { allocator.dealloc(blocks[1], layout) };
 }
 
 #[inline(never)]

@@ -41,6 +41,35 @@ fn peak_and_value(scope: &Scope) -> [i64; 4] {
 fn a_thread_that_grows_has_exact_peaks() {
     whoever_frees();
     at_the_end_of_a_poll();
+    std::thread::spawn(with_frees_in_between).join().expect("no panic");
+}
+
+/// It grows on over frees that find it higher than ever, and ends after some that do not.
+fn with_frees_in_between() {
+    let mut held = Vec::with_capacity(100);
+    // With so much live, neither a picture nor a publication is due in what follows.
+    let base: Vec<u8> = Vec::with_capacity(64 << 20);
+    let scope = Scope::enter(Site::named("between"));
+    held.extend((0..4).map(|_| take()));
+    for _ in 0..5 {
+        held.extend((0..2).map(|_| take()));
+        give(held.pop().expect("a block"));
+    }
+    for _ in 0..3 {
+        held.drain(..3).for_each(give);
+        held.extend((0..3).map(|_| take()));
+    }
+    assert_eq!(peak_and_value(&scope), [10_000, 10, 9_000, 9]);
+    held.extend((0..4).map(|_| take()));
+    held.drain(..12).for_each(give);
+    held.extend((0..11).map(|_| take()));
+    held.extend((0..2).map(|_| take()));
+    held.drain(..).for_each(give);
+    drop(scope);
+    drop(base);
+    let snapshot = memprof::snapshot();
+    let row = snapshot.records(Space::HOST).iter().find(|row| row.name == "between").expect("a row");
+    assert_eq!((row.memory_peak, row.memory_total, row.largest), (14_000, 40_000, 1_000));
 }
 
 fn whoever_frees() {

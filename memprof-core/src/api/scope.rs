@@ -210,7 +210,7 @@ fn enter_on(site: &'static Site) -> Option<FrameHandle> {
     plain::enter(current::current(), site, || enter_slowly(site))
 }
 
-/// [`enter`] where the cache of paths has forgotten where that leads, or more has to be done first.
+/// [`enter`] where the cache of paths has forgotten where that leads, a scope of the site is open, or more has to be done first.
 #[cold]
 #[inline(never)]
 fn enter_slowly(site: &'static Site) -> Option<FrameHandle> {

@@ -4,7 +4,7 @@
 //! | what an event finds | what is done |
 //! |---|---|
 //! | the level of `host` is above a peak, and nothing else is due | [`raise_fast`](Slot::raise_fast): the peaks, in a few instructions |
-//! | a free of a lane that grows | [`end_growing_above`](Slot::end_growing_above): the peaks come to the level before it |
+//! | a free of a lane that grows | [`grow_on`](Slot::grow_on), or [`end_growing_above`](Slot::end_growing_above): the peaks come to the level before it |
 //! | the level is above a peak, and more may be due | [`limit_crossed`]: hand-overs that wait are charged, then the peaks are raised |
 //! | the level is outside what is watched as well | [`publish_if_due`]: what [`watch`](crate::thread::watch) asks for |
 //!
@@ -28,7 +28,11 @@ pub(crate) fn host_limit_crossed(slot: &'static Slot) {
 /// signal handler has ended that since.
 #[inline(always)]
 pub(crate) fn host_limit_crossed_by_free(slot: &'static Slot, bytes: u64) {
-    if slot.host.is_growing() || slot.host.is_above_peaks(bytes, 1) {
+    let is_growing = slot.host.is_growing();
+    if is_growing && slot.grow_on(bytes.cast_signed()) {
+        return;
+    }
+    if is_growing || slot.host.is_above_peaks(bytes, 1) {
         slot.end_growing_above(bytes.cast_signed(), 1);
     }
     host_limit_crossed(slot);

@@ -8,8 +8,8 @@
 //! SELDOM    FORWARDED   kind       SHARES   UNDER_CONTEXT   SITE_OPEN   NODE_OPEN   one bit a space
 //! ```
 //!
-//! A plain scope that saw nothing is 0, and one that saw events on the host alone has that one bit: the short paths
-//! compare the whole word, and so find out at once that there is nothing else to do.
+//! A plain scope that saw nothing is 0, and one that saw events on the host alone has that one bit; inside another one of its node, both
+//! have [`AGAIN`] too. The short paths compare the whole word, and so find out at once that there is nothing else to do.
 
 use crate::space::spaces::MOST_SPACES;
 

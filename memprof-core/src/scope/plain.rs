@@ -130,8 +130,7 @@ pub(crate) fn leave_begun_again(slot: &'static Slot, frame: &'static Frame, alon
     let calls = frame.calls.get();
     let flags = frame.flags.own(alone);
     let saw_events = flags == AGAIN | Space::HOST.bit();
-    let plain = (saw_events || flags == AGAIN)
-        && !slot.host.is_own_growing(alone)
+    let plain = (flags == AGAIN || saw_events && !slot.host.is_own_growing(alone))
         && calls.left_epoch.own(alone) == u64::from(state::epoch())
         && !slot.lane.get().has_pending();
     if !plain {

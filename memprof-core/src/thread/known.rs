@@ -6,8 +6,7 @@
 //! many buckets as ways, and twice as many once they are more; then every way is put in anew. Nobody but the thread reads them, and it takes no
 //! lock.
 //!
-//! Whoever puts a way in has begun a change, so a signal handler does not meet it half done; one that comes while a way is looked for may
-//! put others in, and then the search goes on in one bucket or the other, and may miss: the path is interned again, to the same end.
+//! Whoever looks for a way or puts one in has begun a change, so a signal handler does not meet it half done.
 
 use crate::base::counter::Counter;
 use crate::base::memory::{AtomicOptionRef, Blank, Table};
@@ -70,7 +69,10 @@ impl Known {
     /// Notes that this key leads back to a path further up. Without memory for that, it is interned again each time.
     pub(super) fn insert_back(&self, key: u64, path: PathId, rows: &Table<CallRow, PATH_CHUNKS>) {
         let index = self.ways_back.get();
-        if index < u64::from(MOST_PATHS)
+        // Where none can be found again, none is taken.
+        let is_ready = self.size.get() > 0 || self.grow(rows);
+        if is_ready
+            && index < u64::from(MOST_PATHS)
             && self.get(key).is_none()
             && let Some(way) = self.back.get(index as usize).or_else(|| self.back.make(index as usize))
         {

@@ -7,6 +7,7 @@
 //! | the frame, which the next scope of that depth uses again | 2 | |
 //! | the place in the cache of paths | 1, or 2 where it lies across | up to 128 |
 //! | past those 128: its bucket among the paths that the thread knows ([`known`](super::known)), eight to a line | 1 | an eighth |
+//! | for a way back, as in recursion: the way, two and a half to a line | 1 | about half |
 //! | the calls of the path ([`CallRow`]) | 1 | yes |
 //! | the outermost scope of the site ([`SiteRow`]), eight to a line | 1 | an eighth |
 //! | **with an event**: the entry, which the next scope with one uses again, and the rest of the ledger | 2 + 2 | |

@@ -25,7 +25,7 @@ pub(crate) fn key(path: PathId, site: u32) -> u64 {
     u64::from(path.bits()) << 32 | u64::from(site)
 }
 
-/// The first place of a key in the cache.
+/// The place of a key in the cache.
 #[inline(always)]
 fn place(key: u64) -> usize {
     // The path and the site number both go up by one at a time; the multiplier spreads the path over the places.

@@ -191,6 +191,24 @@ impl Slot {
         }
     }
 
+    /// A block of so many bytes was freed while the lane grows: the peaks come to the level before that, and the lane grows on. `false`: growing is
+    /// to end, or more may be due, and nothing was done.
+    #[inline(always)]
+    pub(crate) fn grow_on(&'static self, freed: i64) -> bool {
+        let (net, ledger) = (&self.net, &self.host);
+        self.top.begin_change();
+        let (bytes, blocks) = (ledger.level_bytes() + freed, ledger.level_blocks() + 1);
+        let (offset_bytes, offset_blocks) = (net.offset_bytes.signed(), net.offset_blocks.signed());
+        let ahead = bytes - freed + offset_bytes - net.published_bytes.signed();
+        self.changes.begin();
+        let grows_on = ahead > -STEP && ledger.grow_on((bytes, blocks));
+        if grows_on {
+            self.raise_net((bytes + offset_bytes, blocks + offset_blocks));
+        }
+        self.top.end_change();
+        grows_on
+    }
+
     /// Ends growing, if this thread's lane grows: before whatever changes the ledger other than an event of this lane.
     #[inline(always)]
     pub(crate) fn end_growing(&'static self) {

@@ -43,15 +43,18 @@ const OWN_BYTES: usize = 500;
 /// The events of [`prepare`]: these two.
 pub(crate) const PREPARED: [Event; 2] = [Alloc(1000), Alloc(500)];
 
-/// Makes the blocks that actions find.
-pub(crate) fn prepare() {
+/// Makes the blocks that actions find, and the task; `without_tasks` not that, as the thread's lane may grow as long as it ran no other.
+pub(crate) fn prepare(without_tasks: bool) {
     // What handlers keep has room beforehand, so that none of them allocates from the global allocator.
     KEPT.with_borrow_mut(|kept| kept.reserve(20_000));
     EARLIER.set(Some(Block::new(EARLIER_BYTES)));
     OWN.set(Some(Block::new(OWN_BYTES)));
-    POLLED.with_borrow_mut(|polled| {
-        polled.get_or_insert_with(|| Box::pin(std::future::poll_fn(|_| Poll::Pending).track(memprof::site!("polled"))));
-    });
+    if !without_tasks {
+        POLLED.with_borrow_mut(|polled| {
+            let task = || Box::pin(std::future::poll_fn(|_| Poll::Pending).track(memprof::site!("polled")));
+            polled.get_or_insert_with(|| task());
+        });
+    }
 }
 
 /// Frees whatever is left.
@@ -64,7 +67,7 @@ pub(crate) fn clean() {
 
 fn poll() {
     POLLED.with_borrow_mut(|polled| {
-        let future = polled.as_mut().expect("it was made");
+        let Some(future) = polled else { return };
         let _pending = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     });
 }
@@ -157,6 +160,17 @@ pub(crate) const INTERRUPTED: &[Action] = &[
         [],
         0
     ),
+    action!(
+        "growth with frees",
+        || {
+            let kept = [1, 2, 3, 4].map(|_| Block::new(64));
+            Block::new(48).free();
+            kept.into_iter().for_each(Block::free);
+        },
+        [Alloc(64), Alloc(64), Alloc(64), Alloc(64), Alloc(48), Free(48), Free(64), Free(64), Free(64), Free(64)],
+        [],
+        0
+    ),
     action!("longer", || OWN.set(Some(OWN.take().expect("its block").resize(700))), [Realloc(500, 700)], [], 0),
     action!("shorter", || OWN.set(Some(OWN.take().expect("its block").resize(300))), [Realloc(500, 300)], [], 0),
     action!(
@@ -203,5 +217,5 @@ pub(crate) const HANDLERS: &[Action] = &[
         ["handler"],
         1 << 20
     ),
-    action!("future", || polled_once(pair), [Alloc(64), Free(64)], ["whole future"], 64),
+    Action { is_task: true, ..action!("future", || polled_once(pair), [Alloc(64), Free(64)], ["whole future"], 64) },
 ];

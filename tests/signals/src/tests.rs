@@ -43,18 +43,28 @@ fn enter_around() -> Scope {
     Scope::enter(memprof::site!("around"))
 }
 
+/// In what a thread is interrupted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It held more before, so no peak is raised.
+    BelowPeak,
+    /// It holds so much that it may grow for long without a look at its peaks; and it ran a task before, so that its lane does not.
+    AtPeak,
+    /// The same on a thread that ran no task: its lane grows.
+    Growing,
+}
+
 /// Runs one with the other at some of its instructions, and gives what is wrong, if the handler ran at all.
-fn faults(interrupted: &Action, handler: &Action, below_peak: bool, at: At) -> Option<String> {
+fn faults(interrupted: &Action, handler: &Action, state: State, at: At) -> Option<String> {
     let seen_before = Seen::now();
     let around = enter_around();
     let mut before = PREPARED.to_vec();
-    actions::prepare();
-    if below_peak {
+    actions::prepare(state == State::Growing);
+    if state == State::BelowPeak {
         memory::Block::new(4 << 20).free();
         before.extend([Event::Alloc(4 << 20), Event::Free(4 << 20)]);
     }
-    // With so much live, a thread may grow for long without a look at its peaks.
-    let base = (!below_peak).then(|| memory::Block::new(BASE as usize));
+    let base = (state != State::BelowPeak).then(|| memory::Block::new(BASE as usize));
     before.extend(base.map(|_| Event::Alloc(i64::from(BASE))));
     let runs = run(at, handler.run, &mut || (interrupted.run)());
     let counters = around.counters(Space::HOST);
@@ -130,7 +140,7 @@ fn faults(interrupted: &Action, handler: &Action, below_peak: bool, at: At) -> O
 }
 
 /// All instructions of one with the other.
-fn table(below_peak: bool) -> Vec<String> {
+fn table(state: State) -> Vec<String> {
     let mut found = Vec::new();
     for interrupted in INTERRUPTED {
         for (number, handler) in (0..).zip(HANDLERS) {
@@ -139,17 +149,13 @@ fn table(below_peak: bool) -> Vec<String> {
                 continue;
             }
             // What differs there is an event of what is interrupted, whoever interrupts it.
-            if !below_peak && number % 3 != 1 {
+            if state == State::AtPeak && number % 3 != 1 {
                 continue;
             }
             memprof::reset();
             for _ in 0..3 {
-                // Both are warm then, at the paths where they will be.
-                let _around = enter_around();
-                actions::prepare();
-                (interrupted.run)();
-                (handler.run)();
-                actions::clean();
+                // At the paths where they will be.
+                warm(interrupted, handler, false);
             }
             let mut wrong = Vec::new();
             let mut note = |at, faults: Option<String>| {
@@ -161,13 +167,13 @@ fn table(below_peak: bool) -> Vec<String> {
             };
             for first in 0..RUNS {
                 let at = At::Each { first, of: APART };
-                assert!(note(at, faults(interrupted, handler, below_peak, at)).is_some(), "it has more instructions");
+                assert!(note(at, faults(interrupted, handler, state, at)).is_some(), "it has more instructions");
             }
             // One signal in a run leaves one possible peak. That takes a run for each, so one handler has to do.
-            let once = number == 1 && below_peak && !interrupted.is_cold;
+            let once = number == 1 && state == State::BelowPeak && !interrupted.is_cold;
             let mut places = (0..).step_by(STRIDE as usize).take_while(|_| once).map(At::Nth);
             while let Some(at) = places.next()
-                && note(at, faults(interrupted, handler, below_peak, at)).is_some()
+                && note(at, faults(interrupted, handler, state, at)).is_some()
             {}
             if let Some(first) = wrong.first() {
                 found.push(format!("{} / {}: {} runs, as {first}", interrupted.name, handler.name, wrong.len()));
@@ -177,11 +183,43 @@ fn table(below_peak: bool) -> Vec<String> {
     found
 }
 
+/// What grows, with each that needs no task, at its instructions one by one: each time on a new thread, as after a handler that interrupts a change no
+/// lane of its thread grows any more.
+fn growing() -> Vec<String> {
+    let mut found = Vec::new();
+    let grow = INTERRUPTED.iter().filter(|action| action.name.starts_with("growth"));
+    let handlers = HANDLERS.iter().filter(|action| !action.is_task);
+    for (interrupted, handler) in grow.flat_map(|grow| handlers.clone().map(move |handler| (grow, handler))) {
+        let at_all = (0..).step_by(STRIDE as usize).map_while(|nth| {
+            let here = || {
+                warm(interrupted, handler, true);
+                faults(interrupted, handler, State::Growing, At::Nth(nth))
+            };
+            std::thread::scope(|threads| threads.spawn(here).join().expect("no panic"))
+        });
+        let wrong: Vec<String> = at_all.filter(|faults| !faults.is_empty()).collect();
+        if let Some(first) = wrong.first() {
+            found.push(format!("{} / {}: {} runs, as {first}", interrupted.name, handler.name, wrong.len()));
+        }
+    }
+    found
+}
+
+/// Runs both where they will be.
+fn warm(interrupted: &Action, handler: &Action, without_tasks: bool) {
+    let _around = enter_around();
+    actions::prepare(without_tasks);
+    (interrupted.run)();
+    (handler.run)();
+    actions::clean();
+}
+
 #[test]
 fn a_handler_at_any_instruction_is_recorded_and_disturbs_nothing() {
     let _alone = crate::alone();
     memory::prepare();
     memprof::enable();
-    let found: Vec<String> = [true, false].into_iter().flat_map(table).collect();
+    let tables = [State::BelowPeak, State::AtPeak].into_iter().flat_map(table);
+    let found: Vec<String> = tables.chain(growing()).collect();
     assert!(found.is_empty(), "{} of {}:\n{}", found.len(), 2 * INTERRUPTED.len() * HANDLERS.len(), found.join("\n"));
 }

@@ -213,6 +213,12 @@ impl Ledger {
         self.limits.grow(limit);
     }
 
+    /// Something was taken off at this level while the lane grows. `false`: growing is to end, and nothing was changed.
+    #[inline(always)]
+    pub(crate) fn grow_on(&self, (bytes, blocks): (i64, i64)) -> bool {
+        self.limits.grow_on(bytes, blocks)
+    }
+
     /// Ends growing, which came to this level.
     pub(crate) fn end_growing(&self, (bytes, blocks): (i64, i64)) {
         self.limits.end_growing(bytes, blocks);

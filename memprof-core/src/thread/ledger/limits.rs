@@ -21,7 +21,8 @@
 //!
 //! Where one allocation after the other is above the peak, each would have it raised. But nothing is lost if that waits until something
 //! is taken off: the peak is the level then. So after two in a row the lane *grows* ([`grow`](Limits::grow)): the limit of bytes is where the next
-//! publication is due, there is none of blocks, and any free has more to do, which raises the peaks to the level before it. Whatever
+//! publication is due, there is none of blocks, and any free has more to do, which raises the peaks to the level before it. The lane grows on if they rose, as
+//! most programs that grow free something now and then; it ends after some frees in a row that raised nothing ([`grow_on`](Limits::grow_on)). Whatever
 //! else changes the ledger, or reads the peaks on this thread, ends growing first; a reader of another thread takes the greater of peak
 //! and level ([`reached`](Limits::reached)). Hand-overs are looked at before a peak is raised, so while nothing is raised whoever hands over
 //! sets the thread's notice ([`Lane::watch_alarm`](crate::lanes::lane::Lane::watch_alarm)).
@@ -49,9 +50,12 @@ pub(super) struct Limits {
     watch_blocks: Counter,
     /// How many blocks had been allocated when the peaks were last raised by an allocation.
     raised_at: Counter,
-    /// 1 while the lane grows, or else 0.
+    /// While the lane grows, how many frees in a row that raise no peak end that; or else 0.
     growing: Counter,
 }
+
+/// So many frees in a row that raise no peak end growing. Each takes some 40 instructions; to end growing and to begin it again takes 170.
+const PATIENCE: u64 = 8;
 
 /// Levels that somebody besides the ledger watches: above `high` and `blocks`, and below `low`.
 #[derive(Clone, Copy, Debug)]
@@ -151,12 +155,25 @@ impl Limits {
     /// set anew, everything is watched, for whoever asks.
     pub(super) fn grow(&self, limit: i64) {
         let level = self.level_bytes();
-        self.growing.set(1);
+        self.growing.set(PATIENCE);
         self.watch_high.set((-FAR).cast_unsigned());
         self.limit_bytes.set(limit.cast_unsigned());
         self.room_bytes.set((limit - level).cast_unsigned());
         self.blocks.set_limit(i64::MAX / 2);
         self.most_room_bytes.set(i64::MIN.cast_unsigned());
+    }
+
+    /// While the lane grows, something was taken off at this level. `false`: growing is to end, and nothing was changed.
+    #[inline(always)]
+    pub(super) fn grow_on(&self, bytes: i64, blocks: i64) -> bool {
+        let is_higher = bytes > self.peak_bytes.signed() || blocks > self.peak_blocks.signed();
+        let left = if is_higher { PATIENCE } else { self.growing.get() - 1 };
+        if left > 0 {
+            self.peak_bytes.set(bytes.max(self.peak_bytes.signed()).cast_unsigned());
+            self.peak_blocks.set(blocks.max(self.peak_blocks.signed()).cast_unsigned());
+            self.growing.set(left);
+        }
+        left > 0
     }
 
     /// The peaks, or the levels where those are higher: for a reader, whatever the thread has still to do.
