@@ -1,6 +1,6 @@
 //! One operation, as often as asked: what `scripts/instructions` runs under callgrind, twice, to count the instructions
 //! of one. Not a benchmark by itself, so `cargo bench` leaves it out. The cases `task` and `inner-future` have no bound there: they
-//! swing by a tenth with what the compiler inlines; they are for comparing by hand.
+//! swing by a tenth with what the compiler inlines; they are for comparing by hand, as are `pictures` and `snapshots`, of which a hundred are many.
 //!
 //! ```text
 //! counted call 100000
@@ -58,6 +58,8 @@ fn main() -> ExitCode {
         "call-with-pair" => repeat(turns, tracked_with_pair),
         "sites" => sites(turns, || ()),
         "sites-with-pair" => sites(turns, tagged_pair),
+        "pictures" => pictures(turns),
+        "snapshots" => snapshots(turns),
         "recursion" => recursion(1, turns),
         "deep-recursion" => recursion(1_000, turns),
         "poll" => poll(turns, || ()),
@@ -90,6 +92,38 @@ fn sites(turns: u64, work: impl Fn()) {
         work();
         drop(scope);
     });
+}
+
+/// A program of 1,000 paths that holds 64 KiB more each turn, so that who owns what is looked at each time.
+fn pictures(turns: u64) {
+    let _kept = a_thousand_paths();
+    let layout = Layout::new::<[u64; 8 << 10]>();
+    repeat(turns, || {
+        // SAFETY: the layout is not empty.
+        let block = black_box(unsafe { TAGGED.alloc(layout) });
+        assert!(!block.is_null(), "64 KiB could not be allocated");
+    });
+}
+
+/// Snapshots of a program of 1,000 paths.
+fn snapshots(turns: u64) {
+    let _kept = a_thousand_paths();
+    repeat(turns, || _ = black_box(memprof::snapshot()));
+}
+
+/// Two functions by turns, a thousand deep, each with a block of its own.
+fn a_thousand_paths() -> Vec<*mut u8> {
+    fn descend(sites: &[&'static Site], kept: &mut Vec<*mut u8>) {
+        let Some((first, rest)) = sites.split_first() else { return };
+        let _scope = Scope::enter(first);
+        // SAFETY: the layout is not empty.
+        kept.push(unsafe { TAGGED.alloc(Layout::new::<u64>()) });
+        descend(rest, kept);
+    }
+    let sites: Vec<_> = (0..1_000).map(|number| Site::named(&format!("site {number}"))).collect();
+    let mut kept = Vec::new();
+    descend(&sites, &mut kept);
+    kept
 }
 
 /// With so many sites open inside one another, scopes of each of them in turn, with a pair in each: calls that lead back to

@@ -46,6 +46,18 @@ pub struct Site {
     left_by_polls: AtomicU64,
 }
 
+/// What a report shows of a site.
+pub(crate) struct Shown {
+    /// `file:line(function)`, or the run-time name.
+    pub(crate) name: String,
+    /// The source file; empty for a run-time name.
+    pub(crate) file: String,
+    /// The line of the `fn` keyword, or of the macro call; 0 for a run-time name.
+    pub(crate) line: u32,
+    /// The function's label, or the name.
+    pub(crate) function: String,
+}
+
 /// What a site is called, as far as the compiler knows it.
 enum Name {
     /// Of a block: the name that was written there.
@@ -220,11 +232,6 @@ impl Site {
         shown_file(self.file)
     }
 
-    /// The line of the `fn` keyword, or of the macro call; 0 for a run-time name.
-    pub(crate) fn line(&self) -> u32 {
-        self.line
-    }
-
     /// The function's label, or the name.
     pub(crate) fn label(&self) -> String {
         match self.name {
@@ -236,10 +243,17 @@ impl Site {
 
     /// `file:line(function)`, or the run-time name.
     pub(crate) fn full_name(&self) -> String {
-        match self.name {
-            Name::Runtime(name) => shown_name(name),
-            Name::Static(_) | Name::Function { .. } => format!("{}:{}({})", self.file(), self.line, self.label()),
-        }
+        self.shown().name
+    }
+
+    /// What a report shows of this site. Takes some microseconds for a function's label, and memory from the program's allocator.
+    pub(crate) fn shown(&self) -> Shown {
+        let (file, function) = (self.file(), self.label());
+        let name = match self.name {
+            Name::Runtime(_) => function.clone(),
+            Name::Static(_) | Name::Function { .. } => format!("{file}:{}({function})", self.line),
+        };
+        Shown { name, file, line: self.line, function }
     }
 
     /// `"name" (file:line)`, or the run-time name alone, in quotes.

@@ -10,12 +10,27 @@ use memprof_report::{PathRecord, Record};
 
 use crate::base::state;
 use crate::names::path::PathId;
-use crate::names::site::Site;
+use crate::names::site::{Shown, Site};
 use crate::observe::sums::PathSums;
 
+/// What sites are called, made once for a snapshot: a site stands in a record of its own, and in one of each of its paths.
+#[derive(Default)]
+pub(super) struct Names(Vec<Option<Shown>>);
+
+impl Names {
+    /// What the site of this number is called.
+    fn of(&mut self, id: u32) -> Option<&Shown> {
+        let (site, place) = (Site::of_id(id)?, id as usize);
+        if self.0.len() <= place {
+            self.0.resize_with(place + 1, || None);
+        }
+        Some(self.0[place].get_or_insert_with(|| site.shown()))
+    }
+}
+
 /// One record a site, in the order in which ties are shown.
-pub(super) fn flat_records(sums: &[PathSums], calls: &[u64]) -> Vec<Record> {
-    flat_records_of(sums, calls, |_| true)
+pub(super) fn flat_records(sums: &[PathSums], calls: &[u64], names: &mut Names) -> Vec<Record> {
+    flat_records_of(sums, calls, names, |_| true)
 }
 
 /// The same, of what the paths below `path` recorded.
@@ -26,34 +41,35 @@ pub(super) fn records_below(path: PathId, sums: &[PathSums], calls: &[u64]) -> V
         let parent = PathId::of_index(index).parent();
         is_below[index] = parent == path || is_below[parent.index()];
     }
-    flat_records_of(sums, calls, |path| is_below[path])
+    flat_records_of(sums, calls, &mut Names::default(), |path| is_below[path])
 }
 
 /// One record for each site that has a path which `of` takes and which has something to show.
-fn flat_records_of(sums: &[PathSums], calls: &[u64], of: impl Fn(usize) -> bool) -> Vec<Record> {
+fn flat_records_of(sums: &[PathSums], calls: &[u64], names: &mut Names, of: impl Fn(usize) -> bool) -> Vec<Record> {
     let shown = (1..sums.len()).filter(|path| of(*path) && sums[*path].is_shown(calls_of(calls, *path)));
     let mut paths: Vec<(u32, usize)> = shown.map(|path| (PathId::of_index(path).site(), path)).collect();
     paths.sort_unstable();
     let by_site = paths.chunk_by(|(one, _), (other, _)| one == other);
-    let mut sites: Vec<_> = by_site.filter_map(|paths| Some((Site::of_id(paths[0].0)?, paths))).collect();
     let epoch = state::epoch();
-    sites.sort_by_key(|(site, _)| site.order(epoch));
-    let record = |(site, paths): (&Site, &[(u32, usize)])| {
+    let mut sites: Vec<_> = by_site.filter_map(|paths| Some((Site::of_id(paths[0].0)?.order(epoch), paths))).collect();
+    sites.sort_by_key(|(order, _)| *order);
+    let record = |(_, paths): (_, &[(u32, usize)])| {
+        let site = names.of(paths[0].0)?;
         let (mut all_calls, mut all) = (0, PathSums::default());
         for (_, path) in paths {
             all_calls += calls_of(calls, *path);
             all.merge_flat(&sums[*path]);
         }
-        all.record(site, all_calls)
+        Some(all.record(site, all_calls))
     };
-    sites.into_iter().map(record).collect()
+    sites.into_iter().filter_map(record).collect()
 }
 
 /// One record a path, parents first.
 ///
 /// A path that has nothing to show is there all the same if one below it has: otherwise that one would stand at no
 /// place.
-pub(super) fn tree(sums: &[PathSums], calls: &[u64]) -> Vec<PathRecord> {
+pub(super) fn tree(sums: &[PathSums], calls: &[u64], names: &mut Names) -> Vec<PathRecord> {
     let mut shown: Vec<bool> =
         sums.iter().enumerate().map(|(path, sums)| sums.is_shown(calls_of(calls, path))).collect();
     // A path has a greater number than its parent.
@@ -66,7 +82,7 @@ pub(super) fn tree(sums: &[PathSums], calls: &[u64]) -> Vec<PathRecord> {
     let mut records = Vec::new();
     for path in (1..sums.len()).filter(|path| shown[*path]) {
         let id = PathId::of_index(path);
-        let Some(site) = Site::of_id(id.site()) else { continue };
+        let Some(site) = names.of(id.site()) else { continue };
         places[path] = Some(records.len());
         records.push(PathRecord::new(sums[path].record(site, calls_of(calls, path)), places[id.parent().index()]));
     }

@@ -35,7 +35,7 @@ use crate::observe::baseline::{Baseline, baseline};
 use crate::observe::devices;
 use crate::observe::futures;
 use crate::observe::notes::notes;
-use crate::observe::records::{flat_records, records_below, tree};
+use crate::observe::records::{Names, flat_records, records_below, tree};
 use crate::observe::rows;
 use crate::observe::sums::{self, PathSums};
 use crate::share::ambient;
@@ -64,9 +64,9 @@ pub(crate) fn take(on: bool) -> Snapshot {
     let calls = read_calls(paths, &base.calls);
     let mut unread = 0;
     // One for all spaces: with many paths it takes longer to get the memory than to fill it.
-    let mut sums = Vec::new();
-    let spaces: Vec<SpaceData> =
-        sorted_spaces().into_iter().map(|space| read_space(space, &calls, &base, &mut sums, &mut unread)).collect();
+    let (mut sums, mut names) = (Vec::new(), Names::default());
+    let mut read = |space| read_space(space, &calls, &base, (&mut sums, &mut names), &mut unread);
+    let spaces: Vec<SpaceData> = sorted_spaces().into_iter().map(&mut read).collect();
     drop(base);
     let host_events = spaces.first().is_some_and(|host| host.has_events);
     let host = if host_events || tags::are_met() {
@@ -137,16 +137,22 @@ pub(crate) fn below(path: PathId, space: Space) -> Vec<Record> {
     records_below(path, &sums, &calls)
 }
 
-/// All that is said of one space. `sums` is the room for it, and whatever is in it is overwritten.
-fn read_space(space: Space, calls: &[u64], base: &Baseline, sums: &mut Vec<PathSums>, unread: &mut usize) -> SpaceData {
+/// All that is said of one space. `sums` is the room for it, and whatever is in it is overwritten; `names` are kept for the next.
+fn read_space(
+    space: Space,
+    calls: &[u64],
+    base: &Baseline,
+    (sums, names): (&mut Vec<PathSums>, &mut Names),
+    unread: &mut usize,
+) -> SpaceData {
     read_sums(space, calls, base, sums, unread);
     let (totals, has_events) = if space == Space::HOST { host_totals(sums, base) } else { marked_totals(space, sums) };
     SpaceData {
         name: space.name().to_owned(),
         totals,
         has_events,
-        records: flat_records(sums, calls),
-        tree: tree(sums, calls),
+        records: flat_records(sums, calls, names),
+        tree: tree(sums, calls, names),
     }
 }
 

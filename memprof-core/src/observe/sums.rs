@@ -19,7 +19,7 @@ use crate::base::state;
 use crate::base::tally::{Tally, Totals};
 use crate::lanes::account::Account;
 use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
-use crate::names::site::Site;
+use crate::names::site::Shown;
 use crate::thread::ledger::Ledger;
 use crate::thread::row::{Row, RowCopy};
 use crate::thread::slot::Slot;
@@ -234,12 +234,12 @@ impl PathSums {
         self.at_peak_blocks += other.at_peak_blocks;
     }
 
-    pub(super) fn record(&self, site: &Site, calls: u64) -> Record {
+    pub(super) fn record(&self, site: &Shown, calls: u64) -> Record {
         let mut record = Record::default();
-        record.name = site.full_name();
-        record.file = site.file();
-        record.line = site.line();
-        record.function = site.label();
+        record.name.clone_from(&site.name);
+        record.file.clone_from(&site.file);
+        record.line = site.line;
+        record.function.clone_from(&site.function);
         record.ncalls = calls;
         record.memory_peak = self.peak;
         record.memory_total = self.sums.bytes;

@@ -66,8 +66,10 @@ fn take(anyway: bool) -> Taken {
     let mut rows = 0;
     let mut all_whole = true;
     for slot in slot::slots() {
+        // Its own rows stay as they are while this thread reads them, if no signal handler comes.
+        let moment = slot.own_moment();
         for (path, row) in slot.host.rows.iter(paths) {
-            let ([bytes, blocks], whole) = slot.owned(row);
+            let ([bytes, blocks], whole) = if moment.is_some() { (row.owned(), true) } else { slot.owned(row) };
             all_whole &= whole;
             rows += 1;
             if bytes == 0 && blocks == 0 {
@@ -78,6 +80,7 @@ fn take(anyway: bool) -> Taken {
             owned.blocks[side].add(blocks);
             live += bytes.cast_signed();
         }
+        all_whole &= moment.is_none_or(|moment| slot.is_still(moment));
     }
     let taken = if all_whole { Taken::Whole } else { Taken::Torn };
     if all_whole || anyway {

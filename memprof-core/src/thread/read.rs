@@ -14,11 +14,16 @@
 
 use core::sync::atomic::{Ordering, fence};
 
-use crate::base::counter::{Counter, read_again, yield_now_and_then};
+use crate::base::counter::{read_again, yield_now_and_then};
+use crate::thread::change;
 use crate::thread::current;
-use crate::thread::ledger::Ledger;
+use crate::thread::ledger::{self, Ledger};
 use crate::thread::row::Row;
 use crate::thread::slot::Slot;
+
+/// A moment at which nothing was being changed; see [`Slot::own_moment`].
+#[derive(Clone, Copy)]
+pub(crate) struct Moment(change::Version, ledger::Version);
 
 impl Slot {
     /// Copies numbers of a ledger, and of what is open, as they stand at one moment, in at most `tries`. Gives the last
@@ -77,9 +82,18 @@ impl Slot {
     /// one moment: not where the thread stands in the midst of an event.
     pub(crate) fn owned(&self, row: &Row) -> ([u64; 2], bool) {
         const TRIES: u32 = 64;
-        let numbers = [&row.alloc_bytes, &row.alloc_blocks, &row.freed_bytes, &row.freed_blocks];
-        let ([alloc_bytes, alloc_blocks, freed_bytes, freed_blocks], whole) =
-            self.read(&self.host, TRIES, || numbers.map(Counter::get));
-        ([alloc_bytes.wrapping_sub(freed_bytes), alloc_blocks.wrapping_sub(freed_blocks)], whole)
+        self.read(&self.host, TRIES, || row.owned())
+    }
+
+    /// How far this thread's changes and events on the host have come, if this is its own slot and none is under way beneath a signal handler.
+    /// What it reads from then on is whole as long as that [is still so](Self::is_still): no handler came.
+    pub(crate) fn own_moment(&self) -> Option<Moment> {
+        let is_own = current::own().is_some_and(|own| core::ptr::eq(own, self));
+        is_own.then(|| Some(Moment(self.read_begin()?, self.host.blocks().read_begin()?))).flatten()
+    }
+
+    /// Whether nothing has changed since that moment.
+    pub(crate) fn is_still(&self, Moment(change, event): Moment) -> bool {
+        self.read_validate(change) && self.host.blocks().read_validate(event)
     }
 }

@@ -91,6 +91,13 @@ impl Row {
         }
     }
 
+    /// What this thread's events add to the live bytes and blocks of the path.
+    #[inline(always)]
+    pub(crate) fn owned(&self) -> [u64; 2] {
+        let [bytes, blocks] = self.copy_freed();
+        [self.alloc_bytes.get().wrapping_sub(bytes), self.alloc_blocks.get().wrapping_sub(blocks)]
+    }
+
     /// Bytes and blocks that this thread freed of the path's.
     #[inline(always)]
     pub(crate) fn copy_freed(&self) -> [u64; 2] {

@@ -34,6 +34,7 @@ mod counting;
 mod nesting;
 mod charging;
 
+pub(crate) use blocks::Version;
 pub(crate) use counting::Ledger;
 pub(crate) use entry::Entry;
 pub(crate) use limits::Watch;
