@@ -167,7 +167,8 @@ impl Limits {
     #[inline(always)]
     pub(super) fn grow_on(&self, bytes: i64, blocks: i64) -> bool {
         let is_higher = bytes > self.peak_bytes.signed() || blocks > self.peak_blocks.signed();
-        let left = if is_higher { PATIENCE } else { self.growing.get() - 1 };
+        // A signal handler may have ended it before this change began.
+        let left = if is_higher && self.is_growing() { PATIENCE } else { self.growing.get().saturating_sub(1) };
         if left > 0 {
             self.peak_bytes.set(bytes.max(self.peak_bytes.signed()).cast_unsigned());
             self.peak_blocks.set(blocks.max(self.peak_blocks.signed()).cast_unsigned());
