@@ -327,7 +327,7 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
-    use super::{FAR, Limits, Watch};
+    use super::{FAR, Limits, PATIENCE, Watch};
 
     const NOBODY: Watch = Watch { high: i64::MAX, low: i64::MIN, blocks: i64::MAX };
 
@@ -370,6 +370,22 @@ mod tests {
         assert!(limits.free(1, || ()));
         limits.realloc(10, 5);
         assert!(limits.is_crossed());
+    }
+
+    #[test]
+    fn growing_goes_on_with_what_rises_and_ends_once_whoever_ends_it() {
+        let limits = limits(NOBODY);
+        limits.grow(1_000);
+        assert!(limits.grow_on(10, 1) && limits.grow_on(10, 2));
+        for _ in 1..PATIENCE {
+            assert!(limits.grow_on(10, 2));
+        }
+        assert!(!limits.grow_on(10, 2), "nothing rose so often");
+        assert!(limits.is_growing(), "the caller ends it");
+        limits.end_growing(10, 2);
+        // As where a signal handler comes first.
+        assert!(!limits.grow_on(20, 3) && !limits.grow_on(10, 2));
+        assert!(!limits.is_growing());
     }
 
     /// The equations of the module's head.
