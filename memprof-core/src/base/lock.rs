@@ -39,13 +39,13 @@ pub(crate) fn holds_any() -> bool {
 }
 
 /// Notes a lock, from before it is taken until it was given back. A value, so that an unwinding takes the note off
-/// too.
-struct Holding;
+/// too. By itself, for what is held without a [`Lock`], by a thread that is not blind meanwhile.
+pub(crate) struct Holding(());
 
 impl Holding {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         HELD.set(HELD.get() + 1);
-        Self
+        Self(())
     }
 }
 

@@ -53,16 +53,17 @@ fn flat_records_of(sums: &[PathSums], calls: &[u64], names: &mut Names, of: impl
     let epoch = state::epoch();
     let mut sites: Vec<_> = by_site.filter_map(|paths| Some((Site::of_id(paths[0].0)?.order(epoch), paths))).collect();
     sites.sort_by_key(|(order, _)| *order);
-    let record = |(_, paths): (_, &[(u32, usize)])| {
-        let site = names.of(paths[0].0)?;
+    let mut records = Vec::with_capacity(sites.len());
+    for (_, paths) in sites {
+        let Some(site) = names.of(paths[0].0) else { continue };
         let (mut all_calls, mut all) = (0, PathSums::default());
         for (_, path) in paths {
             all_calls += calls_of(calls, *path);
             all.merge_flat(&sums[*path]);
         }
-        Some(all.record(site, all_calls))
-    };
-    sites.into_iter().filter_map(record).collect()
+        records.push(all.record(site, all_calls));
+    }
+    records
 }
 
 /// One record a path, parents first.

@@ -197,7 +197,10 @@ fn host_totals(sums: &mut Vec<PathSums>, base: &Baseline) -> (Totals, bool) {
     let (live, live_blocks) = (add(PathSums::live), add(PathSums::live_blocks));
     let (peak, peak_blocks) = match used[..] {
         // While only one thread ever allocated, it knows the peak itself.
-        [only] => only.most_net(),
+        [only] => match only.read(&only.host, sums::TRIES, || only.most_net()) {
+            (most, true) => most,
+            _ => level::published_peak(),
+        },
         _ => level::published_peak(),
     };
     let at_peak_level = add(|sums| sums.at_peak);

@@ -30,8 +30,8 @@ pub(super) const TRIES: u32 = 256;
 
 /// What a snapshot asks the program's allocator for, roughly: where it has less, there is none.
 const FOR_A_SNAPSHOT: usize = 1 << 16;
-/// The same for each path: its sums, and a row of the site and of the path.
-const FOR_A_PATH: usize = 1 << 10;
+/// The same for each path: its sums, and a row of the site and of the path, with what the site is called.
+const FOR_A_PATH: usize = 1280;
 
 /// Whether the program has the memory to read so many paths.
 pub(super) fn has_memory_for(paths: usize) -> bool {

@@ -8,6 +8,7 @@
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::base::counter::Counter;
+use crate::base::lock::Holding;
 use crate::base::memory::{Blank, Table};
 use crate::names::path::{PATH_CHUNKS, PathId};
 use crate::space::level;
@@ -26,7 +27,8 @@ impl Blank for Owned {
 static PICTURE: Table<Owned, PATH_CHUNKS> = Table::new();
 /// Which of the two is shown. Changed by whoever holds [`PICTURE_BUSY`].
 static SHOWN: AtomicUsize = AtomicUsize::new(0);
-/// Held while the picture is taken or read. Whoever allocates never waits for it.
+/// Held while the picture is taken or read. Whoever allocates never waits for it; who waits has made sure that its own thread does not hold it
+/// ([`lock::holds_any`](crate::base::lock::holds_any)).
 static PICTURE_BUSY: AtomicBool = AtomicBool::new(false);
 
 /// Rows for which a picture costs no more than some microseconds; past that, pictures come less often.
@@ -53,6 +55,7 @@ pub(crate) fn picture() {
 
 /// [`picture`], and how it ended; `anyway`: shown also if it is torn.
 fn take(anyway: bool) -> Taken {
+    let _holding = Holding::begin();
     if PICTURE_BUSY.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
         return Taken::Busy;
     }
@@ -62,12 +65,13 @@ fn take(anyway: bool) -> Taken {
         owned.bytes[side].set(0);
         owned.blocks[side].set(0);
     });
+    let is_short = i64::try_from(paths).is_ok_and(|paths| paths <= CHEAP_ROWS);
     let mut live = 0;
     let mut rows = 0;
     let mut all_whole = true;
     for slot in slot::slots() {
-        // Its own rows stay as they are while this thread reads them, if no signal handler comes.
-        let moment = slot.own_moment();
+        // Its own rows stay as they are while this thread reads them, if no signal handler comes: in some 100 us, then, or it would come each time.
+        let moment = if is_short { slot.own_moment() } else { None };
         for (path, row) in slot.host.rows.iter(paths) {
             let ([bytes, blocks], whole) = if moment.is_some() { (row.owned(), true) } else { slot.owned(row) };
             all_whole &= whole;
@@ -96,6 +100,7 @@ fn take(anyway: bool) -> Taken {
 
 /// Gives what each path owned at the mark to `see`.
 pub(crate) fn see_picture(mut see: impl FnMut(PathId, i64, i64)) {
+    let _holding = Holding::begin();
     while PICTURE_BUSY.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
         std::thread::yield_now();
     }
@@ -120,5 +125,24 @@ pub(crate) fn reset(bytes: i64, blocks: i64) {
             Taken::Busy => {}
         }
         std::thread::yield_now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Owned, PICTURE, see_picture};
+    use crate::base::lock;
+    use crate::names::path::PathId;
+
+    /// A snapshot in a signal handler would wait for its own thread.
+    #[test]
+    fn who_asks_while_this_thread_is_at_the_picture_finds_it_at_work() {
+        let _owned: &Owned = PICTURE.make(PathId::ROOT.index()).expect("memory");
+        let mut seen = 0;
+        see_picture(|_, _, _| {
+            seen += 1;
+            assert!(lock::holds_any());
+        });
+        assert!(seen > 0 && !lock::holds_any());
     }
 }

@@ -94,6 +94,7 @@ impl Slot {
 
     /// Whether nothing has changed since that moment.
     pub(crate) fn is_still(&self, Moment(change, event): Moment) -> bool {
+        fence(Ordering::Acquire);
         self.read_validate(change) && self.host.blocks().read_validate(event)
     }
 }

@@ -15,7 +15,7 @@ type Place = Mutex<bool>;
 /// Threads without a scope of their own that allocate directly, in scopes and in futures, free each other's blocks, and end,
 /// one after the other: what a framework does around a program. Gives the blocks that they allocated.
 fn run_helpers(seed: u64, places: &[Place], mut beside: impl FnMut()) -> u64 {
-    const HELPERS: u64 = 200;
+    const HELPERS: u64 = if cfg!(debug_assertions) { 50 } else { 200 };
     let (running, allocated) = (AtomicU64::new(THREADS as u64), AtomicU64::new(0));
     std::thread::scope(|threads| {
         for line in 0..THREADS as u64 {
