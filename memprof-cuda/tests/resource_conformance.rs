@@ -144,9 +144,9 @@ fn more_than_an_address_space_is_an_error() -> Outcome {
     })
 }
 
-/// The most bytes of a random block: what RMM takes, and less where the memory is the host's. More than the threshold of `Aligned` in any case.
+/// The most bytes of a random block: what RMM takes, and less where the memory is the host's.
 fn most(device: &Device) -> usize {
-    if device.driver.simulator().is_some() { 96 * KIB } else { 5 * MIB }
+    if device.driver.simulator().is_some() { 256 * KIB } else { 5 * MIB }
 }
 
 /// 100 blocks of random bytes, all live at once, and then freed.
