@@ -84,7 +84,15 @@ fn usage() -> ExitCode {
 
 /// Scopes of 10,000 sites in turn, in each of which `work` is done.
 fn sites(turns: u64, work: impl Fn()) {
-    let sites: Vec<_> = (0..10_000).map(|number| Site::named(&format!("site {number}"))).collect();
+    in_turn(&numbered_sites(10_000), turns, work);
+}
+
+fn numbered_sites(count: usize) -> Vec<&'static Site> {
+    (0..count).map(|number| Site::named(&format!("site {number}"))).collect()
+}
+
+/// Scopes of these sites in turn, in each of which `work` is done.
+fn in_turn(sites: &[&'static Site], turns: u64, work: impl Fn()) {
     let mut next = sites.iter().cycle();
     repeat(turns, || {
         let site = next.next().expect("there are some");
@@ -111,7 +119,7 @@ fn snapshots(turns: u64) {
     repeat(turns, || _ = black_box(memprof::snapshot()));
 }
 
-/// Two functions by turns, a thousand deep, each with a block of its own.
+/// A thousand scopes inside one another, each of which keeps a block.
 fn a_thousand_paths() -> Vec<*mut u8> {
     fn descend(sites: &[&'static Site], kept: &mut Vec<*mut u8>) {
         let Some((first, rest)) = sites.split_first() else { return };
@@ -120,7 +128,7 @@ fn a_thousand_paths() -> Vec<*mut u8> {
         kept.push(unsafe { TAGGED.alloc(Layout::new::<u64>()) });
         descend(rest, kept);
     }
-    let sites: Vec<_> = (0..1_000).map(|number| Site::named(&format!("site {number}"))).collect();
+    let sites = numbered_sites(1_000);
     let mut kept = Vec::new();
     descend(&sites, &mut kept);
     kept
@@ -129,15 +137,9 @@ fn a_thousand_paths() -> Vec<*mut u8> {
 /// With so many sites open inside one another, scopes of each of them in turn, with a pair in each: calls that lead back to
 /// a function further out.
 fn recursion(depth: usize, turns: u64) {
-    let sites: Vec<_> = (0..depth).map(|number| Site::named(&format!("recursion {number}"))).collect();
+    let sites = numbered_sites(depth);
     let mut open: Vec<_> = sites.iter().map(|site| Scope::enter(site)).collect();
-    let mut next = sites.iter().cycle();
-    repeat(turns, || {
-        let site = next.next().expect("there are some");
-        let scope = Scope::enter(site);
-        tagged_pair();
-        drop(scope);
-    });
+    in_turn(&sites, turns, tagged_pair);
     while open.pop().is_some() {}
 }
 

@@ -51,8 +51,9 @@ pub(crate) fn prepare(without_tasks: bool) {
     OWN.set(Some(Block::new(OWN_BYTES)));
     if !without_tasks {
         POLLED.with_borrow_mut(|polled| {
-            let task = || Box::pin(std::future::poll_fn(|_| Poll::Pending).track(memprof::site!("polled")));
-            polled.get_or_insert_with(|| task());
+            polled.get_or_insert_with(|| {
+                Box::pin(std::future::poll_fn(|_| Poll::Pending).track(memprof::site!("polled")))
+            });
         });
     }
 }

@@ -179,9 +179,7 @@ fn table(state: State) -> Vec<String> {
             while let Some(at) = places.next()
                 && note(at, faults(interrupted, handler, state, at)).is_some()
             {}
-            if let Some(first) = wrong.first() {
-                found.push(format!("{} / {}: {} runs, as {first}", interrupted.name, handler.name, wrong.len()));
-            }
+            found.extend(told(interrupted, handler, &wrong));
         }
     }
     found
@@ -202,11 +200,15 @@ fn growing() -> Vec<String> {
             std::thread::scope(|threads| threads.spawn(here).join().expect("no panic"))
         });
         let wrong: Vec<String> = at_all.filter(|faults| !faults.is_empty()).collect();
-        if let Some(first) = wrong.first() {
-            found.push(format!("{} / {}: {} runs, as {first}", interrupted.name, handler.name, wrong.len()));
-        }
+        found.extend(told(interrupted, handler, &wrong));
     }
     found
+}
+
+/// What is said of the runs of a pair that were wrong.
+fn told(interrupted: &Action, handler: &Action, wrong: &[String]) -> Option<String> {
+    let first = wrong.first()?;
+    Some(format!("{} / {}: {} runs, as {first}", interrupted.name, handler.name, wrong.len()))
 }
 
 /// Runs both where they will be.
