@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use memprof_report::{Field, Measure};
+use memprof_report::{__common, Field, Measure};
 
 /// A field of a record, by its name.
 pub(crate) fn field(name: &str) -> Result<Field, String> {
@@ -30,17 +30,5 @@ pub(crate) fn measure(name: &str) -> Result<Measure, String> {
 
 /// A time, as the program's own settings have it.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
-    let number = digits.parse::<u64>().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()));
-    let unit = match &text[digits.len()..] {
-        "ms" => Some(1),
-        "s" => Some(1_000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        _ => None,
-    };
-    let milliseconds = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit)).filter(|time| *time > 0);
-    milliseconds
-        .map(Duration::from_millis)
-        .ok_or_else(|| "accepted: a whole number from 1 and its unit, such as 500ms, 10s, 2m or 1h".to_owned())
+    __common::time(text).ok_or_else(|| format!("accepted: {}", __common::TIMES))
 }

@@ -8,7 +8,8 @@
 //! | module, lower ones first | what it does |
 //! |---|---|
 //! | `args` | the arguments of `#[track]`, and what is said about wrong ones |
-//! | `units` | amounts of memory |
+//! | `amount` | amounts of memory, as memprof reads them everywhere |
+//! | `units` | the literals of such amounts |
 //! | `limits` | the arguments of `#[limit]` |
 //! | `invisible` | what `macro_rules!` macros put around their arguments |
 //! | `function` | a function, its body left as tokens |
@@ -23,6 +24,8 @@
 //! A module names only those above it.
 
 mod args;
+#[expect(unreachable_pub, reason = "a copy of a file of memprof-report, from where they can be reached")]
+mod amount;
 mod units;
 mod limits;
 mod invisible;
@@ -140,8 +143,8 @@ pub fn track(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> pr
 ///
 /// # Arguments
 ///
-/// An amount is a whole number of bytes, or a string of one and its unit: `B`, `kB`, `MB`, `GB`, `TB` (powers of 1000), `KiB`, `MiB`, `GiB`,
-/// `TiB` (powers of 1024). It is the most that is allowed: equal is fine.
+/// An amount is a number of bytes, or a string of one and its unit: `B`, `kB`, `MB`, `GB`, `TB` (powers of 1000), `KiB`, `MiB`, `GiB`,
+/// `TiB` (powers of 1024). A fraction, as in `"1.5 MiB"`, comes to whole bytes. It is the most that is allowed: equal is fine.
 ///
 /// * `peak`: what the activation may hold at once, above what there was when it began, with all that it calls.
 /// * `total`: what it may allocate in all, whatever it frees meanwhile.

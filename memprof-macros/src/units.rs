@@ -1,105 +1,79 @@
-//! Amounts of memory as `#[limit]` takes them: `"24 MiB"`, or a whole number of bytes.
+//! Amounts of memory as `#[limit]` takes them: a literal, either a number of bytes or a text, which [`amount`](crate::amount) reads.
 
-use syn::{Error, Expr, ExprLit, ExprUnary, Lit, Result, UnOp};
+use syn::{Error, Expr, ExprLit, ExprUnary, Lit, LitInt, Result, UnOp};
 
-/// What is accepted, for every message about an amount.
-const ACCEPTED: &str = "a whole number of bytes, or a string of one and its unit: B, kB, MB, GB, TB, KiB, MiB, GiB or TiB, as in \"24 MiB\"";
-
-const UNITS: [(&str, u64); 9] = [
-    ("B", 1),
-    ("kB", 1000),
-    ("MB", 1_000_000),
-    ("GB", 1_000_000_000),
-    ("TB", 1_000_000_000_000),
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("TiB", 1 << 40),
-];
+use crate::amount;
 
 /// The bytes that a literal stands for. An error points at the literal, and says what is wrong with it.
 pub(crate) fn bytes(value: &Expr) -> Result<u64> {
-    let wrong = |what: &str| Error::new_spanned(value, format!("{what}; accepted: {ACCEPTED}"));
-    match value {
+    let bytes = match value {
         // What a `macro_rules!` macro puts around what it was given.
-        Expr::Group(group) => bytes(&group.expr),
-        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) if !number.suffix().is_empty() => {
-            Err(wrong(&format!("`{}` is no unit of memory here", number.suffix())))
-        }
-        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => {
-            number.base10_parse().map_err(|_| wrong("more bytes than 64 bits hold"))
-        }
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => of_text(&text.value()).map_err(|what| wrong(&what)),
-        Expr::Unary(ExprUnary { op: UnOp::Neg(_), .. }) => Err(wrong("an amount is 0 or more")),
-        _ => Err(wrong("an amount is a literal")),
-    }
-}
-
-/// What is wrong is said of the text.
-fn of_text(text: &str) -> core::result::Result<u64, String> {
-    let trimmed = text.trim();
-    let (number, unit) = trimmed.split_at(trimmed.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(trimmed.len()));
-    let unit = unit.trim_start();
-    if number.is_empty() {
-        return Err(format!("`{text}` does not begin with a whole number"));
-    }
-    if unit.starts_with(['.', ',', '_']) {
-        return Err(format!("`{text}` is not a whole number and a unit"));
-    }
-    let (_, factor) = if unit.is_empty() {
-        &("B", 1)
-    } else {
-        UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(|| unknown(unit))?
+        Expr::Group(group) => return bytes(&group.expr),
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => of_number(number),
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => amount::bytes(&text.value()),
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => Err(negative(expr)),
+        Expr::Lit(_) => Err(amount::wrong("an amount is a whole number or a string")),
+        _ => Err(amount::wrong("an amount is a literal")),
     };
-    let number: Option<u64> = number.parse().ok();
-    number.and_then(|number| number.checked_mul(*factor)).ok_or_else(|| "more bytes than 64 bits hold".to_owned())
+    bytes.map_err(|wrong| Error::new_spanned(value, wrong))
 }
 
-fn unknown(unit: &str) -> String {
-    let meant = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit));
-    let meant = meant.map(|(name, _)| format!(", `{name}` is")).unwrap_or_default();
-    format!("`{unit}` is no unit of memory here{meant}")
+fn of_number(number: &LitInt) -> core::result::Result<u64, String> {
+    if !number.suffix().is_empty() {
+        return Err(amount::wrong(&format!("‘{number}’ is no number of bytes: one with a unit is a string")));
+    }
+    // Any base, and without the underscores.
+    amount::bytes(number.base10_digits())
+}
+
+fn negative(of: &Expr) -> String {
+    match of {
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => amount::wrong(&format!("‘-{number}’ is below 0")),
+        _ => amount::wrong("an amount is a literal"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::of_text;
+    use syn::Expr;
+
+    use super::bytes;
+    use crate::amount::ACCEPTED;
+
+    fn read(literal: &str) -> Result<u64, String> {
+        let literal: Expr = syn::parse_str(literal).expect("an expression");
+        bytes(&literal).map_err(|error| error.to_string())
+    }
 
     #[test]
-    fn an_amount_is_a_number_and_a_unit() {
-        for (text, bytes) in [
-            ("0", 0),
-            ("17", 17),
-            ("17 B", 17),
-            ("1kB", 1000),
-            ("2 MB", 2_000_000),
-            ("3 GB", 3_000_000_000),
-            ("1 TB", 1_000_000_000_000),
-            ("1KiB", 1024),
-            ("24 MiB", 25_165_824),
-            ("1  GiB", 1 << 30),
-            (" 16777215 TiB ", 16_777_215 << 40),
-        ] {
-            assert_eq!(of_text(text), Ok(bytes), "{text}");
+    fn a_text_is_read_as_memprof_reads_it_everywhere() {
+        let amounts: &[(&str, Result<u64, &str>)] = include!("../../memprof-report/src/units/table.rs");
+        for (text, expected) in amounts {
+            let expected = expected.map_err(|what| format!("{what}; accepted: {ACCEPTED}"));
+            assert_eq!(read(&format!("{text:?}")), expected, "{text}");
         }
     }
 
     #[test]
-    fn anything_else_is_said_to_be_wrong() {
-        for (text, what) in [
-            ("", "`` does not begin with a whole number"),
-            ("MiB", "`MiB` does not begin with a whole number"),
-            ("-1 B", "`-1 B` does not begin with a whole number"),
-            ("1.5 MiB", "`1.5 MiB` is not a whole number and a unit"),
-            ("1_000", "`1_000` is not a whole number and a unit"),
-            ("1 mb", "`mb` is no unit of memory here, `MB` is"),
-            ("1 KB", "`KB` is no unit of memory here, `kB` is"),
-            ("1 M", "`M` is no unit of memory here"),
-            ("1 MiB/s", "`MiB/s` is no unit of memory here"),
-            ("16777216 TiB", "more bytes than 64 bits hold"),
-            ("18446744073709551616", "more bytes than 64 bits hold"),
+    fn both_copies_of_what_reads_amounts_are_the_same() {
+        assert_eq!(include_str!("amount.rs"), include_str!("../../memprof-report/src/units/amount.rs"));
+    }
+
+    #[test]
+    fn a_number_is_bytes_in_any_base() {
+        assert_eq!(read("1_024"), Ok(1_024));
+        assert_eq!(read("0x10"), Ok(16));
+        for (literal, what) in [
+            ("18446744073709551616", "‘18446744073709551616’ is more than 64 bits hold"),
+            ("-1", "‘-1’ is below 0"),
+            ("24u64", "‘24u64’ is no number of bytes: one with a unit is a string"),
+            ("24MB", "‘24MB’ is no number of bytes: one with a unit is a string"),
+            ("1.5", "an amount is a whole number or a string"),
+            ("true", "an amount is a whole number or a string"),
+            ("MOST", "an amount is a literal"),
+            ("-MOST", "an amount is a literal"),
         ] {
-            assert_eq!(of_text(text), Err(what.to_owned()), "{text}");
+            assert_eq!(read(literal), Err(format!("{what}; accepted: {ACCEPTED}")), "{literal}");
         }
     }
 }

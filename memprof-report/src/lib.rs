@@ -30,6 +30,7 @@
 
 mod device;
 mod one_line;
+mod units;
 mod process;
 mod record;
 
@@ -78,6 +79,12 @@ pub use record::{Cell, Field, PathRecord, Record, Totals};
 pub use report::Report;
 pub use snapshot::Snapshot;
 pub use thousands::{Thousands, thousands};
+
+/// What the recorder and the command read alike. Not part of the public surface.
+#[doc(hidden)]
+pub mod __common {
+    pub use crate::units::{AMOUNTS, Increase, TIMES, bytes, time, wrong_amount};
+}
 
 /// What the recorder makes a snapshot with, and shares with the formats. Not part of the public surface.
 #[doc(hidden)]

@@ -43,7 +43,7 @@ pub(crate) struct Baseline {
 impl Default for Baseline {
     /// Where no file says otherwise: no peak may be greater.
     fn default() -> Self {
-        Self { file: None, allowances: vec![(Limit::Peak, Allowance::Amount(0))] }
+        Self { file: None, allowances: vec![(Limit::Peak, Allowance::NOTHING)] }
     }
 }
 
@@ -194,11 +194,11 @@ mod tests {
             ),
             (
                 "\n[[budget]]\npeak = \"24 mb\"\n",
-                "line 3: ‘24 mb’ is no number of bytes; accepted: a number of bytes, or one with B, kB, MB, GB, TB, KiB, MiB, GiB or TiB, as \"24 MiB\"",
+                "line 3: ‘24 mb’ is no number of bytes: ‘mb’ is no unit of memory, ‘MB’ is; accepted: a number of bytes, or a string of one and its unit: B, kB, MB, GB, TB, KiB, MiB, GiB or TiB, as in \"24 MiB\"",
             ),
             (
                 "[[budget]]\nlive = -1\n",
-                "line 2: ‘-1’ is below 0; accepted: a number of bytes, or one with B, kB, MB, GB, TB, KiB, MiB, GiB or TiB, as \"24 MiB\"",
+                "line 2: ‘-1’ is below 0; accepted: a number of bytes, or a string of one and its unit: B, kB, MB, GB, TB, KiB, MiB, GiB or TiB, as in \"24 MiB\"",
             ),
             (
                 "[[budget]]\nscope = \"a\"\n",

@@ -20,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use memprof_report::__common::{Increase, TIMES, time};
 use memprof_report::__recorder::one_line;
 use memprof_report::{Field, Format, Options};
 
@@ -63,7 +64,7 @@ pub(crate) struct Settings {
     pub(crate) interval: Option<Duration>,
     /// `MEMPROF_RISE`: also write the file when the process's mark has risen by so much since the last one. Only
     /// ever set together with `output`.
-    pub(crate) rise: Option<Rise>,
+    pub(crate) rise: Option<Increase>,
     /// `MEMPROF_SIGNAL`: the signal that has the report written.
     pub(crate) signal: Option<c_int>,
     /// `MEMPROF_CUDA=intercept`: record what the CUDA driver does for anybody in the process.
@@ -90,13 +91,13 @@ impl Settings {
             reader.read("MEMPROF_COLUMNS", &(accepted_fields("a comma-separated list of") + ", all"), columns);
         let interval = reader.read(
             "MEMPROF_INTERVAL",
-            if output.is_some() { INTERVALS } else { "only together with MEMPROF_OUTPUT" },
-            |value| interval(value.trim()).filter(|_| output.is_some()),
+            if output.is_some() { TIMES } else { "only together with MEMPROF_OUTPUT" },
+            |value| time(value).filter(|_| output.is_some()),
         );
         let rise = reader.read(
             "MEMPROF_RISE",
             if output.is_some() { RISES } else { "only together with MEMPROF_OUTPUT" },
-            |value| Rise::parse(value.trim()).filter(|_| output.is_some()),
+            |value| rise(value.trim()).filter(|_| output.is_some()),
         );
         let signal = reader.read("MEMPROF_SIGNAL", "USR1 or USR2", |value| platform::signal(value.trim()));
         let rows =
@@ -165,51 +166,13 @@ pub(crate) fn keep(settings: Settings) -> &'static Settings {
     READ.get_or_init(|| settings)
 }
 
-/// By how much the mark has to rise until another file is due.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Rise {
-    Percent(u64),
-    Bytes(u64),
+/// `5%`, `64MiB`, `1 GB`. Without a unit it is not understood: `5` could mean percent or bytes.
+fn rise(value: &str) -> Option<Increase> {
+    let has_unit = !value.ends_with(|character: char| character.is_ascii_digit());
+    Increase::parse(value).filter(|rise| has_unit && !rise.is_none())
 }
 
-impl Rise {
-    /// `5%`, `64MiB`, `1 GB`: units as the report's own texts have them, powers of 1,000 and of 1,024 told apart by
-    /// the `i`.
-    fn parse(value: &str) -> Option<Self> {
-        let (number, unit) = value.split_at(value.find(|character: char| !character.is_ascii_digit())?);
-        let number = whole(number).filter(|number| *number > 0)?;
-        let unit = unit.trim_start();
-        if unit == "%" {
-            return Some(Self::Percent(number));
-        }
-        let (_, bytes) = UNITS.iter().find(|(name, _)| *name == unit)?;
-        number.checked_mul(*bytes).map(Self::Bytes)
-    }
-
-    /// The bytes, from a mark on.
-    pub(crate) fn above(self, mark: i64) -> i64 {
-        let bytes = match self {
-            Self::Percent(percent) => i128::from(mark) * i128::from(percent) / 100,
-            Self::Bytes(bytes) => i128::from(bytes),
-        };
-        i64::try_from(bytes).unwrap_or(i64::MAX)
-    }
-}
-
-/// Units of bytes: powers of 1,000 (SI) and of 1,024 (IEC 80000-13).
-const UNITS: [(&str, u64); 9] = [
-    ("B", 1),
-    ("kB", 1000),
-    ("MB", 1_000_000),
-    ("GB", 1_000_000_000),
-    ("TB", 1_000_000_000_000),
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("TiB", 1 << 40),
-];
-
-const RISES: &str = "a whole number from 1 and its unit, such as 5%, 64MiB or 1GB";
+const RISES: &str = "a number above 0 and its unit, such as 5%, 64MiB or 1GB";
 
 /// A line for each of `names` that starts with `MEMPROF` and is no variable of memprof: it names the nearest
 /// one, which may have been meant.
@@ -280,8 +243,6 @@ fn accepted_outputs() -> String {
 
 const SWITCH: &str = "1, true, on, 0, false, off";
 
-const INTERVALS: &str = "a whole number from 1 and its unit, such as 500ms, 10s, 2m or 1h";
-
 /// Columns in the order in which they are named; `all` stands for all of them.
 fn columns(value: &str) -> Option<Vec<Field>> {
     let mut fields = Vec::new();
@@ -293,19 +254,6 @@ fn columns(value: &str) -> Option<Vec<Field>> {
         }
     }
     Some(fields)
-}
-
-/// A time with its unit. Without a unit it is not understood: `10` could mean seconds or milliseconds.
-fn interval(value: &str) -> Option<Duration> {
-    let (number, unit) = value.split_at(value.find(|character: char| !character.is_ascii_digit())?);
-    let number = whole(number).filter(|number| *number > 0)?;
-    match unit {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
-        "h" => Some(Duration::from_secs(number.checked_mul(60 * 60)?)),
-        _ => None,
-    }
 }
 
 /// Decimal digits alone: no sign, which `parse` would take.

@@ -6,15 +6,17 @@
 
 use core::time::Duration;
 
-use crate::process::settings::{Rise, Settings};
+use memprof_report::__common::Increase;
+
+use crate::process::settings::Settings;
 use crate::space::level;
 
 /// How often the mark is looked at, and so how often a report can come.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// What the process held at its highest when the last file was written.
+/// Whether it holds so much more than at the last file.
 pub(crate) struct Watch {
-    rise: Option<Rise>,
+    rise: Option<Increase>,
     /// What the process held at its highest when the last file was written.
     written_at: i64,
 }
@@ -37,7 +39,8 @@ impl Watch {
     /// Whether the mark has risen by as much as is asked for since the last file was written.
     pub(crate) fn has_risen(&self) -> bool {
         let (mark, _) = level::published_peak();
-        self.rise.is_some_and(|rise| mark > self.written_at && mark - self.written_at >= rise.above(self.written_at))
+        let risen = i128::from(mark) - i128::from(self.written_at);
+        self.rise.is_some_and(|rise| risen > 0 && risen >= rise.over(self.written_at.into()))
     }
 
     /// A file was written just now, whatever for.

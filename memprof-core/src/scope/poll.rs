@@ -5,7 +5,7 @@
 //! own; that of a future inside another one stands on the lane that it finds. `ncalls` was counted at the first poll.
 //!
 //! The common case, a future that was polled before, outside any `Context`, and that sees no event in this poll, has a
-//! short path of its own, of about 50 instructions each way; [`scopes`](crate::scope::plain) has the like for plain scopes.
+//! short path of its own, of about 80 instructions each way; [`scopes`](crate::scope::plain) has the like for plain scopes.
 
 use core::hint::cold_path;
 

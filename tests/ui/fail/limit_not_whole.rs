@@ -1,4 +1,4 @@
-#[memprof::limit(peak = "1.5 MiB")]
+#[memprof::limit(peak = "1.3 MiB")]
 fn f() {}
 
 fn main() {
