@@ -30,6 +30,7 @@
 
 mod device;
 mod one_line;
+mod served;
 mod units;
 mod process;
 mod record;
@@ -83,6 +84,7 @@ pub use thousands::{Thousands, thousands};
 /// What the recorder and the command read alike. Not part of the public surface.
 #[doc(hidden)]
 pub mod __common {
+    pub use crate::served::{HEADERS, Refusal, Visitor, once};
     pub use crate::units::{AMOUNTS, Increase, TIMES, bytes, time, wrong_amount};
 }
 

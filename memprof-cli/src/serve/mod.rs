@@ -83,8 +83,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
 fn answer(pages: &mut Pages, address: SocketAddr, request: &tiny_http::Request) -> Answer {
     let headers = request.headers().iter().map(|header| (header.field.as_str().as_str(), header.value.as_str()));
     let asked = Asked { method: request.method().as_str(), path: request.url(), headers: headers.collect() };
-    match asked.check(address.port()) {
+    match asked.check(address) {
         Ok(()) => pages.answer(&asked),
-        Err(refusal) => Answer::line(refusal.0, refusal.1),
+        Err(refusal) => Answer::line(refusal.status, refusal.line),
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use memprof_report::Format;
+use memprof_report::{__common::HEADERS, Format};
 
 use super::access::Asked;
 use crate::profile::read;
@@ -19,14 +19,8 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// What stands in every answer: it is nobody's to keep, to frame, to guess the type of, or to use from another origin.
-const ALWAYS: [(&str, &str); 5] = [
-    ("Cache-Control", "no-store"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "SAMEORIGIN"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Referrer-Policy", "no-referrer"),
-];
+/// The view frames its own reports; nobody else frames anything.
+const FRAMES: (&str, &str) = ("X-Frame-Options", "SAMEORIGIN");
 /// Of the view: it loads its own parts, and frames its own reports.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -34,7 +28,7 @@ const HTML: &str = "text/html; charset=utf-8";
 
 impl Answer {
     fn new(status: u16, content: &str, body: Vec<u8>) -> Self {
-        let always = ALWAYS.into_iter().map(|(name, value)| (name, value.to_owned()));
+        let always = HEADERS.into_iter().chain([FRAMES]).map(|(name, value)| (name, value.to_owned()));
         Self { status, headers: always.chain([("Content-Type", content.to_owned())]).collect(), body }
     }
 

@@ -72,7 +72,7 @@ fn part(fraction: &str, factor: u64) -> Option<u64> {
     let mut carried = 0;
     for digit in fraction.bytes().rev() {
         let product = u64::from(digit - b'0') * factor + carried;
-        if product % 10 != 0 {
+        if !product.is_multiple_of(10) {
             return None;
         }
         carried = product / 10;

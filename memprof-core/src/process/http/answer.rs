@@ -5,6 +5,8 @@
 use std::fmt::Write as _;
 use std::rc::Rc;
 
+use memprof_report::__common::HEADERS;
+
 use crate::process::http::request::Refusal;
 
 /// A status, headers and a body.
@@ -17,15 +19,16 @@ pub(crate) struct Answer {
     pub(crate) body: Rc<Vec<u8>>,
 }
 
-/// What stands in every answer: it is nobody's to keep, to frame, to guess the type of, or to use from another origin.
-const ALWAYS: &str = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n\
-    Cross-Origin-Resource-Policy: same-origin\r\nReferrer-Policy: no-referrer\r\n";
-
 impl Answer {
     /// `more`: further headers, each with its line's end.
     pub(crate) fn new(status: u16, content: &str, more: &str, body: Rc<Vec<u8>>) -> Self {
         let mut head = format!("HTTP/1.1 {status} {}\r\nContent-Type: {content}\r\n", reason(status));
-        let _ = write!(head, "Content-Length: {}\r\n{ALWAYS}{more}", body.len());
+        let _ = write!(head, "Content-Length: {}\r\n", body.len());
+        // No page shows it in a frame of its own.
+        for (name, value) in HEADERS.into_iter().chain([("X-Frame-Options", "DENY")]) {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        head.push_str(more);
         Self { status, head: head.into_bytes(), body }
     }
 

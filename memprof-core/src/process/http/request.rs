@@ -12,6 +12,11 @@
 //! | a header that decides | once | 400: two could be read differently by two programs |
 //! | body | of up to 64 KiB, with its length; let go by | 413; 501 for one in chunks |
 
+use memprof_report::__common::once;
+
+/// Why a request is refused.
+pub(crate) use memprof_report::__common::Refusal;
+
 /// The longest head that is read.
 pub(crate) const LONGEST_HEAD: usize = 8 << 10;
 /// The longest body that is let go by. None is looked at.
@@ -31,19 +36,6 @@ pub(crate) struct Request<'a> {
     headers: Vec<(&'a str, &'a [u8])>,
     /// Of the head, in bytes.
     length: usize,
-}
-
-/// Why a request is refused: the status, and a line for whoever asked.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) status: u16,
-    pub(crate) line: &'static str,
-}
-
-impl Refusal {
-    pub(crate) const fn new(status: u16, line: &'static str) -> Self {
-        Self { status, line }
-    }
 }
 
 const MALFORMED: Refusal = Refusal::new(400, "this is no HTTP request");
@@ -95,12 +87,7 @@ impl<'a> Request<'a> {
 
     /// The value of a header; an error where it is there more than once.
     pub(crate) fn header(&self, name: &str) -> Result<Option<&'a [u8]>, Refusal> {
-        let mut values = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
-        let value = values.next().map(|(_, value)| *value);
-        match values.next() {
-            None => Ok(value),
-            Some(_) => Err(Refusal::new(400, "a header is there twice that may be there once")),
-        }
+        once(self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value))
     }
 
     /// Whether more is asked on the same connection: RFC 9112, 9.3, *Persistence*, but for HTTP/1.0, which is always over with
