@@ -59,7 +59,7 @@ fn folder(cargo: &Cargo, packages: &Packages) -> Result<PathBuf, Error> {
 
 /// Where what an earlier build left is.
 pub(crate) fn target_folder(cargo: &Cargo, here: &Path) -> Result<PathBuf, Error> {
-    let rustc = Config::of(here).rustc.unwrap_or_else(|| "rustc".into());
+    let rustc = Config::of(here, cargo.values("--config")).rustc.unwrap_or_else(|| "rustc".into());
     let compiler = Compiler::ask(&rustc, here).map_err(|error| failed("cannot ask the compiler", &error))?;
     let packages = packages::ask(&compiler, &of_metadata(cargo, &[&compiler.host]), cargo, &[], &Policy::default())?;
     folder(cargo, &packages)
@@ -82,7 +82,7 @@ impl Build {
         runtime: impl FnOnce(&Compiler, &str, &Path) -> io::Result<Runtime>,
     ) -> Result<Self, Error> {
         let here = env::current_dir().map_err(|error| failed("cannot say which folder this is", &error))?;
-        let config = Config::of(&here);
+        let config = Config::of(&here, cargo.values("--config"));
         let rustc = config.rustc.clone().unwrap_or_else(|| "rustc".into());
         let compiler = Compiler::ask(&rustc, &here).map_err(|error| failed("cannot ask the compiler", &error))?;
         let target = cargo.value("--target").map(str::to_owned).or(config.target).unwrap_or(compiler.host.clone());
@@ -146,12 +146,17 @@ impl Build {
     pub(crate) fn command(&self, verb: &str, program: &[OsString]) -> Result<Command, Error> {
         let links = self.plan.write().map_err(|error| failed("cannot write the plan of the build", &error))?;
         let mut command = Command::new(self.compiler.cargo());
-        command.arg(verb).arg("--target-dir").arg(&self.plan.folder).args(["--target", &self.target]);
+        command
+            .arg(verb)
+            .arg("--target-dir")
+            .arg(&self.plan.folder)
+            .args(["--target", &self.target])
+            .args(&self.options);
+        // Behind the user's own settings: the last one holds.
         for (setting, name) in [("build.rustc-wrapper", RUSTC), ("build.rustdoc", RUSTDOC)] {
             let link = toml::Value::from(links.join(name).to_string_lossy().into_owned());
             command.arg("--config").arg(format!("{setting}={link}"));
         }
-        command.args(&self.options);
         if !program.is_empty() {
             command.arg("--").args(program);
         }
