@@ -16,6 +16,12 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
+    /// Whether any scope was entered in it.
+    fn has_scopes(&self) -> bool {
+        let mut spaces = self.snapshot.spaces();
+        spaces.any(|space| self.snapshot.records(space).iter().any(|record| record.ncalls > 0))
+    }
+
     /// `also measured: worker (pid 42), peak of host 1,234 bytes`.
     pub(crate) fn said(&self) -> String {
         let program = &self.snapshot.process().program;
@@ -27,7 +33,7 @@ impl Profile {
     }
 }
 
-/// All that were left, the greatest peak of host first.
+/// All that were left: those in which a scope was entered before the others, and then the greatest peak of host first.
 #[derive(Debug, Default)]
 pub(crate) struct Profiles {
     all: Vec<Profile>,
@@ -48,7 +54,9 @@ impl Profiles {
                 Err(error) => profiles.unreadable.push(error.to_string()),
             }
         }
-        profiles.all.sort_by_key(|profile| (std::cmp::Reverse(profile.snapshot.totals("host").peak), profile.pid));
+        profiles.all.sort_by_key(|profile| {
+            (!profile.has_scopes(), std::cmp::Reverse(profile.snapshot.totals("host").peak), profile.pid)
+        });
         profiles
     }
 
@@ -69,7 +77,7 @@ impl Profiles {
         }
     }
 
-    /// The program's own, else that with the greatest peak; and the others.
+    /// The program's own, else the first one; and the others.
     pub(crate) fn shown(&self) -> Option<(&Profile, impl Iterator<Item = &Profile>)> {
         let shown = self.all.iter().find(|profile| profile.is_own).or(self.all.first())?;
         Some((shown, self.all.iter().filter(|profile| profile.pid != shown.pid)))

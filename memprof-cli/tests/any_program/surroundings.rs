@@ -221,6 +221,10 @@ fn benchmarks_are_measured() {
     let tracked = project.memprof("", &["bench", "--quiet", "--bench", "words", "--interval", "10s"]);
     same(&plain, &tracked);
     assert!(has_row(&tracked.err, "10 benches/words.rs:6(words)"), "{}", tracked.err);
+    // That of the library has no function to show, and more bytes: those of the test harness.
+    let all = project.memprof("", &["bench", "--quiet"]);
+    assert!(has_row(&all.err, "10 benches/words.rs:6(words)"), "{}", all.err);
+    assert!(all.err.contains("memprof: also measured: benchmarks-"), "{}", all.err);
 }
 
 /// A package of memprof-cli, which `cargo install` compiles, carries what the checkout does.

@@ -28,6 +28,8 @@ const OFF: &str = "memprof is off: run with MEMPROF=1 or call memprof::enable()"
 const NO_ALLOCATOR: &str = "measuring, but no allocator reports: \
      add #[global_allocator] static ALLOC: memprof::Alloc = memprof::Alloc::system();";
 const NO_SCOPE: &str = "measuring, but no scope was entered: add #[memprof::track] to a function";
+/// The same of a program whose functions `cargo memprof` tracks.
+const NO_CALL: &str = "measuring, but no tracked function was called";
 const UNTAGGED: &str =
     "host was not measured: the process started without MEMPROF=1, and its allocator is not Alloc::system().always()";
 
@@ -44,7 +46,11 @@ pub(crate) fn nothing_to_show(snapshot: &Snapshot) -> Option<&'static str> {
         return None;
     }
     let unheard = state.host == HostState::NoAllocator && snapshot.spaces().next().is_none();
-    Some(if unheard { NO_ALLOCATOR } else { NO_SCOPE })
+    Some(match snapshot.plan() {
+        _ if unheard => NO_ALLOCATOR,
+        Some(_) => NO_CALL,
+        None => NO_SCOPE,
+    })
 }
 
 /// The lines at the end of a report: the devices in whose space nothing was recorded, the snapshot's notes, then why the

@@ -65,10 +65,14 @@ pub(crate) fn run(plan: &Plan) -> io::Result<ExitCode> {
     Ok(ended(status))
 }
 
-/// The tests in documentation are compiled with the libraries of the program, and so with memprof's.
+/// The tests in documentation are compiled with the libraries of the program, and so with memprof's. They have no allocator of memprof's,
+/// and a process for each test that cargo runs alone: they are not measured.
 fn rustdoc(plan: &Plan, first: &OsStr, rest: impl Iterator<Item = OsString>) -> io::Result<ExitCode> {
     let mut command = Command::new(&plan.rustdoc);
     command.arg(first).args(rest).args(folders(plan));
+    if plan.runtime.is_some() {
+        command.env_remove("MEMPROF");
+    }
     Ok(ended(command.status()?))
 }
 

@@ -1,6 +1,9 @@
-use crate::snapshot::{
-    HostState, Snapshot, SnapshotParts,
-    fixtures::{measuring, named, space, without_events},
+use crate::{
+    plan::Plan,
+    snapshot::{
+        HostState, Snapshot, SnapshotParts,
+        fixtures::{measuring, named, space, without_events},
+    },
 };
 
 const NOTHING: &str = "Memory Profiling\n================\n\n";
@@ -53,6 +56,9 @@ fn nothing_to_show_says_the_one_thing_that_is_true() {
         let parts = SnapshotParts { enabled, host, scopes_entered: false, ..measuring(vec![space]) };
         assert_eq!(Snapshot::new(parts).to_string(), format!("{NOTHING}{line}"));
     }
+    let parts = SnapshotParts { scopes_entered: false, ..measuring(vec![busy()]) };
+    let planned = Snapshot::new(parts).with_plan(Some(Plan::default()));
+    assert_eq!(planned.to_string(), format!("{NOTHING}measuring, but no tracked function was called\n"));
 }
 
 #[test]
