@@ -1,6 +1,9 @@
 //! [`Error`]: what went wrong, in one line.
 
-use std::{fmt, io};
+use std::{
+    fmt,
+    io::{self, Write as _},
+};
 
 use crate::outcome::WRONG;
 
@@ -37,7 +40,28 @@ impl Error {
 impl std::error::Error for Error {}
 
 /// One line on stderr, as far as stderr takes it.
-#[expect(clippy::print_stderr, reason = "where a command says what is wrong")]
 pub(crate) fn say(message: &dyn fmt::Display) {
-    eprintln!("memprof: {message}");
+    // Where it does not (a full disk, a reader that is gone), there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "memprof: {message}");
+}
+
+/// What a tool of Rust's said on stderr, as one line: without `error: ` in front, and without its own call stack.
+pub(crate) fn in_one_line(said: &str) -> String {
+    let said = said.split("\nStack backtrace:").next().unwrap_or_default().trim();
+    let lines = said.strip_prefix("error: ").unwrap_or(said).lines().map(str::trim);
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As rustup says it where `RUST_BACKTRACE` is set.
+    #[test]
+    fn a_tools_words_are_one_line_without_its_call_stack() {
+        let said = "error: toolchain '1.2.3' is not installed\nhelp: run `rustup toolchain install`\n\nStack backtrace:\n   0: main\n";
+        assert_eq!(in_one_line(said), "toolchain '1.2.3' is not installed help: run `rustup toolchain install`");
+        let caused = "error: failed to parse\n\nCaused by:\n  no name\n";
+        assert_eq!(in_one_line(caused), "failed to parse Caused by: no name");
+    }
 }

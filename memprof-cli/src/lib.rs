@@ -13,6 +13,7 @@ mod error;
 mod files;
 mod glob;
 mod opener;
+mod output;
 mod profile;
 mod words;
 

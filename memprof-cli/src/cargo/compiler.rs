@@ -6,6 +6,8 @@ use std::{
     process::Command,
 };
 
+use crate::error::in_one_line;
+
 /// A compiler.
 #[derive(Debug)]
 pub(crate) struct Compiler {
@@ -44,13 +46,9 @@ fn printed(program: &Path, arguments: &[&str], folder: &Path) -> io::Result<Stri
     let output = Command::new(program).args(arguments).current_dir(folder).output();
     let output = output.map_err(|error| io::Error::other(format!("cannot run ‘{}’: {error}", program.display())))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(io::Error::other(format!(
-            "‘{} {}’ failed: {}",
-            program.display(),
-            arguments.join(" "),
-            said.trim()
-        )));
+        let said = in_one_line(&String::from_utf8_lossy(&output.stderr));
+        let call = format!("‘{} {}’", program.display(), arguments.join(" "));
+        return Err(io::Error::other(format!("{call} failed: {said}")));
     }
     String::from_utf8(output.stdout).map_err(io::Error::other)
 }

@@ -12,7 +12,7 @@ use super::{
     compiler::Compiler,
     plan::{Package, Policy},
 };
-use crate::error::Error;
+use crate::error::{Error, in_one_line};
 
 /// memprof's own crates, which are never tracked.
 const OWN: &[&str] = &["memprof", "memprof-core", "memprof-macros", "memprof-report", "memprof-cuda"];
@@ -52,10 +52,7 @@ pub(crate) fn ask(
     command.cargo_path(compiler.cargo()).other_options(arguments.to_owned());
     let metadata = command.exec().map_err(|error| match error {
         // cargo's own words, without those around them.
-        cargo_metadata::Error::CargoMetadata { stderr } => {
-            let said = stderr.trim().trim_start_matches("error: ").lines().map(str::trim);
-            Error::File(said.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" "))
-        }
+        cargo_metadata::Error::CargoMetadata { stderr } => Error::File(in_one_line(&stderr)),
         other => Error::File(format!("cannot ask cargo for the packages: {other}")),
     })?;
     check(deps, &metadata)?;

@@ -10,7 +10,7 @@ use std::{
 use memprof_report::{Field, Format, Snapshot};
 
 use super::{
-    arguments::{Building, Planning, Reporting, Running, Verb},
+    arguments::{Building, Cargo, Planning, Reporting, Running, Verb},
     build::{Build, counted, failed},
     calibration::Calibration,
     place::Place,
@@ -24,8 +24,8 @@ use crate::{
     error::{Error, say},
     opener,
     outcome::{NOT_STARTED, Outcome},
-    profile,
-    run::{beside, child, live, profiles::Profiles},
+    output, profile,
+    run::{beside, child, killed, live, profiles::Profiles},
     top::is_terminal,
 };
 
@@ -46,10 +46,15 @@ pub(crate) fn run(verb: &Verb, carried: Carried, out: &mut dyn Write) -> Result<
 
 fn build(arguments: &Building, carried: Carried) -> Result<Outcome, Error> {
     let build = Build::of(&arguments.tracking, &arguments.cargo, carried)?;
-    let (_, ended) = started(build.command("build", &arguments.cargo.program)?)?;
+    built("build", &build, &arguments.cargo)
+}
+
+/// Builds alone, and says where the programs are.
+fn built(verb: &str, build: &Build, cargo: &Cargo) -> Result<Outcome, Error> {
+    let (_, ended) = started(build.command(verb, &cargo.program)?)?;
     if ended == Ended::Code(0) {
-        tell(&build);
-        told(&build)?;
+        tell(build);
+        told(build)?;
         let programs = build.programs();
         say(&format_args!(
             "the programs are below ‘{}’, and measure where they run with MEMPROF=1",
@@ -74,8 +79,7 @@ fn started(mut command: Command) -> Result<(u32, Ended), Error> {
 }
 
 fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome, Error> {
-    // Before the program has run for hours.
-    check(arguments.output.as_deref())?;
+    output::check(arguments.output.as_deref())?;
     if arguments.live && (verb != "run" || !is_terminal()) {
         let needs = if verb == "run" { "needs a terminal for stdin and stdout" } else { "goes with run alone" };
         return Err(Error::Start(NOT_STARTED, format!("--live {needs}")));
@@ -84,6 +88,9 @@ fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome
     if arguments.cuda && build.plan.runtime.is_some() {
         let needs = "--cuda needs a program that depends on memprof, with its feature `cuda`: this one does not";
         return Err(Error::Start(NOT_STARTED, needs.to_owned()));
+    }
+    if arguments.cargo.options.iter().any(|option| option == "--no-run") {
+        return built(verb, &build, &arguments.cargo);
     }
     let folder = tempfile::Builder::new().prefix("memprof-").tempdir();
     let folder = folder.map_err(|error| failed("cannot make a temporary folder", &error))?;
@@ -112,36 +119,39 @@ fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome
     }
     profiles.unreadable.iter().for_each(|problem| say(problem));
     if profiles.shown().is_none() {
-        if ended == Ended::Code(0) {
-            say(
-                &"nothing was measured: the program left no report (it ended by `_exit`, or no crate of it was tracked)",
-            );
+        if let Some(why) = why_none(verb, ended) {
+            say(&format_args!("nothing was measured: {why}"));
         }
         return Ok(Outcome::Ended(ended));
     }
     // Before anything else can fail: `cargo memprof report` has it again.
     let kept = keep(&build.plan.folder, &profiles).map_err(|error| failed("cannot keep the run’s profile", &error));
-    show(&profiles, &arguments.choices, arguments.output.as_deref(), arguments.open, &mut io::stderr().lock())?;
+    // What goes wrong from here on is a line: the status is the program's.
+    let tried = |done: Result<(), Error>| done.unwrap_or_else(|error| say(&error));
+    let (output, mut stderr) = (arguments.output.as_deref(), io::stderr().lock());
+    tried(show(&profiles, &arguments.choices, output, arguments.open, &mut stderr));
     tell(&build);
-    kept?;
+    tried(kept);
     if !arguments.tracking.no_calibrate {
-        learn(&build, &profiles).map_err(|error| failed("cannot keep what the run showed", &error))?;
+        tried(learn(&build, &profiles).map_err(|error| failed("cannot keep what the run showed", &error)));
     }
     Ok(Outcome::Ended(ended))
 }
 
-/// Refuses a file whose ending names no format, and one in a folder that is not there.
-fn check(output: Option<&Path>) -> Result<(), Error> {
-    let Some(output) = output else { return Ok(()) };
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let problem = if Format::of(output).is_none() {
-        format!("its ending names no format; accepted: {}", Format::endings())
-    } else if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        format!("there is no folder ‘{}’", folder.display())
-    } else {
-        return Ok(());
-    };
-    Err(Error::Start(NOT_STARTED, format!("cannot write ‘{}’: {problem}", output.display())))
+/// Why there is no report, as far as that is not said: where cargo failed, it has told of it.
+fn why_none(verb: &str, ended: Ended) -> Option<String> {
+    match ended.killed_by() {
+        // Others are told to programs and to cargo alike.
+        Some(signal @ "SIGKILL") => Some(format!("the program left no report: {}", killed(signal))),
+        None if ended == Ended::Code(0) && verb == "test" => {
+            Some("no test program left a report (tests in documentation leave none)".to_owned())
+        }
+        None if ended == Ended::Code(0) => Some(
+            "the program left no report (it ended by `_exit`, became another one, or no crate of it was tracked)"
+                .to_owned(),
+        ),
+        _ => None,
+    }
 }
 
 /// What a report shows where nothing else is asked for: who owned the memory at the peak, and who allocated. Call chains share one
@@ -161,7 +171,7 @@ fn show(
     let cannot = |error: io::Error| Error::File(error.to_string());
     match output {
         None => {
-            report(&shown.snapshot).write(out).map_err(|error| failed("cannot write the report", &error))?;
+            report(&shown.snapshot).write(out).map_err(Error::Output)?;
         }
         Some(output) => {
             report(&shown.snapshot).write_to(output).map_err(cannot)?;
@@ -246,7 +256,7 @@ fn learn(build: &Build, profiles: &Profiles) -> io::Result<()> {
 
 /// The profiles of the last run again, or one that a program of the last build wrote elsewhere.
 fn report(arguments: &Reporting, out: &mut dyn Write) -> Result<Outcome, Error> {
-    check(arguments.output.as_deref())?;
+    output::check(arguments.output.as_deref())?;
     let here = env::current_dir().map_err(|error| failed("cannot say which folder this is", &error))?;
     let folder = super::build::target_folder(&arguments.cargo, &here)?;
     let snapshots = match &arguments.profile {

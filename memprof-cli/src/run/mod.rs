@@ -26,6 +26,7 @@ use crate::{
     error::{Error, say},
     opener,
     outcome::{NOT_STARTED, Outcome},
+    output,
     top::is_terminal,
     words::time,
 };
@@ -73,12 +74,7 @@ pub(crate) fn interval(text: &str) -> Result<String, String> {
 /// Runs the program, and gives how it ended.
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let not_started = |what: String| Error::Start(NOT_STARTED, what);
-    // Before the program has run for hours.
-    if let Some(output) = arguments.output.as_deref().filter(|output| Format::of(output).is_none()) {
-        let name = output.display();
-        let problem = format!("cannot write ‘{name}’: its ending names no format; accepted: {}", Format::endings());
-        return Err(not_started(problem));
-    }
+    output::check(arguments.output.as_deref())?;
     if arguments.live && !is_terminal() {
         return Err(not_started("--live needs a terminal for stdin and stdout".to_owned()));
     }
@@ -175,9 +171,12 @@ const ADD: &str = "add three lines to it:
 
 fn why_none(ended: Ended) -> String {
     match ended.killed_by() {
-        Some(signal) => format!(
-            "it was killed by {signal}, at which a program cannot write one; with --interval 10s the last one stays"
-        ),
+        Some(signal) => killed(signal),
         None => format!("it has no memprof in it, or ended by `_exit`. To have one, {ADD}"),
     }
+}
+
+/// Why a program left no report that was killed by `signal`.
+pub(crate) fn killed(signal: &str) -> String {
+    format!("it was killed by {signal}, at which a program cannot write one; with --interval 10s the last one stays")
 }

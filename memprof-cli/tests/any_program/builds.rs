@@ -100,6 +100,8 @@ fn tests_are_measured_each_program_on_its_own() {
         assert!(tested.out.contains(test), "{}", tested.out);
     }
     assert!(tested.err.contains("also measured: other-"), "{}", tested.err);
+    // Tests in documentation have no allocator of memprof's.
+    assert!(!tested.err.contains("rust_out"), "{}", tested.err);
     let report = two.memprof("", &["report"]);
     assert!(
         has_row(&report.out, "1 part/src/lib.rs:8(it_is_long › text › long (3 scopes))"),
@@ -107,6 +109,11 @@ fn tests_are_measured_each_program_on_its_own() {
         report.out,
         report.err
     );
+    let documented = two.memprof("", &["test", "--quiet", "--doc", "-p", "part"]);
+    let none = "memprof: nothing was measured: no test program left a report (tests in documentation leave none)\n";
+    assert_eq!((documented.code, &*documented.err), (Some(0), none), "{}", documented.out);
+    let built = two.memprof("", &["test", "--quiet", "--no-run"]);
+    assert!(built.code == Some(0) && built.err.contains("\nmemprof: the programs are below ‘"), "{}", built.err);
 }
 
 #[test]
@@ -182,6 +189,15 @@ fn a_wrapper_of_the_users_own_is_chained() {
     let run =
         ended(two.command("", &["run", "--quiet"]).env("RUSTC_WRAPPER", two.root.join("wrap")).env("WRAPPED", &log));
     assert_eq!(run.out, "4\n", "{}", run.err);
-    let log = fs::read_to_string(log).expect("it was called");
-    assert!(log.contains("--crate-name part") && log.contains("--extern memprof="), "{log}");
+    let is_called = |how: &str| {
+        let text = fs::read_to_string(&log).expect("it was called");
+        assert!(text.contains("--crate-name part") && text.contains("--extern memprof="), "{how}: {text}");
+        fs::remove_file(&log).expect("a file");
+    };
+    is_called("RUSTC_WRAPPER");
+    // Which is no setting in place of memprof's.
+    let setting = format!("build.rustc-wrapper='{}'", two.root.join("wrap").display());
+    let run = ended(two.command("", &["run", "--quiet", "--release", "--config", &setting]).env("WRAPPED", &log));
+    assert!(run.out == "4\n" && run.err.contains(" tracked"), "{}", run.err);
+    is_called("--config");
 }

@@ -30,6 +30,17 @@ fn a_run_is_shown_while_it_runs() {
     assert_eq!((refused.code, &*refused.err), (Some(125), "memprof: --live goes with run alone\n"));
 }
 
+/// A program that the system kills, as where memory is short, leaves no report: the last line says why, and what helps.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn a_killed_program_is_said() {
+    let main = "fn main() {\n    let own = std::process::id().to_string();\n    let _ = std::process::Command::new(\"kill\").args([\"-9\", &own]).status();\n}\n";
+    let project = Project::new("killed", &[("Cargo.toml", &manifest("killed", "")), ("src/main.rs", main)]);
+    let run = project.command("", &["run", "--quiet"]).output().expect("it starts");
+    let said = "memprof: nothing was measured: the program left no report: it was killed by SIGKILL, at which a program cannot write one; with --interval 10s the last one stays\n";
+    assert_eq!((run.status.signal(), String::from_utf8_lossy(&run.stderr)), (Some(9), said.into()));
+}
+
 /// What a program writes that `cargo memprof build` left, wherever it runs, is read with what that build tracked.
 #[test]
 #[ignore = "compiles memprof once more: a step of .ci/run of its own"]

@@ -29,6 +29,11 @@ fn a_program_is_measured_as_it_stands() {
     for row in ["1 src/load.rs:6(spell)", "1 src/load.rs:1(load)"] {
         assert!(has_row(&whole.out, row), "{}{}", whole.out, whole.err);
     }
+    // To one who has read enough.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let unread = one.command("", &["report"]).stdout(writer).output().expect("it starts");
+    assert_eq!((unread.status.code(), String::from_utf8_lossy(&unread.stderr)), (Some(0), "".into()));
     // The same again, from what was kept.
     let again = one.memprof("", &["report", "--order", "live", "--columns", "live,name", "--rows", "1"]);
     assert!(again.out.contains("\n1,000 src/load.rs:6(load › spell (2 scopes))\n"), "{}{}", again.out, again.err);
@@ -110,6 +115,8 @@ fn a_wrong_call_is_one_line() {
         ),
         (&["run", "-o", "x.doc"], 125, "cannot write ‘x.doc’: its ending names no format; accepted: "),
         (&["run", "-o", "no/such/x.html"], 125, "cannot write ‘no/such/x.html’: there is no folder ‘no/such’"),
+        (&["run", "-o", "src"], 125, "cannot write ‘src’: its ending names no format; accepted: "),
+        (&["run", "-o", "/proc/x.json"], 125, "cannot write ‘/proc/x.json’: No such file or directory (os error 2)"),
         (&["report", "-o", "no/such/x.html"], 125, "cannot write ‘no/such/x.html’: there is no folder ‘no/such’"),
         (
             &["run", "--target-dir", "Cargo.toml/x"],

@@ -79,9 +79,14 @@ fn run_writes_any_format_and_says_where() {
     assert!(fs::read_to_string(folder.join("report.html")).expect("a file").starts_with("<!doctype html>"));
     let tree = ended(command(&folder, &["-o", "tree.txt", "--tree"], "ends with 7"));
     assert_eq!((tree.code, &*tree.err), (Some(7), "memprof: the report is in ‘tree.txt’\n"));
-    let failed = ended(command(&folder, &["-o", "no/such/x.json"], "ends with 7"));
-    let problem = "memprof: cannot write the report to ‘no/such/x.json’: No such file or directory (os error 2)\n";
-    assert_eq!((failed.code, &*failed.err), (Some(7), problem));
+    // What happens while the program runs, nobody can say before; the status is still the program's.
+    let (name, value) = program::part("ends with 7");
+    let mut late = Command::new(env!("CARGO_BIN_EXE_memprof"));
+    late.args(["run", "-o", "late.json", "--", "sh", "-c", "mkdir late.json && exec \"$@\"", "sh"]);
+    late.args(program::call()).env(name, value).current_dir(&folder);
+    let late = ended(late);
+    let problem = "memprof: cannot write the report to ‘late.json’: Is a directory (os error 21)\n";
+    assert_eq!((late.code, &*late.err), (Some(7), problem));
 }
 
 /// Elsewhere it is another program than `xdg-open`.
@@ -235,8 +240,14 @@ fn ctrl_c_at_a_terminal_leaves_the_report() {
 fn what_cannot_be_run_is_said_with_the_status_of_env() {
     let folder = folder("run_wrong");
     fs::write(folder.join("text"), "no program").expect("a file");
+    fs::create_dir(folder.join("old.html")).expect("a folder");
     let is = [
-        (&["run", "--", "./none"][..], 127, "cannot run ‘./none’: No such file or directory (os error 2)".to_owned()),
+        (&["run", "-o", "no/such/x.json", "--", "touch", "ran"][..], 125, "cannot write ‘no/such/x.json’: there is no folder ‘no/such’".to_owned()),
+        (&["run", "-o", "text/x.json", "--", "touch", "ran"], 125, "cannot write ‘text/x.json’: there is no folder ‘text’".to_owned()),
+        (&["run", "-o", "old.html", "--", "touch", "ran"], 125, "cannot write ‘old.html’: it is a folder".to_owned()),
+        // Nobody makes a file there, root neither.
+        (&["run", "-o", "/proc/x.json", "--", "touch", "ran"], 125, "cannot write ‘/proc/x.json’: No such file or directory (os error 2)".to_owned()),
+        (&["run", "--", "./none"], 127, "cannot run ‘./none’: No such file or directory (os error 2)".to_owned()),
         (&["run", "--", "./text"], 126, "cannot run ‘./text’: Permission denied (os error 13)".to_owned()),
         (&["run", "-o", "x.doc", "--", "true"], 125, format!("cannot write ‘x.doc’: its ending names no format; accepted: {}", memprof_report::Format::endings())),
         (&["run"], 125, "the following required arguments were not provided: <PROGRAM>...; see memprof --help".to_owned()),
@@ -251,6 +262,17 @@ fn what_cannot_be_run_is_said_with_the_status_of_env() {
         let ended = memprof_in(&folder, arguments);
         assert_eq!((ended.code, ended.err), (Some(status), format!("memprof: {expected}\n")), "{arguments:?}");
     }
+    assert!(!folder.join("ran").exists(), "a file that cannot be written is said before the program runs");
+    // To see whether it can be, nothing is left there, and what stood there stands.
+    assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 2);
+}
+
+/// What the command says is lost then; the status is the program's.
+#[test]
+fn a_stderr_that_takes_nothing_changes_no_status() {
+    let line = "\"$1\" run -- sh -c 'exit 7' 2>/dev/full";
+    let status = Command::new("sh").args(["-c", line, "sh", env!("CARGO_BIN_EXE_memprof")]).status();
+    assert_eq!(status.expect("it starts").code(), Some(7));
 }
 
 /// What is ignored when it starts stays so in the program: nohup, `&` in a script.
