@@ -29,9 +29,9 @@ fn serve() {
     }
 }
 
-/// Everything that there is of 1 GiB.
+/// Everything that there is of 256 MiB.
 fn limit_memory() {
-    let limit = libc::rlimit { rlim_cur: 1 << 30, rlim_max: 1 << 30 };
+    let limit = libc::rlimit { rlim_cur: 1 << 28, rlim_max: 1 << 28 };
     // SAFETY: reads one limit.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
 }
