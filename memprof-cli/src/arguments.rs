@@ -87,7 +87,7 @@ impl Answer {
             let _ = self.0.print();
             return ExitCode::from(WRONG);
         }
-        say(&one_line(&self.0.to_string()));
+        say(&without_layout(&self.0.to_string()));
         // As `env` has it: statuses below are the program's own.
         let is_run = std::env::args_os().nth(1).is_some_and(|verb| verb == "run");
         ExitCode::from(if is_run { NOT_STARTED } else { WRONG })
@@ -95,7 +95,7 @@ impl Answer {
 }
 
 /// clap's message without its layout: `error: ..`, further lines, an empty one, and how the command is used.
-pub(crate) fn one_line(message: &str) -> String {
+pub(crate) fn without_layout(message: &str) -> String {
     let message = message.strip_prefix("error: ").unwrap_or(message);
     let told = message.split("\n\nUsage:").next().unwrap_or(message).split("\n\nFor more").next().unwrap_or(message);
     let lines: Vec<&str> = told.lines().map(str::trim).filter(|line| !line.is_empty()).collect();

@@ -108,4 +108,5 @@ pub mod __allocator {
     pub use crate::observe::devices::{attribute_now, on_snapshot};
     pub use crate::process::shortage::on_shortage;
     pub use crate::process::start::cuda_setting;
+    pub use memprof_report::{one_line, thousands};
 }

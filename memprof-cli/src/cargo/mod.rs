@@ -94,6 +94,6 @@ fn answer(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::from(WRONG);
     }
-    say(&crate::arguments::one_line(&error.to_string()).replace("memprof --help", "cargo memprof --help"));
+    say(&crate::arguments::without_layout(&error.to_string()).replace("memprof --help", "cargo memprof --help"));
     ExitCode::from(WRONG)
 }
