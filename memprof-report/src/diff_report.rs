@@ -1,4 +1,6 @@
 //! [`DiffReport`]: a difference with the choice of what to show of it, to be printed or written to a file.
+//!
+//! What changed is [`Diff`](crate::Diff)'s; how it looks is left to `formats::diff`.
 
 use std::{
     fmt,

@@ -1,4 +1,6 @@
 //! [`Report`]: a snapshot with the choice of what to show of it, to be printed or written to a file.
+//!
+//! It only refers to the snapshot, so the same one is shown in several ways. How it looks is left to the formats.
 
 use std::{
     fmt,

@@ -1,4 +1,7 @@
 //! Judges a profile by a baseline: each space, and each scope that both have.
+//!
+//! A scope that one of the two lacks is judged by nothing and named in a note. Where the baseline is of several runs, the greatest number
+//! counts; making one is left to [`baseline`](super::baseline).
 
 use memprof_report::{Snapshot, one_line, thousands};
 

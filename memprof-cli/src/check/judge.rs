@@ -1,4 +1,7 @@
 //! Judges a profile by the budgets of `memprof.toml`.
+//!
+//! Nothing passes unseen: a pattern that matches no row, a space or a number that was not measured, is an error and no verdict. What is
+//! printed of verdicts is left to [`output`](super::output).
 
 use memprof_report::{Record, Snapshot, one_line, thousands};
 

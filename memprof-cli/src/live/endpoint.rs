@@ -1,4 +1,7 @@
 //! [`Endpoint`]: where a program answers, and asking it.
+//!
+//! Each question is a connection of its own, bounded in time, and no text of an error has a token in it. What is said over the connection is left
+//! to [`ask`](super::ask), finding programs to [`running`](super::running).
 
 use std::{
     io,

@@ -1,4 +1,6 @@
 //! [`Source`]: what a view looks at again and again.
+//!
+//! A program that has ended, or a file that is being written, is a line for the view and ends nothing; what is done with it is left to who looks.
 
 use std::{
     env,

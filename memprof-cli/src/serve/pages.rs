@@ -1,4 +1,7 @@
 //! [`Pages`]: what is answered: the view around the reports, and the report of each file as it is now.
+//!
+//! A report is made when it is asked for, and kept until its file is another one. A file that cannot be read is an answer, and ends nothing. Who
+//! may ask is left to [`access`](super::access).
 
 use std::{
     fs, io,

@@ -71,7 +71,7 @@ fn take(anyway: bool) -> Taken {
     let mut all_whole = true;
     for slot in slot::slots() {
         // Its own rows stay as they are while this thread reads them, if no signal handler comes: in some 100 us, then, or it would come each time.
-        let moment = if is_short { slot.own_moment() } else { None };
+        let moment = if is_short { slot.own_read_begin() } else { None };
         for (path, row) in slot.host.rows.iter(paths) {
             let ([bytes, blocks], whole) = if moment.is_some() { (row.owned(), true) } else { slot.owned(row) };
             all_whole &= whole;
@@ -84,7 +84,7 @@ fn take(anyway: bool) -> Taken {
             owned.blocks[side].add(blocks);
             live += bytes.cast_signed();
         }
-        all_whole &= moment.is_none_or(|moment| slot.is_still(moment));
+        all_whole &= moment.is_none_or(|moment| slot.own_read_validate(moment));
     }
     let taken = if all_whole { Taken::Whole } else { Taken::Torn };
     if all_whole || anyway {

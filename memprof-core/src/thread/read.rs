@@ -21,7 +21,7 @@ use crate::thread::ledger::{self, Ledger};
 use crate::thread::row::Row;
 use crate::thread::slot::Slot;
 
-/// A moment at which nothing was being changed; see [`Slot::own_moment`].
+/// A moment at which nothing was being changed; see [`Slot::own_read_begin`].
 #[derive(Clone, Copy)]
 pub(crate) struct Moment(change::Version, ledger::Version);
 
@@ -86,14 +86,14 @@ impl Slot {
     }
 
     /// How far this thread's changes and events on the host have come, if this is its own slot and none is under way beneath a signal handler.
-    /// What it reads from then on is whole as long as that [is still so](Self::is_still): no handler came.
-    pub(crate) fn own_moment(&self) -> Option<Moment> {
+    /// What it reads from then on is whole as long as that [holds](Self::own_read_validate): no handler came.
+    pub(crate) fn own_read_begin(&self) -> Option<Moment> {
         let is_own = current::own().is_some_and(|own| core::ptr::eq(own, self));
         is_own.then(|| Some(Moment(self.read_begin()?, self.host.blocks().read_begin()?))).flatten()
     }
 
     /// Whether nothing has changed since that moment.
-    pub(crate) fn is_still(&self, Moment(change, event): Moment) -> bool {
+    pub(crate) fn own_read_validate(&self, Moment(change, event): Moment) -> bool {
         fence(Ordering::Acquire);
         self.read_validate(change) && self.host.blocks().read_validate(event)
     }

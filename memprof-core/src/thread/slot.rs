@@ -23,8 +23,8 @@ use crate::thread::ledger::Ledger;
 use crate::thread::net::HostNet;
 use crate::thread::top::Top;
 
-/// Where a thread's events go that go nowhere without further ado: see [`thread`](crate::thread::current). There is always
-/// something that it did not take note of.
+/// Placeholder of a thread without a slot, or blind; see [`current`](crate::thread::current). Its notice is always set, so every fast
+/// path falls through.
 pub(crate) static NO_SLOT: Slot = Slot::BLANK;
 pub(super) static NO_LANE: Lane = Lane::BLANK;
 

@@ -1,4 +1,7 @@
 //! The level of a ledger in blocks, by which a reader also sees whether an event is under way.
+//!
+//! So an event writes no word for readers alone. What is read with it, and how often it is tried, is left to
+//! [`read`](crate::thread::read); the level in bytes to [`limits`](super::limits).
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 

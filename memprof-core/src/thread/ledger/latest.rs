@@ -1,4 +1,7 @@
 //! A thread's latest allocation in one space: a block that is freed while it is that was a temporary one.
+//!
+//! An allocation pays one store for it, a free one comparison. A block of another lane, or of another thread at the same address, is never
+//! taken for it. What a temporary block adds to is left to [`counting`](super::counting).
 
 use crate::base::counter::Counter;
 use crate::base::memory::Blank;
