@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use memprof_report::{Format, Measure};
+use memprof_report::Measure;
 
 use crate::{
     error::Error,
     outcome::Outcome,
+    output,
     profile::{check_space, read},
     words::measure,
 };
@@ -39,11 +40,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let Arguments { file, output, measure, space } = arguments;
     // Before a large profile is read.
-    if Format::of(output).is_none() {
-        let problem =
-            format!("cannot write ‘{}’: its ending names no format; accepted: {}", output.display(), Format::endings());
-        return Err(Error::File(problem));
-    }
+    output::check(output)?;
     let snapshot = read(file)?;
     check_space(&snapshot, file, space.as_deref())?;
     let mut report = snapshot.report();

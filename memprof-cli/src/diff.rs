@@ -1,9 +1,6 @@
 //! `memprof diff`: what changed from one saved profile to another.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 use memprof_report::{Diff, DiffReport, Field, Format, Measure};
@@ -11,6 +8,7 @@ use memprof_report::{Diff, DiffReport, Field, Format, Measure};
 use crate::{
     error::Error,
     outcome::Outcome,
+    output,
     profile::{has_no_space, read},
     words::{amount, measure},
 };
@@ -59,7 +57,7 @@ pub(crate) struct Arguments {
 /// Prints the differences, or writes them to files.
 pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Outcome, Error> {
     // Before large profiles are read.
-    arguments.output.iter().try_for_each(|path| check_ending(path))?;
+    arguments.output.iter().try_for_each(|path| output::check_differences(path))?;
     let diff = read(&arguments.new)?.diff(&read(&arguments.base)?);
     if let Some(asked) = arguments.space.as_deref().filter(|asked| !diff.spaces().any(|space| space == *asked)) {
         return Err(has_no_space(diff.spaces(), &arguments.new, asked));
@@ -73,18 +71,6 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Outcome,
         report.format(format).write(out).map_err(Error::Output)?;
     }
     Ok(Outcome::Done)
-}
-
-fn check_ending(path: &Path) -> Result<(), Error> {
-    if Format::of(path).is_some_and(|format| DiffReport::FORMATS.contains(&format)) {
-        return Ok(());
-    }
-    let endings: Vec<&str> = DiffReport::FORMATS.iter().map(|format| format.ending()).collect();
-    Err(Error::File(format!(
-        "cannot write ‘{}’: its ending names no format of differences; accepted: {}",
-        path.display(),
-        endings.join(", ")
-    )))
 }
 
 fn report<'a>(arguments: &Arguments, diff: &'a Diff) -> DiffReport<'a> {

@@ -5,7 +5,7 @@ use std::{
     io::{self, Write as _},
 };
 
-use crate::outcome::WRONG;
+use crate::outcome::{NOT_STARTED, WRONG};
 
 /// Why a verb did not do what was asked.
 #[derive(Debug)]
@@ -28,6 +28,14 @@ impl fmt::Display for Error {
 }
 
 impl Error {
+    /// The same, as the reason why a program was not run.
+    pub(crate) fn before_the_start(self) -> Self {
+        match self {
+            Error::File(message) => Error::Start(NOT_STARTED, message),
+            other => other,
+        }
+    }
+
     /// The status that the command ends with.
     pub(crate) fn status(&self) -> u8 {
         match self {

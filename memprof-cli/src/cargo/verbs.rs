@@ -79,7 +79,7 @@ fn started(mut command: Command) -> Result<(u32, Ended), Error> {
 }
 
 fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome, Error> {
-    output::check(arguments.output.as_deref())?;
+    arguments.output.as_deref().map_or(Ok(()), output::check).map_err(Error::before_the_start)?;
     if arguments.live && (verb != "run" || !is_terminal()) {
         let needs = if verb == "run" { "needs a terminal for stdin and stdout" } else { "goes with run alone" };
         return Err(Error::Start(NOT_STARTED, format!("--live {needs}")));
@@ -256,7 +256,7 @@ fn learn(build: &Build, profiles: &Profiles) -> io::Result<()> {
 
 /// The profiles of the last run again, or one that a program of the last build wrote elsewhere.
 fn report(arguments: &Reporting, out: &mut dyn Write) -> Result<Outcome, Error> {
-    output::check(arguments.output.as_deref())?;
+    arguments.output.as_deref().map_or(Ok(()), output::check)?;
     let here = env::current_dir().map_err(|error| failed("cannot say which folder this is", &error))?;
     let folder = super::build::target_folder(&arguments.cargo, &here)?;
     let snapshots = match &arguments.profile {

@@ -31,6 +31,7 @@ use crate::{
     error::{Error, say},
     files,
     outcome::Outcome,
+    output::check_place,
     profile::read,
 };
 
@@ -73,6 +74,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Outcome, Error> {
     let budgets = budgets(arguments)?;
     let compared = Compared::of(arguments, budgets.as_ref())?;
+    // Before profiles are read, and the baseline is another one.
+    arguments.junit.as_deref().map_or(Ok(()), check_place)?;
     let snapshots = arguments.files.iter().map(|file| Ok((file, read(file)?))).collect::<Result<Vec<_>, Error>>()?;
     if arguments.accept {
         accept(compared.as_ref(), snapshots.iter().map(|(_, snapshot)| snapshot))?;

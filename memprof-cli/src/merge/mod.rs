@@ -11,12 +11,13 @@ use std::{io, path::PathBuf};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use memprof_report::{Format, Merge, Snapshot};
+use memprof_report::{Merge, Snapshot};
 
 use self::medians::Medians;
 use crate::{
     error::{Error, say},
     outcome::Outcome,
+    output,
 };
 
 /// Merges the profiles of ranks, workers or runs into one.
@@ -45,11 +46,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let Arguments { files, output, strict } = arguments;
     // Before thousands of files are read.
-    if Format::of(output).is_none() {
-        let problem =
-            format!("cannot write ‘{}’: its ending names no format; accepted: {}", output.display(), Format::endings());
-        return Err(Error::File(problem));
-    }
+    output::check(output)?;
     let files = sources::names(files)?;
     let (merged, left_out) = merge(&files, *strict)?;
     merged.report().write_to(output).map_err(|error| Error::File(error.to_string()))?;

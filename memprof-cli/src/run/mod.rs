@@ -74,7 +74,7 @@ pub(crate) fn interval(text: &str) -> Result<String, String> {
 /// Runs the program, and gives how it ended.
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let not_started = |what: String| Error::Start(NOT_STARTED, what);
-    output::check(arguments.output.as_deref())?;
+    arguments.output.as_deref().map_or(Ok(()), output::check).map_err(Error::before_the_start)?;
     if arguments.live && !is_terminal() {
         return Err(not_started("--live needs a terminal for stdin and stdout".to_owned()));
     }

@@ -117,7 +117,7 @@ fn a_wrong_call_is_one_line() {
         (&["run", "-o", "no/such/x.html"], 125, "cannot write ‘no/such/x.html’: there is no folder ‘no/such’"),
         (&["run", "-o", "src"], 125, "cannot write ‘src’: its ending names no format; accepted: "),
         (&["run", "-o", "/proc/x.json"], 125, "cannot write ‘/proc/x.json’: No such file or directory (os error 2)"),
-        (&["report", "-o", "no/such/x.html"], 125, "cannot write ‘no/such/x.html’: there is no folder ‘no/such’"),
+        (&["report", "-o", "no/such/x.html"], 2, "cannot write ‘no/such/x.html’: there is no folder ‘no/such’"),
         (
             &["run", "--target-dir", "Cargo.toml/x"],
             2,

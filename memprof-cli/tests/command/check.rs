@@ -295,8 +295,8 @@ fn what_cannot_be_accepted_or_compared_is_said() {
         "cannot read ‘memprof.toml’: [baseline] names no file; accepted: file = \"memprof-baseline.json\", or --baseline FILE"
     );
     assert_eq!(
-        wrong(&folder, &["profile.json", "--baseline", "profile.json", "--junit", "no/such/x.xml"]),
-        "cannot write ‘no/such/x.xml’: No such file or directory (os error 2)"
+        wrong(&folder, &["none.json", "--baseline", "profile.json", "--junit", "no/such/x.xml"]),
+        "cannot write ‘no/such/x.xml’: there is no folder ‘no/such’"
     );
 }
 

@@ -119,7 +119,7 @@ fn diff_refuses_what_it_cannot_do() {
     let out = folder.join("no/such/out.md").display().to_string();
     assert_eq!(
         complaint(&["diff", PROFILE, PROFILE, "-o", &out]),
-        format!("cannot write the differences to ‘{out}’: No such file or directory (os error 2)")
+        format!("cannot write ‘{out}’: there is no folder ‘{}’", folder.join("no/such").display())
     );
     assert_eq!(fs::read_dir(folder).expect("the folder").count(), 0);
 }

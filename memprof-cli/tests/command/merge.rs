@@ -155,7 +155,7 @@ fn merge_refuses_what_it_cannot_do() {
         ),
         (
             &["rank-0.json", "-o", "no/such/fleet.json"],
-            "cannot write the report to ‘no/such/fleet.json’: No such file or directory (os error 2)".to_owned(),
+            "cannot write ‘no/such/fleet.json’: there is no folder ‘no/such’".to_owned(),
         ),
     ];
     for (arguments, expected) in is {

@@ -62,10 +62,13 @@ fn what_cannot_be_written_is_said_and_leaves_nothing() {
     let folder = folder("unwritable");
     let path = folder.join("no/such/out.svg");
     let path = path.to_str().expect("UTF-8");
-    assert_eq!(
-        complaint(&["convert", PROFILE, "-o", path]),
-        format!("cannot write the report to ‘{path}’: No such file or directory (os error 2)")
-    );
+    // Before anything is read: there is no such profile.
+    for call in [&["convert", "none.json"][..], &["diff", "none.json", "none.json"], &["merge", "@none.txt"]] {
+        assert_eq!(
+            complaint(&[call, &["-o", path]].concat()),
+            format!("cannot write ‘{path}’: there is no folder ‘{}’", folder.join("no/such").display())
+        );
+    }
     let path = folder.join("out.doc");
     let path = path.to_str().expect("UTF-8");
     assert_eq!(
