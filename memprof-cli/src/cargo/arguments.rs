@@ -169,7 +169,13 @@ pub(crate) struct Cargo {
     pub(crate) options: Vec<String>,
     #[arg(skip)]
     pub(crate) program: Vec<OsString>,
+    /// Whether the verb is one that tests are built for, or has no say in it.
+    #[arg(skip)]
+    is_for_tests: bool,
 }
+
+/// cargo's options that ask for what has dev-dependencies.
+const OF_TESTS: &[&str] = &["--all-targets", "--bench", "--benches", "--example", "--examples", "--test", "--tests"];
 
 impl Cargo {
     /// The value of an option of cargo's, `--target x` or `--target=x`.
@@ -181,9 +187,18 @@ impl Cargo {
     pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         let words = self.options.iter().zip(self.options.iter().skip(1).map(Some).chain([None]));
         words.filter_map(move |(word, next)| {
-            let joined = || word.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
+            let joined = || match word.strip_prefix(name)? {
+                rest if name.starts_with("--") => rest.strip_prefix('='),
+                rest => Some(rest.strip_prefix('=').unwrap_or(rest)),
+            };
             if word == name { next.map(String::as_str) } else { joined() }
         })
+    }
+
+    /// Whether what is built can need dev-dependencies.
+    pub(crate) fn builds_tests(&self) -> bool {
+        let is_of_tests = |option: &String| OF_TESTS.contains(&option.split('=').next().unwrap_or_default());
+        self.is_for_tests || self.options.iter().any(is_of_tests)
     }
 
     /// cargo's options without this one and its value.
@@ -231,7 +246,9 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Verb, clap::Error> {
         own.extend(cargo);
     }
     let mut arguments = Arguments::try_parse_from(own)?;
-    arguments.verb.cargo().program = program;
+    let is_for_tests = !matches!(arguments.verb, Verb::Run(_) | Verb::Build(_));
+    let cargo = arguments.verb.cargo();
+    (cargo.program, cargo.is_for_tests) = (program, is_for_tests);
     Ok(arguments.verb)
 }
 
@@ -282,10 +299,23 @@ mod tests {
     }
 
     #[test]
+    fn what_has_dev_dependencies_is_known_by_the_verb_or_an_option() {
+        let builds_tests = |line: &str| parsed(line).cargo().builds_tests();
+        for line in ["test", "bench --bin x", "plan", "run --example x", "build --tests", "build --bench=x"] {
+            assert!(builds_tests(line), "{line}");
+        }
+        for line in ["run --bin x -- --test x", "build --release"] {
+            assert!(!builds_tests(line), "{line}");
+        }
+    }
+
+    #[test]
     fn an_option_of_cargos_is_found_with_its_value() {
         let Verb::Build(build) = parsed("build --target x --target-dir=y -q") else { panic!("another verb") };
         assert_eq!((build.cargo.value("--target"), build.cargo.value("--target-dir")), (Some("x"), Some("y")));
         assert_eq!(build.cargo.without(&["--target", "--target-dir"]), ["-q"]);
         assert_eq!(build.cargo.value("--manifest-path"), None);
+        let Verb::Run(run) = parsed("run -p a -pb -p=c --package d -q") else { panic!("another verb") };
+        assert_eq!(run.cargo.values("-p").collect::<Vec<_>>(), ["a", "b", "c"]);
     }
 }

@@ -217,12 +217,13 @@ fn of_metadata(cargo: &Cargo, targets: &[&str]) -> Vec<String> {
         targets.iter().flat_map(|target| ["--filter-platform".to_owned(), (*target).to_owned()]).collect();
     let mut words = cargo.options.iter();
     while let Some(word) = words.next() {
-        let name = word.split('=').next().unwrap_or_default();
+        let is_long = word.starts_with("--");
+        let name = if is_long { word.split('=').next() } else { word.get(..2) }.unwrap_or_default();
         if OF_METADATA_ALONE.contains(&name) {
             kept.push(word.clone());
         } else if OF_METADATA.contains(&name) {
             kept.push(word.clone());
-            if !word.contains('=') {
+            if word == name {
                 kept.extend(words.next().cloned());
             }
         }

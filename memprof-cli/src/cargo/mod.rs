@@ -14,6 +14,7 @@
 //! | `wrapper` | the compiler's place |
 //! | `config`, `compiler` | what cargo is told, and which compiler it uses |
 //! | `split`, `arguments` | the calls |
+//! | `spec`, `linked` | which packages are meant, and which are in the programs |
 //! | `packages` | what the program is made of |
 //! | `runtime` | memprof, compiled |
 //! | `calibration` | what earlier runs showed |
@@ -31,6 +32,8 @@ mod config;
 mod compiler;
 mod split;
 mod arguments;
+mod spec;
+mod linked;
 mod packages;
 mod runtime;
 mod calibration;

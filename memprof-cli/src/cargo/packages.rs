@@ -1,16 +1,18 @@
 //! Which packages of a program are tracked: the workspace's own, those that stand in folders, and the dependencies that are named.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     path::{Path, PathBuf},
 };
 
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, NodeDep, Package as Described, PackageId, TargetKind};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package as Described, PackageId};
 
 use super::{
     arguments::Cargo,
     compiler::Compiler,
+    linked::{self, Linked, depended_on, is_macro},
     plan::{Package, Policy},
+    spec::Spec,
 };
 use crate::error::{Error, in_one_line};
 
@@ -55,7 +57,8 @@ pub(crate) fn ask(
         cargo_metadata::Error::CargoMetadata { stderr } => Error::File(in_one_line(&stderr)),
         other => Error::File(format!("cannot ask cargo for the packages: {other}")),
     })?;
-    check(deps, &metadata)?;
+    let of_call = linked::of_call(&metadata, cargo);
+    check(deps, &metadata, &of_call)?;
     let folders: BTreeSet<PathBuf> = metadata.packages.iter().map(|package| folder(package).to_owned()).collect();
     let is_tracked = |package: &&Described| {
         let is_own = metadata.workspace_members.contains(&package.id) || package.source.is_none();
@@ -63,7 +66,6 @@ pub(crate) fn ask(
     };
     let workspace: PathBuf = metadata.workspace_root.clone().into();
     let tracked = metadata.packages.iter().filter(is_tracked).filter(|package| !is_macro(package));
-    let of_call = of_call(&metadata, cargo);
     Ok(Packages {
         untracked: untracked(&metadata, &of_call, is_tracked),
         of_call: of_call.values().map(|package| folder(package).to_owned()).collect(),
@@ -74,62 +76,8 @@ pub(crate) fn ask(
     })
 }
 
-/// The packages of the workspace that cargo would build: those that are named, the one in whose folder it is called, or the workspace's default.
-fn chosen<'a>(metadata: &'a Metadata, cargo: &Cargo) -> Vec<&'a Described> {
-    let members = metadata.workspace_packages();
-    let has = |name: &str| cargo.options.iter().any(|option| option == name);
-    let names: Vec<&str> = ["-p", "--package"].into_iter().flat_map(|name| cargo.values(name)).collect();
-    if has("--workspace") || has("--all") {
-        return members;
-    }
-    if !names.is_empty() {
-        let is_asked = |package: &&&Described| names.iter().any(|name| is_named(package, name));
-        let named: Vec<&Described> = members.iter().filter(is_asked).copied().collect();
-        // By a path or a pattern: which ones is cargo's business.
-        return if named.is_empty() { members } else { named };
-    }
-    let here = metadata.resolve.as_ref().and_then(|resolve| resolve.root.as_ref());
-    let here = members.iter().find(|package| Some(&package.id) == here && folder(package) != metadata.workspace_root);
-    here.map_or_else(|| metadata.workspace_default_packages(), |here| vec![here])
-}
-
-/// The packages of the programs that cargo would build, but for what only builds them. What the compiler loads, and brings along, is none.
-fn of_call<'a>(metadata: &'a Metadata, cargo: &Cargo) -> BTreeMap<&'a PackageId, &'a Described> {
-    let packages: BTreeMap<&PackageId, &Described> =
-        metadata.packages.iter().map(|package| (&package.id, package)).collect();
-    let mut found = BTreeMap::new();
-    let mut open: Vec<(&Described, bool)> =
-        chosen(metadata, cargo).into_iter().map(|package| (package, true)).collect();
-    while let Some((package, is_chosen)) = open.pop() {
-        if is_macro(package) || found.insert(&package.id, package).is_some() {
-            continue;
-        }
-        let kinds: &[DependencyKind] =
-            if is_chosen { &[DependencyKind::Normal, DependencyKind::Development] } else { &[DependencyKind::Normal] };
-        let needed = depended_on(metadata, package, kinds).filter_map(|id| packages.get(id));
-        open.extend(needed.map(|package| (*package, false)));
-    }
-    found
-}
-
-/// What a package depends on itself.
-fn depended_on<'a>(
-    metadata: &'a Metadata,
-    package: &Described,
-    kinds: &[DependencyKind],
-) -> impl Iterator<Item = &'a PackageId> {
-    let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
-    let dependencies = nodes.filter(move |node| node.id == package.id).flat_map(|node| &node.deps);
-    let is_such = |dependency: &&NodeDep| dependency.dep_kinds.iter().any(|kind| kinds.contains(&kind.kind));
-    dependencies.filter(is_such).map(|dependency| &dependency.pkg)
-}
-
 /// The packages of the programs that are not tracked.
-fn untracked(
-    metadata: &Metadata,
-    of_call: &BTreeMap<&PackageId, &Described>,
-    is_tracked: impl Fn(&&Described) -> bool,
-) -> Vec<Untracked> {
+fn untracked(metadata: &Metadata, of_call: &Linked<'_>, is_tracked: impl Fn(&&Described) -> bool) -> Vec<Untracked> {
     let (tracked, others): (Vec<&Described>, Vec<&Described>) =
         of_call.values().partition(|package| is_tracked(package));
     let direct: BTreeSet<&PackageId> =
@@ -146,29 +94,19 @@ fn folder(package: &Described) -> &Path {
     package.manifest_path.as_std_path().parent().unwrap_or(Path::new("/"))
 }
 
-/// A library that the compiler loads is not a part of the program.
-fn is_macro(package: &Described) -> bool {
-    package.targets.iter().any(|target| target.kind.contains(&TargetKind::ProcMacro))
-}
-
 /// `hyper`, `hyper@1.2.3`, or `all` of them.
 fn is_named(package: &Described, name: &str) -> bool {
-    name == "all"
-        || match name.split_once('@') {
-            Some((name, version)) => package.name == name && package.version.to_string() == version,
-            None => package.name == name,
-        }
+    name == "all" || Spec::of(name).is(package)
 }
 
-fn check(deps: &[String], metadata: &Metadata) -> Result<(), Error> {
-    let unknown = deps.iter().find(|name| !metadata.packages.iter().any(|package| is_named(package, name)));
-    let Some(unknown) = unknown else { return Ok(()) };
-    let mut names: Vec<&str> = metadata
-        .packages
-        .iter()
-        .filter(|package| package.source.is_some())
-        .map(|package| package.name.as_str())
-        .collect();
+/// Refuses a name of `--deps` by which nothing would be tracked.
+fn check(deps: &[String], metadata: &Metadata, of_call: &Linked<'_>) -> Result<(), Error> {
+    let is_own = |package: &Described| OWN.contains(&package.name.as_str());
+    let linked = || of_call.values().copied().filter(|package| !is_own(package));
+    let is_tracked = |name: &str| name == "all" || linked().any(|package| is_named(package, name));
+    let Some(wrong) = deps.iter().find(|name| !is_tracked(name)) else { return Ok(()) };
+    let mut names: Vec<&str> =
+        linked().filter(|package| package.source.is_some()).map(|package| package.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     let accepted = if names.is_empty() {
@@ -176,7 +114,24 @@ fn check(deps: &[String], metadata: &Metadata) -> Result<(), Error> {
     } else {
         format!("all, {}", names.join(", "))
     };
-    Err(Error::File(format!("--deps {unknown}: the program has no such dependency; accepted: {accepted}")))
+    Err(Error::File(format!("--deps {wrong}: {}; accepted: {accepted}", why_not(wrong, metadata))))
+}
+
+/// Why nothing is tracked by a name.
+fn why_not(name: &str, metadata: &Metadata) -> &'static str {
+    let named: Vec<&Described> = metadata.packages.iter().filter(|package| is_named(package, name)).collect();
+    let of_any_call = linked::of_any_call(metadata);
+    if named.is_empty() {
+        "the program has no such dependency"
+    } else if named.iter().all(|package| OWN.contains(&package.name.as_str())) {
+        "it is memprof’s own, which is never tracked"
+    } else if named.iter().all(|package| is_macro(package)) {
+        "it is a procedural macro, which the compiler loads, and no part of the program"
+    } else if named.iter().any(|package| of_any_call.contains_key(&package.id)) {
+        "only what this call does not build has that dependency: tests, benchmarks, examples, or other packages of the workspace"
+    } else {
+        "only build scripts and procedural macros have that dependency, so it is no part of the program"
+    }
 }
 
 fn described(package: &Described, workspace: &Path, folders: &BTreeSet<PathBuf>, policy: &Policy) -> Package {

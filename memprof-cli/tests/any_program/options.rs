@@ -59,6 +59,11 @@ fn a_profile_of_a_program_that_was_built_is_shown_as_a_run() {
     // Another package of the workspace that is built already is none of the program's.
     let whole = project.memprof("", &["build", "--quiet", "--workspace"]);
     assert!(whole.err.contains("memprof: 4 functions of 2 packages tracked\n"), "{}", whole.err);
+    // Nor is one that is left out, or that no name and no pattern means.
+    for asked in [&["--workspace", "--exclude", "oth*"][..], &["-p", "by_*"], &["-pby_hand"], &["-p", "by_hand@0.1"]] {
+        let one = project.memprof("", &[&["build", "--quiet"], asked].concat());
+        assert!(one.err.starts_with("memprof: 3 functions of 1 package tracked\n"), "{asked:?} {}", one.err);
+    }
     // Arguments of the program's begin as cargo has it, and its options come before.
     let run = project.memprof("", &["run", "--quiet", "in.txt", "--rows", "1"]);
     assert_eq!(run.out, "[\"in.txt\", \"--rows\", \"1\"] 100000\n", "{}", run.err);
@@ -79,4 +84,78 @@ fn a_profile_of_a_program_that_was_built_is_shown_as_a_run() {
     let diff = ended(diff.args(["diff", "run.json", "built.json"]).current_dir(&project.root));
     let differ = "\nthe plans differ, so rows may: other functions of by_hand were tracked: by ‘lean’ before, by ‘lean, without many’ after\n";
     assert!(diff.out.contains(differ), "{}{}", diff.out, diff.err);
+}
+
+/// A name of `--deps` by which nothing would be tracked is refused, and no other.
+#[test]
+#[ignore = "asks cargo for a crate of the registry: a step of .ci/run of its own"]
+fn a_dependency_that_is_no_part_of_the_program_is_refused() {
+    let package = |name: &str, rest: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{rest}")
+    };
+    let path = |name: &str| format!("{name} = {{ path = \"../{name}\" }}\n");
+    let folder = |name: &str| (format!("{name}/Cargo.toml"), format!("{name}/src/lib.rs"));
+    let all = [
+        (
+            "app",
+            format!(
+                "build = \"build.rs\"\n[dependencies]\nsmallvec = \"1\"\n{}{}[build-dependencies]\n{}{}[dev-dependencies]\n{}",
+                path("mac"),
+                path("both"),
+                path("maker"),
+                path("both"),
+                path("tester")
+            ),
+        ),
+        ("mac", format!("[lib]\nproc-macro = true\n[dependencies]\n{}", path("brought"))),
+        ("brought", String::new()),
+        ("both", String::new()),
+        ("maker", String::new()),
+        ("tester", String::new()),
+        // One that another member depends on, after whose tests its own are looked at.
+        ("zoo", format!("[dependencies]\n{}", path("app"))),
+    ];
+    let mut files = vec![
+        ("Cargo.toml".to_owned(), "[workspace]\nresolver = \"3\"\nmembers = [\"app\", \"zoo\"]\nexclude = [\"mac\", \"brought\", \"both\", \"maker\", \"tester\"]\n".to_owned()),
+        ("app/build.rs".to_owned(), "fn main() {}\n".to_owned()),
+    ];
+    for (name, rest) in &all {
+        let (manifest, root) = folder(name);
+        files.extend([(manifest, package(name, rest)), (root, String::new())]);
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (&**path, &**text)).collect();
+    let project = Project::new("no_part", &files);
+    let accepted = "accepted: all, smallvec\n";
+    let other = "only what this call does not build has that dependency: tests, benchmarks, examples, or other packages of the workspace";
+    for (arguments, why) in [
+        (&["build", "--deps", "none"][..], "the program has no such dependency"),
+        (&["build", "--deps", "mac"], "it is a procedural macro, which the compiler loads, and no part of the program"),
+        (
+            &["build", "--deps", "maker"],
+            "only build scripts and procedural macros have that dependency, so it is no part of the program",
+        ),
+        (
+            &["test", "--deps", "brought"],
+            "only build scripts and procedural macros have that dependency, so it is no part of the program",
+        ),
+        (&["build", "--deps", "tester"], other),
+        (&["build", "-p", "app", "--deps", "zoo"], other),
+    ] {
+        let refused = project.memprof("", arguments);
+        let name = arguments[arguments.len() - 1];
+        assert_eq!((refused.code, refused.err), (Some(2), format!("memprof: --deps {name}: {why}; {accepted}")));
+    }
+    // Nothing of it is built, as it is before a build.
+    for arguments in [&["--deps", "both,smallvec,tester,all"][..], &["-p", "app", "--deps", "smallvec@1"]] {
+        let planned = project.memprof("", &[&["plan"], arguments].concat());
+        assert!(
+            planned.code == Some(0) && planned.out.contains("smallvec 1."),
+            "{arguments:?} {}{}",
+            planned.out,
+            planned.err
+        );
+    }
+    // cargo builds a dependency for its own sake, too.
+    let named = project.memprof("", &["plan", "-p", "maker", "--deps", "maker"]);
+    assert_eq!((named.code, &*named.out), (Some(0), "maker 0.1.0: 0 functions tracked, 0 left out\n"), "{}", named.err);
 }
