@@ -85,7 +85,7 @@ impl Build {
         let config = Config::of(&here, cargo.values("--config"));
         let rustc = config.rustc.clone().unwrap_or_else(|| "rustc".into());
         let compiler = Compiler::ask(&rustc, &here).map_err(|error| failed("cannot ask the compiler", &error))?;
-        let target = cargo.value("--target").map(str::to_owned).or(config.target).unwrap_or(compiler.host.clone());
+        let target = config.target(cargo.values("--target"), &compiler.host).map_err(Error::File)?;
         let asked = of_metadata(cargo, &[&compiler.host, &target]);
         let mut packages = packages::ask(&compiler, &asked, cargo, &tracking.deps, &tracking.policy())?;
         let folder = folder(cargo, &packages)?;

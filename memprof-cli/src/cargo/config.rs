@@ -2,7 +2,8 @@
 //! documentation tool, the target.
 //!
 //! From `--config` first, the last one before the others, then from the environment, then from `.cargo/config.toml` of the folder and those
-//! above it, then from cargo's home, as cargo itself has it. A wrapper that is set to nothing is none, whatever is said further away.
+//! above it, then from cargo's home, as cargo itself has it: what is nearer holds, and lists are joined. A wrapper that is set to nothing is none,
+//! whatever is said further away.
 
 use std::{
     env, fs,
@@ -15,7 +16,31 @@ pub(crate) struct Config {
     pub(crate) wrapper: Option<PathBuf>,
     pub(crate) rustdoc: Option<PathBuf>,
     pub(crate) rustc: Option<PathBuf>,
-    pub(crate) target: Option<String>,
+    targets: Option<Targets>,
+}
+
+/// What is built for.
+#[derive(Debug, PartialEq, Eq)]
+enum Targets {
+    One(String),
+    List(Vec<String>),
+}
+
+impl Targets {
+    /// A path of a description is relative to `base`.
+    fn read(value: &toml::Value, base: &Path) -> Option<Self> {
+        let target = |name: &str| {
+            let is_file = Path::new(name).extension().is_some_and(|ending| ending == "json");
+            if is_file { base.join(name).to_string_lossy().into_owned() } else { name.to_owned() }
+        };
+        match value {
+            toml::Value::String(one) => Some(Self::One(target(one))),
+            toml::Value::Array(list) => {
+                Some(Self::List(list.iter().filter_map(toml::Value::as_str).map(target).collect()))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Config {
@@ -41,14 +66,46 @@ impl Config {
         config
     }
 
+    /// The one target of a build: that of `given`, the values of `--target`, else the one that is set, else `host`.
+    ///
+    /// # Errors
+    ///
+    /// Where there are several, which they are.
+    pub(crate) fn target<'a>(&self, given: impl Iterator<Item = &'a str>, host: &str) -> Result<String, String> {
+        let given: Vec<&str> = given.collect();
+        let (asked, how) = match &self.targets {
+            _ if !given.is_empty() => (given, "--target"),
+            None => (Vec::new(), ""),
+            Some(Targets::One(one)) => (vec![one.as_str()], ""),
+            Some(Targets::List(list)) => {
+                (list.iter().map(String::as_str).collect(), "build.target of cargo’s configuration")
+            }
+        };
+        let mut names: Vec<&str> = Vec::new();
+        for name in asked.into_iter().map(|name| if name == "host-tuple" { host } else { name }) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        match names[..] {
+            [] => Ok(host.to_owned()),
+            [one] => Ok(one.to_owned()),
+            _ => Err(format!(
+                "{how} names several targets, {}: programs are measured for one at a time; accepted: one --target, as --target {}",
+                names.join(", "),
+                names[0]
+            )),
+        }
+    }
+
     fn add_environment(&mut self) {
         let set = |names: [&str; 2]| names.into_iter().find_map(env::var_os).map(PathBuf::from);
         let program = |names| set(names).filter(|program| !program.as_os_str().is_empty());
-        let target = || env::var("CARGO_BUILD_TARGET").ok().filter(|target| !target.is_empty());
+        let target = || env::var("CARGO_BUILD_TARGET").ok().filter(|target| !target.is_empty()).map(Targets::One);
         self.wrapper = self.wrapper.take().or_else(|| set(["RUSTC_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER"]));
         self.rustdoc = self.rustdoc.take().or_else(|| program(["RUSTDOC", "CARGO_BUILD_RUSTDOC"]));
         self.rustc = self.rustc.take().or_else(|| program(["RUSTC", "CARGO_BUILD_RUSTC"]));
-        self.target = self.target.take().or_else(target);
+        self.targets = self.targets.take().or_else(target);
     }
 
     /// What is not set yet. A program's path with a slash in it is relative to the folder of `.cargo`.
@@ -59,7 +116,12 @@ impl Config {
         self.wrapper = self.wrapper.take().or_else(|| build("rustc-wrapper").map(path));
         self.rustdoc = self.rustdoc.take().or_else(|| program("rustdoc"));
         self.rustc = self.rustc.take().or_else(|| program("rustc"));
-        self.target = self.target.take().or_else(|| build("target").map(str::to_owned));
+        let targets = table.get("build").and_then(|build| build.get("target"));
+        match (&mut self.targets, targets.and_then(|value| Targets::read(value, base))) {
+            (None, targets) => self.targets = targets,
+            (Some(Targets::List(list)), Some(Targets::List(more))) => list.extend(more),
+            _ => {}
+        }
     }
 }
 
@@ -74,9 +136,40 @@ mod tests {
         let far = "[build]\nrustc-wrapper = \"sccache\"\ntarget = \"x\"\n".parse().expect("TOML");
         config.add(&near, Path::new("/a"));
         config.add(&far, Path::new("/"));
-        let expected =
-            Config { wrapper: Some("/a/tools/wrap".into()), target: Some("x".to_owned()), ..Config::default() };
+        let expected = Config {
+            wrapper: Some("/a/tools/wrap".into()),
+            targets: Some(Targets::One("x".to_owned())),
+            ..Config::default()
+        };
         assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn there_is_one_target_and_several_are_refused_by_name() {
+        let target = |texts: &[&str], given: &[&str]| {
+            let mut config = Config::default();
+            for text in texts {
+                config.add(&format!("build.target = {text}\n").parse().expect("TOML"), Path::new("/w"));
+            }
+            config.target(given.iter().copied(), "host")
+        };
+        for (texts, given, expected) in [
+            (&[][..], &[][..], "host"),
+            (&["'a'", "'b'"], &[], "a"),
+            (&["['a']", "'b'"], &[], "a"),
+            (&["['a']", "['a']"], &[], "a"),
+            (&["[]"], &[], "host"),
+            (&["['host-tuple', 'host']"], &[], "host"),
+            (&["['t/a.json']"], &[], "/w/t/a.json"),
+            (&["['a', 'b']"], &["c", "c"], "c"),
+        ] {
+            assert_eq!(target(texts, given), Ok(expected.to_owned()), "{texts:?} {given:?}");
+        }
+        let accepted = "programs are measured for one at a time; accepted: one --target, as --target a";
+        let refused = "build.target of cargo’s configuration names several targets, a, b: ";
+        assert_eq!(target(&["['a', 'b']"], &[]), Err(format!("{refused}{accepted}")));
+        assert_eq!(target(&["['a']", "['b']"], &[]), Err(format!("{refused}{accepted}")));
+        assert_eq!(target(&[], &["a", "b"]), Err(format!("--target names several targets, a, b: {accepted}")));
     }
 
     #[test]
@@ -87,8 +180,9 @@ mod tests {
         fs::write(folder.path().join(".cargo/config.toml"), settings).expect("a file");
         fs::write(folder.path().join("more.toml"), "[build]\ntarget = \"of the file\"\n").expect("a file");
         let of = |given: &[&str]| {
-            let Config { wrapper, target, .. } = Config::of(folder.path(), given.iter().copied());
-            (wrapper, target.expect("one is set"))
+            let config = Config::of(folder.path(), given.iter().copied());
+            let target = config.target([].into_iter(), "host").expect("there is one");
+            (config.wrapper, target)
         };
         let wrapper = ["build.rustc-wrapper='first'", "build.rustc-wrapper='last'", "more.toml"];
         assert_eq!(of(&wrapper), (Some("last".into()), "of the file".to_owned()));

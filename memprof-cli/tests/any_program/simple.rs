@@ -129,6 +129,18 @@ fn a_wrong_call_is_one_line() {
             "--only ‘Nope::*’: no function of one has such a name; `cargo memprof plan --functions` shows them",
         ),
         (&["plan", "--skip", "loda"], 2, "--skip ‘loda’: no function of one has such a name; "),
+        (
+            &["build", "--config", "build.target=['one', 'two']"],
+            2,
+            "build.target of cargo’s configuration names several targets, one, two: programs are measured for one at a time; accepted: one --target, as --target one",
+        ),
+        (&["build", "--target", "one", "--target=two"], 2, "--target names several targets, one, two: "),
+        // The list is no other setting than the name alone.
+        (
+            &["build", "--config", "build.target=['one']"],
+            2,
+            "failed to run `rustc` to learn about target-specific information",
+        ),
         (&["fly"], 2, "unrecognized subcommand 'fly'; see cargo memprof --help"),
     ];
     for (arguments, code, expected) in is {
