@@ -18,7 +18,7 @@
 //! virtual memory management, arrays (as memory), IPC handles and imported memory (as memory), modules, and kernels: host functions that a
 //! test registers by name ([`Sim::register_kernel`]).
 //!
-//! * A device's memory is host memory. Fresh bytes are `0xCD`, freed ones `0xDD` (blocks above 32 KiB only at their two ends).
+//! * A device's memory is host memory. Fresh bytes are `0xCD`, freed ones `0xDD` (blocks above 2 MiB only at their two ends).
 //! * Copies and fills are bounds-checked: an address in freed or foreign memory, or past a block's end, is `CUDA_ERROR_INVALID_VALUE`.
 //! * A freed address is the next one given out for as many bytes. A device's limit is held to the byte; what pools reserve counts.
 //! * No context: `CUDA_ERROR_INVALID_CONTEXT`. A double or foreign free: `CUDA_ERROR_INVALID_VALUE`. A device that is not there:

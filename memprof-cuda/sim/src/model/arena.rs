@@ -16,8 +16,8 @@ pub(crate) const FRESH: u8 = 0xCD;
 /// What freed memory holds.
 pub(crate) const FREED: u8 = 0xDD;
 
-/// Twice these bytes are poisoned whole; a larger block at its two ends, this much of each, so that the rest stays untouched.
-const POISONED: usize = 16 << 10;
+/// Bytes up to which a block is poisoned whole; a larger one at its two ends, this much of each, so that it stays untouched.
+const POISONED: usize = 1 << 20;
 
 /// The addresses that one arena may span, if the host grants them; half, and half again, if not.
 const SPAN: u64 = 1 << 40;
