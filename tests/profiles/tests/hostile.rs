@@ -25,7 +25,7 @@ impl Random {
 }
 
 /// More where the compiler optimises.
-const ROUNDS: usize = if cfg!(debug_assertions) { 4 } else { 400 };
+const ROUNDS: usize = if cfg!(debug_assertions) { 2 } else { 400 };
 
 #[test]
 fn every_format_is_written_of_any_snapshot_and_has_its_readers_form() {

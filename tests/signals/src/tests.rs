@@ -10,11 +10,11 @@ use crate::memory;
 use crate::stepping::{At, run};
 
 /// At each instruction of one run comes a handler, but not in the same run: at every so many.
-const APART: u64 = if cfg!(debug_assertions) { 397 } else { 17 };
+const APART: u64 = if cfg!(debug_assertions) { 797 } else { 17 };
 /// Of these runs, as many are made. Without optimisation there are ten times as many instructions, so not all.
 const RUNS: u64 = if cfg!(debug_assertions) { 1 } else { APART };
 /// Where a handler comes once in a run, it is at every so many instructions.
-const STRIDE: u64 = if cfg!(debug_assertions) { 6007 } else { 11 };
+const STRIDE: u64 = if cfg!(debug_assertions) { 12_007 } else { 11 };
 
 /// More than what is held otherwise.
 const BASE: u32 = 64 << 20;
