@@ -72,17 +72,21 @@ fn take(anyway: bool) -> Taken {
     for slot in slot::slots() {
         // Its own rows stay as they are while this thread reads them, if no signal handler comes: in some 100 us, then, or it would come each time.
         let moment = if is_short { slot.own_read_begin() } else { None };
-        for (path, row) in slot.host.rows.iter(paths) {
-            let ([bytes, blocks], whole) = if moment.is_some() { (row.owned(), true) } else { slot.owned(row) };
-            all_whole &= whole;
+        let mut sum = |path, [bytes, blocks]: [u64; 2]| {
             rows += 1;
-            if bytes == 0 && blocks == 0 {
-                continue;
+            if bytes != 0 || blocks != 0 {
+                add(path, side, bytes, blocks);
+                live += bytes.cast_signed();
             }
-            let Some(owned) = PICTURE.get(path).or_else(|| PICTURE.make(path)) else { continue };
-            owned.bytes[side].add(bytes);
-            owned.blocks[side].add(blocks);
-            live += bytes.cast_signed();
+        };
+        if moment.is_some() {
+            slot.host.rows.iter(paths).for_each(|(path, row)| sum(path, row.owned()));
+        } else {
+            slot.host.rows.iter(paths).for_each(|(path, row)| {
+                let (owned, whole) = slot.owned(row);
+                all_whole &= whole;
+                sum(path, owned);
+            });
         }
         all_whole &= moment.is_none_or(|moment| slot.own_read_validate(moment));
     }
@@ -96,6 +100,15 @@ fn take(anyway: bool) -> Taken {
     }
     PICTURE_BUSY.store(false, Ordering::Release);
     taken
+}
+
+/// Adds to one side of the picture what a thread has of a path; nothing where there is no memory for the path.
+#[inline]
+fn add(path: usize, side: usize, bytes: u64, blocks: u64) {
+    if let Some(owned) = PICTURE.get(path).or_else(|| PICTURE.make(path)) {
+        owned.bytes[side].add(bytes);
+        owned.blocks[side].add(blocks);
+    }
 }
 
 /// Gives what each path owned at the mark to `see`.
