@@ -1,6 +1,7 @@
 //! One operation, as often as asked: what `scripts/instructions` runs under callgrind, twice, to count the instructions
 //! of one. Not a benchmark by itself, so `cargo bench` leaves it out. The cases `task` and `inner-future` have no bound there: they
-//! swing by a tenth with what the compiler inlines; they are for comparing by hand, as are `pictures` and `snapshots`, of which a hundred are many.
+//! swing by a tenth with what the compiler inlines; they are for comparing by hand, as are calls under a context, and `pictures` and `snapshots`, of
+//! which a hundred are many.
 //!
 //! ```text
 //! counted call 100000
@@ -56,6 +57,17 @@ fn main() -> ExitCode {
             repeat(turns, tagged_reallocation);
         }
         "call-with-pair" => repeat(turns, tracked_with_pair),
+        "call-that-keeps" => repeat(turns, tracked_growth),
+        "call-that-frees" => {
+            memprof::scope!("blocks");
+            repeat(turns, pair_with_tracked_free);
+        }
+        "call-that-reallocates" => {
+            memprof::scope!("blocks");
+            repeat(turns, pair_with_tracked_reallocation);
+        }
+        "call-under-context" => under_context(turns, || _ = tracked(black_box(1))),
+        "call-under-context-with-pair" => under_context(turns, tracked_with_pair),
         "sites" => sites(turns, || ()),
         "sites-with-pair" => sites(turns, tagged_pair),
         "pictures" => pictures(turns),
@@ -196,26 +208,72 @@ fn grow_with_frees(allocator: &impl GlobalAlloc) {
     unsafe { allocator.dealloc(blocks[1], layout) };
 }
 
+/// A call that keeps what it allocates, above all peaks.
+#[memprof::track]
+#[inline(never)]
+fn tracked_growth() {
+    grow(&TAGGED);
+}
+
+/// A call that frees what its caller allocated.
+#[memprof::track]
+#[inline(never)]
+fn tracked_free(block: *mut u8, layout: Layout) {
+    // SAFETY: the block comes from this allocator, with this layout.
+    unsafe { TAGGED.dealloc(block, layout) };
+}
+
+fn pair_with_tracked_free() {
+    let layout = black_box(Layout::new::<[u64; 8]>());
+    // SAFETY: the layout is not empty.
+    let block = black_box(unsafe { TAGGED.alloc(layout) });
+    assert!(!block.is_null(), "64 bytes could not be allocated");
+    tracked_free(block, layout);
+}
+
+/// Calls in a context that was entered.
+fn under_context(turns: u64, call: impl Fn()) {
+    memprof::scope!("captured");
+    let context = memprof::Context::current();
+    let _entered = context.enter();
+    repeat(turns, call);
+}
+
 #[inline(never)]
 fn upstream_reallocation() {
-    reallocate(&System);
+    reallocate(&System, realloc_of(&System));
 }
 
 /// A pair with a reallocation in it.
 #[inline(never)]
 fn tagged_reallocation() {
-    reallocate(&TAGGED);
+    reallocate(&TAGGED, realloc_of(&TAGGED));
+}
+
+/// A pair with a call in it that reallocates.
+fn pair_with_tracked_reallocation() {
+    #[memprof::track]
+    #[inline(never)]
+    fn tracked_reallocation(block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        realloc_of(&TAGGED)(block, layout, size)
+    }
+    reallocate(&TAGGED, tracked_reallocation);
 }
 
 #[inline(always)]
-fn reallocate(allocator: &impl GlobalAlloc) {
+fn realloc_of(allocator: &impl GlobalAlloc) -> impl Fn(*mut u8, Layout, usize) -> *mut u8 {
+    // SAFETY: the block comes from this allocator, with this layout; the new size is not zero.
+    |block, layout, size| unsafe { allocator.realloc(block, layout, size) }
+}
+
+#[inline(always)]
+fn reallocate(allocator: &impl GlobalAlloc, realloc: impl Fn(*mut u8, Layout, usize) -> *mut u8) {
     // With a tag and without, glibc has room for both in the chunk of the first.
     let (small, large) = black_box((Layout::new::<[u16; 25]>(), Layout::new::<[u16; 26]>()));
     // SAFETY: the layout is not empty.
     let block = black_box(unsafe { allocator.alloc(small) });
     assert!(!block.is_null(), "50 bytes could not be allocated");
-    // SAFETY: the block comes from this allocator, with this layout; the new size is not zero.
-    let block = black_box(unsafe { allocator.realloc(block, small, large.size()) });
+    let block = black_box(realloc(block, small, large.size()));
     assert!(!block.is_null(), "52 bytes could not be allocated");
     // SAFETY: the block comes from this allocator, with this layout.
     unsafe { allocator.dealloc(block, large) };

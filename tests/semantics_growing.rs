@@ -1,9 +1,9 @@
 //! Peaks of a thread that does nothing but allocate: they are looked at when something is taken off, and exact all the same.
 //!
-//! One test in a process of its own: the thread must never have freed what another one allocated before.
+//! One test in a process of its own: a thread must not have run another lane before.
 #![expect(unsafe_code, reason = "blocks of exact sizes come from the allocator itself")]
 
-use std::alloc::{Layout, alloc, dealloc};
+use std::alloc::{Layout, alloc, dealloc, realloc};
 use std::future::{Future as _, poll_fn};
 use std::hint::black_box;
 use std::sync::Barrier;
@@ -42,6 +42,81 @@ fn a_thread_that_grows_has_exact_peaks() {
     whoever_frees();
     at_the_end_of_a_poll();
     std::thread::spawn(with_frees_in_between).join().expect("no panic");
+    std::thread::spawn(through_calls).join().expect("no panic");
+}
+
+/// It grows on through calls that keep something, whatever their first event is.
+fn through_calls() {
+    let mut held = Vec::with_capacity(100);
+    // With so much live, neither a picture nor a publication is due in what follows.
+    let base: Vec<u8> = Vec::with_capacity(64 << 20);
+    let names = ["around", "low", "keeps", "deep", "deeper", "frees", "moves"];
+    let [around, low, keeps, deep, deeper, frees, moves] = names.map(Site::named);
+    let outer = Scope::enter(around);
+    held.extend((0..20).map(|_| take()));
+    held.drain(..17).for_each(give);
+    // Below what the scope around came to, and then above. Whoever asks ends growing, so that is done at the end.
+    for _ in 0..3 {
+        let scope = Scope::enter(low);
+        held.extend((0..4).map(|_| take()));
+        drop(scope);
+        let scope = Scope::enter(low);
+        held.extend((0..2).map(|_| take()));
+        assert_eq!(peak_and_value(&scope), [2_000, 2, 2_000, 2]);
+        drop(scope);
+        held.drain(..6).for_each(give);
+    }
+    assert_eq!(peak_and_value(&outer), [20_000, 20, 3_000, 3]);
+    for _ in 0..30 {
+        let _scope = Scope::enter(keeps);
+        held.push(take());
+        give(take());
+    }
+    assert_eq!(peak_and_value(&outer), [34_000, 34, 33_000, 33]);
+    for round in 1..=4 {
+        let _around = Scope::enter(deep);
+        let inside = Scope::enter(deeper);
+        held.extend((0..round).map(|_| take()));
+        drop(inside);
+        held.push(take());
+    }
+    for round in 1..=4 {
+        let _scope = Scope::enter(frees);
+        give(held.pop().expect("a block"));
+        held.extend((0..=round).map(|_| take()));
+    }
+    assert_eq!(peak_and_value(&outer), [57_000, 57, 57_000, 57]);
+    for _ in 0..4 {
+        let _scope = Scope::enter(moves);
+        let block = held.pop().expect("a block");
+        // SAFETY: `take` gave it; the size is not zero.
+        let block = black_box(unsafe { realloc(block, layout(), 3 * BYTES) });
+        let again = Scope::enter(moves);
+        // SAFETY: it has this size by now.
+        held.push(unsafe { realloc(block, Layout::from_size_align(3 * BYTES, 8).expect("a layout"), BYTES) });
+        drop(again);
+        held.push(take());
+    }
+    assert_eq!(peak_and_value(&outer), [62_000, 61, 61_000, 61]);
+    held.drain(..).for_each(give);
+    drop((outer, base));
+    let snapshot = memprof::snapshot();
+    let rows = names.map(|name| {
+        let row = snapshot.records(Space::HOST).iter().find(|row| row.name == name).expect("a row");
+        ([row.memory_peak, row.memory_total, row.largest, row.reallocs, row.ncalls], row.kept)
+    });
+    assert_eq!(
+        rows,
+        [
+            ([62_000, 138_000, 3_000, 8, 1], 0),
+            ([4_000, 18_000, 1_000, 0, 6], 18_000),
+            ([2_000, 60_000, 1_000, 0, 30], 30_000),
+            ([5_000, 14_000, 1_000, 0, 4], 14_000),
+            ([4_000, 10_000, 1_000, 0, 4], 10_000),
+            ([4_000, 14_000, 1_000, 0, 4], 10_000),
+            ([2_000, 12_000, 3_000, 8, 8], 4_000),
+        ]
+    );
 }
 
 /// It grows on over frees that find it higher than ever, and ends after some that do not.

@@ -68,7 +68,7 @@ fn open(site: impl FnOnce() -> &'static Site) -> Option<ambient::Id> {
     start_threads();
     let site = site();
     let context = Context::current();
-    slot.note_foreign_frees();
+    slot.note_other_lanes();
     let _blind = blind::enter();
     if !pages::program_has(1 << 14) {
         missed::note(Refused::NoMemory);

@@ -63,9 +63,15 @@ pub(crate) fn limit_crossed_by_free(bytes: u64) {
     host_limit_crossed_by_free(current::current(), bytes);
 }
 
-/// [`allocated`], whatever has to be done first: taking a slot, taking note of a switch, finding out that the
+/// [`allocated_first`] where that had more to do, or [`allocated`], whatever has to be done first: taking a slot, taking note of a switch, finding out that the
 /// thread has ended. Gives [`Tag::UNKNOWN`] for a block that nobody will know.
 pub(crate) fn allocated_slowly(address: u64, bytes: u64) -> Tag {
+    let slot = current::current();
+    if slot.is_informed()
+        && let Some(tag) = host::allocated_above(slot, address, bytes)
+    {
+        return tag;
+    }
     if !state::is_on() {
         return Tag::UNKNOWN;
     }
@@ -109,6 +115,11 @@ pub(crate) fn freed_slowly(address: u64, bytes: u64, tag: Tag) {
     if tag == Tag::UNKNOWN {
         return;
     }
+    if let Some(slot) = before_first(tag)
+        && host::freed_first(slot, address, bytes, tag)
+    {
+        return;
+    }
     if let Some(slot) = ready() {
         if host::freed_slowly(slot, address, bytes, tag).is_none() {
             freed_unseen(bytes, tag);
@@ -122,6 +133,13 @@ pub(crate) fn freed_slowly(address: u64, bytes: u64, tag: Tag) {
         return;
     }
     freed_unseen(bytes, tag);
+}
+
+/// This thread's slot, where the top frame had no event yet and nothing else has to be done first, and a block of this tag is at home here.
+#[inline(always)]
+fn before_first(tag: Tag) -> Option<&'static Slot> {
+    let slot = current::current();
+    (slot.is_informed() && slot.ready_tag().is_none() && tag.same_lane(slot.top().tag())).then_some(slot)
 }
 
 /// The free of a known block while memprof is off, or by the recorder itself: no scope sees it.
@@ -156,6 +174,12 @@ pub(crate) fn reallocated(address: u64, from: u64, to: u64, tag: Tag) -> Tag {
     let slot = current::current();
     let mine = slot.ready_tag();
     if tag.same_lane(mine) {
+        if host::reallocated(slot, mine, address, from, to, tag) {
+            limit_crossed();
+        }
+        return mine;
+    }
+    if let Some(mine) = before_first(tag).and_then(|slot| host::touch_first(slot, to)) {
         if host::reallocated(slot, mine, address, from, to, tag) {
             limit_crossed();
         }

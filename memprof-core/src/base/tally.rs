@@ -175,6 +175,13 @@ impl TotalCounters {
         self.blocks.add(blocks);
     }
 
+    /// Counts reallocations and failures.
+    #[inline(always)]
+    pub(crate) fn add_seldom(&self, reallocs: u64, failed: u64) {
+        self.reallocs.add(reallocs);
+        self.failed.add(failed);
+    }
+
     /// Counts what a poll left behind, with which the activation does not end.
     #[inline(always)]
     pub(crate) fn add_kept_by_poll(&self, bytes: i64) {

@@ -85,8 +85,22 @@ pub(crate) fn count_realloc(
     to: u64,
 ) {
     if to < from {
-        slot.end_growing();
+        count_shorter(slot, ledger, old, from, to);
+    } else {
+        count_resized(slot, ledger, old, from, to);
     }
+}
+
+/// [`count_realloc`] of a block that becomes shorter: the peaks are raised before something is taken off.
+#[inline(never)]
+fn count_shorter(slot: &'static Slot, ledger: &'static Ledger, old: Option<&'static Row>, from: u64, to: u64) {
+    let _change = slot.begin_change();
+    count_resized(slot, ledger, old, from, to);
+}
+
+/// [`count_realloc`] where no peak has to be raised first.
+#[inline(always)]
+fn count_resized(slot: &'static Slot, ledger: &'static Ledger, old: Option<&'static Row>, from: u64, to: u64) {
     slot.sequence.begin_write();
     ledger.realloc(from, to);
     let row = ledger.row();

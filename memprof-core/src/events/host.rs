@@ -10,19 +10,25 @@
 //! | [`freed_unseen`] | anywhere, and no scope is to see it | the owner's row, and what the thread holds |
 //!
 //! An event comes here in its short form first; `Slow` means that nothing was recorded and something has to be done before: the thread has
-//! no slot, did not take note of a change, or the top frame has no entry yet.
+//! no slot, did not take note of a change, or the top frame has no entry yet. What is short for the first event of a frame has `first` in its
+//! name: it makes the entry, and is then an event as any other.
 //!
 //! Nothing in here allocates through the global allocator, waits for a lock, formats or panics. Whose slot it is, and what
 //! becomes of an event of a thread without one, is left to `api/host`.
 
 use core::hint::cold_path;
 
+use crate::base::single::Alone;
 use crate::events::count::{adopt, count_failure, count_realloc, count_realloc_here, disown, free_elsewhere, prepare};
-use crate::events::look::{host_limit_crossed_slowly, limit_crossed, publish_if_due};
+use crate::events::look::{
+    host_limit_crossed, host_limit_crossed_by_free, host_limit_crossed_slowly, limit_crossed, publish_if_due,
+};
 use crate::lanes::tag::Tag;
 use crate::share::settle::settle;
 use crate::space::level;
 use crate::space::spaces::Space;
+use crate::thread::frame::Frame;
+use crate::thread::row::Row;
 use crate::thread::slot::Slot;
 
 /// What came of an event on the short path. What it leaves to do is done by a call at the very end, so that the short
@@ -56,13 +62,35 @@ pub(crate) fn allocated(slot: &'static Slot, address: u64, bytes: u64) -> Event<
 /// [`allocated`] as the first event of the top frame here, in a slot that is up to date. `None`: more is to be done, and nothing was recorded.
 #[inline(always)]
 pub(crate) fn allocated_first(slot: &'static Slot, address: u64, bytes: u64) -> Option<Tag> {
+    begin_first(slot, |top, row, alone| slot.host.alloc_first(top, row, address, bytes, alone))
+}
+
+/// [`allocated_first`] above what the thread came to before, or while its lane grows.
+#[inline(always)]
+pub(crate) fn allocated_above(slot: &'static Slot, address: u64, bytes: u64) -> Option<Tag> {
+    let tag = touch_first(slot, bytes)?;
+    if count_alloc(slot, address, bytes) {
+        host_limit_crossed(slot);
+    }
+    Some(tag)
+}
+
+/// Makes the entry of the top frame, of a slot that is up to date, for its first event, which brings a block of so many bytes, or none; and gives its
+/// tag. `None`: more is to be done, and nothing was changed.
+#[inline(always)]
+pub(crate) fn touch_first(slot: &'static Slot, bytes: u64) -> Option<Tag> {
+    begin_first(slot, |top, row, alone| slot.host.touch_own(top, row, bytes, alone))
+}
+
+/// Has `begin` make the entry of the top frame, with that and its row, where nothing has to be done first.
+#[inline(always)]
+fn begin_first(slot: &'static Slot, begin: impl FnOnce(&'static Frame, &'static Row, Alone) -> bool) -> Option<Tag> {
     let (top, alone) = slot.top.begin_change_at_rest()?;
     slot.changes.begin();
-    // While the lane grows, the ledger says that more is to be done.
-    let is_counted = top.flags.own(alone) & Space::HOST.bit() == 0
+    let has_begun = top.flags.own(alone) & Space::HOST.bit() == 0
         && slot.is_settled(alone)
-        && top.calls.get().row().is_some_and(|row| slot.host.alloc_first(top, row, address, bytes, alone));
-    let tag = is_counted.then(|| top.tag());
+        && top.calls.get().row().is_some_and(|row| begin(top, row, alone));
+    let tag = has_begun.then(|| top.tag());
     if let Some(tag) = tag {
         top.set_touched_on_host(tag);
     }
@@ -73,22 +101,14 @@ pub(crate) fn allocated_first(slot: &'static Slot, address: u64, bytes: u64) -> 
 /// [`allocated`] in a slot that is up to date, whatever has to be done for the top frame first.
 #[inline]
 pub(crate) fn allocated_slowly(slot: &'static Slot, address: u64, bytes: u64) -> Tag {
-    let ledger = &slot.host;
-    slot.end_growing();
-    slot.top.begin_change();
+    let change = slot.begin_change();
     // A peak is raised when what waits has been taken off.
     if !slot.top().has(Space::HOST.bit()) {
         settle(slot);
     }
-    slot.changes.begin();
     let top = slot.top();
-    let touched = if top.has(Space::HOST.bit()) {
-        Some(())
-    } else {
-        slot.touch_with(Space::HOST, ledger, (bytes.cast_signed(), 1))
-    };
-    let recorded = touched.map(|()| count_alloc(slot, address, bytes));
-    slot.top.end_change();
+    let recorded = prepare(slot, Space::HOST, &slot.host).map(|()| count_alloc(slot, address, bytes));
+    drop(change);
     let Some(crossed) = recorded else { return Tag::UNKNOWN };
     if crossed {
         host_limit_crossed_slowly(slot);
@@ -130,6 +150,19 @@ pub(crate) fn freed(slot: &'static Slot, mine: Tag, address: u64, bytes: u64, ta
         return Event::LimitCrossed(());
     }
     Event::Done(())
+}
+
+/// [`freed`] as the first event of the top frame here, in a slot that is up to date. `false`: more is to be done, and it was not
+/// recorded, though the frame may have its entry.
+#[inline(always)]
+pub(crate) fn freed_first(slot: &'static Slot, address: u64, bytes: u64, tag: Tag) -> bool {
+    let Some(mine) = touch_first(slot, 0) else { return false };
+    match freed(slot, mine, address, bytes, tag) {
+        Event::Done(()) => {}
+        Event::LimitCrossed(()) => host_limit_crossed_by_free(slot, bytes),
+        Event::First(_) | Event::Slow => return false,
+    }
+    true
 }
 
 /// [`freed`] in a slot that is up to date, whatever has to be done for the top frame first. `None`: nothing was recorded.

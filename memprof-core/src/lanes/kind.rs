@@ -82,7 +82,7 @@ pub(crate) const AGAIN: u64 = NODE_OPEN | SITE_OPEN;
 pub(crate) const UNDER_CONTEXT: u64 = 1 << 42;
 /// `shared` is set: the frame was captured as a `Context`, or is one.
 pub(crate) const SHARES: u64 = 1 << 43;
-/// In one of the spaces, there was a reallocation or a failure: what seldom happens, and the short paths need not look for.
+/// In one of the spaces, there was a reallocation or a failure: what seldom happens, and the shortest paths need not look for.
 pub(crate) const SELDOM: u64 = 1 << 48;
 const KIND_SHIFT: u32 = 44;
 /// The poll of a task, in which hand-overs to it are forwarded to captured scopes around: that ends with the poll.

@@ -20,7 +20,7 @@ use crate::base::blind;
 use crate::base::single::Alone;
 use crate::base::state;
 use crate::lanes::kind::{Kind, POLL};
-use crate::scope::plain::leave_begun_again;
+use crate::scope::plain::leave_begun_otherwise;
 use crate::scope::plain::leave_begun_plainly;
 use crate::scope::plain::leave_plainly;
 use crate::scope::plain::leave_scope;
@@ -69,14 +69,14 @@ pub(crate) fn leave(opened: FrameHandle) {
 fn leave_with_events(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
     if !leave_begun_plainly(slot, opened.frame, alone) {
         cold_path();
-        leave_inside(slot, opened, alone);
+        leave_otherwise(slot, opened, alone);
     }
 }
 
-/// [`leave`] of the top frame, which is being left, if it is a scope inside another one of its path.
+/// [`leave`] of the top frame, which is being left, if it is a scope with more than events on the host: see [`leave_begun_otherwise`].
 #[inline(never)]
-fn leave_inside(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
-    if !leave_begun_again(slot, opened.frame, alone) {
+fn leave_otherwise(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
+    if !leave_begun_otherwise(slot, opened.frame, alone) {
         cold_path();
         slot.top.set(opened.frame);
         leave_slowly(opened);
@@ -99,8 +99,9 @@ pub(crate) fn leave_top(slot: &'static Slot) {
     let frame = slot.top();
     let Some(below) = frame.below() else { return };
     settle(slot);
-    slot.end_growing();
     slot.top.leave();
+    // Within the change: a handler that comes before may have let the lane grow.
+    slot.end_growing();
     match frame.kind() {
         Kind::Base => slot.top.set(frame),
         Kind::Scope => leave_scope(slot, frame, below),

@@ -9,7 +9,7 @@ use core::hint::cold_path;
 use crate::base::blind;
 use crate::base::single::Alone;
 use crate::base::state;
-use crate::lanes::kind::{AGAIN, SHARES, UNDER_CONTEXT};
+use crate::lanes::kind::{AGAIN, SELDOM, SHARES, UNDER_CONTEXT};
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::share::ambient;
@@ -81,16 +81,15 @@ fn flags_inside(outer: Option<&'static Frame>, path: PathId) -> Option<u64> {
     }
 }
 
-/// Leaves the top frame if it is a plain scope that saw events on the host and nowhere else, and nothing has to be done
+/// Leaves the top frame if it is a plain scope that saw events on the host, if any, and nowhere else, and nothing has to be done
 /// first.
 #[inline]
 pub(crate) fn leave_plainly(slot: &'static Slot, frame: &'static Frame) -> bool {
     if !slot.top.is(frame) {
         return false;
     }
-    slot.end_growing();
     let alone = slot.top.begin_leaving(frame);
-    let left = leave_begun_plainly(slot, frame, alone) || leave_begun_again(slot, frame, alone);
+    let left = leave_begun_plainly(slot, frame, alone) || leave_begun_otherwise(slot, frame, alone);
     if !left {
         slot.top.set(frame);
     }
@@ -118,19 +117,20 @@ pub(crate) fn leave_begun_plainly(slot: &'static Slot, frame: &'static Frame, al
         slot.host.leave(epoch, alone);
         slot.top.set(below);
     } else {
-        leave_to(slot, below);
+        leave_to(slot, below, alone);
     }
     true
 }
 
-/// [`leave_begun_plainly`] of a scope inside another one of its path, as in recursion, with or without events: of what it recorded only the maxima
-/// count in the path's row.
+/// [`leave_begun_plainly`] of a scope that saw a reallocation or a failure, or while the lane grows; or of one inside another one of its path, as in
+/// recursion, with or without events: of what that recorded only the maxima count in the path's row.
 #[inline(always)]
-pub(crate) fn leave_begun_again(slot: &'static Slot, frame: &'static Frame, alone: Alone) -> bool {
+pub(crate) fn leave_begun_otherwise(slot: &'static Slot, frame: &'static Frame, alone: Alone) -> bool {
     let calls = frame.calls.get();
     let flags = frame.flags.own(alone);
-    let saw_events = flags == AGAIN | Space::HOST.bit();
-    let plain = (flags == AGAIN || saw_events && !slot.host.is_own_growing(alone))
+    let inside = flags & AGAIN;
+    let plain = flags & !(AGAIN | SELDOM | Space::HOST.bit()) == 0
+        && (inside == 0 || inside == AGAIN)
         && calls.left_epoch.own(alone) == u64::from(state::epoch())
         && !slot.lane.get().has_pending();
     if !plain {
@@ -139,8 +139,11 @@ pub(crate) fn leave_begun_again(slot: &'static Slot, frame: &'static Frame, alon
     let below = frame.below_scope();
     slot.changes.begin();
     calls.ended.add(1);
-    if saw_events {
-        slot.host.leave_again(below, Space::HOST.bit(), alone);
+    if inside == 0 {
+        calls.site.get().outer.set(None);
+    }
+    if flags & Space::HOST.bit() != 0 {
+        slot.host.leave_otherwise(below, inside == 0, alone);
     }
     slot.top.set(below);
     true
@@ -148,8 +151,8 @@ pub(crate) fn leave_begun_again(slot: &'static Slot, frame: &'static Frame, alon
 
 /// Leaves the top frame, a plain scope, to `below`, which saw no event before.
 #[inline(never)]
-fn leave_to(slot: &'static Slot, below: &'static Frame) {
-    slot.host.leave_to(below, Space::HOST.bit());
+fn leave_to(slot: &'static Slot, below: &'static Frame, alone: Alone) {
+    slot.host.leave_otherwise(below, true, alone);
     slot.top.set(below);
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn leave_context(slot: &'static Slot, frame: &'static Frame, below: &
 pub(crate) fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
     settle(slot);
     slot.end_growing();
-    slot.note_foreign_frees();
+    slot.note_other_lanes();
     let frame = slot.top();
     if let Some(shared) = frame.shared() {
         return Some(shared);

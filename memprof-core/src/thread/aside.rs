@@ -25,7 +25,7 @@ impl Slot {
         if aside.top.is(&aside.base) {
             aside.stand_for(self.interrupted_at())?;
         }
-        self.note_foreign_frees_aside();
+        self.note_other_lanes_aside();
         // It is folded in before the next event, and growing ended before that.
         self.notify();
         Some(aside)
@@ -59,7 +59,7 @@ impl Slot {
         // Of two, the outer one sees both.
         let outer = known.filter(|known| known.depth() <= frame.depth()).unwrap_or(frame);
         self.stands_for.set(Some(outer));
-        self.note_foreign_frees();
+        self.note_other_lanes();
         Some(())
     }
 

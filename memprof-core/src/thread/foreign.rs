@@ -1,8 +1,8 @@
-//! What a thread knows of other lanes: whether it frees what others allocated, and whether it shares, both asked by short paths.
+//! What a thread knows of other lanes: whether it runs them, whether it frees what others allocated, and whether it shares.
 //!
 //! | who asks | what for |
 //! |---|---|
-//! | a thread that grows ([`watch`](super::watch)) | its peaks may wait while nobody else has a part in what is charged here |
+//! | a thread that grows ([`watch`](super::watch)) | its peaks may wait while it runs no other lane, so that nobody else has a part in what is charged here |
 //! | a poll ([`polls_plainly`](Slot::polls_plainly)) | it takes its short path where a segment may begin without a word to anybody |
 //! | a snapshot | rows of which more was freed than allocated get their frees first |
 
@@ -12,32 +12,40 @@ use crate::thread::frame::Frame;
 use crate::thread::slot::Slot;
 
 impl Slot {
-    /// Notes that this thread may free what another one allocated from now on: it runs a lane that others do too, or it
-    /// frees a block of another lane. Without that, each free is of a block that was allocated here.
+    /// Notes that this thread frees a block of another lane. Without that, each free is of a block that was allocated here.
     #[inline(always)]
     pub(crate) fn note_foreign_frees(&'static self) {
-        if !self.knows_foreign_frees() {
-            self.note_first_foreign_free();
+        if !self.foreign_frees.load(Ordering::Relaxed) {
+            self.foreign_frees.store(true, Ordering::Release);
         }
     }
 
-    /// A lane grows only on a thread that knows of none.
+    /// Notes that this thread runs a lane that others do too, or may: so it may free what they allocated.
+    #[inline(always)]
+    pub(crate) fn note_other_lanes(&'static self) {
+        if !self.knows_other_lanes() {
+            self.note_first_other_lane();
+        }
+    }
+
+    /// A lane grows only on a thread that knows of no other.
     #[cold]
-    fn note_first_foreign_free(&'static self) {
+    fn note_first_other_lane(&'static self) {
+        // In this order: a handler that comes in between lets no lane grow.
+        self.set_other_lanes();
         self.end_growing();
-        self.set_foreign_frees();
     }
 
-    /// [`note_foreign_frees`](Self::note_foreign_frees) by a signal handler that interrupts a change, and so may touch no number here: a
+    /// [`note_other_lanes`](Self::note_other_lanes) by a signal handler that interrupts a change, and so may touch no number here: a
     /// lane that grows does so up to the next event, for which the handler leaves a notice.
-    pub(super) fn note_foreign_frees_aside(&'static self) {
-        if !self.knows_foreign_frees() {
-            self.set_foreign_frees();
+    pub(super) fn note_other_lanes_aside(&'static self) {
+        if !self.knows_other_lanes() {
+            self.set_other_lanes();
         }
     }
 
-    fn set_foreign_frees(&'static self) {
-        self.own_foreign_frees.store(true, Ordering::Relaxed);
+    fn set_other_lanes(&'static self) {
+        self.other_lanes.store(true, Ordering::Relaxed);
         self.foreign_frees.store(true, Ordering::Release);
         self.share_from(self.sharing.get());
     }
@@ -45,7 +53,7 @@ impl Slot {
     /// `frame` is the innermost that shares from now on.
     pub(crate) fn share_from(&self, frame: Option<&'static Frame>) {
         self.sharing.set(frame);
-        self.polls_plainly.store(frame.is_none() && self.knows_foreign_frees(), Ordering::Relaxed);
+        self.polls_plainly.store(frame.is_none() && self.knows_other_lanes(), Ordering::Relaxed);
     }
 
     /// Whether nothing has to be done for a poll because of this thread: it is known that it runs other lanes, and no scope is open
@@ -55,15 +63,15 @@ impl Slot {
         self.polls_plainly.load(Ordering::Relaxed)
     }
 
-    /// A thread takes the slot, which has freed nothing yet.
-    pub(super) fn begin_foreign_frees(&self) {
-        self.own_foreign_frees.store(false, Ordering::Relaxed);
+    /// A thread takes the slot, which ran no other lane yet.
+    pub(super) fn begin_other_lanes(&self) {
+        self.other_lanes.store(false, Ordering::Relaxed);
     }
 
-    /// Whether the thread that has the slot freed, or may free, what another one allocated; asked by itself.
+    /// Whether the thread that has the slot ran, or may run, another lane than its own; asked by itself.
     #[inline(always)]
-    pub(crate) fn knows_foreign_frees(&self) -> bool {
-        self.own_foreign_frees.load(Ordering::Relaxed)
+    pub(crate) fn knows_other_lanes(&self) -> bool {
+        self.other_lanes.load(Ordering::Relaxed)
     }
 
     /// Whether blocks were freed here by any thread, or may be, that another one allocated.

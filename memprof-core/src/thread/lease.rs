@@ -38,7 +38,7 @@ impl Slot {
         let _change = self.begin_change();
         self.sequence.begin_write();
         self.lane.set(lane);
-        self.begin_foreign_frees();
+        self.begin_other_lanes();
         self.base.tag.set(Tag::new(lane, PathId::ROOT).0);
         self.base.flags.set(Kind::Base.flags(0));
         self.base.set_touched(Space::HOST.bit());
@@ -80,15 +80,17 @@ mod tests {
     use super::Slot;
 
     #[test]
-    fn what_one_thread_freed_of_others_keeps_the_next_one_of_its_slot_from_nothing() {
+    fn what_one_thread_ran_keeps_the_next_one_of_its_slot_from_nothing() {
         let slot = Slot::take().expect("memory");
-        assert!(!slot.knows_foreign_frees());
+        assert!(!slot.knows_other_lanes());
         slot.note_foreign_frees();
-        assert!(slot.knows_foreign_frees());
+        assert!(!slot.knows_other_lanes(), "whose blocks it frees is another matter");
+        slot.note_other_lanes();
+        assert!(slot.knows_other_lanes());
         let lane = slot.lane.get();
         slot.begin().expect("memory");
         lane.end(None, 0);
-        assert!(!slot.knows_foreign_frees(), "the next thread freed nothing yet");
+        assert!(!slot.knows_other_lanes(), "the next thread ran none yet");
         assert!(slot.has_foreign_frees(), "its rows have what the thread before freed");
         slot.give_back();
     }

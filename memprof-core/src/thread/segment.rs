@@ -33,7 +33,7 @@ pub(crate) struct Segment {
 impl Slot {
     /// Begins a segment at `frame`, the new top.
     pub(crate) fn begin_segment(&'static self, frame: &'static Frame, lane: &'static Lane) {
-        self.note_foreign_frees();
+        self.note_other_lanes();
         self.begin_known_segment(frame, lane);
     }
 

@@ -116,8 +116,8 @@ pub(crate) struct Slot {
     pub(super) foreign_frees: AtomicBool,
     /// What the short path of polls asks: [`polls_plainly`](Self::polls_plainly).
     pub(super) polls_plainly: AtomicBool,
-    /// The same since the present thread took the slot, for itself.
-    pub(super) own_foreign_frees: AtomicBool,
+    /// Whether the present thread ran another lane than its own, or may; for itself.
+    pub(super) other_lanes: AtomicBool,
     /// Set while the thread is blind.
     pub(crate) inside: Inside,
 }
@@ -146,7 +146,7 @@ impl Blank for Slot {
         stands_for: AtomicOptionRef::null(),
         foreign_frees: AtomicBool::new(false),
         polls_plainly: AtomicBool::new(false),
-        own_foreign_frees: AtomicBool::new(false),
+        other_lanes: AtomicBool::new(false),
         inside: Inside::new(),
     };
 }
@@ -343,14 +343,9 @@ impl Slot {
     #[cold]
     pub(crate) fn touch(&'static self, space: Space, ledger: &'static Ledger) -> Option<()> {
         let _change = self.begin_change();
-        self.touch_with(space, ledger, (0, 0))
-    }
-
-    /// [`touch`](Self::touch) within a change, for an event that is about to raise the level by so many bytes and blocks.
-    pub(crate) fn touch_with(&'static self, space: Space, ledger: &'static Ledger, first: (i64, i64)) -> Option<()> {
         let top = self.top();
         self.sequence.begin_write();
-        let touched = ledger.touch(top, space.bit(), first);
+        let touched = ledger.touch(top, space.bit());
         self.sequence.end_write();
         if space == Space::HOST && touched.is_some() {
             top.calls.get().note_row(Some(ledger.row()));

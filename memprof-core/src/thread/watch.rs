@@ -183,7 +183,7 @@ impl Slot {
         let until_picture = level::bytes_until_picture();
         let ahead = self.net().0 - net.published_bytes.signed();
         let step = (STEP - 1).min(until_picture);
-        if self.knows_foreign_frees() || self.aside.get().is_none() || !self.host.is_at_rest() || ahead >= step {
+        if self.knows_other_lanes() || self.aside.get().is_none() || !self.host.is_at_rest() || ahead >= step {
             return;
         }
         if self.lane.get().watch_alarm(self.alarm()) {

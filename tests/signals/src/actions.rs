@@ -172,6 +172,19 @@ pub(crate) const INTERRUPTED: &[Action] = &[
         [],
         0
     ),
+    action!(
+        "growth in calls",
+        || {
+            let kept = [1, 2, 3].map(|_| Block::new(64));
+            interrupted(keep);
+            interrupted(|| OWN.take().expect("its block").free());
+            interrupted(|| OWN.set(OWN_KEPT.take().map(|block| block.resize(200))));
+            kept.into_iter().for_each(Block::free);
+        },
+        [Alloc(64), Alloc(64), Alloc(64), Alloc(96), Free(500), Realloc(96, 200), Free(64), Free(64), Free(64)],
+        ["interrupted", "interrupted", "interrupted"],
+        200
+    ),
     action!("longer", || OWN.set(Some(OWN.take().expect("its block").resize(700))), [Realloc(500, 700)], [], 0),
     action!("shorter", || OWN.set(Some(OWN.take().expect("its block").resize(300))), [Realloc(500, 300)], [], 0),
     action!(

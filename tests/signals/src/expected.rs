@@ -36,6 +36,12 @@ pub(crate) fn counters(events: impl Iterator<Item = Event>) -> Counters {
     sum
 }
 
+/// How many of these are reallocations.
+pub(crate) fn reallocs<'a>(events: impl IntoIterator<Item = &'a Event>) -> i64 {
+    let reallocs = events.into_iter().filter(|event| matches!(event, Event::Realloc(..)));
+    i64::try_from(reallocs.count()).expect("few")
+}
+
 /// The counters for each place in `events`, behind `before`, at which all of `others` can have happened.
 pub(crate) fn each(before: &[Event], events: &[Event], others: &[Event]) -> Vec<Counters> {
     let at = |place: usize| {

@@ -118,6 +118,13 @@ fn faults(interrupted: &Action, handler: &Action, state: State, at: At) -> Optio
             check(&format!("total of {site}"), difference(site, |record| record.memory_total), &[own, with]);
         }
     }
+    // Each handler reallocates, if only to the size that the block had.
+    let [own, in_handlers] = [expected::reallocs(interrupted.events), expected::reallocs(handler.events) * runs];
+    check("reallocations", difference("around", |record| record.reallocs), &[own + in_handlers]);
+    for site in interrupted.sites.iter().take(1).filter(|site| !handler.sites.contains(site)) {
+        let options: Vec<_> = (own..=own + in_handlers).collect();
+        check(&format!("reallocations of {site}"), difference(site, |record| record.reallocs), &options);
+    }
     let (was, is) = (&seen_before.totals, &seen.totals);
     let sum = expected::counters(before.iter().chain(interrupted.events).chain(&others).copied());
     check("live", is.live, &[sum.current_bytes]);

@@ -80,7 +80,7 @@ impl Ledger {
     fn insert(&'static self, frame: &'static Frame, bit: u64) -> Option<()> {
         if !self.top().at_or_above(frame) {
             // `touch` is for the top frame; nothing above `frame` has an entry, so it is as good as the top.
-            return self.touch(frame, bit, (0, 0));
+            return self.touch(frame, bit);
         }
         let place = self.entry_above()?;
         let mut upper = place;

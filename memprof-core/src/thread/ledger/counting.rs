@@ -161,9 +161,11 @@ impl Ledger {
     #[inline(always)]
     pub(super) fn keep_seldom(&self) {
         let entry = self.entry.get();
+        // Read first: a signal handler that keeps them in between keeps the same.
+        let seldom = self.seldom();
         if entry.seldom().is_none() {
             cold_path();
-            entry.keep_seldom(self.seldom());
+            entry.keep_seldom(seldom);
         }
     }
 

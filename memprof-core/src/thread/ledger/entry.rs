@@ -85,7 +85,7 @@ impl Entry {
         (failed != UNKEPT).then(|| [self.reallocs.get(), failed])
     }
 
-    /// Keeps how many reallocations and failures there were, as their number is about to change, and has the frame leave on the long path.
+    /// Keeps how many reallocations and failures there were, as their number is about to change, and has the frame say so.
     pub(super) fn keep_seldom(&self, [reallocs, failed]: [u64; 2]) {
         self.reallocs.set(reallocs);
         self.failed.set(failed);

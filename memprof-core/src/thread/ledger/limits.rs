@@ -285,6 +285,24 @@ impl Limits {
         self.blocks.begin_frame_at(blocks);
     }
 
+    /// The watermarks, within a change.
+    #[inline(always)]
+    pub(super) fn own_peaks(&self, alone: Alone) -> [i64; 2] {
+        [self.peak_bytes.own_signed(alone), self.peak_blocks.own_signed(alone)]
+    }
+
+    /// Sets the watermarks, at this level in bytes, within a change. While the lane grows, the limits stay.
+    #[inline(always)]
+    pub(super) fn set_own_peaks(&self, level: i64, [bytes, blocks]: [i64; 2], alone: Alone) {
+        if self.is_own_growing(alone) {
+            self.peak_bytes.set(bytes.cast_unsigned());
+            self.peak_blocks.set(blocks.cast_unsigned());
+        } else {
+            self.set_own_peak_bytes(level, bytes, alone);
+            self.set_own_peak_blocks(blocks, alone);
+        }
+    }
+
     /// Ends growing, which came to these levels.
     pub(super) fn end_growing(&self, bytes: i64, blocks: i64) {
         self.growing.set(0);

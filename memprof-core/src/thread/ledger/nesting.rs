@@ -14,6 +14,7 @@ use crate::base::single::Alone;
 use crate::base::state;
 use crate::base::tally::Tally;
 use crate::lanes::activation::Activation;
+use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
 use crate::thread::row::Row;
 
@@ -55,18 +56,36 @@ impl Ledger {
         top.above.get()
     }
 
-    /// Makes the entry of the top frame `frame`, which has seen no event here yet. `first` is the bytes and blocks by
-    /// which its first event is about to raise the level: then that finds the peak raised already.
+    /// Makes the entry of the top frame `frame`, which has seen no event here yet.
     #[inline(always)]
-    pub(crate) fn touch(&'static self, frame: &'static Frame, bit: u64, first: (i64, i64)) -> Option<()> {
+    pub(crate) fn touch(&'static self, frame: &'static Frame, bit: u64) -> Option<()> {
         let row = self.row_of(frame.path())?;
         let entry = self.entry_above()?;
         let level = self.level_bytes();
         self.begin_entry(entry, frame, row, level);
-        self.limits.set_peaks(level + first.0, self.level_blocks() + first.1);
+        self.limits.set_peaks(level, self.level_blocks());
         self.largest.set(0);
         frame.set_touched(bit);
         Some(())
+    }
+
+    /// [`touch`](Self::touch) within a change, where the row and a place for the entry are known, for an event that brings a block of
+    /// `largest` bytes, or none: also while the lane grows. That the frame has its entry is left to the caller to note. `false`: there is no such
+    /// place yet, and nothing was changed.
+    #[inline(always)]
+    pub(crate) fn touch_own(
+        &'static self,
+        frame: &'static Frame,
+        row: &'static Row,
+        largest: u64,
+        alone: Alone,
+    ) -> bool {
+        let Some(entry) = self.entry.get().above.get() else { return false };
+        let level = self.limits.own_level_bytes(alone);
+        self.begin_entry(entry, frame, row, level);
+        self.limits.set_own_peaks(level, [level, self.limits.own_level_blocks(alone)], alone);
+        self.largest.set(largest);
+        true
     }
 
     /// Makes `entry` the top one, of a frame that begins at this level in bytes. Number by number, so that few registers do.
@@ -131,14 +150,20 @@ impl Ledger {
         let (entry, row) = (self.top(), self.row());
         debug_assert!(entry.seldom().is_none(), "the frame would have a flag");
         self.return_below(entry);
-        row.sums.add_bytes(since(&self.alloc_bytes, &entry.alloc_bytes, alone));
-        row.sums.add_blocks(self.alloc_blocks().wrapping_sub(entry.alloc_blocks.own(alone)));
         let level = self.limits.own_level_bytes(alone);
-        row.sums.add_kept(level - entry.level_bytes.own_signed(alone));
+        self.add_sums(entry, row, level, alone);
         let peak = since(&self.limits.peak_bytes, &entry.level_bytes, alone);
         row.raise_own(epoch, peak, self.largest.own(alone), alone);
         self.return_to_bytes(entry, level, alone);
         self.return_to_blocks(entry, alone);
+    }
+
+    /// Adds bytes and blocks that the frame of the top entry recorded to its path's row, at this level.
+    #[inline(always)]
+    fn add_sums(&'static self, entry: &'static Entry, row: &'static Row, level: i64, alone: Alone) {
+        row.sums.add_bytes(since(&self.alloc_bytes, &entry.alloc_bytes, alone));
+        row.sums.add_blocks(self.alloc_blocks().wrapping_sub(entry.alloc_blocks.own(alone)));
+        row.sums.add_kept(level - entry.level_bytes.own_signed(alone));
     }
 
     /// [`leave`](Self::leave) of a poll of `future`, which takes in what it recorded: unit by unit, for the same reason.
@@ -191,29 +216,45 @@ impl Ledger {
         self.largest.raise_own(entry.saved_largest.own(alone), alone);
     }
 
-    /// [`leave`](Self::leave), in the ledger of the host, where the parent has no entry: its own would have been that of the child.
-    pub(crate) fn leave_to(&'static self, parent: &'static Frame, bit: u64) {
-        let (entry, row, reached) = (self.top(), self.row(), self.watermarks());
-        let at = entry.sums(self.seldom());
-        row.sums.add(&self.sums().totals_since(&at));
-        row.raise(reached.peak[0] - at.level[0], reached.largest);
-        self.hand_down(entry, parent, bit, self.host_row_of(parent));
-    }
-
-    /// [`leave`](Self::leave), in the ledger of the host, of a scope inside another one of its path: the sums are that one's to add. Its parent
-    /// may have no entry.
-    #[inline]
-    pub(crate) fn leave_again(&'static self, parent: &'static Frame, bit: u64, alone: Alone) {
+    /// [`leave`](Self::leave), in the ledger of the host, of what that is not for: while the lane grows, after a reallocation or a failure, where the
+    /// parent has no entry, or where the sums are not to be `added`, as they are those of a scope further out.
+    #[inline(always)]
+    pub(crate) fn leave_otherwise(&'static self, parent: &'static Frame, added: bool, alone: Alone) {
         let (entry, row) = (self.top(), self.row());
-        let peak = since(&self.limits.peak_bytes, &entry.level_bytes, alone);
-        row.raise_own(state::epoch(), peak, self.largest.own(alone), alone);
-        if !parent.has(bit) {
+        let level = self.limits.own_level_bytes(alone);
+        let [peak_bytes, peak_blocks] = self.limits.own_peaks(alone);
+        // While the lane grows, the level may be above the watermark.
+        let peak = peak_bytes.max(level) - entry.level_bytes.own_signed(alone);
+        row.raise_own(state::epoch(), peak.cast_unsigned(), self.largest.own(alone), alone);
+        if added {
+            self.add_sums(entry, row, level, alone);
+            if let Some([reallocs, failed]) = entry.seldom() {
+                let [all_reallocs, all_failed] = self.seldom();
+                row.sums.add_seldom(all_reallocs.wrapping_sub(reallocs), all_failed.wrapping_sub(failed));
+            }
+        }
+        let bit = Space::HOST.bit();
+        if parent.flags.own(alone) & bit == 0 {
             return self.hand_down(entry, parent, bit, self.host_row_of(parent));
         }
-        debug_assert!(entry.seldom().is_none(), "the frame would have a flag");
         self.return_below(entry);
-        self.return_to_bytes(entry, self.limits.own_level_bytes(alone), alone);
-        self.return_to_blocks(entry, alone);
+        let reached = [
+            peak_bytes.max(entry.saved_bytes.own_signed(alone)),
+            peak_blocks.max(entry.saved_blocks.own_signed(alone)),
+        ];
+        self.limits.set_own_peaks(level, reached, alone);
+        self.largest.raise_own(entry.saved_largest.own(alone), alone);
+        self.keep_seldom_of(entry);
+    }
+
+    /// The frame below that of `entry`, which was the top one, kept no later how many reallocations and failures there were.
+    #[inline(always)]
+    fn keep_seldom_of(&'static self, entry: &'static Entry) {
+        if let Some(seldom) = entry.seldom()
+            && self.top().seldom().is_none()
+        {
+            self.top().keep_seldom(seldom);
+        }
     }
 
     /// The row of a frame's path, of the host, as the frame's calls know it.
@@ -238,11 +279,7 @@ impl Ledger {
         self.limits.set_peaks(reached.peak[0], reached.peak[1]);
         self.largest.set(reached.largest);
         self.return_below(entry);
-        if let Some(seldom) = entry.seldom()
-            && self.top().seldom().is_none()
-        {
-            self.top().keep_seldom(seldom);
-        }
+        self.keep_seldom_of(entry);
     }
 
     /// Leaves the top entry to `parent`, which saw nothing before the child did: the child's entry is what its own would have been.
