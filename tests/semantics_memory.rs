@@ -16,12 +16,12 @@ use memprof::{Context, Scope, Site, Space, TrackExt as _};
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();
 
-/// 100 million where the compiler optimises. A byte for each of 30,000 calls would show as well as one for each of more.
-const CALLS: u64 = if cfg!(debug_assertions) { 30_000 } else { 100_000_000 };
+/// 100 million where the compiler optimises. A byte for each of 100,000 calls would show as well as one for each of more.
+const CALLS: u64 = if cfg!(debug_assertions) { 100_000 } else { 100_000_000 };
 /// Pairs of an allocation and a free on the host, likewise.
-const PAIRS: u64 = if cfg!(debug_assertions) { 10_000 } else { 1_000_000 };
+const PAIRS: u64 = if cfg!(debug_assertions) { 50_000 } else { 1_000_000 };
 /// What takes a lock or a pool's entry each time.
-const SLOWER: u64 = if cfg!(debug_assertions) { 10_000 } else { 100_000 };
+const SLOWER: u64 = if cfg!(debug_assertions) { 20_000 } else { 100_000 };
 
 const WARM_ROUNDS: u64 = 16;
 
