@@ -9,6 +9,7 @@ use std::hint::black_box;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::task::{Context as Wakers, Poll, Waker};
+use std::thread::ScopedJoinHandle;
 
 use memprof::{Scope, Site, Space, TrackExt as _};
 
@@ -29,6 +30,11 @@ fn take() -> *mut u8 {
 fn give(block: *mut u8) {
     // SAFETY: callers give what `take` gave, once.
     unsafe { dealloc(block, layout()) };
+}
+
+/// Waits until a thread has freed what it was started with, too: that comes off what is open here.
+fn ended(thread: ScopedJoinHandle<'_, ()>) {
+    thread.join().expect("no panic");
 }
 
 /// Peak and value of a scope, each in bytes and blocks.
@@ -152,7 +158,7 @@ fn whoever_frees() {
     let handed: [AtomicPtr<u8>; 3] = Default::default();
     let turn = Barrier::new(2);
     std::thread::scope(|threads| {
-        threads.spawn(|| {
+        let other = threads.spawn(|| {
             turn.wait();
             for block in &handed {
                 give(block.load(Ordering::Relaxed));
@@ -191,6 +197,7 @@ fn whoever_frees() {
         assert_eq!(peak_and_value(&outer), [21_000, 21, 0, 0]);
         drop(outer);
         drop(base);
+        ended(other);
     });
     let snapshot = memprof::snapshot();
     let peaks = ["outer", "inner"].map(|name| {
@@ -218,10 +225,11 @@ fn at_the_end_of_a_poll() {
     // With so much live, neither a picture nor a publication is due in what follows.
     let base: Vec<u8> = Vec::with_capacity(64 << 20);
     std::thread::scope(|threads| {
-        threads.spawn(|| {
+        let other = threads.spawn(|| {
             let mut task = Box::pin(poll_fn(|wakers| within.as_mut().poll(wakers)).track(Site::named("a task")));
             assert!(task.as_mut().poll(&mut Wakers::from_waker(Waker::noop())).is_pending());
         });
+        ended(other);
     });
     let ended = within.as_mut().poll(&mut Wakers::from_waker(Waker::noop()));
     let snapshot = memprof::snapshot();
