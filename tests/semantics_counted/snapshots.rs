@@ -23,12 +23,12 @@ fn equal_blocks(thread: u64, sites: [&'static Site; 2], space: Space) {
     for _ in 0..ROUNDS {
         let _outer = Scope::enter(sites[0]);
         // SAFETY: not zero bytes.
-        let first = unsafe { alloc(layout) };
+        let first = black_box(unsafe { alloc(layout) });
         memprof::record_alloc(space, thread * 2, BYTES);
         {
             let _inner = Scope::enter(sites[1]);
             // SAFETY: not zero bytes.
-            let second = unsafe { alloc(layout) };
+            let second = black_box(unsafe { alloc(layout) });
             memprof::record_alloc(space, thread * 2 + 1, BYTES);
             // SAFETY: this block and layout.
             unsafe { dealloc(first, layout) };
@@ -97,7 +97,8 @@ fn every_snapshot_of_a_running_program_holds_whole_events() {
 /// Of a thread that does nothing but allocate and free, whichever part of whichever event a reader meets.
 #[test]
 fn no_snapshot_holds_a_part_of_an_event() {
-    const SNAPSHOTS: u32 = 200;
+    // More where the compiler optimises (`.ci/run`): each waits for a moment without an event, of which there are few.
+    const SNAPSHOTS: u32 = if cfg!(debug_assertions) { 30 } else { 200 };
     let _alone = alone();
     let layout = layout();
     // SAFETY: not zero bytes.

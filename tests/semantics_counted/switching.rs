@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "blocks of exact sizes come from the allocator itself")]
 
 use std::alloc::{Layout, alloc, dealloc, realloc};
+use std::hint::black_box;
 use std::sync::Barrier;
 
 use crate::common::{Worker, alone, arena, columns, find_rows, path, row, rows_of, site, six};
@@ -46,7 +47,7 @@ fn who_knows_that_it_is_off_is_recorded_no_more() {
     let layout = layout(1_000);
     let pair = || {
         // SAFETY: not zero bytes.
-        let block = std::hint::black_box(unsafe { alloc(layout) });
+        let block = black_box(unsafe { alloc(layout) });
         // SAFETY: this block and layout.
         unsafe { dealloc(block, layout) };
     };
@@ -196,16 +197,16 @@ fn a_host_block_from_while_off_is_unknown_until_it_is_reallocated_while_on() {
     let _alone = alone();
     memprof::disable();
     // SAFETY: not zero bytes.
-    let freed = unsafe { alloc(layout(100)) };
+    let freed = black_box(unsafe { alloc(layout(100)) });
     // SAFETY: not zero bytes.
-    let resized = unsafe { alloc(layout(200)) };
+    let resized = black_box(unsafe { alloc(layout(200)) });
     memprof::enable();
     let scope = Scope::enter(site("host from while off"));
     // SAFETY: this block and layout.
     unsafe { dealloc(freed, layout(100)) };
     assert_eq!(six(scope.counters(HOST)), [0; 6]);
     // SAFETY: this block and layout.
-    let resized = unsafe { realloc(resized, layout(200), 300) };
+    let resized = black_box(unsafe { realloc(resized, layout(200), 300) });
     assert_eq!(six(scope.counters(HOST)), [300, 1, 300, 1, 300, 1]);
     // SAFETY: this block with the layout that it has now.
     unsafe { dealloc(resized, layout(300)) };
