@@ -22,9 +22,11 @@
 //! Where one allocation after the other is above the peak, each would have it raised. But nothing is lost if that waits until something
 //! is taken off: the peak is the level then. So after two in a row the lane *grows* ([`grow`](Limits::grow)): the limit of bytes is where the next
 //! publication is due, there is none of blocks, and any free has more to do, which raises the peaks to the level before it. The lane grows on if they rose, as
-//! most programs that grow free something now and then; it ends after some frees in a row that raised nothing ([`grow_on`](Limits::grow_on)). Whatever
-//! else changes the ledger, or reads the peaks on this thread, ends growing first; a reader of another thread takes the greater of peak
-//! and level ([`reached`](Limits::reached)). Hand-overs are looked at before a peak is raised, so while nothing is raised whoever hands over
+//! most programs that grow free something now and then; it ends after some frees in a row that raised nothing ([`grow_on`](Limits::grow_on)).
+//!
+//! It goes on through calls: a new frame begins with the level as its watermark; what is saved of the frame below may then be lower, and becomes the new one's,
+//! which is not, when that is left. Whatever else changes the ledger, or reads the peaks on this thread, ends growing first; a reader of another thread takes the
+//! greater of peak and level ([`reached`](Limits::reached)). Hand-overs are looked at before a peak is raised, so while nothing is raised whoever hands over
 //! sets the thread's notice ([`Lane::watch_alarm`](crate::lanes::lane::Lane::watch_alarm)).
 //!
 //! The level in blocks is a number of its own, too ([`Blocks`]): a reader sees by the two whether an event is under way.
