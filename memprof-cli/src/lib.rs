@@ -10,7 +10,6 @@ mod ended;
 mod outcome;
 
 mod error;
-mod files;
 mod glob;
 mod opener;
 mod output;

@@ -3,9 +3,9 @@
 
 use std::{fs, path::Path};
 
-use memprof_report::{DiffReport, Format};
+use memprof_report::{__common::check_file, DiffReport, Format};
 
-use crate::{error::Error, files};
+use crate::error::Error;
 
 /// Refuses what no report could be written to: a file whose ending names no format, and those that [`check_place`] refuses.
 pub(crate) fn check(output: &Path) -> Result<(), Error> {
@@ -35,7 +35,7 @@ pub(crate) fn check_place(output: &Path) -> Result<(), Error> {
     if fs::symlink_metadata(output).is_ok_and(|kind| kind.is_dir()) {
         return Err(refused(output, "it is a folder"));
     }
-    files::check(output).map_err(|error| refused(output, &error.to_string()))
+    check_file(output).map_err(|error| refused(output, &error.to_string()))
 }
 
 fn refused(output: &Path, problem: &str) -> Error {

@@ -15,7 +15,7 @@ mod tests;
 /// # Errors
 ///
 /// Those of the system and of `write`. Nothing is left behind then, and what stood at `path` still stands.
-pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let (file, temporary) = create_beside(path)?;
     let mut out = BufWriter::new(file);
     let written = write(&mut out).and_then(|()| out.flush());
@@ -28,6 +28,17 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Res
         let _ = fs::remove_file(&temporary);
     }
     done
+}
+
+/// Whether a file at `path` could be written so now: one is made beside it and taken away again.
+///
+/// # Errors
+///
+/// Those of the system, where it could not.
+pub fn check(path: &Path) -> io::Result<()> {
+    let (file, temporary) = create_beside(path)?;
+    drop(file);
+    fs::remove_file(temporary)
 }
 
 /// A new file in the directory of `path`, under a name that no other process or thread uses: one that is there, left by

@@ -81,9 +81,10 @@ pub use report::Report;
 pub use snapshot::Snapshot;
 pub use thousands::{Thousands, thousands};
 
-/// What the recorder and the command read alike. Not part of the public surface.
+/// What the recorder and the command read alike, and what the command writes as reports are written. Not part of the public surface.
 #[doc(hidden)]
 pub mod __common {
+    pub use crate::file::{check as check_file, replace as replace_file};
     pub use crate::served::{HEADERS, Refusal, Visitor, once};
     pub use crate::units::{AMOUNTS, Increase, TIMES, bytes, time, wrong_amount};
 }

@@ -18,7 +18,7 @@ use std::{
 };
 
 use clap::Args;
-use memprof_report::Snapshot;
+use memprof_report::{__common::replace_file, Snapshot};
 
 use self::{
     baseline::Baseline,
@@ -29,7 +29,6 @@ use self::{
 };
 use crate::{
     error::{Error, say},
-    files,
     outcome::Outcome,
     output::check_place,
     profile::read,
@@ -100,7 +99,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Outcome,
     if let Some(path) = &arguments.junit {
         let problem = |what: &dyn std::fmt::Display| Error::File(format!("cannot write ‘{}’: {what}", path.display()));
         let text = output::junit(&judgements).map_err(|error| problem(&error))?;
-        files::replace(path, text.as_bytes()).map_err(|error| problem(&error))?;
+        replace_file(path, |out| out.write_all(text.as_bytes())).map_err(|error| problem(&error))?;
     }
     let printed = if arguments.json { output::json(&judgements, out) } else { output::text(&judgements, out) };
     printed.map_err(Error::Output)?;
@@ -178,7 +177,7 @@ fn accept<'a>(compared: Option<&Compared>, snapshots: impl Iterator<Item = &'a S
     let all = snapshots.map(Baseline::of).fold(Baseline::default(), Baseline::and);
     let problem = |what: &dyn std::fmt::Display| Error::File(format!("cannot write ‘{}’: {what}", file.display()));
     let text = all.text().map_err(|error| problem(&error))?;
-    files::replace(file, text.as_bytes()).map_err(|error| problem(&error))?;
+    replace_file(file, |out| out.write_all(text.as_bytes())).map_err(|error| problem(&error))?;
     say(&format_args!("the baseline ‘{}’ has the new numbers", file.display()));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path};
 
-use crate::files;
+use memprof_report::__common::replace_file;
 
 /// Makes paths of the mirror those of the originals, and adds that the crate depends on `variable`: on its value, or on its not being set.
 pub(crate) fn mend(path: &Path, mirror: &Path, variable: &str, value: Option<&str>) -> io::Result<()> {
@@ -11,7 +11,7 @@ pub(crate) fn mend(path: &Path, mirror: &Path, variable: &str, value: Option<&st
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         text => text?,
     };
-    files::replace(path, mended(&text, mirror, variable, value).as_bytes())
+    replace_file(path, |out| out.write_all(mended(&text, mirror, variable, value).as_bytes()))
 }
 
 fn mended(text: &str, mirror: &Path, variable: &str, value: Option<&str>) -> String {
