@@ -1,4 +1,8 @@
 //! What the command can be asked, and how a wrong call is answered. What a verb takes stands in the verb's own module.
+//!
+//! A wrong call does nothing: it is one line on stderr, in clap's words without its layout, and the status 2, of `run`
+//! 125, below which statuses are the program's own. Whether output is coloured is decided here, once for the process.
+//! `cargo memprof` has definitions of its own (`cargo/arguments`).
 
 use std::process::ExitCode;
 

@@ -1,4 +1,8 @@
 //! [`Choices`]: what a report shows, for every verb that prints or writes one.
+//!
+//! `report`, `run` and `cargo memprof` have these options by this one type, so they are named and mean the same there.
+//! What is left out is left to `memprof-report`; so are the rows themselves. Which file or format it becomes is each
+//! verb's own.
 
 use clap::Args;
 use memprof_report::{Asker, Field, Report, Snapshot};

@@ -1,4 +1,6 @@
 //! `memprof completions` and `memprof man`: what shells and `man` read, made of the same definitions as the help.
+//!
+//! No verb or option is named here, so a new one is in all of them. Files of the manual replace those of their names.
 
 use std::{fs, io::Write, path::PathBuf};
 

@@ -1,4 +1,7 @@
 //! `memprof convert`: a saved profile in another format.
+//!
+//! Whether the output can be written is asked before the profile is read, and the file is replaced whole. What each
+//! format shows of it is left to `memprof-report`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,8 @@
 //! `memprof diff`: what changed from one saved profile to another.
+//!
+//! It judges nothing: the status is 0 whatever changed, and a limit is `check`'s. All outputs of a call are of one
+//! comparison, and their names are checked before a profile is read. How rows are matched and what is said of them is
+//! left to `memprof-report`.
 
 use std::{io::Write, path::PathBuf};
 

@@ -1,4 +1,8 @@
 //! [`Ended`]: how a program that was run ended, and how the command ends as it did.
+//!
+//! A signal that ended the program ends the command too, so a shell or a CI system sees of the command what it would
+//! see of the program; the image of memory is the program's alone. Which statuses the command has of its own is left to
+//! [`outcome`](crate::outcome).
 
 use std::process::ExitCode;
 

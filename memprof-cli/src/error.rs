@@ -1,4 +1,8 @@
 //! [`Error`]: what went wrong, in one line.
+//!
+//! An error gives the status that the command ends with; those of verbs that did what was asked are
+//! [`outcome`](crate::outcome)'s. What a verb says on stderr goes through [`say`], which never fails: where stderr
+//! takes nothing, the verb goes on.
 
 use std::{
     fmt,

@@ -1,4 +1,7 @@
 //! [`Glob`]: a pattern of functions, spaces or files.
+//!
+//! The rules are `globset`'s, case matters, and a pattern matches a whole name or none of it. One that cannot be read
+//! is an error that names where it stands. That a pattern matches nothing at all is each verb's to refuse.
 
 use globset::{GlobBuilder, GlobMatcher};
 

@@ -1,4 +1,7 @@
 //! `memprof init`: writes a commented `memprof.toml`.
+//!
+//! It never writes over a file. Of a profile it makes budgets that `check` finds met by that profile: names are
+//! escaped, numbers rounded up. The keys and units that its comments explain are those that `check/budgets` reads.
 
 use std::{
     fmt::Write as _,

@@ -1,4 +1,4 @@
-//! [`open`]: what `--open` does, with whatever the user's machine has for it.
+//! [`open()`]: what `--open` does, with whatever the user's machine has for it.
 
 use std::ffi::OsStr;
 

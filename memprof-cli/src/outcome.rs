@@ -1,4 +1,8 @@
 //! [`Outcome`]: how a verb ended, and the status that says so.
+//!
+//! Scripts and CI systems go by these statuses: 0 done, 1 judged and not holding, 2 a wrong call or file, 4 done
+//! without a file that could not be read, 125 a program that was not run for a reason of the command's, 126 and 127 one
+//! that the system did not run (`run`); else the program's own.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,8 @@
 //! Saved profiles, read from files, with one line for whatever is wrong with one.
+//!
+//! All profiles are read here, of files and of programs that run, so what is wrong with one is said in the same words.
+//! Whatever a file holds, it is read or refused, never a panic. Which versions of a profile are understood is left to
+//! `memprof-report`.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,8 @@
 //! `memprof report`: the table of saved profiles, on stdout.
+//!
+//! What is asked for and is not there (a pattern that matches no row, a space) is an error and no empty table. Files
+//! are read one after another and printed at once: an error in one leaves those before it printed. What the table says
+//! is left to `memprof-report`.
 
 use std::{
     io::Write,

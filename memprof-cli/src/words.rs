@@ -1,4 +1,7 @@
 //! The words that verbs take as values: names of fields and of measures, times, and what is said to any other.
+//!
+//! What is accepted is `memprof-report`'s own list, and so is what a refusal names: a new field or measure is accepted
+//! without a change here.
 
 use std::time::Duration;
 

@@ -1,4 +1,12 @@
 //! [`Build`]: a call of cargo that has everything compiled as planned.
+//!
+//! Everything goes into one folder: that of `--target-dir`, else `memprof` in the program's own target folder, so a
+//! plain `cargo build` finds its own results as it left them. cargo gets the user's options as they stand, but for
+//! folder and target, and behind them, where they hold, the links by which it calls this program. A pattern that no
+//! function matches is refused before anything of the program is built.
+//!
+//! Which packages are tracked is left to [`packages`], what becomes of their functions to [`mirror`], and what is said
+//! of it to [`verbs`](super::verbs).
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,7 @@
 //! [`Compiler`]: the Rust compiler that cargo would use here, and where it lies.
+//!
+//! It is asked by running it in the folder of the call, since a proxy such as rustup's chooses by folder. Which program
+//! that is, [`Config`](super::config) knows. An error names the call, with what it said on one line.
 
 use std::{
     env, io,

@@ -1,4 +1,10 @@
-//! Which packages of a program are tracked: the workspace's own, those that stand in folders, and the dependencies that are named.
+//! Which packages of a program are tracked: the workspace's own, those that stand in folders, and the dependencies that
+//! are named.
+//!
+//! All of a workspace are, whichever of them this call builds; procedural macros and memprof's own crates never are. A
+//! name in `--deps` by which nothing would be tracked is an error that says why, and what is accepted. Which packages
+//! are in the programs of the call is left to [`linked`], what a name means to [`spec`](super::spec), and which
+//! functions to [`mirror`](super::mirror).
 
 use std::{
     collections::BTreeSet,

@@ -1,4 +1,9 @@
 //! [`Plan`]: what a build is to do, handed from `cargo memprof` to itself, which cargo calls in the compiler's place.
+//!
+//! It is a file in a folder that its content names, so builds at the same time have their own, and none changes under a
+//! build that reads it. What decides how a package is compiled (its policy, this command's version, the runtime) is in
+//! one number, its digest, of which cargo takes note: the package is built anew when that changes, and otherwise as
+//! cargo has it. Who plans is [`Build`](super::build), who reads it [`wrapper`](super::wrapper).
 
 use std::{
     collections::BTreeSet,

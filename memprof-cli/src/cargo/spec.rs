@@ -1,4 +1,6 @@
 //! [`Spec`]: how a package is named, in `--deps` and in cargo's `-p` and `--exclude`.
+//!
+//! Nothing fails here: a text that names no package matches none, and what follows from that is left to who asked.
 
 use cargo_metadata::{Package, semver::Version};
 

@@ -1,4 +1,9 @@
 //! [`Split`]: which words of a call are this command's, which are cargo's, and which the program's.
+//!
+//! It stands before clap, since cargo's options and the program's arguments are no business of clap's. No word but `--`
+//! is lost, none is changed, and each list keeps the order. An option that nobody knows here is taken for one of
+//! cargo's without a value, so cargo says what is wrong with it; to `report` and `plan`, which have nothing built, it
+//! is a wrong word of their own. A new option of cargo's that takes a value has to stand in [`VALUED`].
 
 use std::ffi::OsString;
 

@@ -1,4 +1,9 @@
-//! [`State`]: what is known of a tracked package between builds: the files that it was mirrored from, and what became of each function.
+//! [`State`]: what is known of a tracked package between builds: the files that it was mirrored from, and what became
+//! of each function.
+//!
+//! It is a file for each package, replaced whole, so who reads it without the lock sees the old one or the new one. One
+//! that is missing or not understood is as if the package was never built. Whoever changes it holds [`State::lock`];
+//! what changes is decided by `mirror` and `wrapper`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

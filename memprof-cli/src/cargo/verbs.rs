@@ -1,4 +1,9 @@
 //! What each verb does.
+//!
+//! `run`, `test` and `bench` end as cargo did, and what goes wrong with showing or keeping a profile is a line.
+//! Profiles are kept (`last/`) before they are shown, for `report`. `plan` compiles nothing. Reports of a run go to
+//! stderr, as the program itself would print them; those of `report`, and plans, to stdout. What is built and how is
+//! left to [`Build`], running it to `crate::run`.
 
 use std::{
     env, fs,

@@ -1,6 +1,6 @@
 //! [`Budgets`]: what `memprof.toml` says. What it cannot mean is refused here, with its line.
 //!
-//! Amounts are read by [`amount`](super::amount). What a profile has to do with a budget is left to [`judge`](super::judge).
+//! Amounts are read by [`amount`](super::amount). What a profile has to do with a budget is left to `judge`.
 
 use std::{fs, ops::Range, path::Path};
 

@@ -1,4 +1,8 @@
 //! [`Limit`]: what of a row or of a space can be limited, under the names of `memprof.toml`.
+//!
+//! Budgets, baselines and what is printed all go by this list, and the numbers of a baseline stand in the order of
+//! [`Limit::ALL`]. A number that a judged profile does not have is refused ([`Limit::check`]) and not taken for 0. What
+//! it is compared with is left to `judge` and `compare`.
 
 use memprof_report::{Measure, Record, Snapshot, Totals};
 

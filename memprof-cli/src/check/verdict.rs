@@ -1,4 +1,7 @@
 //! [`Verdict`]: one limit, and what exceeded it; and who holds most of what did.
+//!
+//! Plain values: texts are ready to print, and the names of the fields are those of `--json`, which programs read. Who
+//! judges is `judge` and `compare`, who prints [`output`](super::output).
 
 use std::{cmp::Reverse, collections::HashMap};
 

@@ -1,4 +1,9 @@
-//! Which processes answer, by what they have written into `$XDG_RUNTIME_DIR/memprof`: a file for each, named by its id, with its address.
+//! Which processes answer, by what they have written into `$XDG_RUNTIME_DIR/memprof`: a file for each, named by its id,
+//! with its address.
+//!
+//! The recorder writes them (`process/http/published` of `memprof-core`) and takes them away at its end. A process that
+//! was killed leaves its file, so one counts while a process of its id lives; an id that was given away again is found
+//! out by asking. Nothing is asked, written or removed here. Where there are no signals, nobody is found.
 
 use std::{
     env, fs,

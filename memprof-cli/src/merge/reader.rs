@@ -1,4 +1,8 @@
 //! Reads files side by side, and hands them on one after another in order.
+//!
+//! The order is that of the call whichever file is read first, so that the same call gives the same profile. At most a
+//! few profiles are held at once, however many files there are. A file that cannot be read is handed on as such; what
+//! becomes of it is left to who takes it.
 
 use std::{
     path::{Path, PathBuf},

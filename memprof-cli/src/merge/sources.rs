@@ -1,4 +1,7 @@
 //! The files that a call names, itself or in a list.
+//!
+//! The order is the call's, a list standing where it is named, and a file that is named twice is there twice. Whether
+//! the files are there is left to who reads them.
 
 use std::{
     fs, io,

@@ -1,4 +1,8 @@
 //! [`Profiles`]: what the processes of a run left in the folder that was made for them.
+//!
+//! Which of them is shown is decided here: the program's own, else the first in an order that the profiles alone
+//! decide. A file that cannot be read is a line and ends nothing; other files than `PID.json` are passed over. Showing
+//! them is left to `run` and `cargo/verbs`.
 
 use std::{fs, path::Path};
 

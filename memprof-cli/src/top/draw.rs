@@ -1,4 +1,8 @@
 //! How a [`View`] looks: the same at every size, and whole in 80 columns and 24 lines.
+//!
+//! It changes nothing but the cells of the frame that it is given, and which row is uppermost; so a test draws into a
+//! buffer. Names are drawn on one line, whatever they hold. What is shown is left to [`view`](super::view), the
+//! terminal to [`screen`](super::screen).
 
 use memprof_report::{one_line, thousands};
 use ratatui::{
@@ -163,7 +167,7 @@ pub(crate) fn amount(bytes: i128) -> String {
     format!("{sign}{digits} {}", UNITS[unit])
 }
 
-/// What came or went: with its sign, and nothing where nothing did.
+/// What came or went: with its sign, and `0` where nothing did.
 fn growth(bytes: i64) -> String {
     match bytes {
         0 => "0".to_owned(),

@@ -1,4 +1,8 @@
 //! Signals that end the command, heard of while a terminal is not as it was.
+//!
+//! They are told to a function on a thread of their own, where locks and channels are allowed, and end nothing by
+//! themselves: the terminal is put right first, and then the command ends as by the signal. Both are left to
+//! [`screen`](super::screen) and who called it.
 
 use std::{io, thread};
 

@@ -1,4 +1,9 @@
 //! [`View`]: what was seen of a program, and what somebody chose to see of it. Plain values: no terminal, no clock.
+//!
+//! Without a filter, rows sum to the space: what is outside any scope has a row. Growth is counted by name, from the
+//! first picture or from when somebody asked for it; another process, by its id and start, starts anew. A picture that
+//! is missed leaves the last one, and the selected row is always one of those shown. Which key is which wish is left to
+//! [`screen`](super::screen), looks to [`draw`](super::draw).
 
 use std::collections::HashMap;
 

@@ -1,4 +1,9 @@
 //! [`Callees`]: what a function calls, as far as the text says it, for the question whether it can allocate.
+//!
+//! No type is known and no macro is expanded. What is not understood (a macro that is not listed, `.await`, the call of
+//! a value) is taken for allocating, so a function is rather tracked than not; what the text does not name (operators
+//! but `+` on text, `?`, drops) is taken for harmless. Closures are looked into, functions inside the function are not.
+//! Which names are harmless is left to [`lean`](super::lean).
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,8 @@
 //! The text of a file with what is put into it.
+//!
+//! It only inserts, and a line break at the end alone: every line keeps its number, in the compiler's messages and in
+//! reports. What is inserted names memprof by whole paths, so a name in the program's modules is not in its way. Where
+//! things stand is left to [`file`](super::file), what is tracked to `mirror`.
 
 use super::file::{Allocator, Source};
 

@@ -1,4 +1,9 @@
 //! [`Source`]: a file, read: its functions, its global allocators, and which other files it names.
+//!
+//! Functions are those that stand in the text with a body, methods and functions in functions too, under the names that
+//! reports give them; what macros write is not among them. Places are bytes of the text as it is given, with what the
+//! parser leaves out at its beginning. A text that the parser does not understand is an error; what becomes of such a
+//! file is left to `mirror`.
 
 use proc_macro2::TokenStream;
 use syn::{

@@ -1,4 +1,9 @@
 //! [`Function`]: a function with a body, where the attribute would go, and what decides whether it does.
+//!
+//! Here is what the function's own text says: of several reasons the first in the order of [`reason`]. What names over
+//! the package say is left to [`lean`](super::lean); options, earlier runs and what does not compile to `mirror`. A
+//! reason is kept in the state of a package by its name: one that is renamed makes an old state unreadable, and the
+//! package is mirrored anew.
 
 use std::ops::{Range, RangeInclusive};
 

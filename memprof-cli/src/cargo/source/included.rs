@@ -1,4 +1,9 @@
-//! What a source file takes from other files by a literal path: `include_str!`, `include_bytes!`, `include!` and `#[path = ".."]`.
+//! What a source file takes from other files by a literal path: `include_str!`, `include_bytes!`, `include!` and
+//! `#[path = ".."]`.
+//!
+//! They are found among the tokens, inside macro calls and attributes too; a path that is put together (`concat!`,
+//! `env!`) is not. Any `path = ".."` is taken for one: too many cost a look, too few a file that the compiler misses in
+//! the mirror. Whether there is such a file is left to `mirror`.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::LitStr;

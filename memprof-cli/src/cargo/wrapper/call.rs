@@ -1,4 +1,8 @@
 //! [`Call`]: a call of the compiler, as cargo makes it.
+//!
+//! Read is what decides something here; the arguments are handed on as they came, those of an argument file as words.
+//! An option whose value is a word of its own has to stand in [`TAKING`], or a value that ends in `.rs` is taken for
+//! the root of the crate. What is done with the call is left to [`wrapper`](super).
 
 use std::{
     ffi::OsString,
@@ -30,7 +34,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Reads the arguments of this process, behind its own name. `None` where they are not text, or of no compilation.
+    /// Reads the arguments of this process, behind its own name.
+    ///
+    /// # Errors
+    ///
+    /// An argument that is no UTF-8, and a file of arguments that cannot be read.
     pub(crate) fn of(program: OsString, arguments: impl Iterator<Item = OsString>) -> io::Result<Self> {
         let mut words = Vec::new();
         for argument in arguments {

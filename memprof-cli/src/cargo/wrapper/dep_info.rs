@@ -1,4 +1,8 @@
 //! The `.d` file, in which the compiler lists what it read, and by which cargo knows what to build again.
+//!
+//! Mended, it names the originals and not the mirror, and a variable that changes with how the package is tracked.
+//! Without the one, cargo would not see that a source changed; without the other, not that an option of `cargo memprof`
+//! did. It is written whole.
 
 use std::{fs, io, path::Path};
 

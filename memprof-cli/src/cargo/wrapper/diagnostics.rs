@@ -1,4 +1,8 @@
 //! What the compiler says, in lines of JSON on stderr.
+//!
+//! Read are the few fields that say which functions an error is about, also by way of notes and macros; others may come
+//! and go with the compiler's version. A line that is none is no error. What of it reaches cargo is left to
+//! [`compile`](super::compile).
 
 use std::path::{Path, PathBuf};
 

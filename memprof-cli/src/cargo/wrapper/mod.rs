@@ -198,7 +198,7 @@ impl AsRef<OsStr> for Prefixed {
     }
 }
 
-/// As it ended. By a signal: as a shell has it.
+/// As it ended. By a signal: 101, as where the compiler panics.
 fn ended(status: ExitStatus) -> ExitCode {
     ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(101))
 }

@@ -1,4 +1,6 @@
 //! Where there are no signals.
+//!
+//! Nothing is handed on to the program, and a status that is no byte is 1.
 
 use std::{io, process::Command};
 
