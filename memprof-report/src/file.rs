@@ -1,4 +1,9 @@
 //! Files that are written whole: no reader sees half of one.
+//!
+//! The report at a program's exit, one that is written over and over, and the command's files are all written by this:
+//! what is beside the name is renamed to it, so a reader sees the old file or the new one, and a failure leaves the old
+//! one. A link of that name is replaced, and what it leads to stays. It is not forced to the disk (`fsync`): this is
+//! about readers and killed programs, not about a power cut.
 
 use std::{
     fs::{self, File},

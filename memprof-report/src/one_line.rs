@@ -1,4 +1,8 @@
 //! Names on one line, whatever they hold.
+//!
+//! Names come from anybody: at run time, or from a file. Every format for people, and the command's own lines, show
+//! them by this, so none breaks a table, moves the cursor of a terminal or turns text round. Formats for programs have
+//! names raw, by their own rules of quoting.
 
 /// `text` on one line: what would break the line, move the cursor or turn the writing direction becomes its
 /// escape, as in a Rust literal (`\n`, `\u{1b}`). All else stays, backslashes and non-ASCII too.

@@ -1,4 +1,8 @@
 //! [`Options`]: what a report shows, and in which order.
+//!
+//! Plain values without a rule of their own: each is read by the formats that have a use for it, and says nothing to
+//! the others. That a space or a row that is asked for exists is checked by who asks; how options are set is left to
+//! [`Report`](crate::Report) and [`DiffReport`](crate::DiffReport).
 
 use std::collections::BTreeSet;
 

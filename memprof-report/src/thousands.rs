@@ -1,4 +1,6 @@
 //! Numbers as people read them.
+//!
+//! The same in every language and on every machine: no locale is asked.
 
 use std::fmt::{self, Write as _};
 

@@ -1,4 +1,7 @@
 //! A cell of a table for people.
+//!
+//! Every table for people has its cells by this, so a number or a name looks the same in each. Alignment, and what a
+//! format has to escape besides, is its own.
 
 use crate::{one_line::one_line, record::Cell, thousands::thousands};
 

@@ -1,4 +1,9 @@
 //! What a report for people says, whatever its format.
+//!
+//! The texts, which rows and spaces stand in it and in which order are decided here once, for text and Markdown, and in
+//! part for all other formats: so they say the same. Names are on one line already; escapes of a format, and its
+//! layout, are its own. Blocks of a kind of their own (who held it, crates, spread, resident) have a module each beside
+//! this.
 
 use crate::{
     device::Device,

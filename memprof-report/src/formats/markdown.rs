@@ -1,4 +1,8 @@
 //! Markdown: the default report as one table, for an issue or a pull request.
+//!
+//! It says what the text report says ([`content`](super::content)), and what a name holds stays a name: it is a code
+//! span, fenced by more backticks than it has, so neither HTML nor Markdown in it is read as such. Which rows there are
+//! and what the lines say is not decided here.
 
 use std::io::{self, Write};
 
@@ -18,9 +22,8 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// Writes the report as Markdown, ending with one newline: a heading, the table with the space in its first column,
-/// a list of what the text report says below its
-/// tables, and for each space who held its memory at the peak.
+/// Writes the report as Markdown, ending with one newline: a heading, the table with the space in its first column, a
+/// list of what the text report says below its tables, and for each space who held its memory at the peak.
 pub(crate) fn write(snapshot: &Snapshot, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let mut blocks = vec![format!("# {TITLE}")];
     let mut lines = Vec::new();

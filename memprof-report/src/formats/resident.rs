@@ -1,4 +1,8 @@
 //! The line that says what the system holds of the process beside what memprof knows: why `top` says more.
+//!
+//! It says nothing where the host was not measured or the system did not say. The two come from different sources at
+//! different moments, so what is live may be more than is resident: then the line says by how much, and no number in it
+//! is below 0 but what is live.
 
 use crate::{
     snapshot::{HostState, Snapshot},

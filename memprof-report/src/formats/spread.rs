@@ -1,4 +1,8 @@
 //! How the rows of a merged profile differ between its processes: what is said of it below a space's table.
+//!
+//! Only rows whose numbers differ are in it, the widest difference first and ties as they came; a process that lacks a
+//! row is not counted in it. The numbers come from [`merge`](crate::merge); text and Markdown lay out the tables, and
+//! the page takes more of the rows by [`differing`].
 
 use crate::{
     merged::{Merged, Range, Spread},

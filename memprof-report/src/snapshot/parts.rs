@@ -1,4 +1,8 @@
 //! What a snapshot consists of, as the recorder hands it over.
+//!
+//! The recorder fills these in (`observe/snapshot` of `memprof-core`), and reading a saved profile does; formats only
+//! read them. In each space parents stand before their children in `tree`: walks of the tree rely on it, so a file that
+//! has it otherwise is refused where it is read.
 
 use crate::{
     device::Device,

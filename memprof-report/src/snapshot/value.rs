@@ -1,4 +1,8 @@
-//! The value, and what is asked of it. Its parts are [`parts`](super::parts)'s, its saved form is [`schema`](super::schema)'s.
+//! The value, and what is asked of it. Its parts are [`parts`](super::parts)'s, its saved form is
+//! [`schema`](super::schema)'s.
+//!
+//! A space or row that is not there is empty and no error. Names are given as they are; whoever shows them puts them on
+//! one line.
 
 use super::parts::{SnapshotParts, SpaceData};
 use crate::{

@@ -1,4 +1,7 @@
 //! [`Increase`]: how much more than before, as people write it: `5 %`, `64 MiB`.
+//!
+//! It is exact: a share is a fraction of whole numbers, and no float has a part in it. A sign in front, as in `+5 %` of
+//! `memprof.toml`, is left to who reads it.
 
 use super::amount::{bytes, decimal};
 

@@ -1,4 +1,6 @@
 //! A time, as people write it: `500ms`, `10s`.
+//!
+//! It is the recorder's `MEMPROF_INTERVAL` and the options of the command, which so accept and refuse the same.
 
 use std::time::Duration;
 

@@ -1,4 +1,8 @@
 //! What a report of differences says, whatever its format: what is worse, by how much, and where.
+//!
+//! The order, the measure and the columns that nobody chose are decided here, by whether both profiles are of one
+//! process. Rows are paired by [`Diff`]; text and Markdown lay out what this says, and flame graph and page take from
+//! it what they are about. Shares are rounded to a tenth of a percent; all other numbers are exact.
 
 use std::cmp::Reverse;
 

@@ -1,4 +1,7 @@
 //! The report of differences as text: what the whole changed, where, and a table of the rows that changed.
+//!
+//! Blocks of lines with one blank line between them, and one newline at the end. What it says is [`content`]'s; the
+//! cells of a row are this module's for Markdown too.
 
 use std::io::{self, Write};
 

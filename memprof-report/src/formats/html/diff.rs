@@ -1,4 +1,8 @@
 //! Two profiles as one: the rows of both, with the numbers of both.
+//!
+//! Order and parents are those that [`join`] gives, parents first; which row of one is which of the other is
+//! [`Pairs`]'s. A row that one profile lacks has 0 there, and `sides` says which have it. No number is lost, so each
+//! side sums to its own whole.
 
 use super::rows::{Before, FIRST, Place, Rows, SECOND};
 use crate::pairs::{Pairs, Site, join};

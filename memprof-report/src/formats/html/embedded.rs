@@ -1,4 +1,8 @@
 //! [`Embedded`]: JSON on its way into a script element of a page.
+//!
+//! What [`data`](super::data) writes passes through here, byte for byte but for the escapes, so no name ends the
+//! element and JSON reads the same. It bounds what is held in memory while a page is made that turns out too long;
+//! making it shorter is left to [`fold`](super::fold).
 
 use std::io::{self, Write};
 

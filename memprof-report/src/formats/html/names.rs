@@ -1,4 +1,8 @@
 //! What of the page's data is written once and named by a number: texts, sites, and the columns of rows.
+//!
+//! Numbers are given in order of first use, so one profile gives one page, to the byte. A number that JavaScript would
+//! round goes as a string, so sums hold to the byte there too. The form is told in [`data`](super::data), and read by
+//! `page/profile.js`.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,7 @@
 //! The call tree as text.
+//!
+//! It lays out a [`CallTree`] that is made already: what is folded, and that branches sum, is decided there. Markdown
+//! shows the same lines as a block of code, and [`calls`](super::calls) its own trees.
 
 use tabled::builder::Builder;
 

@@ -1,4 +1,7 @@
 //! By whom a site was called, and what it called, as text.
+//!
+//! A site that has nothing to show in a space has no tree there. What a way to be called is, and that every byte counts
+//! once, is [`Calls`]'s; how a tree looks is [`call_tree`]'s.
 
 use super::{call_tree, table::legends};
 use crate::{

@@ -1,4 +1,7 @@
 //! Tables of text, and what stands above them.
+//!
+//! The layout is a promise (docs/semantics.md): columns are told apart by single spaces, and width is what a terminal
+//! shows, also of wide characters, which is left to `tabled`. What is in the cells is left to who fills them.
 
 use tabled::{
     builder::Builder,
