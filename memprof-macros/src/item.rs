@@ -1,4 +1,8 @@
 //! What `#[track]` can stand on: a function, or an `impl` block.
+//!
+//! Anything else is refused with one error at its first word; the item itself stays, as for every error of the
+//! attribute (`lib.rs` gives both back). What becomes of a function is left to [`expand`](crate::expand), of a block to
+//! [`implblock`](crate::implblock).
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};

@@ -1,4 +1,8 @@
-//! Amounts of memory as `#[limit]` takes them: a literal, either a number of bytes or a text, which [`amount`](crate::amount) reads.
+//! Amounts of memory as `#[limit]` takes them: a literal, either a number of bytes or a text, which [`amount`] reads.
+//!
+//! What is accepted and what is said of all else are the words of `memprof.toml` and of the recorder's settings. An
+//! amount is a literal, so that it is known while the program is compiled and a wrong one is an error there; a constant
+//! or an expression is refused.
 
 use syn::{Error, Expr, ExprLit, ExprUnary, Lit, LitInt, Result, UnOp};
 

@@ -1,4 +1,8 @@
 //! Ways: how a thread came from one path to another, as an entry of the table that [`known`](super::known) is.
+//!
+//! It stands where memory is blank at first, in a child's row or among the ways back, so a key of 0 says that it leads
+//! nowhere yet; once it leads somewhere it never changes but for its place in a bucket. The one thread that it is of
+//! reads and writes it; when it is put in and how it is found is left to [`known`](super::known).
 
 use crate::base::counter::Counter;
 use crate::base::memory::{AtomicOptionRef, Blank};
