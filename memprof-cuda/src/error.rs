@@ -1,4 +1,9 @@
 //! The one error of this crate.
+//!
+//! Its text is for people, and says what was attempted and with what; what a program can act on is asked
+//! (`is_out_of_memory`, `is_no_driver`, `code`), and the kind behind that is private. An error for want of memory stays
+//! one on the way to cudarc's and back, but for the text. Who holds the memory is gathered by [`oom`](crate::oom),
+//! which adds it here.
 
 use std::fmt;
 

@@ -1,4 +1,7 @@
 //! How tables find an address or a handle of the driver's.
+//!
+//! It has no seed and is no defence: a table by anything that somebody else can choose takes the standard library's
+//! hasher. A look-up in a callback costs one multiplication.
 
 use std::hash::{BuildHasherDefault, Hasher};
 

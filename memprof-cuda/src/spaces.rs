@@ -1,4 +1,8 @@
-//! The spaces of devices, `cuda:N`. A name costs a lock and a look-up, so those of the first devices are kept.
+//! The spaces of devices, `cuda:N`, and which spaces are of the driver's memory.
+//!
+//! A name costs a lock and a look-up, so the spaces of the first devices are kept. What has no address, physical
+//! memory, has a number here by which wrappers and interception both know it: so either takes off the books what the
+//! other put there.
 
 use std::sync::OnceLock;
 

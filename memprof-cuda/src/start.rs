@@ -1,4 +1,9 @@
-//! Where a program starts: a context, with an error where cudarc panics, and interception where the environment asks for it.
+//! Where a program starts: a context, with an error where cudarc panics, and interception where the environment asks
+//! for it.
+//!
+//! Nothing here panics where there is no driver, no device or no function: cudarc is called once that is known not to
+//! be so. Interception that the environment asks for is installed once a process, before a context is made here, or a
+//! stream or context is tracked; where it cannot be, a line on stderr says why and the program goes on.
 
 use std::sync::{Arc, Once};
 

@@ -1,4 +1,9 @@
 //! What wrappers and interception record, each its own part.
+//!
+//! It goes to the recorder at once, and nothing is kept here: of each event is decided whether it is this caller's to
+//! record. An allocation is recorded after the driver's call, a free before it and taken back if the driver refuses, a
+//! failure once, whichever of the two has seen it. Which of them records a call is left to [`call`], what interception
+//! sees to `intercept`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -74,7 +79,7 @@ pub(crate) fn has_to_tell_of_free(address: u64, bytes: u64) -> bool {
     call::current().is_some_and(|call| call.block_seen == Some((address, bytes)))
 }
 
-/// Whoever has just allocated from the driver calls [`released_unseen`] when it frees that: nobody above has to.
+/// Whoever has just allocated from the driver calls [`released_unseen`](crate::intercept::released_unseen) when it frees that: nobody above has to.
 pub(crate) fn tells_of_free() {
     call::note(|call| call.block_seen = None);
 }

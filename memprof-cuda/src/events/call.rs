@@ -1,4 +1,9 @@
 //! The call of a wrapper that this thread is in: who records it, and what interception has seen of it.
+//!
+//! Who records is fixed when the outermost call begins, and holds for all within it, also where interception begins or
+//! ends meanwhile. What the program does in the midst of one (a callback that frees, an allocator of its own) is
+//! outside of it. The call has no destructor, so it is there for frees late in a thread's life; who reports has one,
+//! and is asked so that a thread that ends reports nothing more. What is recorded is left to [`books`](super::books).
 
 use std::cell::{Cell, RefCell};
 

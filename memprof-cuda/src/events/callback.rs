@@ -1,4 +1,7 @@
 //! Whether this thread is in a callback of interception.
+//!
+//! Interception sets it around each of its callbacks, and [`asking`](crate::asking) goes by it. It is per thread, since
+//! CUPTI calls on the thread that called the driver.
 
 use std::cell::Cell;
 

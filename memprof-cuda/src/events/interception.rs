@@ -1,4 +1,8 @@
 //! Whether interception records what the driver does, and who counts on that.
+//!
+//! A call counts itself first and then looks whether interception is on; who ends interception switches it off first
+//! and then looks whether any call is counted. So one of the two sees the other, and no call is left that counts on a
+//! subscription which has ended. No lock is taken. Subscribing, and ending it, is left to `intercept/subscription`.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

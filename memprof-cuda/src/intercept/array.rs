@@ -1,4 +1,9 @@
 //! How many bytes an array takes, from what the caller asks for: elements, without the padding that a driver adds.
+//!
+//! Arithmetic alone, on a copy of the caller's description: the driver is not asked, and nothing overflows or panics,
+//! whatever stands there. A format that is not known counts 32 bits a channel. The formats are those of CUDA 13.5;
+//! `scripts/cuda-headers` compares them with the header's. Reading the descriptions is left to
+//! [`request`](super::request).
 
 /// Layers or faces of a cube map: the depth is a count, which no mip level halves.
 const LAYERED: u32 = 1; // cuda: CUDA_ARRAY3D_LAYERED

@@ -1,4 +1,8 @@
 //! How a program has it installed.
+//!
+//! What is counted, where, and what is not, is said once, at [`intercept`]. A guard ends what it began and nothing
+//! else: not what the environment installed, and nothing in a process that was forked. Subscribing is left to
+//! [`subscription`], looking for CUPTI to [`library`].
 
 use std::path::Path;
 use std::process;

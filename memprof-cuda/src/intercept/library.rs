@@ -1,4 +1,9 @@
 //! Where a CUPTI library may be.
+//!
+//! Places are listed likeliest first, each file once, and a library is loaded when its turn comes and not before. One
+//! that cannot be loaded is told of in the loader's words. Whether a loaded one works with the driver is left to
+//! [`subscription`](super::subscription). [`SEARCHED`], and what is said at [`intercept`](super::guard::intercept),
+//! tell of the same places.
 
 use std::collections::HashSet;
 use std::env;

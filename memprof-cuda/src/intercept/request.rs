@@ -1,4 +1,9 @@
 //! What a call of the driver asks for: how many bytes, in which space, and where their address is given back.
+//!
+//! It only reads: nothing is recorded, and the driver is not asked, CUPTI alone, for a context's device. It is read
+//! after the call, also of one that failed, since that counts with its bytes. Read is no more of the arguments than
+//! [`calls`](super::calls) says. Bytes are as requested. Which device a context or a pool is of is left to
+//! [`contexts`], who records to [`callback`](super::callback).
 
 #![expect(unsafe_code, reason = "reads the descriptors that a call's arguments point to")]
 

@@ -1,4 +1,9 @@
 //! What is installed: which library is subscribed to, since when, and until when.
+//!
+//! There is one at a time in a process. Its guard gone, nothing more is recorded but the calls of wrappers that counted
+//! on it; the last of them ends the subscription. A library that was loaded stays loaded, since a call that it has
+//! shown may be under way. CUPTI and the driver are called with the lock of [`STATE`] held, which no callback takes.
+//! Where libraries are is left to [`library`], what a callback does to [`callback`].
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,5 +1,5 @@
-//! The contexts that are there when interception begins, asked of the driver: the only calls of it that interception
-//! makes, and all before it begins.
+//! The contexts that are there when interception begins, asked of the driver before it begins. Once it is on, a callback
+//! puts [two questions](super::questions) to the driver, and no more.
 
 #![expect(unsafe_code, reason = "calls functions of the driver that are found at run time")]
 

@@ -1,4 +1,8 @@
 //! Bursts of failures: what was said of one is not said again.
+//!
+//! By space: the first failure of a burst is said, the others are not, and of all bursts the first ten are written to
+//! stderr too. An allocation that succeeds pays one load while no space is in a burst. What is said, and whether
+//! memprof measures at all, is left to [`retry`](super::retry).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

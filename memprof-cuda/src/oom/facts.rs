@@ -1,4 +1,8 @@
 //! Who holds what, at a failure.
+//!
+//! Its numbers are of one snapshot, taken on the failing thread while that is blind, so what it allocates is in no
+//! number. A device is asked as snapshots ask it, so within a driver's call, or where it may not be asked, its numbers
+//! are the last known. How it reads is left to [`text`](super::text), when it is gathered to [`retry`](super::retry).
 
 use std::cmp::Reverse;
 use std::sync::Arc;

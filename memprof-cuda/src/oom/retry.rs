@@ -1,4 +1,9 @@
 //! An allocation is tried, answered where it fails, and tried again.
+//!
+//! It ends: a callback after which nothing was freed is asked 16 times in a row and no more. The callback runs without
+//! any lock of this crate's and outside of the call that failed, so it may allocate, free and replace itself; its panic
+//! goes no further. Of attempts within one another on a thread only the outermost answers. Counting failures is left to
+//! [`events`], what is known of them to [`facts`](super::facts), how often it is said to [`burst`].
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,8 @@
 //! A context to ask the driver through, current on this thread for as long as that takes.
+//!
+//! It is pushed and popped and never set, so what was current comes back whatever became of it. No context is made for
+//! a question: a primary one is held only if it is active, and given back. Whether the driver may be asked at all is
+//! left to [`asking`](crate::asking).
 
 #![expect(unsafe_code, reason = "contexts are retained and made current")]
 

@@ -8,7 +8,8 @@
 //! what is tracked in a context ends and holds it last, when interception ends, and [now and then](due) after a tracked
 //! allocation or free. Callbacks of interception cannot ask.
 //!
-//! No lock is held while the driver is called, and the thread's current context is as before afterwards.
+//! No lock is held while the driver is called but that of [`pools`](crate::pools), for reading, while pools are asked; and
+//! the thread's current context is as before afterwards.
 
 mod silence;
 

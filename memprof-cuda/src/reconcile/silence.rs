@@ -1,4 +1,7 @@
 //! Why the driver says nothing.
+//!
+//! Its text stands in reports, before "last known values". Why it is not even asked are the reasons of
+//! [`asking`](crate::asking); the others are what came of asking.
 
 use std::fmt;
 

@@ -1,4 +1,9 @@
 //! The devices that snapshots report, and when their driver is asked.
+//!
+//! A context is held weakly, so watching keeps none alive. The table's lock is held to look and to change, never while
+//! the driver is called or a context may end. Numbers are those of the last answer, marked as such where there is none
+//! now. What is asked, and through which context, is left to [`ask`], how often to [`due`], and whether at all to
+//! [`asking`].
 
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};

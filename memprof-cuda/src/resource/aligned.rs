@@ -1,4 +1,7 @@
 //! A greater alignment than the driver's.
+//!
+//! Its own books have the pointers that were moved, each with upstream's, so a block goes back as it came, whatever
+//! bytes its free names; a pointer that is not there passes unchanged.
 
 #![expect(unsafe_code, reason = "passes on the promise of whoever frees")]
 

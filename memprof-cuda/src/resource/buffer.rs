@@ -1,4 +1,8 @@
 //! Typed device memory from any resource.
+//!
+//! A cudarc slice is inside, whose drop never runs: the memory goes back to the resource that it came from, once, also
+//! where making the buffer fails half-way. Into a slice of cudarc's, which the driver frees, only a buffer of the
+//! driver's own resources can turn, so no adaptor's books are passed by. Counting and limits are left to the resource.
 
 #![expect(unsafe_code, reason = "device memory by its address")]
 

@@ -1,4 +1,9 @@
 //! What every call of the driver for memory has around it.
+//!
+//! The rules of zero bytes and null pointers are kept here once for the driver's four resources. The context is current
+//! for the call, and an error that waits in it, the program's, is neither taken nor given. Nothing is recorded but that
+//! what interception recorded of a block is taken off with it; the rest is left to [`Tracked`](super::Tracked) and
+//! interception.
 
 #![expect(unsafe_code, reason = "calls of the CUDA driver")]
 

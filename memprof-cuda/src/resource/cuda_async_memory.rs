@@ -1,4 +1,8 @@
 //! The driver's memory pool.
+//!
+//! It keeps nothing and records nothing. Freeing is in the order of the stream, so nothing is waited for; where a
+//! device has no pools cudarc is not called, as it panics at a function that the driver lacks. The rest is left to
+//! [`call`].
 
 #![expect(unsafe_code, reason = "calls of the CUDA driver")]
 

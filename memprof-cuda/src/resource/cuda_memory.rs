@@ -1,4 +1,7 @@
 //! The driver's plain memory.
+//!
+//! It keeps nothing and records nothing, as all four of the driver's. The driver frees such memory at once, so the
+//! stream is waited for before; zero bytes, null and what stands around a call are left to [`call`].
 
 #![expect(unsafe_code, reason = "calls of the CUDA driver")]
 

@@ -1,4 +1,8 @@
 //! A callback when memory does not suffice.
+//!
+//! The callback runs outside of the call that failed, so what it frees is recorded as any other free. How often it is
+//! asked has no bound here, unlike that of [`oom`](crate::oom): that is the callback's own promise, as in RMM. A
+//! failure that is tried again is counted through [`events`].
 
 #![expect(unsafe_code, reason = "passes on the promise of whoever frees")]
 

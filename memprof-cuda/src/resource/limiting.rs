@@ -1,4 +1,8 @@
 //! A hard limit in bytes.
+//!
+//! Bytes are counted before upstream is asked and no longer counted after it has freed, so they are never fewer than
+//! upstream holds, nor more than the limit. Which block counts how much is in its own books, so a free that names other
+//! bytes changes nothing.
 
 #![expect(unsafe_code, reason = "passes on the promise of whoever frees")]
 

@@ -1,4 +1,7 @@
 //! RMM's log of every event, as CSV.
+//!
+//! Logging changes no outcome and records nothing: an allocation succeeds or fails as upstream has it, whatever becomes
+//! of its row. What a row says and where it goes is left to [`rows`].
 
 #![expect(unsafe_code, reason = "passes on the promise of whoever frees")]
 

@@ -1,4 +1,7 @@
 //! Memory that moves between host and devices.
+//!
+//! It keeps nothing and records nothing. The driver frees such memory at once, so the stream is waited for before; the
+//! rest is left to [`call`].
 
 #![expect(unsafe_code, reason = "calls of the CUDA driver")]
 

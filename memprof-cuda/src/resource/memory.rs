@@ -1,4 +1,8 @@
 //! What a resource is.
+//!
+//! The contract stands at the methods of [`DeviceMemory`], and for zero bytes, null and refused frees in the head of
+//! [`resource`](super). All of this folder that implements it is held to it by one test,
+//! `tests/resource_conformance.rs`. It records nothing: that is what [`Tracked`](super::Tracked) adds.
 
 #![expect(unsafe_code, reason = "freeing needs a promise of the caller; forwarding it passes that on")]
 

@@ -1,4 +1,7 @@
 //! Page-locked host memory.
+//!
+//! It keeps nothing and records nothing. The host's address is handed out as the device's, which it is under unified
+//! addressing; a free waits for the stream. The rest is left to [`call`].
 
 #![expect(unsafe_code, reason = "calls of the CUDA driver")]
 

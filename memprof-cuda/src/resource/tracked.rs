@@ -1,4 +1,9 @@
 //! Reports to memprof what a resource allocates.
+//!
+//! Two sets of books, in one order: upstream has allocated before either knows of a block, and both have let go of it
+//! before upstream frees; a refusal puts it back into both. Its own are always kept, memprof's while that measures and
+//! unless interception records the block itself. Which of several over one another reports is left to [`events`], what
+//! happens where memory does not suffice to [`oom`].
 
 #![expect(unsafe_code, reason = "passes on the promise of whoever frees")]
 

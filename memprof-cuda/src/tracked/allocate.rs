@@ -1,4 +1,8 @@
 //! What every tracked allocation has around it.
+//!
+//! The tracked types allocate through this, all of them, so failures are counted, answered and said alike, and an error
+//! that waits in a context is met as cudarc meets it. That an allocation succeeded is recorded by the type, which knows
+//! the address.
 
 use std::sync::Arc;
 

@@ -1,4 +1,8 @@
 //! A context whose allocations memprof knows.
+//!
+//! It adds nothing to cudarc's context and holds it as any clone does. Memory is made by [`pinned`], [`managed`] and
+//! the streams that it gives; that its device is in snapshots, and asked before the context ends with this, is
+//! [`reconcile`]'s.
 
 #![expect(unsafe_code, reason = "cudarc's methods that give unset memory are unsafe, and so are these")]
 

@@ -1,4 +1,7 @@
 //! How a stream or a context becomes tracked.
+//!
+//! It stands on cudarc's `Arc`s of a stream and of a context. Interception that the environment asks for is installed
+//! here too, for programs that make their context without [`context`](crate::context).
 
 use std::sync::Arc;
 

@@ -1,4 +1,8 @@
 //! What cudarc asks of memory, forwarded to the memory of cudarc's inside: once for all tracked types.
+//!
+//! Nothing is recorded here, and nothing differs from cudarc's own slices: which stream waits for which is decided
+//! inside. They are macros, since each trait is cudarc's and each type is another; a trait that cudarc adds is added
+//! here.
 
 /// The traits by which cudarc takes device memory: a type with a field `slice` that has them.
 macro_rules! device_memory {

@@ -1,4 +1,7 @@
 //! Managed memory that memprof knows.
+//!
+//! cudarc allocates and frees it, so its own waiting and its errors stay as they are; whether a free worked is seen
+//! from the context, which is left to [`free`]. The address is looked up without noting a use.
 
 #![expect(unsafe_code, reason = "cudarc's host slices and kernel arguments")]
 

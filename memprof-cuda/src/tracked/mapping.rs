@@ -1,4 +1,8 @@
 //! Memory of the driver's virtual memory management that memprof knows.
+//!
+//! Created, mapped and made accessible in one go, or nothing is left behind. It belongs to no context and is known to
+//! the books by its physical memory's handle, as interception knows it, so it is recorded once, as requested and
+//! rounded up.
 
 #![expect(
     unsafe_code,

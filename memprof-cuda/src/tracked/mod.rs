@@ -2,7 +2,7 @@
 //!
 //! [`TrackedExt::tracked`] makes a [`TrackedStream`] of a stream, whose allocating methods shadow cudarc's, with the
 //! same names and arguments, and give a [`TrackedSlice`]. That derefs to cudarc's slice and is accepted wherever cudarc
-//! takes one. Their [`Error`] says who holds the memory where it does not suffice, and becomes cudarc's in a `?`. An allocation is recorded after the driver made it, a free before the driver takes it
+//! takes one. Their [`Error`](crate::Error) says who holds the memory where it does not suffice, and becomes cudarc's in a `?`. An allocation is recorded after the driver made it, a free before the driver takes it
 //! back, under the address that the inner slice then has; a free that the driver refuses is taken back.
 //!
 //! What cudarc does with a slice, that it waits for readers and writers before the free and keeps errors of a drop in

@@ -1,4 +1,8 @@
 //! Pinned host memory that memprof knows.
+//!
+//! cudarc allocates and frees it, as with [`managed`](super::managed). The address is taken once, when nothing uses the
+//! memory yet, so a drop waits for no more than cudarc's does. For no bytes the driver is asked first whether it gives
+//! an address, since cudarc panics at a null pointer.
 
 #![expect(unsafe_code, reason = "the driver's memory, and cudarc's host slices")]
 

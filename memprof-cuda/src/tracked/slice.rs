@@ -1,4 +1,8 @@
 //! Device memory that memprof knows.
+//!
+//! The books know it by the address that the slice inside has when it goes, so swapping two tracked slices swaps what
+//! is freed. No bytes are a block too: where the driver gives the null pointer, under an address that nobody hands out.
+//! How it is freed is left to [`free`], what stands around an allocation to `allocate`.
 
 #![expect(unsafe_code, reason = "the driver's memory, and cudarc's kernel arguments")]
 

@@ -1,4 +1,8 @@
 //! A stream whose allocations memprof knows.
+//!
+//! Its methods shadow cudarc's and take the same arguments; all else is cudarc's stream, through the deref, and what is
+//! allocated through that is not seen. Here is which memory is asked for; that it is recorded is left to
+//! [`TrackedSlice`] and its kin, that a device is asked when its last stream ends to [`Watch`].
 
 #![expect(unsafe_code, reason = "cudarc's methods that give unset memory are unsafe, and so are these")]
 

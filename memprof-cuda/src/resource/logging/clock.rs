@@ -1,4 +1,7 @@
 //! The local time of day, and the system's id of a thread.
+//!
+//! As RMM has them, so that its tools read the log; it is the only place in memprof that asks for the local time.
+//! Nothing fails: without a time zone it is UTC, and elsewhere than on Linux a thread has a number of this module's.
 
 #![cfg_attr(unix, expect(unsafe_code, reason = "calls of the C library"))]
 

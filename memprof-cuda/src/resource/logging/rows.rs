@@ -1,4 +1,8 @@
 //! The rows of the log, and where they go.
+//!
+//! One lock: a row is whole, and rows stand in the order of their times. The first thing that cannot be written is kept
+//! for [`flush`](Rows::flush) and said once on stderr. What all of it allocates is hidden from the recorder; a sink's
+//! own code runs under the lock.
 
 use std::fmt;
 use std::io::{self, Write};

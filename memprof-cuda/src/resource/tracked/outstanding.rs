@@ -1,4 +1,7 @@
 //! The live blocks of a tracked resource, as RMM lists them.
+//!
+//! RMM's format to the letter, but for what a frame has after its function. A stack is taken while the thread is blind,
+//! and its names are looked up when it is printed and not before.
 
 use std::backtrace::Backtrace;
 use std::fmt;
