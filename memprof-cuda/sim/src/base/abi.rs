@@ -1,4 +1,8 @@
 //! The types that cross the C border: result codes, pointers that the caller gives, descriptors.
+//!
+//! What a C caller promises of a pointer to values stands at [`In`] and [`Out`], which alone follow one: a null pointer
+//! is a result code and no crash, and nothing is presumed of its alignment. Numbers and layouts are CUDA's; those with
+//! a comment `cuda:` are compared with NVIDIA's headers by `scripts/cuda-headers`.
 #![expect(unsafe_code, reason = "reads and writes through pointers that a C caller gives")]
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_ushort, c_void};
@@ -260,7 +264,7 @@ impl Function {
     }
 }
 
-/// The name as C has it; for [`driver!`], which gives it a text that ends in a nul.
+/// The name as C has it; for `driver!`, which gives it a text that ends in a nul.
 pub(crate) const fn c_name(text: &'static str) -> &'static CStr {
     match CStr::from_bytes_with_nul(text.as_bytes()) {
         Ok(name) => name,

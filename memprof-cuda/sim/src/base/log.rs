@@ -1,4 +1,7 @@
 //! What the simulator says on stderr.
+//!
+//! Nothing that is said here fails or unwinds: stderr may be closed. A panic becomes a line and a result code, since it
+//! must not cross the C border.
 
 use std::any::Any;
 use std::io::Write;

@@ -1,4 +1,8 @@
 //! What the environment says of the simulator.
+//!
+//! It is read once a process. A wrong value does not stand silently for another: it is an error of
+//! [`load`](crate::load), and of `cuInit` where the library is loaded without it; what a test changes later is left to
+//! [`Sim`](crate::Sim).
 
 use std::env;
 use std::ffi::OsString;

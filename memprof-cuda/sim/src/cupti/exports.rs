@@ -1,4 +1,8 @@
 //! CUPTI's exported functions.
+//!
+//! Each is counted, may be told to fail, and never unwinds into its caller. Inside a callback subscribing,
+//! unsubscribing and enabling are refused, so a mistake of a subscriber is a status and no deadlock. What is shown, and
+//! to whom, is left to [`subscribers`](super::subscribers).
 #![expect(unsafe_code, reason = "exports CUPTI functions")]
 
 use std::ffi::{CStr, c_char, c_void};

@@ -1,4 +1,7 @@
 //! Which numbers CUPTI has for functions of the driver, as of CUDA 13.5.
+//!
+//! Only whether there is a function of a number: which number a simulated function has stands in its definition
+//! (`driver!`).
 
 use std::ops::RangeInclusive;
 

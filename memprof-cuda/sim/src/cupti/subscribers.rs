@@ -1,4 +1,8 @@
 //! Who is shown the driver's calls, and the showing.
+//!
+//! A call that nobody wants takes no lock. Who was shown the beginning of a call is shown its end, with the word that
+//! it kept for it, unless it is gone by then. Callbacks run with the subscribers' lock held for reading, and what they
+//! call themselves is not shown. Who may subscribe beside whom is left to [`exports`](super::exports).
 #![expect(unsafe_code, reason = "calls the subscribers' callbacks")]
 
 use std::cell::Cell;

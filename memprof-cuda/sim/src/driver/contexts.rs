@@ -1,4 +1,8 @@
 //! Contexts: primary and created, current by thread. A context that goes takes its memory, streams and events along.
+//!
+//! That a context is about to end is shown to CUPTI's subscribers before it does, also where the call is refused then.
+//! What goes with it is left to [`model/contexts`](crate::model::contexts), which is current to
+//! [`model/current`](crate::model::current).
 #![expect(unsafe_code, reason = "exports driver functions")]
 use std::ffi::{c_int, c_uint, c_void};
 

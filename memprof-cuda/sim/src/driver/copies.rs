@@ -1,4 +1,7 @@
 //! Copies and fills, bounds-checked on the device's side, done at once.
+//!
+//! On a stream that is captured the work becomes a node and is done at each launch. What is read and written, and the
+//! checks, are left to [`model/copies`](crate::model::copies).
 #![expect(unsafe_code, reason = "exports driver functions")]
 use std::ffi::{c_uchar, c_uint, c_ushort};
 

@@ -1,4 +1,7 @@
 //! Devices: how many, their names, attributes and memory.
+//!
+//! All devices are alike, of a version and attributes that a program finds usable; only their memory is made real. Here
+//! the driver starts too, and registers what takes it down when the process ends.
 #![expect(unsafe_code, reason = "exports driver functions")]
 use std::ffi::{c_char, c_int, c_uint};
 

@@ -1,4 +1,7 @@
 //! The names and texts of result codes.
+//!
+//! A code that the simulator gives has to stand here, for programs that say what went wrong; any other is none, as in
+//! CUDA.
 #![expect(unsafe_code, reason = "exports driver functions")]
 
 use std::ffi::{CStr, c_char};

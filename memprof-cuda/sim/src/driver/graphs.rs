@@ -1,4 +1,7 @@
 //! Graphs: streams that are captured, nodes of memory, launches.
+//!
+//! Nodes of memory and work of captured streams are simulated, all else in a graph is refused. What a capture prohibits
+//! is left to [`model/captures`](crate::model::captures), what a launch does to [`model/graphs`](crate::model::graphs).
 #![expect(unsafe_code, reason = "exports driver functions")]
 
 use std::ffi::{c_int, c_uint, c_void};

@@ -1,4 +1,8 @@
 //! Modules and kernels. Any module loads; a kernel is a host function that a test has registered by the kernel's name.
+//!
+//! A host function runs on the calling thread, without the state's lock, and does the work of the whole grid. A kernel
+//! that nobody has registered is refused at its launch, with its name on stderr, and not when it is looked up: programs
+//! look up more than they launch.
 #![expect(unsafe_code, reason = "exports driver functions, and calls the host functions that stand for kernels")]
 use std::ffi::{c_char, c_int, c_uint, c_void};
 

@@ -1,4 +1,7 @@
 //! Blocks of memory: a device's, pinned, managed. Allocation, the frees, and what an address belongs to.
+//!
+//! All that allocates or frees is refused while a capture prohibits it; questions are not. How much fits, and where a
+//! block lies, is left to [`model/memory`](crate::model::memory).
 #![expect(unsafe_code, reason = "exports driver functions")]
 use std::ffi::c_uint;
 

@@ -1,5 +1,5 @@
 //! The functions that a program calls, by chapter of NVIDIA's manual. Each reads its arguments, has the model do the work, and writes the
-//! result. All pass through the [gate](gate).
+//! result. All pass through the [`gate`].
 
 pub(crate) mod gate;
 

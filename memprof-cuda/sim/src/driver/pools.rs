@@ -1,4 +1,7 @@
 //! Memory pools: stream-ordered allocation, which happens at once.
+//!
+//! No call waits for a stream, so what is freed is free at once, for any stream. Growing, trimming and what stays in
+//! reserve are left to [`model/pools`](crate::model::pools).
 #![expect(unsafe_code, reason = "exports driver functions")]
 use std::ffi::{c_int, c_uint};
 

@@ -1,4 +1,8 @@
 //! Streams and events. All work is done when it is asked for, so a stream is always idle and an event always complete.
+//!
+//! Waiting returns at once, and has pools let go what is above their threshold. A host function that is enqueued runs
+//! on the calling thread, without the state's lock; streams that are made and destroyed are shown to CUPTI's
+//! subscribers likewise.
 #![expect(unsafe_code, reason = "exports driver functions, and calls a host function that a program enqueues")]
 use std::ffi::{c_int, c_uint, c_void};
 

@@ -1,4 +1,7 @@
 //! The functions that cudarc 0.19.10 may look up and that are not simulated: each says so once on stderr, and fails.
+//!
+//! They are exported because cudarc panics where a function is missing, and a test should fail with an error instead.
+//! One that is simulated moves from here to its chapter; a newer cudarc may look up more.
 #![expect(unsafe_code, reason = "exports driver functions")]
 use std::sync::atomic::{AtomicBool, Ordering};
 

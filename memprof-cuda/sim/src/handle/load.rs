@@ -1,4 +1,8 @@
 //! Finding a driver: the real one where there is a device, else the simulator, so that cudarc meets it.
+//!
+//! It is found as cudarc looks for it, by the name that the library gives itself (`build.rs`). What was found holds for
+//! the process, and a library that is loaded is never unloaded: cudarc keeps addresses in it. Nothing of cudarc's is
+//! called here, so a test may choose before cudarc does.
 #![expect(unsafe_code, reason = "loads shared libraries and asks a driver for its devices")]
 use std::env;
 use std::ffi::{c_int, c_uint};

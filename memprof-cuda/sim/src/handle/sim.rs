@@ -1,4 +1,8 @@
 //! The handle by which a test steers the loaded simulator and reads its ledger.
+//!
+//! A test has a copy of the model that nobody uses; the library has the one that counts. So everything goes through the
+//! library's control functions ([`control`](super::control)) and nothing here reads the model itself. All tests of a
+//! process share the one driver: what one sets, it takes back ([`reset`](Sim::reset)).
 #![expect(unsafe_code, reason = "calls the loaded library's control functions")]
 use std::ffi::{CString, c_char};
 use std::path::{Path, PathBuf};

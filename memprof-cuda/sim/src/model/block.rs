@@ -1,4 +1,7 @@
 //! What a block of memory is.
+//!
+//! The numbers of kinds cross the C border, to the copy of this crate in a test (`handle/sim`): they are never given a
+//! second meaning.
 
 use super::books::Space;
 

@@ -1,4 +1,8 @@
 //! The simulator's own ledger: bytes and blocks by space, which tests hold against memprof's.
+//!
+//! It is kept by the simulator's own allocations and frees and knows nothing of memprof, so that a test compares two
+//! accounts that were kept apart. A free of what is not there is refused before it gets here, so no number falls below
+//! 0.
 
 use crate::base::abi::ordinal;
 

@@ -1,4 +1,7 @@
 //! What a capture of a stream is, and a thread's mode.
+//!
+//! Which calls a mode prohibits to whom is CUDA's rule, and here alone ([`Capture::prohibits`]); which calls are
+//! potentially unsafe, and what becomes of a capture that one meets, is left to [`captures`](super::captures).
 
 use std::cell::Cell;
 

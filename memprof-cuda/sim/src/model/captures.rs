@@ -1,4 +1,8 @@
 //! Streams are captured into graphs, and calls that may not be made meanwhile are refused.
+//!
+//! A refused call invalidates the captures that prohibit it, and an invalid one refuses all further work until it is
+//! ended. CUDA's header leaves some of it open: that is as an H100 had it, and said so at each method. What a captured
+//! call adds to the graph is left to [`graphs`](super::graphs).
 
 use super::capture::{Capture, RELAXED, thread};
 use super::state::State;

@@ -1,4 +1,7 @@
 //! Contexts come and go. One that goes takes its memory, streams and events along.
+//!
+//! What belongs to no context (pools' memory, physical memory) stays. Telling CUPTI's subscribers first is left to
+//! [`driver/contexts`](crate::driver).
 
 use super::context::Context;
 use super::current::push;

@@ -1,4 +1,7 @@
 //! Copies and fills, bounds-checked on the device's side, done at once.
+//!
+//! The device's side is checked, down to the byte; the host's is the program's promise, as to a real driver. What is
+//! checked against are [`memory`](super::memory)'s blocks and mapped memory.
 
 use super::arena;
 use super::state::State;

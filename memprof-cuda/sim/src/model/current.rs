@@ -1,4 +1,7 @@
 //! The contexts that a thread has pushed; the last is current.
+//!
+//! It is a stack of a few, per thread, as CUDA has it, and without the state's lock. A context that has ended may still
+//! be on it: whoever asks for the current one finds out in the state.
 
 use std::cell::Cell;
 

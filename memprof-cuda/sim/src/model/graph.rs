@@ -1,4 +1,7 @@
 //! What graphs and executable graphs are.
+//!
+//! Plain values: a launch works on the nodes that there were when it was instantiated. While a stream is captured anew,
+//! nodes that differ from those of before are refused. What a launch does is left to [`graphs`](super::graphs).
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,4 +1,7 @@
 //! Graphs are made, instantiated and launched.
+//!
+//! A node's memory has its address from when it is added, and bytes of its device from a launch on; what is freed stays
+//! in reserve for the next launch until it is trimmed. It counts in a space of its own, apart from its device's.
 
 use std::sync::Arc;
 

@@ -1,4 +1,7 @@
 //! Modules and kernels: a kernel is a host function that a test has registered by the kernel's name.
+//!
+//! A registered function outlives modules and contexts, as it belongs to the test; modules and their functions go with
+//! their context. That it fits the arguments of a launch is the test's promise, made where it is registered.
 #![expect(unsafe_code, reason = "reads the arguments of a launch for the host functions that stand for kernels")]
 
 use std::collections::{BTreeMap, HashMap};

@@ -1,4 +1,7 @@
 //! What reserved addresses, physical memory and mappings are.
+//!
+//! Plain values, and questions about ranges: whether all of one is mapped, reserved or free. How long physical memory
+//! lives is left to [`mappings`](super::mappings).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,7 @@
 //! Physical memory is held, exported, imported, and ends.
+//!
+//! It lives until its last handle, import, export and mapping is gone, in whichever order, and counts once in the
+//! books, however many of these there are. Which addresses it is mapped at is left to `driver/mappings`.
 
 use super::books::Space;
 use super::mapping::Physical;

@@ -1,4 +1,7 @@
 //! Blocks come and go, and what an address belongs to.
+//!
+//! Every block comes by [`State::insert`] and goes by [`State::release`], so the books, the arena and the pool hear of
+//! each. A failure leaves no block. What a call may free is said by the call.
 
 use super::arena::Arena;
 use super::block::{Block, Kind};

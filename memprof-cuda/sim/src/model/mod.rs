@@ -1,5 +1,5 @@
 //! What the simulated driver knows and does, without a pointer or an exported function: what things are, then the
-//! [state](state) that has them all, then what is done to them, which is methods of the state.
+//! [`state`] that has them all, then what is done to them, which is methods of the state.
 
 pub(crate) mod arena;
 pub(crate) mod books;

@@ -1,4 +1,7 @@
 //! What a memory pool is, and what it keeps in reserve.
+//!
+//! What is used is never more than what is reserved; both remember how high they stood. When a pool grows and lets go
+//! is left to [`pools`](super::pools).
 
 use super::books::Space;
 

@@ -1,4 +1,7 @@
 //! Memory of others is opened and closed.
+//!
+//! An opened handle is memory of its own here and shares nothing with what it was made of: it begins as a copy. It
+//! counts in no device's books.
 
 use super::arena;
 use super::block::Kind;

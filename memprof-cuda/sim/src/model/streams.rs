@@ -1,4 +1,7 @@
 //! Streams and events come, and are used.
+//!
+//! A default stream is no object: its handle means the context that is current. An event that was recorded in a capture
+//! draws a stream that waits for it into that capture; that it went is left to [`captures`](super::captures).
 
 use std::time::Instant;
 
