@@ -1,4 +1,7 @@
 //! The operations that are timed by `limits` and counted by `counted`: a call, and an allocation with its free.
+//!
+//! Both take them from here, so a time and a count are of the same code. None is inlined, and what comes out is hidden
+//! from the compiler, so neither a call nor a pair can go.
 
 #![expect(unsafe_code, reason = "blocks are taken from an allocator directly, to compare it with its upstream")]
 

@@ -1,4 +1,7 @@
 //! What the numbers hold for.
+//!
+//! Versions are those of the lock file, since that is what was compiled; a program that is not there is said to be
+//! missing and stops nothing.
 
 use std::process::Command;
 use std::{fs, io, thread};

@@ -1,4 +1,8 @@
 //! Runs one process and reads what it measured.
+//!
+//! Each run is a process of its own, of a program that was built once, so none meets what another left. It is killed
+//! after a time, and one that fails or has nothing for a workload is a [`Missing`] and ends no table. The scratch
+//! folder goes with [`Programs`]. In which order processes run is left to `main`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

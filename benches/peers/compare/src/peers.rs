@@ -1,4 +1,7 @@
 //! The tools.
+//!
+//! A tool is a row here and an adapter beside (`adapters/`), used as its own documentation says; the letters say what
+//! its numbers buy, by what it offers and not by how well.
 
 /// A tool, or memprof, or nothing.
 #[derive(Clone, Copy)]

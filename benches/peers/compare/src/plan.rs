@@ -1,4 +1,7 @@
 //! What is run.
+//!
+//! How much of each workload is run, and of which tools, stands here, so that the tables can be read beside it; what a
+//! workload does is left to the crate `workloads`, which knows it by `command`.
 
 /// A table of the result: one workload, all tools.
 #[derive(Clone, Copy)]

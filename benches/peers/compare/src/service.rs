@@ -1,4 +1,7 @@
 //! (k) A long-lived server: what grows in ten slices of as many requests each.
+//!
+//! All slices do the same, so what is more in the tenth than in the second is the tool's growth; the first has what a
+//! program warms up. What a slice does is left to `workloads::service`.
 
 use std::fmt::Write as _;
 use std::io;

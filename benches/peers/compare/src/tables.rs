@@ -1,4 +1,7 @@
 //! The tables, in Markdown.
+//!
+//! Pure functions of runs that are over. What compares two programs is a median over the rounds, each time of two runs
+//! of one round; what could not be had is said in its cell or below the table.
 
 use std::fmt::Write as _;
 

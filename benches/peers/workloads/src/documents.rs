@@ -1,4 +1,6 @@
 //! (c) A JSON text into a tree, and back.
+//!
+//! The text is made before the clock starts, and is the same in every run.
 
 use std::fmt::Write as _;
 use std::hint::black_box;

@@ -1,4 +1,6 @@
 //! (f) One thread allocates, another frees.
+//!
+//! In batches, of which a few are under way at once: so both threads work throughout, and what is live stays bounded.
 
 use std::hint::black_box;
 use std::sync::mpsc::sync_channel;

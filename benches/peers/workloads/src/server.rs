@@ -1,4 +1,7 @@
 //! (e) Many small futures on two workers, each with some blocks of its own.
+//!
+//! As many requests are under way at once as a batch has, and each waits twice, so its blocks are live across polls and
+//! may be freed on the other worker.
 
 use std::hint::black_box;
 

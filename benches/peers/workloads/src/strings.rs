@@ -1,4 +1,7 @@
 //! (d) An ordered map of strings that grows and shrinks.
+//!
+//! Each insertion allocates two strings, and after every third one an entry goes, so blocks of different ages are freed
+//! between others.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
