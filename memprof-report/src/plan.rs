@@ -4,6 +4,8 @@
 //! tells two runs apart that did not track the same functions: a row that only one of them has may be a choice, and no change of the
 //! program. How a plan comes about is the command's business.
 
+use std::borrow::Cow;
+
 /// What `cargo memprof` tracked of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "formats", derive(serde::Serialize, serde::Deserialize), serde(default))]
@@ -45,24 +47,45 @@ impl Plan {
         around.max_by_key(|(_, folder)| folder.len()).map(|(package, _)| package)
     }
 
+    /// What a report calls a package: its name, with its version where several of that name were tracked.
+    pub fn title_of<'a>(&self, package: &'a TrackedPackage) -> Cow<'a, str> {
+        let is_other = |other: &TrackedPackage| other.name == package.name && other.version != package.version;
+        if self.packages.iter().any(is_other) { package.title().into() } else { package.name.as_str().into() }
+    }
+
     /// In which a run of this plan tracked other functions than one of `base`: a line for each package. Empty where both are alike.
+    ///
+    /// A package is compared with the one of the same name, whichever versions they are: an upgrade is no difference. Where either plan has
+    /// several of that name, the versions are compared, each with its own.
     pub fn differences(&self, base: &Plan) -> Vec<String> {
+        let of_name = |plan: &Plan, name: &str| plan.packages.iter().filter(|package| package.name == name).count();
+        let is_one = |name: &str| of_name(base, name) < 2 && of_name(self, name) < 2;
+        let title =
+            |package: &TrackedPackage| if is_one(&package.name) { package.name.clone() } else { package.title() };
+        let are_one = |package: &TrackedPackage, other: &TrackedPackage| {
+            package.name == other.name && (is_one(&package.name) || package.version == other.version)
+        };
         let mut lines = Vec::new();
         for before in &base.packages {
-            let after = self.packages.iter().find(|package| package.name == before.name);
-            match after {
-                None => lines.push(format!("{} was tracked only before", before.name)),
-                Some(after) => lines.extend(after.difference(before)),
+            match self.packages.iter().find(|after| are_one(before, after)) {
+                None => lines.push(format!("{} was tracked only before", title(before))),
+                Some(after) => lines.extend(after.difference(before, &title(before))),
             }
         }
-        let new = self.packages.iter().filter(|package| base.packages.iter().all(|before| before.name != package.name));
-        lines.extend(new.map(|package| format!("{} was tracked only after", package.name)));
+        let is_new = |package: &&TrackedPackage| !base.packages.iter().any(|before| are_one(before, package));
+        let new = self.packages.iter().filter(is_new);
+        lines.extend(new.map(|package| format!("{} was tracked only after", title(package))));
         lines
     }
 }
 
 impl TrackedPackage {
-    fn difference(&self, before: &TrackedPackage) -> Option<String> {
+    /// `hyper 1.2.3`.
+    fn title(&self) -> String {
+        format!("{} {}", self.name, self.version).trim_end().to_owned()
+    }
+
+    fn difference(&self, before: &TrackedPackage, title: &str) -> Option<String> {
         let mut parts = Vec::new();
         if self.policy != before.policy {
             parts.push(format!("by ‘{}’ before, by ‘{}’ after", before.policy, self.policy));
@@ -75,7 +98,7 @@ impl TrackedPackage {
         if fewer > 0 {
             parts.push(format!("{} left out by calibration only before", counted(fewer)));
         }
-        (!parts.is_empty()).then(|| format!("other functions of {} were tracked: {}", self.name, parts.join("; ")))
+        (!parts.is_empty()).then(|| format!("other functions of {title} were tracked: {}", parts.join("; ")))
     }
 }
 
@@ -129,5 +152,37 @@ mod tests {
                 "axum was tracked only after",
             ]
         );
+    }
+
+    /// A name stands for its one version; where it has two, each is its own.
+    #[test]
+    fn two_versions_of_a_package_are_two() {
+        let version = |version: &str, policy: &str| {
+            let folder = format!("map-{version}/");
+            TrackedPackage { version: version.to_owned(), ..package("map", &[&folder], policy, &[]) }
+        };
+        let plan = |packages: &[TrackedPackage]| Plan { packages: packages.to_vec(), ..Plan::default() };
+        let app = package("app", &[""], "lean", &[]);
+        let both = plan(&[app.clone(), version("0.13.2", "lean"), version("0.15.1", "lean")]);
+        let titles: Vec<_> = both.packages.iter().map(|package| both.title_of(package)).collect();
+        assert_eq!(titles, ["app", "map 0.13.2", "map 0.15.1"]);
+        assert_eq!(
+            both.package_of("map-0.15.1/src/a.rs").map(|package| both.title_of(package)),
+            Some("map 0.15.1".into())
+        );
+        let one = plan(&[app.clone(), version("0.15.1", "lean")]);
+        assert_eq!(one.title_of(&one.packages[1]), "map");
+        // A profile of before versions were kept.
+        let old = plan(&[version("", "lean"), version("", "all")]);
+        assert_eq!(old.title_of(&old.packages[0]), "map");
+
+        assert_eq!(one.differences(&both), ["map 0.13.2 was tracked only before"]);
+        assert_eq!(both.differences(&one), ["map 0.13.2 was tracked only after"]);
+        let other = plan(&[app.clone(), version("0.13.2", "lean"), version("0.15.1", "all")]);
+        let said = "other functions of map 0.15.1 were tracked: by ‘lean’ before, by ‘all’ after";
+        assert_eq!(other.differences(&both), [said]);
+        // An upgrade.
+        let upgraded = plan(&[app, version("0.16.0", "lean")]);
+        assert!(upgraded.differences(&one).is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! Which crate held a space's memory when it stood highest: the level above functions, where the profile says which packages were
 //! tracked ([`Plan`]); and, where much happened outside any scope, which dependencies were not.
 //!
-//! Rows sum to the space's totals, to the byte: what is of no tracked package (a name given at run time) and what happened outside any
+//! A crate that a program has in two versions is two rows, told apart by version. Rows sum to the space's totals, to the byte: what is of no tracked package (a name given at run time) and what happened outside any
 //! scope are rows of their own.
 
 use std::cmp::Reverse;
@@ -98,7 +98,7 @@ fn in_order(bytes: impl Iterator<Item = i128>) -> [i128; Measure::ALL.len()] {
     all
 }
 
-/// A sum for each package, and for what is of none.
+/// A sum for each package, by its title, and for what is of none.
 fn sums(space: &SpaceData, plan: &Plan) -> Vec<Sum> {
     let mut sums: Vec<Sum> = Vec::new();
     for record in &space.records {
@@ -106,9 +106,9 @@ fn sums(space: &SpaceData, plan: &Plan) -> Vec<Sum> {
         if bytes == [0; Measure::ALL.len()] {
             continue;
         }
-        let name = plan.package_of(&record.file).map_or(OF_NONE, |package| &package.name);
+        let name = plan.package_of(&record.file).map_or(OF_NONE.into(), |package| plan.title_of(package));
         let index = sums.iter().position(|sum| sum.name == name).unwrap_or_else(|| {
-            sums.push(Sum { name: name.to_owned(), ..Sum::default() });
+            sums.push(Sum { name: name.into_owned(), ..Sum::default() });
             sums.len() - 1
         });
         let sum = &mut sums[index];

@@ -59,6 +59,32 @@ fn a_crate_is_the_sum_of_its_functions_and_all_sum_to_the_whole() {
     assert_eq!(Crates::of(&one, &plan(&[], 0)), None);
 }
 
+/// Two versions of a crate in one program.
+#[test]
+fn each_version_of_a_crate_is_a_row_and_a_crate_with_one_has_its_name_alone() {
+    let mut both = plan(&[], 0);
+    for version in ["0.13.2", "0.15.1"] {
+        both.packages.push(TrackedPackage {
+            name: "hashbrown".to_owned(),
+            version: version.to_owned(),
+            folders: vec![format!("hashbrown-{version}/")],
+            ..TrackedPackage::default()
+        });
+    }
+    let tree = vec![
+        of("src/main.rs", "main", 4),
+        of("hashbrown-0.13.2/src/raw.rs", "grow", 200),
+        of("hashbrown-0.15.1/src/raw.rs", "grow", 1_000),
+        of("hashbrown-0.15.1/src/map.rs", "shrink", 100),
+    ];
+    let space = space_of_tree("host", tree, [[0, 0]; 3]);
+    let crates = Crates::of(&space, &both).expect("several");
+    let rows: Vec<String> = crates.rows.iter().map(|row| row.join(" ")).collect();
+    assert_eq!(rows, ["1,100 2,200 550 2 hashbrown 0.15.1", "200 400 100 1 hashbrown 0.13.2", "4 8 2 1 app"]);
+    both.packages.pop();
+    assert_eq!(Crates::of(&space, &both).expect("several").rows[1].join(" "), "200 400 100 1 hashbrown");
+}
+
 #[test]
 fn only_where_much_is_outside_any_scope_dependencies_are_named() {
     let said = |outside, plan: &Plan| untracked(&space(outside), plan);
