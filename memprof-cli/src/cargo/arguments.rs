@@ -6,6 +6,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Command, CommandFactory as _, Parser, Subcommand};
 
 use super::{
+    options::{self, Given},
     plan::{Level, Policy},
     split::Split,
 };
@@ -178,41 +179,34 @@ pub(crate) struct Cargo {
 const OF_TESTS: &[&str] = &["--all-targets", "--bench", "--benches", "--example", "--examples", "--test", "--tests"];
 
 impl Cargo {
-    /// The value of an option of cargo's, `--target x` or `--target=x`.
+    /// Each of cargo's options, and what belongs to none.
+    fn given(&self) -> impl Iterator<Item = Given<'_>> {
+        options::read(&self.options)
+    }
+
+    /// Whether this option of cargo's is given.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.given().any(|given| given.name == name)
+    }
+
+    /// The value of an option of cargo's.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.values(name).next()
     }
 
     /// The values of an option of cargo's that can be given several times.
     pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        let words = self.options.iter().zip(self.options.iter().skip(1).map(Some).chain([None]));
-        words.filter_map(move |(word, next)| {
-            let joined = || match word.strip_prefix(name)? {
-                rest if name.starts_with("--") => rest.strip_prefix('='),
-                rest => Some(rest.strip_prefix('=').unwrap_or(rest)),
-            };
-            if word == name { next.map(String::as_str) } else { joined() }
-        })
+        self.given().filter(move |given| given.name == name).filter_map(|given| given.value)
     }
 
     /// Whether what is built can need dev-dependencies.
     pub(crate) fn builds_tests(&self) -> bool {
-        let is_of_tests = |option: &String| OF_TESTS.contains(&option.split('=').next().unwrap_or_default());
-        self.is_for_tests || self.options.iter().any(is_of_tests)
+        self.is_for_tests || self.given().any(|given| OF_TESTS.contains(&given.name))
     }
 
-    /// cargo's options without this one and its value.
-    pub(crate) fn without(&self, names: &[&str]) -> Vec<String> {
-        let mut kept = Vec::new();
-        let mut words = self.options.iter();
-        while let Some(word) = words.next() {
-            if names.contains(&word.as_str()) {
-                words.next();
-            } else if !names.iter().any(|name| word.strip_prefix(name).is_some_and(|rest| rest.starts_with('='))) {
-                kept.push(word.clone());
-            }
-        }
-        kept
+    /// The words of cargo's options whose name is such.
+    pub(crate) fn words(&self, is_such: impl Fn(&str) -> bool) -> Vec<String> {
+        self.given().filter(|given| is_such(given.name)).flat_map(|given| given.words).cloned().collect()
     }
 }
 
@@ -301,10 +295,18 @@ mod tests {
     #[test]
     fn what_has_dev_dependencies_is_known_by_the_verb_or_an_option() {
         let builds_tests = |line: &str| parsed(line).cargo().builds_tests();
-        for line in ["test", "bench --bin x", "plan", "run --example x", "build --tests", "build --bench=x"] {
+        for line in [
+            "test",
+            "bench --bin x",
+            "plan",
+            "run --example x",
+            "build --tests",
+            "build --bench=x",
+            "build -rp a --test",
+        ] {
             assert!(builds_tests(line), "{line}");
         }
-        for line in ["run --bin x -- --test x", "build --release"] {
+        for line in ["run --bin x -- --test x", "build --release", "build -pr --bin=--test"] {
             assert!(!builds_tests(line), "{line}");
         }
     }
@@ -313,9 +315,10 @@ mod tests {
     fn an_option_of_cargos_is_found_with_its_value() {
         let Verb::Build(build) = parsed("build --target x --target-dir=y -q") else { panic!("another verb") };
         assert_eq!((build.cargo.value("--target"), build.cargo.value("--target-dir")), (Some("x"), Some("y")));
-        assert_eq!(build.cargo.without(&["--target", "--target-dir"]), ["-q"]);
+        assert_eq!(build.cargo.words(|name| name.starts_with("--")), ["--target", "x", "--target-dir=y"]);
+        assert!(build.cargo.has("-q") && !build.cargo.has("x"));
         assert_eq!(build.cargo.value("--manifest-path"), None);
-        let Verb::Run(run) = parsed("run -p a -pb -p=c --package d -q") else { panic!("another verb") };
-        assert_eq!(run.cargo.values("-p").collect::<Vec<_>>(), ["a", "b", "c"]);
+        let Verb::Run(run) = parsed("run -p a -pb -p=c --package d -qrpe -q") else { panic!("another verb") };
+        assert_eq!(run.cargo.values("-p").collect::<Vec<_>>(), ["a", "b", "c", "e"]);
     }
 }

@@ -33,8 +33,19 @@ use super::{
 use crate::{error::Error, glob::Glob};
 
 /// cargo's options that decide which packages there are.
-const OF_METADATA: &[&str] = &["--manifest-path", "--features", "-F", "--config", "-Z", "--lockfile-path"];
-const OF_METADATA_ALONE: &[&str] = &["--all-features", "--no-default-features", "--offline", "--locked", "--frozen"];
+const OF_METADATA: &[&str] = &[
+    "--all-features",
+    "--config",
+    "--features",
+    "--frozen",
+    "--locked",
+    "--lockfile-path",
+    "--manifest-path",
+    "--no-default-features",
+    "--offline",
+    "-F",
+    "-Z",
+];
 
 /// What is built, and how.
 #[derive(Debug)]
@@ -46,6 +57,8 @@ pub(crate) struct Build {
     of_call: BTreeSet<PathBuf>,
     target: String,
     options: Vec<String>,
+    has_build_folder: bool,
+    unmatched: Option<String>,
 }
 
 /// An error of this command's own.
@@ -79,9 +92,10 @@ impl Build {
         Self::planned(tracking, cargo, |compiler, target, folder| ensure(carried, compiler, target, folder))
     }
 
-    /// Plans it, to be looked at.
+    /// Plans it, to be looked at: no cargo is called that would refuse a package that is not there.
     pub(crate) fn to_look_at(tracking: &Tracking, cargo: &Cargo, carried: Carried) -> Result<Self, Error> {
-        Self::planned(tracking, cargo, |compiler, target, _| Ok(named(carried, compiler, target)))
+        let build = Self::planned(tracking, cargo, |compiler, target, _| Ok(named(carried, compiler, target)))?;
+        build.unmatched.clone().map_or(Ok(build), |wrong| Err(Error::File(wrong)))
     }
 
     fn planned(
@@ -122,7 +136,9 @@ impl Build {
             of_call: packages.of_call,
             workspace: packages.workspace.canonicalize().unwrap_or(packages.workspace),
             target,
-            options: cargo.without(&["--target", "--target-dir"]),
+            has_build_folder: packages.has_build_folder,
+            unmatched: packages.unmatched,
+            options: cargo.words(|name| !matches!(name, "--target" | "--target-dir")),
         };
         build.check(tracking)?;
         Ok(build)
@@ -164,6 +180,11 @@ impl Build {
         for (setting, name) in [("build.rustc-wrapper", RUSTC), ("build.rustdoc", RUSTDOC)] {
             let link = toml::Value::from(links.join(name).to_string_lossy().into_owned());
             command.arg("--config").arg(format!("{setting}={link}"));
+        }
+        // What is measured shares no folder with what is not.
+        if self.has_build_folder {
+            let folder = toml::Value::from(self.plan.folder.to_string_lossy().into_owned());
+            command.arg("--config").arg(format!("build.build-dir={folder}"));
         }
         if !program.is_empty() {
             command.arg("--").args(program);
@@ -223,18 +244,6 @@ pub(crate) fn counted(state: &State) -> (usize, BTreeMap<Reason, usize>) {
 fn of_metadata(cargo: &Cargo, targets: &[&str]) -> Vec<String> {
     let mut kept: Vec<String> =
         targets.iter().flat_map(|target| ["--filter-platform".to_owned(), (*target).to_owned()]).collect();
-    let mut words = cargo.options.iter();
-    while let Some(word) = words.next() {
-        let is_long = word.starts_with("--");
-        let name = if is_long { word.split('=').next() } else { word.get(..2) }.unwrap_or_default();
-        if OF_METADATA_ALONE.contains(&name) {
-            kept.push(word.clone());
-        } else if OF_METADATA.contains(&name) {
-            kept.push(word.clone());
-            if word == name {
-                kept.extend(words.next().cloned());
-            }
-        }
-    }
+    kept.extend(cargo.words(|name| OF_METADATA.contains(&name)));
     kept
 }

@@ -48,23 +48,33 @@ fn has_programs(package: &Package) -> bool {
     package.targets.iter().any(|target| !target.kind.iter().any(|kind| is_none.contains(kind)))
 }
 
+/// The packages that a call names.
+fn names(cargo: &Cargo) -> impl Iterator<Item = &str> {
+    ["-p", "--package"].into_iter().flat_map(|name| cargo.values(name))
+}
+
+/// Whether a word of `-p` means a package: cargo takes a dependency's name as well, but no pattern of them.
+fn is_asked(metadata: &Metadata, package: &Package, text: &str) -> bool {
+    metadata.workspace_members.contains(&package.id) && is_member(package, text) || Spec::of(text).is(package)
+}
+
+/// A word of `-p` that means none.
+pub(super) fn unmatched<'a>(metadata: &Metadata, cargo: &'a Cargo) -> Option<&'a str> {
+    names(cargo).find(|text| !metadata.packages.iter().any(|package| is_asked(metadata, package, text)))
+}
+
 /// The packages that cargo would build for their own sake: those that are named, the one in whose folder it is called, or the workspace's
 /// default.
 fn chosen<'a>(metadata: &'a Metadata, cargo: &Cargo) -> Vec<&'a Package> {
     let mut members = metadata.workspace_packages();
-    let has = |name: &str| cargo.options.iter().any(|option| option == name);
-    if has("--workspace") || has("--all") {
+    if cargo.has("--workspace") || cargo.has("--all") {
         members.retain(|package| !cargo.values("--exclude").any(|text| is_member(package, text)));
         return members;
     }
-    let names: Vec<&str> = ["-p", "--package"].into_iter().flat_map(|name| cargo.values(name)).collect();
+    let names: Vec<&str> = names(cargo).collect();
     if !names.is_empty() {
-        // cargo takes a dependency's name as well, but no pattern of them.
-        let is_asked = |package: &&Package| {
-            let is_member_asked = |text: &&str| members.contains(package) && is_member(package, text);
-            names.iter().any(|text| is_member_asked(text) || Spec::of(text).is(package))
-        };
-        let named: Vec<&Package> = metadata.packages.iter().filter(is_asked).collect();
+        let is_named = |package: &&Package| names.iter().any(|text| is_asked(metadata, package, text));
+        let named: Vec<&Package> = metadata.packages.iter().filter(is_named).collect();
         return if named.is_empty() { members } else { named };
     }
     let here = metadata.resolve.as_ref().and_then(|resolve| resolve.root.as_ref());

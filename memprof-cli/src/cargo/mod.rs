@@ -13,7 +13,7 @@
 //! | `mirror` | the copy of a package |
 //! | `wrapper` | the compiler's place |
 //! | `config`, `compiler` | what cargo is told, and which compiler it uses |
-//! | `split`, `arguments` | the calls |
+//! | `options`, `split`, `arguments` | the calls |
 //! | `spec`, `linked` | which packages are meant, and which are in the programs |
 //! | `packages` | what the program is made of |
 //! | `runtime` | memprof, compiled |
@@ -30,6 +30,7 @@ mod mirror;
 mod wrapper;
 mod config;
 mod compiler;
+mod options;
 mod split;
 mod arguments;
 mod spec;

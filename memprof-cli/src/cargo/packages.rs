@@ -30,9 +30,13 @@ const OWN: &[&str] = &["memprof", "memprof-core", "memprof-macros", "memprof-rep
 pub(crate) struct Packages {
     pub(crate) workspace: PathBuf,
     pub(crate) target_folder: PathBuf,
+    /// Whether cargo is told to build elsewhere than where programs are put (`build.build-dir`).
+    pub(crate) has_build_folder: bool,
     pub(crate) tracked: Vec<Package>,
     /// The folders of the packages that this call builds, tracked or not: others of the workspace may have been built by calls before.
     pub(crate) of_call: BTreeSet<PathBuf>,
+    /// Of a word of `-p` that means no package, what is wrong: for cargo to say in its own words, where it is called.
+    pub(crate) unmatched: Option<String>,
     /// Dependencies of the program that are not tracked and could be.
     pub(crate) untracked: Vec<Untracked>,
     /// Whether the program depends on memprof itself.
@@ -42,6 +46,7 @@ pub(crate) struct Packages {
 /// A dependency that is not tracked.
 #[derive(Debug)]
 pub(crate) struct Untracked {
+    /// As `--deps` takes it: with its version where the program has several.
     pub(crate) name: String,
     pub(crate) folder: PathBuf,
     /// Whether a tracked package depends on it.
@@ -76,8 +81,10 @@ pub(crate) fn ask(
         untracked: untracked(&metadata, &of_call, is_tracked),
         of_call: of_call.values().map(|package| folder(package).to_owned()).collect(),
         tracked: tracked.map(|package| described(package, &workspace, &folders, policy)).collect(),
+        unmatched: linked::unmatched(&metadata, cargo).map(|wrong| refusal(&metadata, wrong)),
         has_memprof: metadata.packages.iter().any(|package| package.name == "memprof"),
         target_folder: metadata.target_directory.clone().into(),
+        has_build_folder: metadata.build_directory.as_ref().is_some_and(|folder| *folder != metadata.target_directory),
         workspace,
     })
 }
@@ -88,8 +95,9 @@ fn untracked(metadata: &Metadata, of_call: &Linked<'_>, is_tracked: impl Fn(&&De
         of_call.values().partition(|package| is_tracked(package));
     let direct: BTreeSet<&PackageId> =
         tracked.iter().flat_map(|package| depended_on(metadata, package, &[DependencyKind::Normal])).collect();
+    let has_others = |package: &Described| of_call.values().filter(|other| other.name == package.name).count() > 1;
     let described = |package: &Described| Untracked {
-        name: package.name.to_string(),
+        name: if has_others(package) { with_version(package) } else { package.name.to_string() },
         folder: folder(package).to_owned(),
         is_direct: direct.contains(&package.id),
     };
@@ -108,19 +116,46 @@ fn is_named(package: &Described, name: &str) -> bool {
 /// Refuses a name of `--deps` by which nothing would be tracked.
 fn check(deps: &[String], metadata: &Metadata, of_call: &Linked<'_>) -> Result<(), Error> {
     let is_own = |package: &Described| OWN.contains(&package.name.as_str());
-    let linked = || of_call.values().copied().filter(|package| !is_own(package));
-    let is_tracked = |name: &str| name == "all" || linked().any(|package| is_named(package, name));
+    let linked: Vec<&Described> = of_call.values().copied().filter(|package| !is_own(package)).collect();
+    let is_tracked = |name: &str| name == "all" || linked.iter().any(|package| is_named(package, name));
     let Some(wrong) = deps.iter().find(|name| !is_tracked(name)) else { return Ok(()) };
-    let mut names: Vec<&str> =
-        linked().filter(|package| package.source.is_some()).map(|package| package.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let accepted = if names.is_empty() {
-        "none, there are no dependencies".to_owned()
-    } else {
-        format!("all, {}", names.join(", "))
-    };
-    Err(Error::File(format!("--deps {wrong}: {}; accepted: {accepted}", why_not(wrong, metadata))))
+    let why = other_versions(wrong, linked.iter().copied()).unwrap_or_else(|| {
+        let names = names(linked.iter().copied().filter(|package| package.source.is_some()));
+        let accepted =
+            if names.is_empty() { "none, there are no dependencies".to_owned() } else { format!("all, {names}") };
+        format!("{}; accepted: {accepted}", why_not(wrong, metadata))
+    });
+    Err(Error::File(format!("--deps {wrong}: {why}")))
+}
+
+/// Refuses a word of `-p` that means no package.
+fn refusal(metadata: &Metadata, wrong: &str) -> String {
+    let why = other_versions(wrong, metadata.packages.iter()).unwrap_or_else(|| {
+        let members = metadata.workspace_packages().into_iter();
+        format!("the program has no such package; accepted: {}, and its dependencies", names(members))
+    });
+    format!("-p {wrong}: {why}")
+}
+
+/// The versions of a package that is there, where none is the one that is asked for.
+fn other_versions<'a>(wrong: &str, packages: impl Iterator<Item = &'a Described>) -> Option<String> {
+    let mut versions: Vec<&Described> = packages.filter(|package| Spec::of(wrong).is_any_version(package)).collect();
+    versions.sort_by_key(|package| &package.version);
+    let name = &versions.first()?.name;
+    let others = if versions.len() == 1 { "another version" } else { "other versions" };
+    let versions: Vec<String> = versions.iter().map(|package| with_version(package)).collect();
+    Some(format!("the program has {name} in {others}; accepted: {name}, {}", versions.join(", ")))
+}
+
+/// Their names, each once.
+fn names<'a>(packages: impl Iterator<Item = &'a Described>) -> String {
+    let names: BTreeSet<&str> = packages.map(|package| package.name.as_str()).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// `hyper@1.2.3`: one of several versions.
+fn with_version(package: &Described) -> String {
+    format!("{}@{}", package.name, package.version)
 }
 
 /// Why nothing is tracked by a name.
@@ -164,5 +199,101 @@ fn described(package: &Described, workspace: &Path, folders: &BTreeSet<PathBuf>,
         root,
         manifest_dir,
         policy: policy.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{super::arguments, *};
+
+    /// A program that depends on these packages of a registry.
+    fn program(dependencies: &[(&str, &str)]) -> Metadata {
+        let id = |name: &str, version: &str| format!("registry+https://example.org/index#{name}@{version}");
+        let package = |id: &str, name: &str, version: &str, source: Value| {
+            json!({
+                "name": name, "version": version, "id": id, "source": source, "dependencies": [], "targets": [],
+                "features": {}, "manifest_path": format!("/w/{name}-{version}/Cargo.toml"),
+            })
+        };
+        let own = "path+file:///w#app@0.1.0";
+        let mut packages = vec![package(own, "app", "0.1.0", Value::Null)];
+        let mut deps = Vec::new();
+        for (name, version) in dependencies {
+            packages.push(package(&id(name, version), name, version, "registry+https://example.org/index".into()));
+            let kinds = json!([{ "kind": null, "target": null }]);
+            deps.push(json!({ "name": name, "pkg": id(name, version), "dep_kinds": kinds }));
+        }
+        let nodes = json!([{ "id": own, "deps": deps, "dependencies": [] }]);
+        let text = json!({
+            "packages": packages, "workspace_members": [own], "workspace_default_members": [own],
+            "resolve": { "nodes": nodes, "root": own }, "workspace_root": "/w", "target_directory": "/w/target",
+            "version": 1,
+        });
+        serde_json::from_value(text).expect("a description")
+    }
+
+    fn cargo() -> Cargo {
+        match arguments::parse(vec!["build".into()]).expect("a call") {
+            arguments::Verb::Build(building) => building.cargo,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_version_that_is_not_there_is_refused_with_those_that_are() {
+        let metadata = program(&[("map", "0.15.1"), ("map", "0.9.2"), ("set", "1.0.0-rc.1"), ("vec", "2.0.0")]);
+        let of_call = linked::of_call(&metadata, &cargo());
+        let check = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            check(&names, &metadata, &of_call).map_err(|error| error.to_string())
+        };
+        for accepted in ["map", "map@0.9", "map@0.15", "map@0.15.1", "set@1.0.0-rc.1", "all"] {
+            assert_eq!(check(&["vec", accepted]), Ok(()), "{accepted}");
+        }
+        for (wrong, said) in [
+            ("map@0.13", "the program has map in other versions; accepted: map, map@0.9.2, map@0.15.1"),
+            ("map:1", "the program has map in other versions; accepted: map, map@0.9.2, map@0.15.1"),
+            ("set@1", "the program has set in another version; accepted: set, set@1.0.0-rc.1"),
+            ("max@1", "the program has no such dependency; accepted: all, map, set, vec"),
+        ] {
+            assert_eq!(check(&["vec", wrong]), Err(format!("--deps {wrong}: {said}")), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_package_that_is_not_there_is_refused_likewise() {
+        let metadata = program(&[("map", "0.15.1"), ("set", "1.0.0")]);
+        let said = |line: &str| {
+            let words = format!("plan {line}").split(' ').map(Into::into).collect();
+            let arguments::Verb::Plan(planning) = arguments::parse(words).expect("a call") else { panic!("{line}") };
+            linked::unmatched(&metadata, &planning.cargo).map(|wrong| refusal(&metadata, wrong))
+        };
+        for accepted in ["-p app", "-p a*", "-rp map@0.15 -pset"] {
+            assert_eq!(said(accepted), None, "{accepted}");
+        }
+        let none = "-p m*: the program has no such package; accepted: app, and its dependencies";
+        assert_eq!(said("-p app -pm*").as_deref(), Some(none));
+        let other = "-p map@0.13: the program has map in another version; accepted: map, map@0.15.1";
+        assert_eq!(said("--package map@0.13").as_deref(), Some(other));
+    }
+
+    /// As a line about them proposes it for `--deps`.
+    #[test]
+    fn what_is_not_tracked_is_named_so_that_it_means_one() {
+        let metadata = program(&[("map", "0.15.1"), ("map", "0.9.2"), ("vec", "2.0.0")]);
+        let of_call = linked::of_call(&metadata, &cargo());
+        let names = |deps: &[&str]| {
+            let is_tracked =
+                |package: &&Described| package.source.is_none() || deps.iter().any(|name| is_named(package, name));
+            let mut names: Vec<String> =
+                untracked(&metadata, &of_call, is_tracked).into_iter().map(|package| package.name).collect();
+            names.sort_unstable();
+            names
+        };
+        assert_eq!(names(&[]), ["map@0.15.1", "map@0.9.2", "vec"]);
+        assert_eq!(names(&["map@0.15"]), ["map@0.9.2", "vec"]);
+        assert_eq!(names(&["map"]), ["vec"]);
     }
 }

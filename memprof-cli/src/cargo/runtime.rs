@@ -152,7 +152,11 @@ fn build(compiler: &Compiler, target: &str, place: &Place) -> io::Result<Runtime
     for setting in ["profile.release.panic=\"unwind\"", "profile.release.lto=\"off\""] {
         command.args(["--config", setting]);
     }
-    command.arg("--target-dir").arg(place.root().join("target")).current_dir(place.root().join("sources"));
+    let folder = place.root().join("target");
+    // The libraries that it needs are beside it, wherever the user's own go (`build.build-dir`).
+    let beside = Value::from(folder.to_string_lossy().into_owned());
+    command.arg("--config").arg(format!("build.build-dir={beside}"));
+    command.arg("--target-dir").arg(folder).current_dir(place.root().join("sources"));
     // What is set for the program does not hold here.
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();

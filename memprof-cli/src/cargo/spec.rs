@@ -37,8 +37,13 @@ impl<'a> Spec<'a> {
         }
     }
 
+    /// Whether the package is one of those of this name, whichever version is asked for.
+    pub(super) fn is_any_version(&self, package: &Package) -> bool {
+        package.name == self.name
+    }
+
     pub(super) fn is(&self, package: &Package) -> bool {
-        package.name == self.name && self.version.is_none_or(|asked| is_version(&package.version, asked))
+        self.is_any_version(package) && self.version.is_none_or(|asked| is_version(&package.version, asked))
     }
 }
 

@@ -94,13 +94,14 @@ fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome
         let needs = "--cuda needs a program that depends on memprof, with its feature `cuda`: this one does not";
         return Err(Error::Start(NOT_STARTED, needs.to_owned()));
     }
-    if arguments.cargo.options.iter().any(|option| option == "--no-run") {
+    if arguments.cargo.has("--no-run") {
         return built(verb, &build, &arguments.cargo);
     }
     let folder = tempfile::Builder::new().prefix("memprof-").tempdir();
     let folder = folder.map_err(|error| failed("cannot make a temporary folder", &error))?;
     let mut command = build.command(verb, &arguments.cargo.program)?;
     command.env("MEMPROF", "1").env("MEMPROF_OUTPUT", folder.path().join("%p.json"));
+    command.env(begun::VARIABLE, folder.path());
     if let Some(interval) = &arguments.interval {
         command.env("MEMPROF_INTERVAL", interval);
     }

@@ -1,6 +1,10 @@
 //! What is built again, profiles, tests, and programs that use memprof themselves.
 
-use std::{fs, process::Stdio};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    process::{Command, Stdio},
+};
 
 use crate::support::{Project, ended, has_row, same};
 
@@ -127,7 +131,7 @@ fn two_builds_at_once_and_one_that_is_stopped_leave_no_trace() {
     };
     let stopped = start(&["build", "--policy", "all"]);
     // As Ctrl-C does to each process of the group; wherever it is then.
-    let killed = std::process::Command::new("kill").args(["-INT", &stopped.id().to_string()]).status();
+    let killed = Command::new("kill").args(["-INT", &stopped.id().to_string()]).status();
     assert!(killed.is_ok_and(|status| status.success()));
     drop(stopped.wait_with_output());
     let both = [start(&["run", "--quiet"]), start(&["run", "--quiet", "--policy", "all"])];
@@ -171,19 +175,48 @@ fn a_program_with_memprof_in_it_keeps_its_own() {
     assert!(cuda.out.ends_with("\n30 true\n"), "{}{}", cuda.out, cuda.err);
 }
 
+/// Where cargo's configuration says what is linked with, what is compiled with, and where all of it goes; and what is no program by default.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn what_cargo_is_configured_to_do_is_done() {
+    let said = ended(Command::new("rustc").args(["--print", "host-tuple"]));
+    let host = said.out.trim();
+    let example = "fn main() {\n    println!(\"{} {}\", cfg!(told), made().len());\n}\n\nfn made() -> String {\n    \"x\".repeat(2_000)\n}\n";
+    let manifest = "[package]\nname = \"configured\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[lints.rust]\nunexpected_cfgs = \"allow\"\n[workspace]\n";
+    let config = format!(
+        "[build]\ntarget-dir = \"target/out\"\nbuild-dir = \"between\"\n[target.{host}]\nlinker = \"tools/linking\"\nrustflags = [\"--cfg\", \"told\"]\n"
+    );
+    let project = Project::new(
+        "configured",
+        &[
+            ("Cargo.toml", manifest),
+            ("src/lib.rs", ""),
+            ("examples/shown.rs", example),
+            (".cargo/config.toml", &config),
+            ("tools/linking", "#!/bin/sh\nmkdir -p \"${0%/*}/../target/linked\" && exec cc \"$@\"\n"),
+        ],
+    );
+    let link = project.root.join("tools/linking");
+    fs::set_permissions(&link, fs::Permissions::from_mode(0o755)).expect("it may be run");
+    let run = project.memprof("", &["run", "-q", "--example", "shown"]);
+    assert_eq!((run.code, &*run.out), (Some(0), "true 2000\n"), "{}", run.err);
+    assert!(has_row(&run.err, "1 examples/shown.rs:5(made)"), "{}", run.err);
+    let is_there = |path: &str| project.root.join(path).exists();
+    assert_eq!(["target/linked", "target/out/memprof", "between"].map(is_there), [true, true, false]);
+    // As for cargo itself, whose environment comes before its files.
+    let mut elsewhere = project.command("", &["run", "-q", "--example=shown"]);
+    let elsewhere = ended(elsewhere.env("CARGO_TARGET_DIR", "target/else").env("CARGO_BUILD_BUILD_DIR", "between"));
+    assert_eq!(elsewhere.out, "true 2000\n", "{}", elsewhere.err);
+    assert_eq!(["target/else/memprof", "between"].map(is_there), [true, false]);
+}
+
 /// A wrapper of the user's own is called as ever.
 #[test]
 #[ignore = "compiles memprof once more: a step of .ci/run of its own"]
 fn a_wrapper_of_the_users_own_is_chained() {
     let two = two("wrapped");
     two.write("wrap", "#!/bin/sh\necho \"$@\" >>\"$WRAPPED\"\nexec \"$@\"\n");
-    assert!(
-        std::process::Command::new("chmod")
-            .arg("+x")
-            .arg(two.root.join("wrap"))
-            .status()
-            .is_ok_and(|status| status.success())
-    );
+    assert!(Command::new("chmod").arg("+x").arg(two.root.join("wrap")).status().is_ok_and(|status| status.success()));
     let log = two.root.join("target/log");
     fs::create_dir_all(two.root.join("target")).expect("a folder");
     let run =

@@ -41,10 +41,10 @@ fn temporary() -> PathBuf {
             }
         };
         configured("", "[profile.dev]\ndebug = false\n[profile.release]\nopt-level = 1\n");
-        // memprof, which is compiled there.
+        // memprof, which is compiled there, and has its libraries beside it whatever this says.
         configured(
             "cache",
-            "[profile.release]\nopt-level = 0\n[profile.release.package.memprof-core]\nopt-level = 0\n[profile.release.package.memprof]\nopt-level = 0\n",
+            "[build]\nbuild-dir = \"between\"\n[profile.release]\nopt-level = 0\n[profile.release.package.memprof-core]\nopt-level = 0\n[profile.release.package.memprof]\nopt-level = 0\n",
         );
         root
     });
