@@ -28,6 +28,7 @@
 
 #![forbid(unsafe_code)]
 
+mod begun;
 mod device;
 mod one_line;
 mod served;
@@ -87,6 +88,11 @@ pub mod __common {
     pub use crate::file::{check as check_file, replace as replace_file};
     pub use crate::served::{HEADERS, Refusal, Visitor, once};
     pub use crate::units::{AMOUNTS, Increase, TIMES, bytes, time, wrong_amount};
+
+    /// By which files one is told that a process has begun to measure.
+    pub mod begun {
+        pub use crate::begun::{VARIABLE, file_name, process};
+    }
 }
 
 /// What the recorder makes a snapshot with, and shares with the formats. Not part of the public surface.

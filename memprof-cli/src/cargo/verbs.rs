@@ -30,7 +30,7 @@ use crate::{
     opener,
     outcome::{NOT_STARTED, Outcome},
     output, profile,
-    run::{beside, child, killed, live, profiles::Profiles},
+    run::{begun, beside, child, live, profiles::Profiles},
     top::is_terminal,
 };
 
@@ -125,7 +125,7 @@ fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome
     }
     profiles.unreadable.iter().for_each(|problem| say(problem));
     if profiles.shown().is_none() {
-        if let Some(why) = why_none(verb, ended) {
+        if let Some(why) = why_none(verb, ended, &profiles) {
             say(&format_args!("nothing was measured: {why}"));
         }
         return Ok(Outcome::Ended(ended));
@@ -136,6 +136,7 @@ fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome
     let tried = |done: Result<(), Error>| done.unwrap_or_else(|error| say(&error));
     let (output, mut stderr) = (arguments.output.as_deref(), io::stderr().lock());
     tried(show(&profiles, &arguments.choices, output, arguments.open, &mut stderr));
+    profiles.ends("the program", ended).iter().for_each(|line| say(line));
     tell(&build);
     tried(kept);
     if !arguments.tracking.no_calibrate {
@@ -144,16 +145,25 @@ fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome
     Ok(Outcome::Ended(ended))
 }
 
-/// Why there is no report, as far as that is not said: where cargo failed, it has told of it.
-fn why_none(verb: &str, ended: Ended) -> Option<String> {
+/// Why there is no report, as far as that is not said: where cargo failed, it has told of it. `cargo run` becomes the program.
+fn why_none(verb: &str, ended: Ended, profiles: &Profiles) -> Option<String> {
+    if profiles.has_begun() {
+        return Some(format!("the program left no report: {}", begun::why_none(ended)));
+    }
+    let silent = profiles.silent();
+    if silent.is_some() {
+        return silent;
+    }
     match ended.killed_by() {
         // Others are told to programs and to cargo alike.
-        Some(signal @ "SIGKILL") => Some(format!("the program left no report: {}", killed(signal))),
+        Some(signal @ "SIGKILL") => {
+            Some(format!("cargo was killed by {signal}, or the program before memprof began in it"))
+        }
         None if ended == Ended::Code(0) && verb == "test" => {
             Some("no test program left a report (tests in documentation leave none)".to_owned())
         }
         None if ended == Ended::Code(0) => Some(
-            "the program left no report (it ended by `_exit`, became another one, or no crate of it was tracked)"
+            "memprof did not begin in the program: no crate of it was tracked, or what runs it took the settings away"
                 .to_owned(),
         ),
         _ => None,

@@ -4,6 +4,7 @@
 //! goes to stderr, where the program itself would have printed it, or into the file of `-o`. Each process that the program
 //! starts has a file of its own in a temporary folder; the program's is shown and the others' are named.
 
+pub(crate) mod begun;
 pub(crate) mod child;
 pub(crate) mod profiles;
 
@@ -94,6 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
 fn command(arguments: &Arguments, folder: &Path) -> Command {
     let mut command = Command::new(&arguments.command[0]);
     command.args(&arguments.command[1..]).env("MEMPROF", "1").env("MEMPROF_OUTPUT", folder.join("%p.json"));
+    command.env(begun::VARIABLE, folder);
     if let Some(interval) = &arguments.interval {
         command.env("MEMPROF_INTERVAL", interval);
     }
@@ -119,13 +121,21 @@ fn show(arguments: &Arguments, profiles: &Profiles, ended: Ended) {
     }
     let program = arguments.command[0].display();
     let Some((shown, others)) = profiles.shown() else {
-        say(&format_args!("‘{program}’ left no report: {}", why_none(ended)));
+        let silent = profiles.silent();
+        if profiles.has_begun() {
+            say(&format_args!("‘{program}’ left no report: {}", begun::why_none(ended)));
+        } else if silent.is_none() {
+            say(&format_args!("‘{program}’ left no report: {}", has_none(ended)));
+        }
+        silent.iter().for_each(|line| say(line));
         return;
     };
     if !shown.is_own {
         let process = &shown.snapshot.process();
+        // Where memprof measured in it, why there is none stands below the report.
+        let why = if profiles.has_begun() { "" } else { &format!(". If ‘{program}’ has no memprof in it, {ADD}") };
         say(&format_args!(
-            "‘{program}’ itself left no report; this is the one of {} (pid {}), which it started. If ‘{program}’ has no memprof in it, {ADD}",
+            "‘{program}’ itself left no report; this is the one of {} (pid {}), which it started{why}",
             process.program, process.pid
         ));
     }
@@ -145,6 +155,7 @@ fn show(arguments: &Arguments, profiles: &Profiles, ended: Ended) {
             None => say(&format_args!("{}; -o FILE keeps the report of each", other.said())),
         }
     }
+    profiles.ends(&format!("‘{program}’"), ended).iter().for_each(|line| say(line));
 }
 
 fn write(arguments: &Arguments, snapshot: &Snapshot, output: &Path) -> io::Result<()> {
@@ -169,14 +180,14 @@ const ADD: &str = "add three lines to it:
   #[global_allocator] static ALLOC: memprof::Alloc = memprof::Alloc::system();  // main.rs
   #[memprof::track]                                                             // above a function";
 
-fn why_none(ended: Ended) -> String {
+/// Why a program left no report in which memprof did not begin.
+fn has_none(ended: Ended) -> String {
     match ended.killed_by() {
-        Some(signal) => killed(signal),
-        None => format!("it has no memprof in it, or ended by `_exit`. To have one, {ADD}"),
+        Some(signal) => {
+            format!("it was killed by {signal} before memprof began in it, or has none. To have one, {ADD}")
+        }
+        None => {
+            format!("it has no memprof in it, or lost its settings on the way (sudo, `env -i`). To have one, {ADD}")
+        }
     }
-}
-
-/// Why a program left no report that was killed by `signal`.
-pub(crate) fn killed(signal: &str) -> String {
-    format!("it was killed by {signal}, at which a program cannot write one; with --interval 10s the last one stays")
 }

@@ -8,7 +8,8 @@ use std::{fs, path::Path};
 
 use memprof_report::{Plan, Snapshot, thousands};
 
-use crate::profile::read;
+use super::begun::{self, Begun};
+use crate::{ended::Ended, profile::read};
 
 /// One process's profile.
 #[derive(Debug)]
@@ -43,12 +44,15 @@ pub(crate) struct Profiles {
     all: Vec<Profile>,
     /// A line for each file that is none.
     pub(crate) unreadable: Vec<String>,
+    /// The process that was started.
+    own: u32,
+    begun: Vec<Begun>,
 }
 
 impl Profiles {
     /// Reads the folder, of a run whose process had this id.
     pub(crate) fn read(folder: &Path, own: u32) -> Self {
-        let mut profiles = Self::default();
+        let mut profiles = Self { own, begun: Begun::read(folder), ..Self::default() };
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
             let pid = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json")?.parse().ok());
@@ -71,7 +75,32 @@ impl Profiles {
             is_own: index == 0,
             snapshot,
         };
-        Self { all: kept.into_iter().enumerate().map(profile).collect(), unreadable: Vec::new() }
+        Self { all: kept.into_iter().enumerate().map(profile).collect(), ..Self::default() }
+    }
+
+    /// Whether memprof measured in the process that was started, and did not meet its end.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.iter().any(|process| process.pid == self.own)
+    }
+
+    /// A line about other processes that left nothing, if there are any.
+    pub(crate) fn silent(&self) -> Option<String> {
+        let is_silent =
+            |process: &&Begun| process.pid != self.own && !self.all.iter().any(|profile| profile.pid == process.pid);
+        begun::of_others(&self.begun.iter().filter(is_silent).collect::<Vec<_>>())
+    }
+
+    /// What a reader of the report must know of how processes ended: `program`, which was started, and others.
+    pub(crate) fn ends(&self, program: &str, ended: Ended) -> Vec<String> {
+        let is_shown = self.all.iter().any(|profile| profile.is_own);
+        let own = self.has_begun().then(|| {
+            if is_shown {
+                format!("this report is of before the end of {program}: {}", begun::end(ended))
+            } else {
+                format!("{program} left no report: {}", begun::why_none(ended))
+            }
+        });
+        own.into_iter().chain(self.silent()).collect()
     }
 
     /// Says in each what of the program was tracked.

@@ -41,6 +41,72 @@ fn a_killed_program_is_said() {
     assert_eq!((run.status.signal(), String::from_utf8_lossy(&run.stderr)), (Some(9), said.into()));
 }
 
+/// So does one that ends where nobody asks memprof, whatever its status; a test program that does is named.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn a_program_that_ends_without_its_exit_handlers_is_said() {
+    let main = "unsafe extern \"C\" {\n    fn _exit(status: i32) -> !;\n}\n\nfn main() {\n    let kept = load();\n    println!(\"{}\", kept.len());\n    unsafe { _exit(4) }\n}\n\nfn load() -> Vec<u8> {\n    vec![0; 100_000]\n}\n\n#[test]\nfn ends() {\n    assert_eq!(load().len(), 100_000);\n    unsafe { _exit(0) }\n}\n";
+    let project = Project::new("at_once", &[("Cargo.toml", &manifest("at_once", "")), ("src/main.rs", main)]);
+    let run = project.memprof("", &["run", "--quiet"]);
+    let said = "memprof: nothing was measured: the program left no report: it ended without its exit handlers (`_exit`), or became another program; with --interval 500ms the last one before that stays\n";
+    assert_eq!((run.code, &*run.out, &*run.err), (Some(4), "100000\n", said));
+    let test = project.memprof("", &["test", "--quiet"]);
+    let last = test.err.lines().last().expect("a line");
+    let rest = "): it ended by `_exit` or was killed, became another program, or still runs; with --interval 500ms the last one before that stays";
+    assert!(last.starts_with("memprof: nothing was measured: no report of at_once-") && last.ends_with(rest), "{last}");
+}
+
+/// Two versions of a package in one program are two, in the report and by name.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn each_version_of_a_dependency_is_a_row_and_can_be_named() {
+    let map = |version: &str| format!("[package]\nname = \"map\"\nversion = \"{version}\"\nedition = \"2024\"\n");
+    let make = |bytes: &str| format!("pub fn make() -> Vec<u8> {{\n    vec![0; {bytes}]\n}}\n");
+    let dependencies =
+        "[dependencies]\nmap1 = { path = \"a\", package = \"map\" }\nmap2 = { path = \"b\", package = \"map\" }\n";
+    let project = Project::new(
+        "versions",
+        &[
+            ("Cargo.toml", &format!("{}exclude = [\"a\", \"b\"]\n", manifest("versions", dependencies))),
+            (
+                "src/main.rs",
+                "fn main() {\n    let kept = (map1::make(), map2::make());\n    println!(\"{}\", kept.0.len() + kept.1.len());\n}\n",
+            ),
+            ("a/Cargo.toml", &map("1.2.0")),
+            ("a/src/lib.rs", &make("10_000")),
+            ("b/Cargo.toml", &map("2.0.0")),
+            ("b/src/lib.rs", &make("30_000")),
+        ],
+    );
+    let run = project.memprof("", &["run", "--quiet", "--deps", "map"]);
+    assert_eq!(run.out, "40000\n", "{}", run.err);
+    let crates = run.err.split("bytes), by crate:").nth(1).expect("a table of crates");
+    let squeezed: Vec<String> =
+        crates.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for row in ["30,000 30,000 0 1 map 2.0.0", "10,000 10,000 0 1 map 1.2.0"] {
+        assert!(squeezed.iter().any(|line| line == row), "{row}\n{crates}");
+    }
+    let refused = project.memprof("", &["run", "--deps", "map@3"]);
+    let said = "memprof: --deps map@3: the program has map in other versions; accepted: map, map@1.2.0, map@2.0.0\n";
+    assert_eq!((refused.code, &*refused.err), (Some(2), said));
+    // There cargo would say it.
+    let refused = project.memprof("", &["plan", "-p", "map@3"]);
+    let said = "memprof: -p map@3: the program has map in other versions; accepted: map, map@1.2.0, map@2.0.0\n";
+    assert_eq!((refused.code, &*refused.err), (Some(2), said));
+    let planned = project.memprof("", &["plan", "-qp", "versions", "--deps", "map@1,map@2.0"]);
+    let lines: Vec<&str> = planned.out.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "map 1.2.0: 1 function tracked, 0 left out",
+            "map 2.0.0: 1 function tracked, 0 left out",
+            "versions 0.1.0: 1 function tracked, 0 left out"
+        ],
+        "{}",
+        planned.err
+    );
+}
+
 /// What a program writes that `cargo memprof build` left, wherever it runs, is read with what that build tracked.
 #[test]
 #[ignore = "compiles memprof once more: a step of .ci/run of its own"]
@@ -125,6 +191,15 @@ fn a_dependency_that_is_no_part_of_the_program_is_refused() {
     }
     let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (&**path, &**text)).collect();
     let project = Project::new("no_part", &files);
+    let metadata = project.cargo_metadata();
+    let mut packages = metadata["packages"].as_array().expect("packages").iter();
+    let smallvec = packages.find(|package| package["name"] == "smallvec").expect("it is there");
+    let other = project.memprof("", &["build", "--deps", "smallvec@0.1"]);
+    let version = smallvec["version"].as_str().expect("text");
+    let said = format!(
+        "memprof: --deps smallvec@0.1: the program has smallvec in another version; accepted: smallvec, smallvec@{version}\n"
+    );
+    assert_eq!((other.code, other.err), (Some(2), said));
     let accepted = "accepted: all, smallvec\n";
     let other = "only what this call does not build has that dependency: tests, benchmarks, examples, or other packages of the workspace";
     for (arguments, why) in [

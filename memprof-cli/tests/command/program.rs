@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::OsString,
     io::{self, Write as _},
+    os::unix::process::CommandExt as _,
     process::{self, Command},
 };
 
@@ -59,6 +60,31 @@ fn program() {
         "kills itself" => {
             let _ = Command::new("kill").args(["-KILL", &process::id().to_string()]).status();
             unreachable!("SIGKILL has come");
+        }
+        "ends at once" => signal_hook::low_level::exit(3),
+        "becomes another" => {
+            let error = Command::new("sh").args(["-c", "exit 4"]).exec();
+            unreachable!("it is another program by now: {error}");
+        }
+        // Once the first report is written.
+        "leaves a report and is killed" => {
+            let output = env::var("MEMPROF_OUTPUT").expect("a file").replace("%p", &process::id().to_string());
+            while !std::path::Path::new(&output).exists() {
+                std::thread::yield_now();
+            }
+            let _ = Command::new("kill").args(["-KILL", &process::id().to_string()]).status();
+            unreachable!("SIGKILL has come");
+        }
+        "has a child that ends at once" => {
+            let [this, arguments @ ..] = &call()[..] else { unreachable!("a call has a program") };
+            let ended = Command::new(this).args(arguments).env(PART, "ends at once").status();
+            drop(held);
+            process::exit(ended.ok().and_then(|ended| ended.code()).unwrap_or(1) + 1);
+        }
+        "has a child and ends at once" => {
+            let [this, arguments @ ..] = &call()[..] else { unreachable!("a call has a program") };
+            let ended = Command::new(this).args(arguments).env(PART, "ends with 7").status();
+            signal_hook::low_level::exit(ended.ok().and_then(|ended| ended.code()).unwrap_or(1) + 1);
         }
         "has a child" => {
             let [this, arguments @ ..] = &call()[..] else { unreachable!("a call has a program") };

@@ -146,7 +146,9 @@ fn a_program_without_memprof_is_told_the_three_lines_to_add() {
     assert_eq!((plain.code, &*plain.out), (Some(3), "out\n"));
     assert_eq!(
         plain.err,
-        format!("memprof: ‘sh’ left no report: it has no memprof in it, or ended by `_exit`. To have one, {ADD}")
+        format!(
+            "memprof: ‘sh’ left no report: it has no memprof in it, or lost its settings on the way (sudo, `env -i`). To have one, {ADD}"
+        )
     );
     // A report that came only from a descendant.
     let mut command = Command::new(env!("CARGO_BIN_EXE_memprof"));
@@ -165,6 +167,60 @@ fn a_program_without_memprof_is_told_the_three_lines_to_add() {
         through.err
     );
     assert!(through.err.contains("\nMemory Profiling\n"), "{}", through.err);
+}
+
+/// Nobody asks memprof where a program ends so: the line says why there is no report, and leaves the status alone.
+#[test]
+fn a_program_that_ends_without_its_exit_handlers_is_said() {
+    const ENDED: &str = "it ended without its exit handlers (`_exit`), or became another program";
+    const KEEPS: &str = "with --interval 500ms the last one before that stays";
+    let folder = folder("run_at_once");
+    let program = program::call()[0].display().to_string();
+    for (part, status) in [("ends at once", 3), ("becomes another", 4)] {
+        let run = ended(command(&folder, &[], part));
+        let said = format!("memprof: ‘{program}’ left no report: {ENDED}; {KEEPS}\n");
+        assert_eq!((run.code, run.err), (Some(status), said), "{part}");
+    }
+    // Of another process nobody knows how it ended.
+    let child = ended(command(&folder, &["-o", "own.txt"], "has a child that ends at once"));
+    assert_eq!(child.code, Some(4));
+    let [report, line] = child.err.lines().collect::<Vec<_>>()[..] else { panic!("{}", child.err) };
+    assert_eq!(report, "memprof: the report is in ‘own.txt’");
+    let rest = format!("): it ended by `_exit` or was killed, became another program, or still runs; {KEEPS}");
+    assert!(line.starts_with("memprof: no report of command-") && line.ends_with(&rest), "{line}");
+    // No word of that where the others have a report, and their parent is the one that has none.
+    let parent = ended(command(&folder, &["-o", "child.txt"], "has a child and ends at once"));
+    assert_eq!(parent.code, Some(8));
+    let [which, _, why] = parent.err.lines().collect::<Vec<_>>()[..] else { panic!("{}", parent.err) };
+    assert!(
+        which.starts_with(&format!("memprof: ‘{program}’ itself left no report; this is the one of command-"))
+            && which.ends_with("), which it started"),
+        "{which}"
+    );
+    assert_eq!(why, format!("memprof: ‘{program}’ left no report: {ENDED}; {KEEPS}"));
+    // A command that has no memprof, and what it starts ends so.
+    let mut through = Command::new(env!("CARGO_BIN_EXE_memprof"));
+    let (name, value) = program::part("ends at once");
+    through.args(["run", "--", "sh", "-c", "\"$@\"; exit 5", "sh"]).args(program::call()).env(name, value);
+    let through = ended(through);
+    assert_eq!((through.code, through.err.lines().count()), (Some(5), 1), "{}", through.err);
+    assert!(through.err.starts_with("memprof: no report of command-") && through.err.ends_with(&(rest + "\n")));
+}
+
+/// The report of a program that was killed is the last one that was written, and says so; one that ended well says nothing.
+#[test]
+fn a_report_of_before_the_end_says_so() {
+    let folder = folder("run_before_the_end");
+    let child = command(&folder, &["--interval", "1ms", "-o", "report.txt"], "leaves a report and is killed");
+    let child = { child }.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the command starts");
+    let (signal, err) = died(child);
+    let program = program::call()[0].display().to_string();
+    let said = format!(
+        "memprof: the report is in ‘report.txt’\nmemprof: this report is of before the end of ‘{program}’: it was killed by SIGKILL, at which a program cannot write one\n"
+    );
+    assert_eq!((signal, err), (Some(9), said));
+    let well = ended(command(&folder, &["--interval", "1ms", "-o", "report.txt"], "ends with 7"));
+    assert_eq!((well.code, &*well.err), (Some(7), "memprof: the report is in ‘report.txt’\n"));
 }
 
 #[test]

@@ -39,10 +39,8 @@ pub(crate) fn begin(label: Option<String>) {
 pub(crate) fn process() -> Process {
     let (taken, taken_at) = (SystemTime::now(), Instant::now());
     let begun = IDENTITY.get();
-    let program = std::env::current_exe().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     let mut process = Process::default();
-    // What the system adds to the name of a file that was replaced or removed meanwhile.
-    process.program = program.map(|name| name.trim_end_matches(" (deleted)").to_owned()).unwrap_or_default();
+    process.program = program();
     process.pid = std::process::id();
     process.started = rfc3339(begun.map_or(taken, |begun| begun.started));
     process.taken = rfc3339(taken);
@@ -54,6 +52,13 @@ pub(crate) fn process() -> Process {
     env!("CARGO_PKG_VERSION").clone_into(&mut process.memprof);
     process.label = begun.and_then(|begun| begun.label.clone());
     process
+}
+
+/// The name of the program's file; empty if the system does not say.
+pub(crate) fn program() -> String {
+    let program = std::env::current_exe().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    // What the system adds to the name of a file that was replaced or removed meanwhile.
+    program.map(|name| name.trim_end_matches(" (deleted)").to_owned()).unwrap_or_default()
 }
 
 /// Whole milliseconds, in seconds.

@@ -42,6 +42,8 @@ pub(crate) fn spawn(_stack: usize, _body: fn()) -> std::io::Result<()> {
 
 pub(crate) fn block_signals() {}
 
+pub(crate) fn remove(_file: &CStr) {}
+
 pub(crate) fn at_exit(_call: extern "C" fn()) {}
 
 #[cfg(unix)]

@@ -311,6 +311,18 @@ pub(crate) fn processor_time() -> Option<Duration> {
     None
 }
 
+/// Removes a file, if it is there. For a signal handler too (`unlink(2)`, in the list of `signal-safety(7)`).
+#[cfg(unix)]
+pub(crate) fn remove(file: &CStr) {
+    // SAFETY: a string that ends in 0.
+    let _may_be_gone = unsafe { libc::unlink(file.as_ptr()) };
+}
+
+#[cfg(not(unix))]
+pub(crate) fn remove(file: &CStr) {
+    let _may_be_gone = file.to_str().map(std::fs::remove_file);
+}
+
 /// Has `call` called when `main` returns or `exit` is called, after what was registered later and before what was
 /// registered earlier (`atexit(3)`). A process that ends by `_exit` or a signal calls nothing.
 pub(crate) fn at_exit(call: extern "C" fn()) {

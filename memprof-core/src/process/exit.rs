@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `main` returning, `exit` | [`at_exit`], by the C library |
 //! | SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGABRT, a panic that aborts | [`signal`] |
-//! | `_exit`, `exec`, SIGKILL, the system's out-of-memory killer | none: nobody is asked; files of `MEMPROF_INTERVAL` stay |
+//! | `_exit`, `exec`, SIGKILL, the system's out-of-memory killer | none: nobody is asked; files of `MEMPROF_INTERVAL` stay, and that of [`begun`] |
 
 use core::hint::cold_path;
 use core::panic::AssertUnwindSafe;
@@ -22,7 +22,7 @@ use crate::base::lock;
 use crate::base::platform;
 use crate::process::http::published;
 use crate::process::settings::Settings;
-use crate::process::{helper, settings, signal, writer};
+use crate::process::{begun, helper, settings, signal, writer};
 use crate::thread::slot::{NO_KEY, Slot};
 
 /// How long an exit waits for its report: far longer than any takes. A bound all the same: a process that never
@@ -40,6 +40,7 @@ pub(crate) fn note_cuda() {
 /// Has the report written when the process ends.
 pub(crate) fn arrange(settings: &'static Settings) {
     writer::begin();
+    begun::note();
     platform::at_exit(at_exit);
     signal::arrange(settings);
 }
@@ -48,6 +49,7 @@ pub(crate) fn arrange(settings: &'static Settings) {
 /// with a destructor may be gone by then, so it uses none.
 extern "C" fn at_exit() {
     if lock::holds_any() {
+        begun::end();
         // `exit` was called by an allocator, or by a signal handler, inside of the recorder's own work.
         return platform::print_line(
             "memprof: the process ends where memprof is at work on the same thread: no report",
@@ -67,6 +69,7 @@ extern "C" fn at_exit() {
     let _blind = blind::enter();
     // A report that fails must not take the program's exit status with it.
     let _no_panic_gets_out = catch_unwind(AssertUnwindSafe(|| writer::write_last(settings)));
+    begun::end();
 }
 
 /// Starts the thread that writes reports. Called from the first scope on: before that there is nothing to report,

@@ -33,7 +33,7 @@ use crate::names::path::PathId;
 use crate::process::http::published;
 use crate::process::settings::Settings;
 use crate::process::shortage::{self, Said, Shortage};
-use crate::process::{watch::Watch, writer};
+use crate::process::{begun, watch::Watch, writer};
 
 /// A report now: `MEMPROF_SIGNAL`.
 const NOW: u32 = 1;
@@ -197,6 +197,7 @@ fn serve() {
             ASIDE.give_back();
             safely(published::withdraw);
             safely(|| writer::write_last(settings));
+            begun::end();
             LAST_IS_WRITTEN.post();
             // A process that goes on all the same may end once more.
             ASIDE.take(SET_ASIDE);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`output`], [`settings`] | what the environment asks for |
 //! | [`writer`], [`watch`], [`helper`] | writing reports; when one is due; the thread that does it |
+//! | [`begun`] | for who started the process: that memprof measures in it, until its end is met |
 //! | [`signal`], [`exit`], [`fork`] | how processes end and split |
 //! | [`start`] | the first event reads the environment, once |
 //! | [`ready`] | this thread's slot, up to date |
@@ -19,6 +20,7 @@
 //! | `MEMPROF_OUTPUT`, `_ORDER`, `_COLUMNS`, `_ROWS`, `_TREE`, `_LABEL` | [`settings`], [`output`] | [`writer`] |
 //! | `MEMPROF_INTERVAL`, `_RISE`, `_SIGNAL` | [`settings`] | [`helper`], [`watch`], [`signal`] |
 //! | `MEMPROF_HTTP`, `_HTTP_TOKEN` | [`settings`], [`address`], [`token`] | [`serve`], [`http`] |
+//! | `__MEMPROF_BEGUN`, which the command sets | [`begun`] | [`begun`] |
 //! | `MEMPROF_CUDA` | [`settings`] | `memprof-cuda` |
 
 pub(crate) mod output;
@@ -28,6 +30,7 @@ pub(crate) mod token;
 pub(crate) mod http;
 pub(crate) mod settings;
 pub(crate) mod writer;
+pub(crate) mod begun;
 pub(crate) mod watch;
 pub(crate) mod shortage;
 pub(crate) mod helper;

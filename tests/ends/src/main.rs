@@ -101,6 +101,21 @@ fn forks_a_child_that_is_killed() {
     assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGTERM, "{status}");
 }
 
+/// The child leaves a report of its own, and the parent none.
+fn forks_a_child_that_exits_and_ends_at_once() {
+    let _held = holds(1000);
+    // SAFETY: the child only ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: nothing else runs in the child.
+        unsafe { libc::exit(0) };
+    }
+    // SAFETY: nobody asks for the status; `child` is the process just forked.
+    assert_eq!(unsafe { libc::waitpid(child, core::ptr::null_mut(), 0) }, child);
+    // SAFETY: it ends the process and nothing else.
+    unsafe { libc::_exit(0) }
+}
+
 fn main() {
     let what = std::env::args().nth(1).expect("what to do");
     match what.as_str() {
@@ -182,6 +197,7 @@ fn main() {
             say("graceful");
         }
         "fork" => forks_a_child_that_is_killed(),
+        "fork, and end at once" => forks_a_child_that_exits_and_ends_at_once(),
         "exec" => {
             use std::os::unix::process::ExitStatusExt as _;
             let _held = holds(1000);

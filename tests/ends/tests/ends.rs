@@ -3,6 +3,8 @@
 #![expect(unsafe_code, reason = "signals are sent by the C library")]
 #![expect(clippy::print_stdout, reason = "what is skipped is said")]
 
+mod files;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
@@ -151,17 +153,6 @@ fn a_program_that_aborts_leaves_its_report() {
         run(what, &ON).by(libc::SIGABRT).reports(1);
         run(what, &[]).by(libc::SIGABRT).reports(0);
     }
-}
-
-#[test]
-fn the_file_that_is_asked_for_is_whole() {
-    let file = file("ended").with_extension("json");
-    let mut server = start(program("serve", &[("MEMPROF", "1"), ("MEMPROF_OUTPUT", file.to_str().expect("text"))]));
-    server.send(libc::SIGTERM);
-    server.end().by(libc::SIGTERM).reports(0);
-    let text = std::fs::read_to_string(&file).expect("a file");
-    assert!(text.contains("\"live\":1000,") && text.trim_end().ends_with('}'), "{text}");
-    std::fs::remove_file(file).expect("removed");
 }
 
 #[test]
