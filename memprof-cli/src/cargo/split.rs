@@ -154,15 +154,15 @@ mod tests {
         }
     }
 
-    /// The name of a file may be none.
+    /// The name of a file may be none. What stands before it in the word is not taken apart then.
     #[cfg(unix)]
     #[test]
     fn a_word_that_is_no_text_is_left_whole() {
         use std::os::unix::ffi::OsStringExt as _;
         let definitions = definitions();
         let verb = definitions.find_subcommand("run").expect("a verb");
-        let word = OsString::from_vec(b"-or\xff.html".to_vec());
-        let split = Split::of(verb, vec!["run".into(), word.clone(), "x".into()]);
-        assert_eq!((split.own, split.program), (vec!["run".into(), word], vec!["x".into()]));
+        let [own, cargo] = [&b"-or\xff.html"[..], b"-ro\xff.html"].map(|word| OsString::from_vec(word.to_vec()));
+        let split = Split::of(verb, vec!["run".into(), own.clone(), cargo.clone(), "x".into()]);
+        assert_eq!((split.own, split.cargo, split.program), (vec!["run".into(), own], vec![cargo], vec!["x".into()]));
     }
 }

@@ -40,6 +40,9 @@ fn a_file_is_there_from_when_memprof_begins_until_the_end_is_met() {
         server.end();
         assert_eq!(files(), [format!("{process}.{left}")], "{signal:?}");
     }
+    // Where no scope was entered, no thread of memprof's writes the report.
+    run("secure", &on).well();
+    assert!(matches!(&files()[..], [report] if report.ends_with(".json")));
     // The child's report, and the parent's file, which the child left alone.
     run("fork, and end at once", &on).well();
     let mut endings: Vec<String> = files().iter().filter_map(|name| Some(name.split_once('.')?.1.to_owned())).collect();
