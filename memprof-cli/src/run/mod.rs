@@ -127,7 +127,9 @@ fn show(arguments: &Arguments, profiles: &Profiles, ended: Ended) {
         } else if silent.is_none() {
             say(&format_args!("‘{program}’ left no report: {}", has_none(ended)));
         }
-        silent.iter().for_each(|line| say(line));
+        if let Some(silent) = silent {
+            say(&silent);
+        }
         return;
     };
     if !shown.is_own {
