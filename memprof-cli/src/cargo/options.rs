@@ -12,7 +12,7 @@
 
 use std::iter;
 
-/// Those that take a value, which can be a word of its own.
+/// Those that take a value, which can be a word of its own: a new one of cargo's has to stand here.
 const VALUED: &[&str] = &[
     "--artifact-dir",
     "--bench",
