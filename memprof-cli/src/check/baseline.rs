@@ -89,12 +89,14 @@ pub(crate) fn keyed<'a>(snapshot: &'a Snapshot, space: &str) -> BTreeMap<Key, &'
 }
 
 impl Baseline {
-    /// The numbers of one run.
+    /// The numbers of one run, those that its profile has.
     pub(crate) fn of(snapshot: &Snapshot) -> Self {
         let space = |name: &str| {
             let totals = snapshot.totals(name);
             let scopes = keyed(snapshot, name).into_iter();
-            let numbers = |record: &Record| Limit::ALL.map(|limit| Some(Range::of(limit.of_record(record))));
+            let numbers = |record: &Record| {
+                Limit::ALL.map(|limit| limit.is_in(snapshot).then(|| Range::of(limit.of_record(record))))
+            };
             Space {
                 whole: Limit::ALL.map(|limit| limit.of_totals(&totals).map(Range::of)),
                 scopes: scopes.map(|(key, record)| (key, numbers(record))).collect(),

@@ -1,7 +1,7 @@
 //! Judges a profile by a baseline: each space, and each scope that both have.
 //!
-//! A scope that one of the two lacks is judged by nothing and named in a note. Where the baseline is of several runs, the greatest number
-//! counts; making one is left to [`baseline`](super::baseline).
+//! A scope that one of the two lacks is judged by nothing and named in a note; a number that one of the two lacks is an error. Where the
+//! baseline is of several runs, the greatest number counts; making one is left to [`baseline`](super::baseline).
 
 use memprof_report::{Snapshot, one_line, thousands};
 
@@ -27,7 +27,7 @@ const MOST_NAMES: usize = 5;
 ///
 /// # Errors
 ///
-/// A space of the baseline, or a number, that was not measured.
+/// A space of the baseline, or a number, that was not measured; a number that the baseline does not have.
 pub(crate) fn compare(
     baseline: &Baseline,
     name: &str,
@@ -45,7 +45,8 @@ pub(crate) fn compare(
             let head = |subject: &str| format!("{name}, {subject} in {}: {}", one_line(space), limit.name());
             let index = Limit::ALL.iter().position(|one| one == limit).unwrap_or(0);
             let totals = snapshot.totals(space);
-            if let (Some(value), Some(range)) = (limit.of_totals(&totals), base.whole[index]) {
+            if let Some(value) = limit.of_totals(&totals) {
+                let range = base.whole[index].ok_or_else(|| lacking(name, *limit, "the whole process", space))?;
                 let judged = [Judged { name: one_line(space), value, range, row: None }];
                 comparison.verdicts.push(verdict(
                     head("the whole process"),
@@ -56,11 +57,13 @@ pub(crate) fn compare(
                     &judged,
                 ));
             }
-            let both = rows.iter().filter_map(|(key, record)| {
-                let range = base.scopes.get(key)?.get(index).copied().flatten()?;
-                Some(Judged { name: one_line(&record.name), value: limit.of_record(record), range, row: Some(*record) })
+            let both = rows.iter().filter_map(|(key, record)| Some((key, record, base.scopes.get(key)?)));
+            let both = both.map(|(key, record, numbers)| {
+                let subject = || format!("scope ‘{}’", one_line(&key.scope));
+                let range = numbers[index].ok_or_else(|| lacking(name, *limit, &subject(), space))?;
+                Ok(Judged { name: one_line(&record.name), value: limit.of_record(record), range, row: Some(*record) })
             });
-            let both: Vec<Judged<'_>> = both.collect();
+            let both = both.collect::<Result<Vec<Judged<'_>>, String>>()?;
             if !both.is_empty() {
                 comparison.verdicts.push(verdict(head("each scope"), snapshot, space, *limit, *allowance, &both));
             }
@@ -74,6 +77,13 @@ pub(crate) fn compare(
         comparison.notes.push(format!("new, so not judged by {name}: space {}", one_line(space)));
     }
     Ok(comparison)
+}
+
+/// That the baseline was made without a number, of an older profile or by hand, or that a hand took it out.
+fn lacking(name: &str, limit: Limit, subject: &str, space: &str) -> String {
+    let why = if limit == Limit::Kept { " (a profile of schema version 1 has none)" } else { "" };
+    let (limit, space) = (limit.name(), one_line(space));
+    format!("{name} has no {limit} of {subject} in {space}{why}; --accept of a newer profile writes it")
 }
 
 /// `new, so not judged by the baseline ‘x.json’ in host: 2 scopes (a, b); ..`.

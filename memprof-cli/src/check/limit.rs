@@ -1,10 +1,11 @@
 //! [`Limit`]: what of a row or of a space can be limited, under the names of `memprof.toml`.
 //!
 //! Budgets, baselines and what is printed all go by this list, and the numbers of a baseline stand in the order of
-//! [`Limit::ALL`]. A number that a judged profile does not have is refused ([`Limit::check`]) and not taken for 0. What
-//! it is compared with is left to `judge` and `compare`.
+//! [`Limit::ALL`]. A number that a profile does not have is never taken for 0: a judged profile is refused
+//! ([`Limit::check`]), a baseline is made without it ([`Limit::is_in`]). What it is compared with is left to `judge` and
+//! `compare`.
 
-use memprof_report::{Measure, Record, Snapshot, Totals};
+use memprof_report::{Measure, Process, Record, Snapshot, Totals};
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +40,21 @@ impl Limit {
         if self == Limit::Ncalls { "calls" } else { "bytes" }
     }
 
-    /// Refuses what a profile does not have: `kept` came with the schema that also says which memprof measured.
+    /// Whether a profile has it: `kept` came with the schema that also says which memprof measured. A merged profile has
+    /// it where each of its processes has, though it names a memprof only where all had the same.
+    pub(crate) fn is_in(self, snapshot: &Snapshot) -> bool {
+        let counts = |process: &Process| !process.memprof.is_empty();
+        self != Limit::Kept
+            || snapshot.merged().map_or_else(|| counts(snapshot.process()), |merged| merged.ranks.iter().all(counts))
+    }
+
+    /// Refuses what a profile that is judged does not have.
     pub(crate) fn check(self, snapshot: &Snapshot) -> Result<(), String> {
-        if self == Limit::Kept && snapshot.process().memprof.is_empty() {
-            return Err("kept was not counted: the profile is of schema version 1".to_owned());
+        if self.is_in(snapshot) {
+            return Ok(());
         }
-        Ok(())
+        let what = if snapshot.merged().is_some() { "a profile that it was merged of" } else { "the profile" };
+        Err(format!("{} was not counted: {what} is of schema version 1", self.name()))
     }
 
     /// Of a row.

@@ -173,8 +173,8 @@ fn a_baseline_is_accepted_reviewed_and_judged_by() {
         [
             r#"{"memprof_baseline":1,"spaces":["#,
             r#"{"space":"host","peak":1363718,"total":1971226,"live":544,"scopes":["#,
-            r#"{"file":"examples/01_dataframe/column.rs","scope":"Column::new","peak":0,"total":0,"live":0,"kept":0,"ncalls":8},"#,
-            r#"{"file":"examples/01_dataframe/column.rs","scope":"Column::numbers","peak":97584,"total":487584,"live":0,"kept":0,"ncalls":8},"#,
+            r#"{"file":"examples/01_dataframe/column.rs","scope":"Column::new","peak":0,"total":0,"live":0,"ncalls":8},"#,
+            r#"{"file":"examples/01_dataframe/column.rs","scope":"Column::numbers","peak":97584,"total":487584,"live":0,"ncalls":8},"#,
         ]
     );
     assert_eq!(lines.len(), 2 + 17 + 2);
@@ -248,6 +248,70 @@ fn a_baseline_outlives_moved_lines_and_upgrades() {
     assert!(!passing(&folder, &["profile.json"]).contains("note "));
     assert_eq!(check(&folder, &["profile.json", "--accept"]).code, Some(0));
     assert_eq!(fs::read_to_string(folder.join("base.json")).expect("a file"), base);
+}
+
+/// The profile as memprof writes it today, with what calls of one function left behind.
+fn with_kept(folder: &Path, name: &str, memprof: &str, kept: i64) {
+    with(folder, name, "count", "kept", kept);
+    let text = fs::read_to_string(folder.join(name)).expect("a profile");
+    let mut profile: Value = serde_json::from_str(&text).expect("JSON");
+    profile["schema_version"] = 2.into();
+    profile["process"] = serde_json::json!({ "program": "dataframe", "pid": 1, "started": "", "taken": "", "seconds": 1.0, "memprof": memprof });
+    fs::write(folder.join(name), profile.to_string()).expect("a file");
+}
+
+/// Of schema version 1 is `profile.json`: `kept` was not counted then, which is not 0.
+#[test]
+fn a_number_that_a_baseline_does_not_have_is_not_taken_for_0() {
+    let folder = folder_with("check_kept", "[baseline]\nfile = \"base.json\"\nkept = \"+0 %\"\n");
+    with_kept(&folder, "new.json", "0.1.0", 5);
+    let lacks = |baseline: &str| {
+        format!(
+            "cannot judge ‘new.json’: baseline ({baseline}) has no kept of scope ‘Column::new’ in host (a profile of schema version 1 has none); --accept of a newer profile writes it"
+        )
+    };
+    assert_eq!(wrong(&folder, &["new.json", "--baseline", "profile.json"]), lacks("profile.json"));
+    // What is accepted of it has no such number either.
+    let accepted = check(&folder, &["profile.json", "--accept"]);
+    let not_counted = "memprof: cannot judge ‘profile.json’: kept was not counted: the profile is of schema version 1";
+    assert_eq!((accepted.code, accepted.err.lines().last()), (Some(2), Some(not_counted)));
+    let base = fs::read_to_string(folder.join("base.json")).expect("a file");
+    assert!(base.contains("\"scope\":\"Column::new\",\"peak\":0,\"total\":0,\"live\":0,\"ncalls\":8}"), "{base}");
+    assert_eq!(wrong(&folder, &["new.json"]), lacks("base.json"));
+    // Of runs of which one has it, that one says it.
+    passing(&folder, &["new.json", "--baseline", "profile.json", "--baseline", "new.json"]);
+    with_kept(&folder, "more.json", "0.1.0", 6);
+    let failed = failing(&folder, &["more.json", "--baseline", "new.json"]);
+    assert!(failed.contains("6 of 5 bytes, 1 more than allowed\n"), "{failed}");
+    // A number that a hand took out.
+    let base = base.replacen("\"total\":1971226,", "", 1);
+    fs::write(folder.join("base.json"), base).expect("a file");
+    fs::write(folder.join("memprof.toml"), "[baseline]\nfile = \"base.json\"\ntotal = \"+0 %\"\n").expect("a file");
+    assert_eq!(
+        wrong(&folder, &["new.json"]),
+        "cannot judge ‘new.json’: baseline (base.json) has no total of the whole process in host; --accept of a newer profile writes it"
+    );
+}
+
+/// A merged profile names a memprof only where all its processes had the same one.
+#[test]
+fn kept_of_a_merged_profile_is_judged_where_each_process_counted_it() {
+    let folder = folder_with("check_merged", "[[budget]]\nscope = \"count\"\nkept = 1\n");
+    with_kept(&folder, "a.json", "0.1.0", 10_000);
+    with_kept(&folder, "b.json", "0.1.1", 20_000);
+    let merge = |files: &[&str]| {
+        let ended = memprof_in(&folder, &[&["merge", "-o", "fleet.json"], files].concat());
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+    };
+    merge(&["a.json", "b.json"]);
+    let ended = check(&folder, &["fleet.json"]);
+    assert_eq!((ended.code, &*ended.err), (Some(1), ""), "{}", ended.out);
+    assert!(ended.out.contains("30,000 "), "{}", ended.out);
+    merge(&["a.json", "profile.json"]);
+    assert_eq!(
+        wrong(&folder, &["fleet.json"]),
+        "cannot judge ‘fleet.json’: budget 1 (memprof.toml:1): kept was not counted: a profile that it was merged of is of schema version 1"
+    );
 }
 
 #[test]
