@@ -4,7 +4,7 @@
 //! 125, below which statuses are the program's own. Whether output is coloured is decided here, once for the process.
 //! `cargo memprof` has definitions of its own (`cargo/arguments`).
 
-use std::process::ExitCode;
+use std::{env, ffi::OsString, process::ExitCode};
 
 use anstream::ColorChoice;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
@@ -13,9 +13,9 @@ use crate::{
     check,
     completions::{CompletionsArguments, ManArguments},
     convert, diff,
-    error::say,
+    error::{Error, ended, say},
     init, merge,
-    outcome::{NOT_STARTED, WRONG},
+    outcome::{NOT_STARTED, Outcome, WRONG},
     report, run, serve, top,
 };
 
@@ -83,9 +83,7 @@ impl Answer {
     /// Prints help and version to stdout; of a wrong call one line to stderr.
     pub(crate) fn give(&self) -> ExitCode {
         if matches!(self.0.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-            // Where stdout is closed, nobody reads it.
-            let _ = self.0.print();
-            return ExitCode::SUCCESS;
+            return ended(self.0.print().map(|()| Outcome::Done).map_err(Error::Output));
         }
         if self.0.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
             let _ = self.0.print();
@@ -93,8 +91,22 @@ impl Answer {
         }
         say(&without_layout(&self.0.to_string()));
         // As `env` has it: statuses below are the program's own.
-        let is_run = std::env::args_os().nth(1).is_some_and(|verb| verb == "run");
+        let is_run = verb(&definitions(), env::args_os().skip(1)).is_some_and(|verb| verb == "run");
         ExitCode::from(if is_run { NOT_STARTED } else { WRONG })
+    }
+}
+
+/// The verb of a call, also of a wrong one: its first word that is no option nor the value of one.
+fn verb(definitions: &clap::Command, mut words: impl Iterator<Item = OsString>) -> Option<OsString> {
+    loop {
+        let word = words.next()?;
+        let Some(option) = word.to_str().and_then(|word| word.strip_prefix('-')) else { return Some(word) };
+        let takes_the_next = |argument: &clap::Arg| {
+            argument.get_action().takes_values() && argument.get_long() == option.strip_prefix('-')
+        };
+        if definitions.get_arguments().any(takes_the_next) {
+            words.next();
+        }
     }
 }
 
@@ -104,4 +116,25 @@ pub(crate) fn without_layout(message: &str) -> String {
     let told = message.split("\n\nUsage:").next().unwrap_or(message).split("\n\nFor more").next().unwrap_or(message);
     let lines: Vec<&str> = told.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     format!("{}; see memprof --help", lines.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verb_of_a_call_is_behind_options_and_their_values() {
+        for (call, expected) in [
+            ("run --bogus", Some("run")),
+            ("--color never run --bogus", Some("run")),
+            ("--color=never run", Some("run")),
+            ("--bogus run", Some("run")),
+            ("--color bogus report run", Some("report")),
+            ("--color run", None),
+            ("--version", None),
+        ] {
+            let found = verb(&definitions(), call.split(' ').map(OsString::from));
+            assert_eq!(found, expected.map(OsString::from), "{call}");
+        }
+    }
 }

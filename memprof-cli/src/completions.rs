@@ -38,15 +38,18 @@ pub(crate) struct ManArguments {
 }
 
 /// Prints the completions, of the first of these commands or of `cargo memprof`.
-pub(crate) fn completions(arguments: &CompletionsArguments, definitions: [Command; 2], out: &mut dyn Write) -> Outcome {
+pub(crate) fn completions(
+    arguments: &CompletionsArguments,
+    definitions: [Command; 2],
+    out: &mut dyn Write,
+) -> Result<Outcome, Error> {
     let [memprof, cargo_memprof] = definitions;
     let (mut definitions, name) =
         if arguments.cargo_memprof { (called(cargo_memprof), CARGO_MEMPROF) } else { (memprof, "memprof") };
     let mut text = Vec::new();
     clap_complete::generate(arguments.shell, &mut definitions, name, &mut text);
-    // Who reads them has seen enough where this fails.
-    let _ = out.write_all(&text);
-    Outcome::Done
+    out.write_all(&text).map_err(Error::Output)?;
+    Ok(Outcome::Done)
 }
 
 /// The command's own name, by which shells and `man` know it.

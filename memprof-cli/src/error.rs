@@ -7,9 +7,10 @@
 use std::{
     fmt,
     io::{self, Write as _},
+    process::ExitCode,
 };
 
-use crate::outcome::{NOT_STARTED, WRONG};
+use crate::outcome::{NOT_STARTED, Outcome, WRONG};
 
 /// Why a verb did not do what was asked.
 #[derive(Debug)]
@@ -50,6 +51,19 @@ impl Error {
 }
 
 impl std::error::Error for Error {}
+
+/// What a command ends with; an error is said.
+pub(crate) fn ended(done: Result<Outcome, Error>) -> ExitCode {
+    match done {
+        Ok(outcome) => outcome.into(),
+        // Whoever read it has seen enough: `memprof report x.json | head`.
+        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::Done.into(),
+        Err(error) => {
+            say(&error);
+            ExitCode::from(error.status())
+        }
+    }
+}
 
 /// One line on stderr, as far as stderr takes it.
 pub(crate) fn say(message: &dyn fmt::Display) {

@@ -41,7 +41,6 @@ use std::process::ExitCode;
 
 use arguments::Command;
 use error::Error;
-use outcome::Outcome;
 
 pub use cargo::Carried;
 
@@ -72,16 +71,8 @@ pub fn memprof() -> ExitCode {
         Command::Merge(arguments) => merge::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Top(arguments) => top::run(arguments),
-        Command::Completions(arguments) => Ok(completions::completions(arguments, definitions(), &mut out)),
+        Command::Completions(arguments) => completions::completions(arguments, definitions(), &mut out),
         Command::Man(arguments) => completions::man(arguments, definitions()),
     };
-    match done.and_then(|outcome| out.flush().map(|()| outcome).map_err(Error::Output)) {
-        Ok(outcome) => outcome.into(),
-        // Whoever read it has seen enough: `memprof report x.json | head`.
-        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::Done.into(),
-        Err(error) => {
-            error::say(&error);
-            ExitCode::from(error.status())
-        }
-    }
+    error::ended(done.and_then(|outcome| out.flush().map(|()| outcome).map_err(Error::Output)))
 }

@@ -55,7 +55,7 @@ pub(crate) use self::arguments::definitions;
 use self::plan::Plan;
 pub use self::runtime::Carried;
 use crate::{
-    error::{Error, say},
+    error::{Error, ended, say},
     outcome::{Outcome, WRONG},
 };
 
@@ -77,22 +77,14 @@ pub(crate) fn main(carried: Carried) -> ExitCode {
         Err(error) => return answer(&error),
     };
     let mut out = io::stdout().lock();
-    match verbs::run(&verb, carried, &mut out).and_then(|outcome| out.flush().map(|()| outcome).map_err(Error::Output))
-    {
-        Ok(outcome) => outcome.into(),
-        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::Done.into(),
-        Err(error) => {
-            say(&error);
-            ExitCode::from(error.status())
-        }
-    }
+    let done = verbs::run(&verb, carried, &mut out);
+    ended(done.and_then(|outcome| out.flush().map(|()| outcome).map_err(Error::Output)))
 }
 
 /// Help and version go to stdout; of a wrong call one line to stderr.
 fn answer(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let _ = error.print();
-        return ExitCode::SUCCESS;
+        return ended(error.print().map(|()| Outcome::Done).map_err(Error::Output));
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = error.print();

@@ -1,6 +1,6 @@
 use std::{fs, process::Command};
 
-use crate::support::{PROFILE, complaint, folder};
+use crate::support::{PROFILE, complaint, folder, memprof};
 
 #[test]
 fn a_wrong_call_is_one_line_that_says_what_is_accepted() {
@@ -78,12 +78,54 @@ fn what_cannot_be_written_is_said_and_leaves_nothing() {
     assert_eq!(fs::read_dir(folder).expect("the folder").count(), 0);
 }
 
+/// Where `run` did not start the program its own status is 125, wherever in the call the verb stands.
+#[test]
+fn a_wrong_call_of_run_ends_with_125() {
+    for call in [&["run", "--bogus"][..], &["--color", "never", "run", "--bogus"], &["--color=never", "run"]] {
+        let output = memprof(call);
+        assert_eq!((output.status.code(), &*output.stdout), (Some(125), &b""[..]), "{call:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1, "{call:?}");
+    }
+    assert_eq!(memprof(&["--color", "run", "report"]).status.code(), Some(2));
+}
+
+/// Every call that prints to stdout, of both commands.
+const PRINTING: &[(&str, &[&str])] = &[
+    (env!("CARGO_BIN_EXE_memprof"), &["report", PROFILE]),
+    (env!("CARGO_BIN_EXE_memprof"), &["report", PROFILE, "--json"]),
+    (env!("CARGO_BIN_EXE_memprof"), &["diff", PROFILE, PROFILE]),
+    (env!("CARGO_BIN_EXE_memprof"), &["check", PROFILE, "--baseline", PROFILE]),
+    (env!("CARGO_BIN_EXE_memprof"), &["check", PROFILE, "--baseline", PROFILE, "--json"]),
+    (env!("CARGO_BIN_EXE_memprof"), &["completions", "bash"]),
+    (env!("CARGO_BIN_EXE_memprof"), &["--version"]),
+    (env!("CARGO_BIN_EXE_memprof"), &["report", "--help"]),
+    (env!("CARGO_BIN_EXE_cargo-memprof"), &["report", PROFILE]),
+    (env!("CARGO_BIN_EXE_cargo-memprof"), &["plan", "--help"]),
+];
+
 /// `memprof report x.json | head -1` is no failure.
 #[test]
 fn a_reader_that_has_seen_enough_ends_it_quietly() {
-    let (reader, writer) = std::io::pipe().expect("a pipe");
-    drop(reader);
-    let output = Command::new(env!("CARGO_BIN_EXE_memprof")).args(["report", PROFILE]).stdout(writer).output();
-    let output = output.expect("the command starts");
-    assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
+    for (command, call) in PRINTING {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = Command::new(command).args(*call).stdout(writer).output().expect("the command starts");
+        assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]), "{call:?}");
+    }
+}
+
+/// A file that is cut short is one.
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_finds_no_room_is_an_error() {
+    for (command, call) in PRINTING {
+        let full = fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+        let output = Command::new(command).args(*call).stdout(full).output().expect("the command starts");
+        let expected = "memprof: cannot write to stdout: No space left on device (os error 28)\n";
+        assert_eq!(
+            (output.status.code(), &*String::from_utf8_lossy(&output.stderr)),
+            (Some(2), expected),
+            "{command} {call:?}"
+        );
+    }
 }
