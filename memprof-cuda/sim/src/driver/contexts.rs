@@ -1,8 +1,8 @@
 //! Contexts: primary and created, current by thread. A context that goes takes its memory, streams and events along.
 //!
-//! That a context is about to end is shown to CUPTI's subscribers before it does, also where the call is refused then.
-//! What goes with it is left to [`model/contexts`](crate::model::contexts), which is current to
-//! [`model/current`](crate::model::current).
+//! That a context is about to end is shown to CUPTI's subscribers before it does, once no rule refuses the call, and
+//! without the state's lock: they may ask the driver. What goes with it is left to
+//! [`model/contexts`](crate::model::contexts), which is current to [`model/current`](crate::model::current).
 #![expect(unsafe_code, reason = "exports driver functions")]
 use std::ffi::{c_int, c_uint, c_void};
 
@@ -10,13 +10,25 @@ use crate::base::abi::{Code, Done, In, Out, ordinal};
 use crate::cupti;
 use crate::driver::gate::{self, driver};
 use crate::model::current::{current, pop, push, set_current};
-use crate::model::state;
+use crate::model::state::State;
 
 fn create(place: Out<usize>, flags: c_uint, device: c_int) -> Done {
     gate::with(|state| {
         place.given()?;
         place.set(state.create_context(flags, device)?)
     })
+}
+
+/// Ends a context, or refuses to. `ending` refuses, or says which context ends, if any does; that is shown, and then `end` does it: what happened
+/// meanwhile may have made it impossible.
+fn end(ending: impl FnOnce(&State) -> Result<Option<usize>, Code>, end: impl FnOnce(&mut State) -> Done) -> Done {
+    let mut context = None;
+    gate::unless_captured(|state| {
+        context = ending(state)?;
+        Ok(())
+    })?;
+    cupti::context_ends(context);
+    gate::unless_captured(end)
 }
 
 driver! {
@@ -32,13 +44,11 @@ driver! {
     }
 
     fn cuDevicePrimaryCtxRelease_v2(device: c_int) [544] {
-        cupti::context_ends(state::lock().ending_primary(device, false));
-        gate::unless_captured(|state| state.release_primary(device))
+        end(|state| state.ending_primary(device, false), |state| state.release_primary(device))
     }
 
     fn cuDevicePrimaryCtxReset_v2(device: c_int) [545] {
-        cupti::context_ends(state::lock().ending_primary(device, true));
-        gate::unless_captured(|state| state.reset_primary(device))
+        end(|state| state.ending_primary(device, true), |state| state.reset_primary(device))
     }
 
     fn cuDevicePrimaryCtxGetState(device: c_int, flags: Out<c_uint>, active: Out<c_int>) {
@@ -71,12 +81,12 @@ driver! {
     }
 
     fn cuCtxDestroy_v2(context: usize) [322] {
-        let ends = state::lock().context(context).is_ok_and(|context| !context.is_primary);
-        cupti::context_ends(ends.then_some(context));
-        gate::unless_captured(|state| {
-            if state.context(context)?.is_primary {
-                return Err(Code::INVALID_CONTEXT);
-            }
+        let created = |state: &State| {
+            let is_primary = state.context(context)?.is_primary;
+            if is_primary { Err(Code::INVALID_CONTEXT) } else { Ok(Some(context)) }
+        };
+        end(created, |state| {
+            created(state)?;
             state.empty_context(context);
             state.contexts.remove(&context);
             state.give_handle(context);

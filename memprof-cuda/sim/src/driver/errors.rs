@@ -40,6 +40,7 @@ fn describe(code: u32) -> Option<(&'static CStr, &'static CStr)> {
         801 => (c"CUDA_ERROR_NOT_SUPPORTED", c"operation not supported"),
         900 => (c"CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", c"operation not permitted when stream is capturing"),
         901 => (c"CUDA_ERROR_STREAM_CAPTURE_INVALIDATED", c"operation failed due to a previous error during capture"),
+        903 => (c"CUDA_ERROR_STREAM_CAPTURE_UNMATCHED", c"capture was not ended in the same stream as it began"),
         907 => {
             (c"CUDA_ERROR_CAPTURED_EVENT", c"operation not permitted on an event last recorded in a capturing stream")
         }
@@ -61,5 +62,27 @@ driver! {
     fn cuGetErrorString(code: u32, place: Out<*const c_char>) {
         let Some((_name, text)) = describe(code) else { return Err(Code::INVALID_VALUE) };
         place.set(text.as_ptr())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::describe;
+
+    /// The codes that the simulator gives, and CUDA's names for them, as they stand where they are defined.
+    #[test]
+    fn each_code_that_is_given_has_its_name() {
+        let mut count = 0;
+        for line in include_str!("../base/abi.rs").lines() {
+            let Some((code, name)) =
+                line.split_once(": Self = Self(").and_then(|(_, rest)| rest.split_once("); // cuda: "))
+            else {
+                continue;
+            };
+            let described = describe(code.parse().expect("a number")).map(|(known, _)| known.to_str());
+            assert_eq!(described, Some(Ok(name)), "{code}");
+            count += 1;
+        }
+        assert_eq!(count, include_str!("../base/abi.rs").matches(": Self = Self(").count());
     }
 }

@@ -79,10 +79,17 @@ impl State {
         Ok(handle)
     }
 
-    /// The primary context of a device, if a release or a reset of it would end it.
-    pub(crate) fn ending_primary(&self, device: i32, all: bool) -> Option<usize> {
-        let handle = self.device(device).ok()?.primary;
-        let context = self.contexts.get(&handle)?;
-        (context.is_active() && (all || context.retained == 1)).then_some(handle)
+    /// The primary context of a device, if a release (or, with `all`, a reset) of it would end it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`release_primary`](Self::release_primary) and [`reset_primary`](Self::reset_primary).
+    pub(crate) fn ending_primary(&self, device: i32, all: bool) -> Result<Option<usize>, Code> {
+        let handle = self.device(device)?.primary;
+        let context = self.contexts.get(&handle).ok_or(Code::INVALID_CONTEXT)?;
+        if !all && context.retained == 0 {
+            return Err(Code::INVALID_CONTEXT);
+        }
+        Ok((context.is_active() && (all || context.retained == 1)).then_some(handle))
     }
 }

@@ -7,12 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
 use crate::common::{Tested, alone, failure};
-use cudarc::driver::sys::CUresult;
+use cudarc::driver::sys::{self, CUgraphInstantiate_flags, CUresult, CUstreamCaptureMode};
 use cudarc::driver::{CudaContext, result};
 use libloading::os::unix::{Library, Symbol};
 use memprof_cuda_sim::Sim;
 
 const DRIVER: u32 = 1;
+const RESOURCE: u32 = 3;
+const CONTEXT_DESTROY_STARTING: u32 = 2;
 const ALLOC: u32 = 243;
 const FREE: u32 = 245;
 const FREE_ASYNC: u32 = 600;
@@ -31,7 +33,7 @@ struct Data {
     number: u32,
 }
 
-type Callback = extern "C" fn(*mut c_void, u32, u32, &Data);
+type Callback = extern "C" fn(*mut c_void, u32, u32, *const c_void);
 
 /// What a callback was shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,8 +49,10 @@ struct Seen {
 
 static SEEN: Mutex<Vec<Seen>> = Mutex::new(Vec::new());
 
-extern "C" fn see(user: *mut c_void, domain: u32, number: u32, data: &Data) {
+extern "C" fn see(user: *mut c_void, domain: u32, number: u32, data: *const c_void) {
     assert_eq!((user.addr(), domain), (77, DRIVER));
+    // SAFETY: what is shown in the domain of the driver's calls is one of these.
+    let data = unsafe { &*data.cast::<Data>() };
     // SAFETY: a text of the library's.
     let name = unsafe { CStr::from_ptr(data.name) }.to_string_lossy().into_owned();
     // SAFETY: every function that is shown here has an argument of 64 bits.
@@ -76,6 +80,18 @@ fn seen() -> Vec<Seen> {
     std::mem::take(&mut SEEN.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
+/// The contexts that were shown as ending.
+static ENDING: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+
+/// Asks the driver meanwhile, as a subscriber may.
+extern "C" fn see_an_end(_user: *mut c_void, domain: u32, number: u32, data: *const c_void) {
+    assert_eq!((domain, number), (RESOURCE, CONTEXT_DESTROY_STARTING));
+    assert_eq!(result::device::get_count(), Ok(1));
+    // SAFETY: what is shown of a resource begins with its context.
+    let context = unsafe { data.cast::<usize>().read() };
+    ENDING.lock().unwrap_or_else(PoisonError::into_inner).push(context);
+}
+
 /// The CUPTI functions of the simulator's library.
 struct Cupti {
     subscribe: Symbol<unsafe extern "C" fn(*mut usize, Option<Callback>, *mut c_void) -> u32>,
@@ -101,15 +117,23 @@ impl Cupti {
     }
 
     fn subscribe(&self) -> Result<usize, u32> {
+        self.subscribe_with(see)
+    }
+
+    fn subscribe_with(&self, callback: Callback) -> Result<usize, u32> {
         let mut handle = 0;
         // SAFETY: a place for a handle.
-        let code = unsafe { (self.subscribe)(&raw mut handle, Some(see), ptr::without_provenance_mut(77)) };
+        let code = unsafe { (self.subscribe)(&raw mut handle, Some(callback), ptr::without_provenance_mut(77)) };
         if code == 0 { Ok(handle) } else { Err(code) }
     }
 
     fn enable(&self, handle: usize, number: u32) -> u32 {
+        self.enable_of(handle, DRIVER, number)
+    }
+
+    fn enable_of(&self, handle: usize, domain: u32, number: u32) -> u32 {
         // SAFETY: takes any numbers.
-        unsafe { (self.enable)(1, handle, DRIVER, number) }
+        unsafe { (self.enable)(1, handle, domain, number) }
     }
 
     fn unsubscribe(&self, handle: usize) -> u32 {
@@ -176,6 +200,57 @@ fn only_what_is_enabled_is_shown_and_nothing_after_the_end() -> Tested {
     assert_eq!(cupti.unsubscribe(handle), 0);
     drop(context.default_stream().alloc_zeros::<u8>(16)?);
     assert_eq!(seen(), []);
+    Ok(())
+}
+
+/// And without the driver's lock: the callback asks it.
+#[test]
+fn a_context_is_shown_as_ending_only_where_nothing_refuses_its_end() -> Tested {
+    let (_alone, sim) = alone()?;
+    let cupti = Cupti::load(sim)?;
+    let context = CudaContext::new(0)?;
+    let (device, primary) = (context.cu_device(), context.cu_ctx());
+    let mut created = ptr::null_mut();
+    // SAFETY: a place for a context; without parameters it is an ordinary one.
+    unsafe { sys::cuCtxCreate_v4(&raw mut created, ptr::null_mut(), 0, device) }.result()?;
+    context.bind_to_thread()?;
+    let handle = cupti.subscribe_with(see_an_end).map_err(|code| code.to_string())?;
+    assert_eq!(cupti.enable_of(handle, RESOURCE, CONTEXT_DESTROY_STARTING), 0);
+    let ends = || std::mem::take(&mut *ENDING.lock().unwrap_or_else(PoisonError::into_inner));
+    // SAFETY: whoever else has a part in it is done with it where it succeeds.
+    let destroy = |context| unsafe { sys::cuCtxDestroy_v2(context) };
+    // SAFETY: as above.
+    let reset = |device| unsafe { sys::cuDevicePrimaryCtxReset_v2(device) };
+    // SAFETY: as above.
+    let release = |device| unsafe { sys::cuDevicePrimaryCtxRelease_v2(device) };
+
+    let stream = context.new_stream()?;
+    for call in [&(|| destroy(created)) as &dyn Fn() -> CUresult, &|| reset(device), &|| release(device)] {
+        stream.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_GLOBAL)?;
+        assert_eq!(call(), CUresult::CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+        let flags = CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
+        assert_eq!(
+            stream.end_capture(flags).err().map(|error| error.0),
+            Some(CUresult::CUDA_ERROR_STREAM_CAPTURE_INVALIDATED)
+        );
+    }
+    assert_eq!(
+        (destroy(primary), reset(9)),
+        (CUresult::CUDA_ERROR_INVALID_CONTEXT, CUresult::CUDA_ERROR_INVALID_DEVICE)
+    );
+    assert_eq!(ends(), []);
+    assert_eq!((destroy(created), ends()), (CUresult::CUDA_SUCCESS, vec![created.addr()]));
+    assert_eq!((destroy(created), ends()), (CUresult::CUDA_ERROR_INVALID_CONTEXT, vec![]));
+    assert_eq!((reset(device), ends()), (CUresult::CUDA_SUCCESS, vec![primary.addr()]));
+    // It was retained once more: only the last release ends it.
+    let mut again = ptr::null_mut();
+    // SAFETY: a place for a context.
+    unsafe { sys::cuDevicePrimaryCtxRetain(&raw mut again, device) }.result()?;
+    assert_eq!((release(device), ends()), (CUresult::CUDA_SUCCESS, vec![]));
+    drop(stream);
+    drop(context);
+    assert_eq!(ends(), [primary.addr()]);
+    assert_eq!(cupti.unsubscribe(handle), 0);
     Ok(())
 }
 
