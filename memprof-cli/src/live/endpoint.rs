@@ -1,25 +1,18 @@
 //! [`Endpoint`]: where a program answers, and asking it.
 //!
-//! Each question is a connection of its own, bounded in time, and no text of an error has a token in it. What is said over the connection is left
-//! to [`ask`](super::ask), finding programs to [`running`](super::running).
+//! Each question is a connection of its own, bounded in time, and no text of an error has a token in it. How a connection comes about is left to
+//! [`connect`](super::connect), what is said over it to [`ask`](super::ask), finding programs to [`running`](super::running).
 
-use std::{
-    io,
-    net::{TcpStream, ToSocketAddrs as _},
-    path::PathBuf,
-    time::Duration,
-};
-
-#[cfg(unix)]
-use std::os::unix::net::UnixStream;
+use std::{io, path::PathBuf};
 
 use memprof_report::Snapshot;
 
-use super::ask::{Connection, get};
+use super::{
+    ask::{Connection, get},
+    connect::{TO_CONNECT, tcp},
+};
 use crate::profile::parse;
 
-/// How long a connection may take to come about.
-const TO_CONNECT: Duration = Duration::from_secs(5);
 /// What is asked for.
 const PROFILE: &str = "/snapshot.json";
 
@@ -86,6 +79,7 @@ impl Endpoint {
     pub(crate) fn ask(&self) -> Result<Snapshot, String> {
         let unreachable = |error: io::Error| match error.kind() {
             io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => format!("nobody answers at {}", self.name),
+            io::ErrorKind::TimedOut => format!("{} does not answer", self.name),
             _ => format!("cannot reach {}: {error}", self.name),
         };
         let (mut connection, host) = self.connect().map_err(unreachable)?;
@@ -111,18 +105,9 @@ impl Endpoint {
 
     fn connect(&self) -> io::Result<(Box<dyn Connection>, &str)> {
         match &self.address {
-            Address::Tcp(host) => {
-                let mut failed = io::Error::new(io::ErrorKind::NotFound, "no address has this name");
-                for address in host.to_socket_addrs()? {
-                    match TcpStream::connect_timeout(&address, TO_CONNECT) {
-                        Ok(stream) => return Ok((Box::new(stream), host)),
-                        Err(error) => failed = error,
-                    }
-                }
-                Err(failed)
-            }
+            Address::Tcp(host) => Ok((Box::new(tcp(host, TO_CONNECT)?), host)),
             #[cfg(unix)]
-            Address::Unix(path) => Ok((Box::new(UnixStream::connect(path)?), "localhost")),
+            Address::Unix(path) => Ok((Box::new(super::connect::unix(path, TO_CONNECT)?), "localhost")),
             #[cfg(not(unix))]
             Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -131,21 +116,6 @@ impl Endpoint {
 
 fn wrong(text: &str) -> String {
     format!("‘{text}’ is no address; accepted: {ADDRESSES}")
-}
-
-impl Connection for TcpStream {
-    fn wait_at_most(&self, patience: Duration) -> io::Result<()> {
-        self.set_read_timeout(Some(patience))?;
-        self.set_write_timeout(Some(patience))
-    }
-}
-
-#[cfg(unix)]
-impl Connection for UnixStream {
-    fn wait_at_most(&self, patience: Duration) -> io::Result<()> {
-        self.set_read_timeout(Some(patience))?;
-        self.set_write_timeout(Some(patience))
-    }
 }
 
 #[cfg(test)]

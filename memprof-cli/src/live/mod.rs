@@ -4,6 +4,7 @@
 //! writes a file over and over (`MEMPROF_INTERVAL`).
 
 mod ask;
+mod connect;
 mod endpoint;
 mod running;
 
