@@ -77,11 +77,12 @@ impl<'a> Names<'a> {
                     // Of a type of the package: a method that a macro or a derive wrote.
                     return is_listed || method(name);
                 }
-                // `module::name()`: the function of that name, if the package has one. `Str::len(x)`, `T::len(x)`: a method's name.
+                // `module::name()`: the function of that name, if the package has one. `Str::len(x)`, `T::len(x)`: a method of some
+                // other type, so that one of the package's own that has its name says nothing of it.
                 if of.starts_with(char::is_lowercase) {
                     own(name).unwrap_or(false)
                 } else {
-                    method(name) && HARMLESS_METHODS.contains(name.as_str())
+                    HARMLESS_METHODS.contains(name.as_str())
                 }
             }
         }

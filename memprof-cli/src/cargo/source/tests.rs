@@ -100,6 +100,11 @@ fn what_cannot_allocate_is_what_calls_nothing_that_can() {
     );
     // Whether `push` is Vec's or the package's is not known.
     assert_eq!(harmless("impl A { fn push(&mut self) {} } fn f(v: &mut V) { v.push() }"), ["A::push"]);
+    // Nor whether a method of another type is, by the name of one of the package's.
+    assert_eq!(
+        harmless("impl A { fn frob(&self) {} } fn f<T: B>(x: T) { T::frob(x) } fn g(x: &str) -> usize { Str::len(x) }"),
+        ["A::frob", "g"]
+    );
     // A function that is handed on is called.
     assert_eq!(
         harmless(
