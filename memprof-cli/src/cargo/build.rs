@@ -231,8 +231,8 @@ impl Build {
 pub(crate) fn counted(state: &State) -> (usize, BTreeMap<Reason, usize>) {
     let mut left_out = BTreeMap::new();
     let mut tracked = 0;
-    for (_, function) in state.functions() {
-        match function.reason {
+    for (path, function) in state.functions() {
+        match state.reason(path, function) {
             Some(reason) => *left_out.entry(reason).or_default() += 1,
             None => tracked += 1,
         }

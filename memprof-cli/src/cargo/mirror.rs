@@ -46,6 +46,7 @@ fn made(plan: &Plan, package: &Package, failing: &[(PathBuf, String)], place: Op
         return Ok(state);
     }
     forget_changed(&mut state, &digest);
+    state.crates.retain(|known| package.targets.contains(&known.root));
     state.failing.extend(failing.iter().cloned());
     let texts = Texts::read(package, found);
     let entries = written(plan, package, &state, &texts, place)?;
@@ -141,7 +142,6 @@ fn forget_changed(state: &mut State, digest: &str) {
     };
     let kept = state.failing.iter().filter(|(path, _)| is_same(path)).cloned().collect();
     state.failing = if state.digest == digest { kept } else { BTreeSet::new() };
-    state.as_is.clear();
 }
 
 /// The files of a package, read.
@@ -194,7 +194,7 @@ impl Texts {
 }
 
 /// A path without `.` and `..`, as the text says it.
-fn normal(path: &Path) -> PathBuf {
+pub(crate) fn normal(path: &Path) -> PathBuf {
     let mut done = PathBuf::new();
     for component in path.components() {
         match component {

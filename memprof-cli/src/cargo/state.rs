@@ -55,6 +55,20 @@ pub(crate) enum Entry {
     AsItIs(Stamp),
 }
 
+/// A crate of a package, as it was compiled last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Crate {
+    /// The root, by absolute path; the crate of it and that of its tests are two.
+    pub(crate) root: PathBuf,
+    pub(crate) is_test: bool,
+    /// Its name among those of the package.
+    pub(crate) title: String,
+    /// Whether it was compiled from the mirror. It was as it is where it does not compile tracked.
+    pub(crate) is_tracked: bool,
+    /// The Rust files that it was compiled of, by absolute path.
+    pub(crate) files: BTreeSet<PathBuf>,
+}
+
 /// What is known of a package.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
@@ -64,8 +78,8 @@ pub(crate) struct State {
     pub(crate) entries: BTreeMap<PathBuf, Entry>,
     /// Functions that do not compile tracked, by file and name; of a file that changed they are tried again.
     pub(crate) failing: BTreeSet<(PathBuf, String)>,
-    /// Crates of the package that were compiled as they are, since they do not compile tracked.
-    pub(crate) as_is: BTreeSet<String>,
+    /// Crates of the package. One stays what it is until it is compiled again, whatever becomes of others.
+    pub(crate) crates: Vec<Crate>,
     /// Whether it has a global allocator of its own.
     pub(crate) has_allocator: bool,
 }
@@ -104,5 +118,66 @@ impl State {
             };
             functions.iter().map(move |function| (path.as_path(), function))
         })
+    }
+
+    /// Takes in how a crate was compiled; says whether that is new.
+    pub(crate) fn compiled(&mut self, new: Crate) -> bool {
+        if self.crates.contains(&new) {
+            return false;
+        }
+        self.crates.retain(|known| (&known.root, known.is_test) != (&new.root, new.is_test));
+        self.crates.push(new);
+        true
+    }
+
+    /// The crates that were compiled as they are, since they do not compile tracked.
+    pub(crate) fn as_is(&self) -> BTreeSet<&str> {
+        self.crates.iter().filter(|known| !known.is_tracked).map(|known| known.title.as_str()).collect()
+    }
+
+    /// Why a function of this file is not tracked, if it is not: for a reason of its own, or since no crate with this file is.
+    pub(crate) fn reason(&self, path: &Path, function: &Known) -> Option<Reason> {
+        let of_file = || self.crates.iter().filter(|known| known.files.contains(path));
+        let is_as_it_is = || of_file().next().is_some() && of_file().all(|known| !known.is_tracked);
+        function.reason.or_else(|| is_as_it_is().then_some(Reason::DoesNotCompile))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compiled(root: &str, is_test: bool, is_tracked: bool) -> Crate {
+        let files = [root, "/p/src/shared.rs"].map(PathBuf::from).into();
+        Crate { root: root.into(), is_test, title: root[7..].to_owned(), is_tracked, files }
+    }
+
+    #[test]
+    fn a_crate_stays_what_it_is_until_it_is_compiled_again() {
+        let mut state = State::default();
+        assert!(state.compiled(compiled("/p/src/lib.rs", false, false)));
+        assert!(!state.compiled(compiled("/p/src/lib.rs", false, false)));
+        assert!(state.compiled(compiled("/p/src/main.rs", false, true)));
+        assert!(state.compiled(compiled("/p/src/lib.rs", true, true)));
+        assert_eq!(state.as_is(), BTreeSet::from(["lib.rs"]));
+        assert!(state.compiled(compiled("/p/src/lib.rs", false, true)));
+        assert_eq!((state.as_is(), state.crates.len()), (BTreeSet::new(), 3));
+    }
+
+    #[test]
+    fn a_function_is_left_out_where_each_crate_of_its_file_is_as_it_is() {
+        let known = |reason| Known { name: "f".to_owned(), line: 1, first: 1, last: 2, reason };
+        let mut state = State::default();
+        let mut reasons = |new: Option<Crate>| {
+            new.map(|new| state.compiled(new));
+            ["/p/src/lib.rs", "/p/src/shared.rs", "/p/src/main.rs"]
+                .map(|path| state.reason(path.as_ref(), &known(None)))
+        };
+        let lost = Some(Reason::DoesNotCompile);
+        assert_eq!(reasons(None), [None; 3], "nothing was compiled yet");
+        assert_eq!(reasons(Some(compiled("/p/src/lib.rs", false, false))), [lost, lost, None]);
+        assert_eq!(reasons(Some(compiled("/p/src/main.rs", false, true))), [lost, None, None]);
+        let own = known(Some(Reason::CannotAllocate));
+        assert_eq!(state.reason("/p/src/lib.rs".as_ref(), &own), Some(Reason::CannotAllocate));
     }
 }

@@ -59,7 +59,7 @@ fn built(verb: &str, build: &Build, cargo: &Cargo) -> Result<Outcome, Error> {
     let (_, ended) = started(build.command(verb, &cargo.program)?)?;
     if ended == Ended::Code(0) {
         tell(build);
-        told(build)?;
+        told(build).1?;
         let programs = build.programs();
         say(&format_args!(
             "the programs are below ‘{}’, and measure where they run with MEMPROF=1",
@@ -69,11 +69,11 @@ fn built(verb: &str, build: &Build, cargo: &Cargo) -> Result<Outcome, Error> {
     Ok(Outcome::Ended(ended))
 }
 
-/// What reports of the build's programs are told, which is kept for those that are made later.
-fn told(build: &Build) -> Result<memprof_report::Plan, Error> {
+/// What reports of the build's programs are told, and whether it could be kept for those that are made later.
+fn told(build: &Build) -> (memprof_report::Plan, Result<(), Error>) {
     let plan = told::plan(build);
-    told::keep(&build.plan.folder, &plan).map_err(|error| failed("cannot keep what was built", &error))?;
-    Ok(plan)
+    let kept = told::keep(&build.plan.folder, &plan).map_err(|error| failed("cannot keep what was built", &error));
+    (plan, kept)
 }
 
 /// Runs cargo to its end.
@@ -119,9 +119,13 @@ fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome
     } else {
         started(command)?
     };
+    // What goes wrong from here on is a line: the status is the program's.
+    let tried = |done: Result<(), Error>| done.unwrap_or_else(|error| say(&error));
     let mut profiles = Profiles::read(folder.path(), pid);
     if profiles.shown().is_some() {
-        profiles.add_plan(&told(&build)?);
+        let (plan, kept) = told(&build);
+        profiles.add_plan(&plan);
+        tried(kept);
     }
     profiles.unreadable.iter().for_each(|problem| say(problem));
     if profiles.shown().is_none() {
@@ -132,8 +136,6 @@ fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome
     }
     // Before anything else can fail: `cargo memprof report` has it again.
     let kept = keep(&build.plan.folder, &profiles).map_err(|error| failed("cannot keep the run’s profile", &error));
-    // What goes wrong from here on is a line: the status is the program's.
-    let tried = |done: Result<(), Error>| done.unwrap_or_else(|error| say(&error));
     let (output, mut stderr) = (arguments.output.as_deref(), io::stderr().lock());
     tried(show(&profiles, &arguments.choices, output, arguments.open, &mut stderr));
     profiles.ends("the program", ended).iter().for_each(|line| say(line));
@@ -219,7 +221,7 @@ fn tell(build: &Build) {
         for (reason, count) in out {
             *left_out.entry(reason).or_default() += count;
         }
-        for name in &state.as_is {
+        for name in state.as_is() {
             say(&format_args!("{name} of {} does not compile tracked, so it was compiled as it is", package.title()));
         }
     }
@@ -313,8 +315,9 @@ fn plan(arguments: &Planning, carried: Carried, out: &mut dyn Write) -> Result<O
             continue;
         }
         for (path, function) in state.functions() {
+            let reason = state.reason(path, function);
             let path = path.strip_prefix(&package.root).unwrap_or(path).display();
-            let said = function.reason.map_or("tracked".to_owned(), |reason| format!("left out: {}", reason.said()));
+            let said = reason.map_or("tracked".to_owned(), |reason| format!("left out: {}", reason.said()));
             print(format!("  {path}:{}({}): {said}", function.line, function.name))?;
         }
     }

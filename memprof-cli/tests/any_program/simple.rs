@@ -51,6 +51,20 @@ fn a_program_is_measured_as_it_stands() {
     );
 }
 
+/// Here the program puts a file where the folder of its build was.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn a_run_of_which_nothing_can_be_kept_is_shown_all_the_same() {
+    let main = "fn main() {\n    let text = \"x\".repeat(1000);\n    std::fs::rename(\"target/memprof\", \"target/aside\").unwrap();\n    std::fs::write(\"target/memprof\", text).unwrap();\n    std::process::exit(3);\n}\n";
+    let manifest = "[package]\nname = \"lost\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
+    let lost = Project::new("lost", &[("Cargo.toml", manifest), ("src/main.rs", main)]);
+    let run = lost.memprof("", &["run", "--quiet"]);
+    assert_eq!(run.code, Some(3), "{}", run.err);
+    assert!(run.err.starts_with("memprof: cannot keep what was built: "), "{}", run.err);
+    assert!(has_row(&run.err, "1 src/main.rs:1(main)"), "{}", run.err);
+    assert!(run.err.contains("\nmemprof: cannot keep the run’s profile: "), "{}", run.err);
+}
+
 /// Whatever is planted where the mirror is to be.
 #[test]
 #[ignore = "compiles memprof once more: a step of .ci/run of its own"]

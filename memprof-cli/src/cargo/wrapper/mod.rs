@@ -26,7 +26,7 @@ use self::{
 use super::{
     mirror::{inside, sync},
     plan::{Package, Plan, variable},
-    state::State,
+    state::{Crate, State},
 };
 
 /// How often a crate is tried with fewer functions tracked.
@@ -54,13 +54,16 @@ pub(crate) fn run(plan: &Plan) -> io::Result<ExitCode> {
         return Ok(ended(command(plan, &call).args(&call.arguments).status()?));
     }
     let package = package.filter(|_| plan.runtime.is_some() || call.has_memprof);
-    let status = match package {
+    let (status, is_tracked) = match package {
         Some(package) => tracked(plan, package, &call, &from)?,
-        None => as_is(plan, &call)?,
+        None => (as_is(plan, &call)?, false),
     };
     let (variable, value) = (variable(&manifest_dir), package.map(|package| package.digest(plan.runtime.as_ref())));
     if status.success() {
         dep_info::mend(&call.dep_info(), &plan.mirror(), &variable, value.as_deref())?;
+        if let Some(package) = package {
+            remember(plan, package, &call, &from, is_tracked)?;
+        }
     }
     Ok(ended(status))
 }
@@ -76,8 +79,18 @@ fn rustdoc(plan: &Plan, first: &OsStr, rest: impl Iterator<Item = OsString>) -> 
     Ok(ended(command.status()?))
 }
 
-/// A tracked crate, from its mirror; else from its own files.
-fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Result<ExitStatus> {
+/// Keeps how a crate was compiled, for what is said of the build.
+fn remember(plan: &Plan, package: &Package, call: &Call, from: &Path, is_tracked: bool) -> io::Result<()> {
+    let files = dep_info::files(&call.dep_info(), from);
+    let root = from.join(call.source());
+    let compiled = Crate { root, is_test: call.is_test, title: call.title(), is_tracked, files };
+    let _lock = State::lock(&plan.folder, package)?;
+    let mut state = State::read(&plan.folder, package);
+    if state.compiled(compiled) { state.write(&plan.folder, package) } else { Ok(()) }
+}
+
+/// A tracked crate, from its mirror; else from its own files. With how it ended, whether it is the former.
+fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Result<(ExitStatus, bool)> {
     let mut failing = Vec::new();
     let mut allocator = call.is_executable();
     for _ in 0..TRIES {
@@ -88,11 +101,11 @@ fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Resu
         let mut command = command(plan, call);
         mirrored(&mut command, plan, package, call, from, allocator);
         match compile::run(&mut command)? {
-            Compiled::Done(status) => return Ok(status),
+            Compiled::Done(status) => return Ok((status, true)),
             Compiled::Failed(messages) => {
                 match messages.other_allocator().filter(|_| allocator) {
                     Some(Other::Dependency(of)) if !plan.packages.iter().any(|package| package.library() == of) => {
-                        return compile::conflict(&of, messages.status);
+                        return Ok((compile::conflict(&of, messages.status)?, true));
                     }
                     Some(_) => {
                         allocator = false;
@@ -108,14 +121,7 @@ fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Resu
             }
         }
     }
-    let status = as_is(plan, call)?;
-    if status.success() {
-        let _lock = State::lock(&plan.folder, package)?;
-        let mut state = State::read(&plan.folder, package);
-        state.as_is.insert(call.title());
-        state.write(&plan.folder, package)?;
-    }
-    Ok(status)
+    Ok((as_is(plan, call)?, false))
 }
 
 /// What makes a call one of the mirror.
