@@ -1,7 +1,6 @@
 //! One operation, as often as asked: what `scripts/instructions` runs under callgrind, twice, to count the instructions
-//! of one. Not a benchmark by itself, so `cargo bench` leaves it out. The cases `task` and `inner-future` have no bound there: they
-//! swing by a tenth with what the compiler inlines; they are for comparing by hand, as are calls under a context, and `pictures` and `snapshots`, of
-//! which a hundred are many.
+//! of one. Not a benchmark by itself, so `cargo bench` leaves it out. The cases `task`, `inner-future` and `poll-under-ambient` have no bound there: they
+//! swing by a tenth with what the compiler inlines; they are for comparing by hand, as are `pictures` and `snapshots`, of which a hundred are many.
 //!
 //! ```text
 //! counted call 100000
@@ -68,6 +67,15 @@ fn main() -> ExitCode {
         }
         "call-under-context" => under_context(turns, || _ = tracked(black_box(1))),
         "call-under-context-with-pair" => under_context(turns, tracked_with_pair),
+        "call-under-ambient-with-pair" => {
+            let _ambient = memprof::ambient("ambient");
+            repeat(turns, tracked_with_pair);
+        }
+        "context-with-call" => {
+            memprof::scope!("captured");
+            let context = memprof::Context::current();
+            repeat(turns, || context.run(tracked_with_pair));
+        }
         "sites" => sites(turns, || ()),
         "sites-with-pair" => sites(turns, tagged_pair),
         "pictures" => pictures(turns),
@@ -76,6 +84,10 @@ fn main() -> ExitCode {
         "deep-recursion" => recursion(1_000, turns),
         "poll" => poll(turns, || ()),
         "poll-with-pair" => poll(turns, tagged_pair),
+        "poll-under-ambient" => {
+            let _ambient = memprof::ambient("ambient");
+            poll(turns, tagged_pair);
+        }
         "task" => repeat(turns, task),
         "inner-future" => {
             memprof::scope!("outer");

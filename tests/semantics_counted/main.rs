@@ -12,6 +12,7 @@ mod rayon;
 mod snapshots;
 mod switching;
 mod tokio;
+mod under_contexts;
 
 #[global_allocator]
 static ALLOC: memprof::Alloc = memprof::Alloc::system().always();

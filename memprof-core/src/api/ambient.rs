@@ -15,7 +15,6 @@ use crate::names::site::Site;
 use crate::process::ready::ready;
 use crate::process::serve::start_threads;
 use crate::share::ambient;
-use crate::thread::slot::Slot;
 
 /// An ambient scope: it ends when this is dropped. See [`ambient()`].
 ///
@@ -41,7 +40,7 @@ pub struct Ambient {
 /// what they add later reaches nobody. The newest of several is meant, and one that ends first ends those that were
 /// opened in it.
 ///
-/// An event under it costs what it costs under a [`Context`]: some 50 ns.
+/// Calls and events under it cost about what they cost elsewhere: `docs/performance.md`.
 ///
 /// ```
 /// # use memprof_core as memprof;
@@ -78,7 +77,7 @@ fn open(site: impl FnOnce() -> &'static Site) -> Option<ambient::Id> {
     // A scope that has ended still gives the path.
     let base = context.shared().map_or(PathId::ROOT, |captured| captured.path);
     let path_entry = slot.path_entry(base, site)?;
-    let flags = if parent.is_some() { Slot::flags_for(slot.top(), &path_entry) } else { 0 };
+    let flags = if parent.is_some() { slot.flags_for(slot.top(), &path_entry) } else { 0 };
     let id = ambient::open(path_entry.path, parent, flags)?;
     slot.count_call(&path_entry);
     Some(id)

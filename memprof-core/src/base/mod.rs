@@ -41,3 +41,5 @@ pub(crate) mod state;
 pub(crate) mod tags;
 pub(crate) mod identity;
 pub(crate) mod resident;
+#[cfg(test)]
+pub(crate) mod random;

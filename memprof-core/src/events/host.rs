@@ -62,10 +62,12 @@ pub(crate) fn allocated(slot: &'static Slot, address: u64, bytes: u64) -> Event<
 /// [`allocated`] as the first event of the top frame here, in a slot that is up to date. `None`: more is to be done, and nothing was recorded.
 #[inline(always)]
 pub(crate) fn allocated_first(slot: &'static Slot, address: u64, bytes: u64) -> Option<Tag> {
-    begin_first(slot, |top, row, alone| slot.host.alloc_first(top, row, address, bytes, alone))
+    begin_first(slot, |top, row, alone| {
+        slot.is_settled(alone) && slot.host.alloc_first(top, row, address, bytes, alone)
+    })
 }
 
-/// [`allocated_first`] above what the thread came to before, or while its lane grows.
+/// [`allocated_first`] above what the thread came to before, while its lane grows, or where a hand-over may wait.
 #[inline(always)]
 pub(crate) fn allocated_above(slot: &'static Slot, address: u64, bytes: u64) -> Option<Tag> {
     let tag = touch_first(slot, bytes)?;
@@ -76,7 +78,7 @@ pub(crate) fn allocated_above(slot: &'static Slot, address: u64, bytes: u64) -> 
 }
 
 /// Makes the entry of the top frame, of a slot that is up to date, for its first event, which brings a block of so many bytes, or none; and gives its
-/// tag. `None`: more is to be done, and nothing was changed.
+/// tag. `None`: more is to be done, and nothing was changed. Hand-overs may wait: no peak is raised here.
 #[inline(always)]
 pub(crate) fn touch_first(slot: &'static Slot, bytes: u64) -> Option<Tag> {
     begin_first(slot, |top, row, alone| slot.host.touch_own(top, row, bytes, alone))
@@ -88,7 +90,6 @@ fn begin_first(slot: &'static Slot, begin: impl FnOnce(&'static Frame, &'static 
     let (top, alone) = slot.top.begin_change_at_rest()?;
     slot.changes.begin();
     let has_begun = top.flags.own(alone) & Space::HOST.bit() == 0
-        && slot.is_settled(alone)
         && top.calls.get().row().is_some_and(|row| begin(top, row, alone));
     let tag = has_begun.then(|| top.tag());
     if let Some(tag) = tag {

@@ -8,3 +8,5 @@ pub(crate) mod look;
 pub(crate) mod count;
 pub(crate) mod host;
 pub(crate) mod blocks;
+#[cfg(test)]
+pub(crate) mod any;

@@ -36,6 +36,8 @@ use crate::base::lock::Lock;
 use crate::base::map::Refused;
 use crate::base::missed;
 use crate::base::tally::{Counters, Tally, minus};
+use crate::lanes::added::{Added, Additions};
+use crate::lanes::kind::{OPEN_OFF_PATH, UNDER_CONTEXT};
 use crate::lanes::lane::Lane;
 use crate::lanes::level::Level;
 use crate::lanes::published::Published;
@@ -58,6 +60,9 @@ pub(crate) struct Shared {
     nodes: Lock<Vec<PathId>>,
     /// Fixed when it is captured: what the scope stands in does not change while it is open.
     around: Around,
+    /// Whether the nodes that are open with it and around it all stand in its path, so that no site that leads further down from there is
+    /// among them.
+    path_is_whole: bool,
     /// Set once, under the lock of `added`.
     closed: AtomicBool,
     /// Of the host: always there, as most helpers allocate.
@@ -65,17 +70,9 @@ pub(crate) struct Shared {
     /// Of all other spaces, made with the first event in one of them.
     others: OnceLock<Box<[Level; MOST_SPACES]>>,
     /// What those who have left the context added, and the scope has not taken.
-    added: Lock<Vec<(Space, Added)>>,
+    added: Lock<Additions>,
     /// How often something was added.
     pub(crate) additions: AtomicU64,
-}
-
-/// What was added in a space and not taken yet.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Added {
-    pub(crate) tally: Tally,
-    /// The part of its value that was forwarded to the scopes in which the future is being polled.
-    pub(crate) forwarded: [i64; 2],
 }
 
 /// The captured scope that another one folds into.
@@ -98,20 +95,39 @@ impl Around {
 }
 
 impl Shared {
-    /// The lane is held until this is dropped, so a block that is allocated under the context always has its home.
+    /// The nodes are in the order of their numbers. The lane is held until this is dropped, so a block that is allocated under the context
+    /// always has its home.
     pub(crate) fn new(lane: &'static Lane, path: PathId, nodes: Vec<PathId>, around: Around) -> Self {
+        let around_is_whole =
+            around.shared().is_none_or(|around| around.path_is_whole && path.leads_through(&[around.path]));
+        let path_is_whole = around_is_whole && path.leads_through(&nodes);
+        Self::begun(lane, path, nodes, around, path_is_whole)
+    }
+
+    /// Of a future, which no captured scope is around; with it, another set of nodes is open at each poll.
+    pub(crate) fn of_future(lane: &'static Lane, path: PathId, nodes: Vec<PathId>) -> Self {
+        Self::begun(lane, path, nodes, Around::Nobody, false)
+    }
+
+    fn begun(lane: &'static Lane, path: PathId, nodes: Vec<PathId>, around: Around, path_is_whole: bool) -> Self {
         lane.hold();
         Self {
             lane,
             path,
             nodes: Lock::new(nodes),
             around,
+            path_is_whole,
             closed: AtomicBool::new(false),
             host: Level::ZERO,
             others: OnceLock::new(),
-            added: Lock::new(Vec::new()),
+            added: Lock::new(Additions::NONE),
             additions: AtomicU64::new(0),
         }
+    }
+
+    /// The flags of a frame that hides what is below it: what is entered above works for this scope.
+    pub(crate) fn flags_under(&self) -> u64 {
+        UNDER_CONTEXT | if self.path_is_whole { 0 } else { OPEN_OFF_PATH }
     }
 
     /// Whether a site is open in the chain that events under the context fold into.
@@ -159,7 +175,7 @@ impl Shared {
         let added = self.added.lock();
         self.closed.store(true, Ordering::Release);
         for (space, level) in self.levels() {
-            let finished = find(&added, space).unwrap_or_default().tally.counters;
+            let finished = added.of(space).unwrap_or_default().counters;
             let [bytes, blocks] = level.close();
             self.publish_around(space, [finished.current_bytes - bytes, finished.current_blocks - blocks]);
         }
@@ -292,14 +308,8 @@ impl Shared {
 
     /// Folds a part into what was added; the count of additions tells a thread that polls this future that there is
     /// news.
-    fn note_added(&self, added: &mut Vec<(Space, Added)>, space: Space, tally: &Tally) {
-        if let Some((_, sum)) = added.iter_mut().find(|(known, _)| *known == space) {
-            sum.tally.fold(tally);
-        } else if added.try_reserve(1).is_ok() {
-            added.push((space, Added { tally: *tally, forwarded: [0; 2] }));
-        } else {
-            missed::note(Refused::NoMemory);
-        }
+    fn note_added(&self, added: &mut Additions, space: Space, tally: &Tally) {
+        added.fold(space, tally);
         self.additions.fetch_add(1, Ordering::Release);
     }
 
@@ -308,24 +318,17 @@ impl Shared {
     /// By the thread that leaves the scope, or ends a poll: whoever takes must put it into the ledger, or it is
     /// lost.
     pub(crate) fn take(&self, space: Space) -> Added {
-        let mut added = self.added.lock();
-        let place = added.iter().position(|(known, _)| *known == space);
-        place.map(|place| added.swap_remove(place).1).unwrap_or_default()
+        self.added.lock().take(space)
     }
 
     /// What was added since the last [`take`](Self::take).
     pub(crate) fn pending(&self, space: Space) -> Option<Tally> {
-        find(&self.added.lock(), space).map(|added| added.tally)
+        self.added.lock().of(space)
     }
 
     /// Gives what was added and not forwarded yet to `see`, by space.
-    pub(crate) fn forward_added(&self, mut see: impl FnMut(Space, [i64; 2])) {
-        for (space, added) in self.added.lock().iter_mut() {
-            let value = added.tally.counters.value();
-            let news = [value[0] - added.forwarded[0], value[1] - added.forwarded[1]];
-            added.forwarded = value;
-            see(*space, news);
-        }
+    pub(crate) fn forward_added(&self, see: impl FnMut(Space, [i64; 2])) {
+        self.added.lock().forward(see);
     }
 
     /// Adds what happened under the context and is not taken yet, and in ambient scopes opened in it, to what the
@@ -362,11 +365,6 @@ impl Shared {
         }
         sum
     }
-}
-
-/// What was added in one space.
-fn find(sums: &[(Space, Added)], space: Space) -> Option<Added> {
-    sums.iter().find(|(known, _)| *known == space).map(|(_, added)| *added)
 }
 
 impl Drop for Shared {

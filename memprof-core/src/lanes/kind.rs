@@ -4,8 +4,8 @@
 //! A reader of another thread's scopes copies this word, and what follows from it is then a plain function of it.
 //!
 //! ```text
-//! bit 48    47          46 .. 44   43       42              41          40          39 .. 0
-//! SELDOM    FORWARDED   kind       SHARES   UNDER_CONTEXT   SITE_OPEN   NODE_OPEN   one bit a space
+//! bit 49           48       47          46 .. 44   43       42              41          40          39 .. 0
+//! OPEN_OFF_PATH    SELDOM   FORWARDED   kind       SHARES   UNDER_CONTEXT   SITE_OPEN   NODE_OPEN   one bit a space
 //! ```
 //!
 //! A plain scope that saw nothing is 0, and one that saw events on the host alone has that one bit; inside another one of its node, both
@@ -76,10 +76,13 @@ const _: () = assert!(MOST_SPACES <= 40);
 pub(crate) const NODE_OPEN: u64 = 1 << 40;
 /// Another activation of the same site is open in the chain that this one folds into.
 pub(crate) const SITE_OPEN: u64 = 1 << 41;
-/// The flags of a scope inside another one of its node, that has seen nothing, outside any `Context`.
+/// The flags of a scope inside another one of its node, that has seen nothing; under a `Context` beside others.
 pub(crate) const AGAIN: u64 = NODE_OPEN | SITE_OPEN;
 /// Somewhere below is a frame that [hides] what is under it.
 pub(crate) const UNDER_CONTEXT: u64 = 1 << 42;
+/// Under a context, more may be open around that than the frame's path says: so whether a site is open there is to be asked of the captured
+/// scope, also if it leads further down.
+pub(crate) const OPEN_OFF_PATH: u64 = 1 << 49;
 /// `shared` is set: the frame was captured as a `Context`, or is one.
 pub(crate) const SHARES: u64 = 1 << 43;
 /// In one of the spaces, there was a reallocation or a failure: what seldom happens, and the shortest paths need not look for.

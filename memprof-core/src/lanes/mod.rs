@@ -6,7 +6,7 @@
 //! | [`pending`], [`waiting`] | hand-overs on their way: one word, and what does not fit into it |
 //! | [`lane`] | what scopes nest in and blocks are at home on: a thread or a task; when it may be reused |
 //! | [`tag`] | path and home of a block in one word |
-//! | [`level`], [`published`], [`captured`] | what a captured scope holds together with those who work for it |
+//! | [`level`], [`published`], [`added`], [`captured`] | what a captured scope holds together with those who work for it |
 //! | [`account`], [`activation`] | what a tracked future recorded between its polls |
 //!
 //! Nothing here knows which thread it is on: slots and frames stand above, in `thread`.
@@ -26,6 +26,7 @@ pub(crate) mod lane;
 pub(crate) mod tag;
 pub(crate) mod level;
 pub(crate) mod published;
+pub(crate) mod added;
 pub(crate) mod captured;
 pub(crate) mod account;
 pub(crate) mod activation;

@@ -119,6 +119,12 @@ impl PathId {
         None
     }
 
+    /// Whether each of these, which are in the order of their numbers, is this path or one that it leads through.
+    pub(crate) fn leads_through(self, nodes: &[Self]) -> bool {
+        let mut upwards = core::iter::successors(Some(self), |path| (*path != Self::ROOT).then(|| path.parent()));
+        nodes.iter().rev().all(|node| upwards.find(|path| path.0 <= node.0) == Some(*node))
+    }
+
     /// The path without its innermost site; the root of the root.
     pub(crate) fn parent(self) -> Self {
         Self(NODES.get(self.index()).map_or(0, |node| node.parent.load(Ordering::Relaxed)))
@@ -154,5 +160,19 @@ mod tests {
         assert_eq!((f.site(), g.site()), (900_001, 900_002));
         assert_eq!((g.parent(), f.parent()), (f, PathId::ROOT));
         assert_eq!((g.ancestor_of(900_001), f.ancestor_of(900_002)), (Some(f), None));
+    }
+
+    #[test]
+    fn a_path_leads_through_those_above_it_and_no_other() {
+        let f = PathId::ROOT.enter(900_011).expect("memory");
+        let beside = PathId::ROOT.enter(900_012).expect("memory");
+        let g = f.enter(900_013).expect("memory");
+        let below = g.enter(900_014).expect("memory");
+        for through in [&[][..], &[PathId::ROOT], &[f], &[g], &[f, g], &[PathId::ROOT, f, g]] {
+            assert!(g.leads_through(through), "{through:?}");
+        }
+        for aside in [&[beside][..], &[f, beside], &[f, beside, g], &[below], &[g, below], &[beside, below]] {
+            assert!(!g.leads_through(aside), "{aside:?}");
+        }
     }
 }

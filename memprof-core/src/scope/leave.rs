@@ -22,6 +22,7 @@ use crate::base::state;
 use crate::lanes::kind::{Kind, POLL};
 use crate::scope::plain::leave_begun_otherwise;
 use crate::scope::plain::leave_begun_plainly;
+use crate::scope::plain::leave_begun_under_context;
 use crate::scope::plain::leave_plainly;
 use crate::scope::plain::leave_scope;
 use crate::scope::poll::close_plain_poll;
@@ -77,6 +78,15 @@ fn leave_with_events(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
 #[inline(never)]
 fn leave_otherwise(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
     if !leave_begun_otherwise(slot, opened.frame, alone) {
+        cold_path();
+        leave_under_context(slot, opened, alone);
+    }
+}
+
+/// [`leave_otherwise`] of a scope under a `Context` or an ambient scope: see [`leave_begun_under_context`].
+#[inline(never)]
+fn leave_under_context(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
+    if !leave_begun_under_context(slot, opened.frame, alone) {
         cold_path();
         slot.top.set(opened.frame);
         leave_slowly(opened);

@@ -1,15 +1,23 @@
 //! Entering and leaving plain scopes: how frames come and go.
 //!
 //! The common case of each, a plain scope on a thread that took note of everything and has no hand-over waiting, is
-//! inlined into the user's function: about 40 instructions each. Everything else is a cold path that does what is due and
-//! then the same, frame by frame. The guard that users hold is left to `api/scope`.
+//! inlined into the user's function: about 40 instructions each. What is less common has a path of its own as long as nothing else is due;
+//! the last one does what is due and then the same, frame by frame. The guard that users hold is left to `api/scope`.
+//!
+//! | a scope | is entered by | is left by |
+//! |---|---|---|
+//! | whose path the cache has, without an event | [`enter`] | [`leave`](super::leave::leave) |
+//! | with events on the host | [`enter`] | [`leave_begun_plainly`] |
+//! | of another path that the thread knows; of recursion; which reallocated, or while the lane grows | [`enter_known`] | [`leave_begun_otherwise`] |
+//! | under a `Context` or an ambient scope, likewise | [`enter_under_context`] | [`leave_begun_under_context`] |
+//! | any other | [`Slot::enter_scope`] | [`leave_scope`] |
 
 use core::hint::cold_path;
 
 use crate::base::blind;
 use crate::base::single::Alone;
 use crate::base::state;
-use crate::lanes::kind::{AGAIN, SELDOM, SHARES, UNDER_CONTEXT};
+use crate::lanes::kind::{AGAIN, OPEN_OFF_PATH, SELDOM, SHARES, UNDER_CONTEXT};
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::share::ambient;
@@ -17,7 +25,7 @@ use crate::share::publish::absorb;
 use crate::share::{forward, sharing};
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
-use crate::thread::path_entry::key;
+use crate::thread::path_entry::{PathEntry, key};
 use crate::thread::slot::Slot;
 use crate::thread::stack::FrameHandle;
 
@@ -55,13 +63,15 @@ pub(crate) fn enter(
 }
 
 /// [`enter`] where the cache of paths has forgotten where that leads, as in a program that goes through more than 128 of them, or where that leads back
-/// to an open scope's own path, as in recursion. In a slot that took note of everything. `None`: something else has to be done first, and nothing was changed.
+/// to an open scope's own path, as in recursion; and under a `Context`. In a slot that took note of everything. `None`: something else has to be done first, and nothing was changed.
 #[inline]
 pub(crate) fn enter_known(slot: &'static Slot, site: &'static Site) -> Option<FrameHandle> {
     let (top, frame, alone) = slot.top.begin_entering()?;
+    if top.flags.own(alone) & UNDER_CONTEXT != 0 {
+        return enter_under_context(slot, site, top, frame);
+    }
     let tag = top.tag();
-    if top.flags.own(alone) & UNDER_CONTEXT == 0
-        && !slot.lane.get().has_pending()
+    if !slot.lane.get().has_pending()
         && let Some((path, calls)) = slot.known_calls(key(tag.path(), site.id()))
         && let site_row = calls.site.get()
         && let Some(flags) = flags_inside(site_row.outer.get(), path)
@@ -81,6 +91,26 @@ fn flags_inside(outer: Option<&'static Frame>, path: PathId) -> Option<u64> {
     }
 }
 
+/// [`enter_known`] on `top`, on which `frame` is being entered, where that is under a `Context` or an ambient scope.
+#[inline(never)]
+fn enter_under_context(
+    slot: &'static Slot,
+    site: &'static Site,
+    top: &'static Frame,
+    frame: &'static Frame,
+) -> Option<FrameHandle> {
+    let id = site.id();
+    if !slot.has_pending()
+        && let Some((path, calls)) = slot.known_calls(key(top.path(), id))
+        && let site_row = calls.site.get()
+        && let Some(flags) = slot.known_flags_under_context(top, path, site_row.outer.get())
+    {
+        return Some(slot.push_on(top, frame, flags, &PathEntry { site: id, path, calls, site_row }));
+    }
+    slot.top.set(top);
+    None
+}
+
 /// Leaves the top frame if it is a plain scope that saw events on the host, if any, and nowhere else, and nothing has to be done
 /// first.
 #[inline]
@@ -89,7 +119,9 @@ pub(crate) fn leave_plainly(slot: &'static Slot, frame: &'static Frame) -> bool 
         return false;
     }
     let alone = slot.top.begin_leaving(frame);
-    let left = leave_begun_plainly(slot, frame, alone) || leave_begun_otherwise(slot, frame, alone);
+    let left = leave_begun_plainly(slot, frame, alone)
+        || leave_begun_otherwise(slot, frame, alone)
+        || leave_begun_under_context(slot, frame, alone);
     if !left {
         slot.top.set(frame);
     }
@@ -122,7 +154,7 @@ pub(crate) fn leave_begun_plainly(slot: &'static Slot, frame: &'static Frame, al
     true
 }
 
-/// [`leave_begun_plainly`] of a scope that saw a reallocation or a failure, or while the lane grows; or of one inside another one of its path, as in
+/// [`leave_begun_plainly`] of a scope that saw a reallocation or a failure, or while the lane grows; of one inside another one of its path, as in
 /// recursion, with or without events: of what that recorded only the maxima count in the path's row.
 #[inline(always)]
 pub(crate) fn leave_begun_otherwise(slot: &'static Slot, frame: &'static Frame, alone: Alone) -> bool {
@@ -144,6 +176,35 @@ pub(crate) fn leave_begun_otherwise(slot: &'static Slot, frame: &'static Frame, 
     }
     if flags & Space::HOST.bit() != 0 {
         slot.host.leave_otherwise(below, inside == 0, alone);
+    }
+    slot.top.set(below);
+    true
+}
+
+/// [`leave_begun_otherwise`] of a scope under a `Context` or an ambient scope.
+#[inline(always)]
+pub(crate) fn leave_begun_under_context(slot: &'static Slot, frame: &'static Frame, alone: Alone) -> bool {
+    let calls = frame.calls.get();
+    let flags = frame.flags.own(alone);
+    let inside = flags & AGAIN;
+    let plain = flags & !(AGAIN | SELDOM | OPEN_OFF_PATH | Space::HOST.bit()) == UNDER_CONTEXT
+        && (inside == 0 || inside == AGAIN)
+        && calls.left_epoch.own(alone) == u64::from(state::epoch())
+        && !slot.has_pending();
+    if !plain {
+        return false;
+    }
+    let below = frame.below_scope();
+    slot.changes.begin();
+    calls.ended.add(1);
+    if inside == 0 {
+        calls.site.get().outer.set(frame.outer_before.get());
+    }
+    if flags & Space::HOST.bit() != 0 {
+        slot.host.leave_otherwise(below, inside == 0, alone);
+    }
+    if slot.segment.is(frame) {
+        slot.end_going_on(frame, below);
     }
     slot.top.set(below);
     true
@@ -191,5 +252,9 @@ pub(crate) fn leave_shared(slot: &'static Slot, frame: &'static Frame) {
     forward::end(slot, frame);
     shared.close();
     absorb(slot, frame, &shared);
-    sharing::end(slot, frame);
+    let _last = sharing::end(slot, frame);
+    slot.watch();
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,7 @@ pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'sta
     let top = slot.top();
     let frame = top.grow()?;
     let path_entry = slot.path_entry(tag.path(), site)?;
-    let flags = Kind::Poll.flags(Slot::flags_for(top, &path_entry) | flags_around(slot, &path_entry));
+    let flags = Kind::Poll.flags(slot.flags_for(top, &path_entry) | flags_around(slot, &path_entry));
     let is_forwarded = task.is_some() && slot.sharing.get().is_some();
     let flags = if is_forwarded { flags | FORWARDED } else { flags };
     let tag = if task.is_some() { tag } else { top.tag_above(tag.path()) };
@@ -151,7 +151,8 @@ pub(crate) fn leave_poll(slot: &'static Slot, frame: &'static Frame, below: &'st
             publish_shared(slot, 1);
             absorb(slot, frame, &shared);
             shared.end_poll();
-            sharing::end(slot, frame);
+            let _last = sharing::end(slot, frame);
+            slot.watch();
         }
     }
     if let Some(future) = frame.future.get() {

@@ -32,7 +32,7 @@ use crate::base::missed;
 use crate::base::state;
 use crate::base::tally::{Counters, Tally};
 use crate::lanes::captured::{Around, Shared};
-use crate::lanes::kind::{Kind, UNDER_CONTEXT};
+use crate::lanes::kind::Kind;
 use crate::lanes::lane::Lane;
 use crate::lanes::published::Published;
 use crate::lanes::tag::Tag;
@@ -322,7 +322,7 @@ fn enter(slot: &'static Slot, id: Id, shared: Arc<Shared>) {
     let change = slot.begin_change();
     let serial = slot.changes.begin_numbered();
     let tag = Tag::new(shared.lane, shared.path);
-    frame.open(serial, tag, Kind::Ambient.flags(UNDER_CONTEXT), &NO_CALLS);
+    frame.open(serial, tag, Kind::Ambient.flags(shared.flags_under()), &NO_CALLS);
     frame.outer_before.set(None);
     slot.begin_segment(frame, shared.lane);
     slot.top.set(frame);

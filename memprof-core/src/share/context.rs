@@ -25,7 +25,7 @@ use crate::base::missed;
 use crate::base::tally::Counters;
 use crate::lanes::activation::Activation;
 use crate::lanes::captured::{Around, Shared};
-use crate::lanes::kind::{Kind, UNDER_CONTEXT};
+use crate::lanes::kind::Kind;
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::share::publish::{before_poll, come_out, parts};
@@ -44,7 +44,7 @@ pub(crate) fn enter_context(slot: &'static Slot, shared: &Arc<Shared>) -> Option
     let change = slot.begin_change();
     let serial = slot.changes.begin_numbered();
     let tag = Tag::new(shared.lane, shared.path);
-    frame.open(serial, tag, Kind::Context.flags(UNDER_CONTEXT), &NO_CALLS);
+    frame.open(serial, tag, Kind::Context.flags(shared.flags_under()), &NO_CALLS);
     frame.outer_before.set(None);
     slot.begin_segment(frame, shared.lane);
     slot.top.set(frame);
@@ -92,10 +92,14 @@ pub(crate) fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
         forward::begin(slot, |below| !core::ptr::eq(below, frame));
         return Some(shared);
     }
-    let shared = Arc::new(Shared::new(lane, frame.path(), nodes_around(frame), around(slot, frame)));
-    if let Some(future) = future_of(frame) {
-        future.capture(shared.clone());
-    }
+    let shared = match future_of(frame) {
+        Some(future) => {
+            let shared = Arc::new(Shared::of_future(lane, frame.path(), nodes_around(frame)));
+            future.capture(shared.clone());
+            shared
+        }
+        None => Arc::new(Shared::new(lane, frame.path(), nodes_around(frame), around(slot, frame))),
+    };
     for space in Space::all() {
         let ledger = slot.known_ledger(space).filter(|_| frame.has(space.bit()));
         let own = ledger.map(|ledger| ledger.tally_of(frame, None).counters).unwrap_or_default();
@@ -107,15 +111,14 @@ pub(crate) fn capture(slot: &'static Slot) -> Option<Arc<Shared>> {
     sharing::begin(slot, frame, shared.clone());
     let own = slot.host.tally_of(frame, None).counters;
     frame.published.add(own.value());
+    slot.watch();
     forward::begin(slot, |below| !core::ptr::eq(below, frame));
     Some(shared)
 }
 
-/// The captured scope that `frame`, the top, folds into. A future has none: each poll folds into what is open there.
+/// The captured scope that `frame`, the top, folds into; it is no poll.
 fn around(slot: &'static Slot, frame: &'static Frame) -> Around {
-    if frame.kind() == Kind::Poll {
-        return Around::Nobody;
-    }
+    debug_assert_ne!(frame.kind(), Kind::Poll, "each poll folds into what is open there");
     let below = slot.sharing.get().and_then(|below| Some((below.kind(), below.shared()?)));
     below.map_or(Around::Nobody, |(kind, shared)| match kind {
         Kind::Context | Kind::Ambient => Around::Elsewhere(shared),
@@ -128,7 +131,7 @@ fn future_of(frame: &'static Frame) -> Option<&'static Activation> {
     if frame.kind() == Kind::Poll { frame.future.get() } else { None }
 }
 
-/// The nodes that are open with `top`: its own, and those below it down to the context that it is under; of a poll,
+/// The nodes that are open with `top`, by their numbers: its own, and those below it down to the context that it is under; of a poll,
 /// which has no captured scope around it, those of the context as well.
 pub(crate) fn nodes_around(top: &'static Frame) -> Vec<PathId> {
     let mut nodes = Vec::new();

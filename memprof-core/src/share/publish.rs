@@ -22,7 +22,8 @@ use core::sync::atomic::Ordering;
 
 use crate::base::blind;
 use crate::base::tally::{Counters, Tally, minus};
-use crate::lanes::captured::{Added, Shared};
+use crate::lanes::added::Added;
+use crate::lanes::captured::Shared;
 use crate::lanes::kind::Kind;
 use crate::lanes::published::Published;
 use crate::share::sharing;
@@ -116,27 +117,21 @@ pub(crate) fn raise_level(frame: &Frame, shared: &Shared, space: Space, above: [
 /// Publishes the levels of the frames of this thread that share, where they changed by `step` bytes or more, in
 /// `host`.
 ///
-/// From the top down. What lies above a context is not in what lies below it, so from there on sums are taken as
-/// they stood when the context was entered.
+/// From the top down; what lies above a context is not in what lies below it.
 #[cold]
 pub(crate) fn publish_shared(slot: &'static Slot, step: i64) {
     let _blind = blind::enter();
     forward_to_polled(slot);
-    let mut context = None;
-    for frame in sharing::frames(slot) {
-        let tally = slot.host.tally_of(frame, context);
-        let published = published_of(frame, Space::HOST, &tally);
-        let more = minus(tally.counters.value(), published.now);
+    for (frame, held) in slot.host.held_by(sharing::frames(slot)) {
+        let more = minus(held, frame.published.get().now);
         if more[0].abs() >= step
             && let Some(shared) = frame.shared()
         {
             publish_level(frame, &shared, Space::HOST, more);
             frame.published.add(more);
         }
-        if frame.hides() {
-            context = Some(frame);
-        }
     }
+    slot.watch();
 }
 
 /// Publishes one event of the top frame in a space other than `host`: there, every one.
@@ -207,15 +202,20 @@ pub(crate) fn come_out(slot: &'static Slot, frame: &'static Frame, below: &'stat
     let lane = slot.lane.get();
     let flags = frame.flags.get();
     // This may be the last to hold the lane, which has to stay until its blocks were added to it.
-    let _held = frame.shared();
-    sharing::end(slot, frame);
+    let _held = sharing::end(slot, frame);
     slot.sequence.begin_write();
     let outstanding = slot.end_segment(frame);
     for (space, ledger) in slot.ledgers(flags) {
         slot.keep_net(space, || ledger.forget());
+    }
+    if flags & Space::HOST.bit() == 0 {
+        slot.watch();
     }
     frame.serial.set(0);
     slot.sequence.end_write();
     slot.top.set(below);
     lane.add_outstanding(outstanding);
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,4 +56,7 @@ pub(crate) fn charge(slot: &'static Slot, segment: Segment, waited: Waited, know
             (false, false) => publish_level(frame, shared, space, level),
         }
     });
+    if slot.sharing.get().is_some() {
+        slot.watch();
+    }
 }

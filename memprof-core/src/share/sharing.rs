@@ -2,7 +2,7 @@
 //!
 //! A frame shares from the moment when a `Context` is captured there, or when it is entered as one, until it is
 //! left. Those that do are a list, innermost first, so a thread that shares nothing finds that out by one load and
-//! pays nothing else. While there is one, the thread looks at every event on the host
+//! pays nothing else. While there is one, the thread looks when its level on the host is a step away from what it told
 //! ([`watch`](crate::thread::watch)). What it publishes then is left to [`publish`](super::publish).
 //!
 //! ```text
@@ -23,22 +23,23 @@ use crate::thread::slot::Slot;
 /// What the frame publishes counts from here: what it recorded before is in the level already, if it has to be.
 pub(crate) fn begin(slot: &'static Slot, frame: &'static Frame, shared: Arc<Shared>) {
     debug_assert!(!frame.has(SHARES), "a frame is captured once");
-    frame.set_shared(Some(shared));
+    let _none = frame.set_shared(Some(shared));
     frame.sharing_below.set(slot.sharing.get());
     frame.published.clear();
     frame.additions.set(0);
     frame.set_flag(SHARES);
     slot.share_from(Some(frame));
-    slot.watch_all();
+    slot.watch();
 }
 
-/// `frame`, the top, shares no longer. Its reference goes here: the thread is blind if it may be the last.
-pub(crate) fn end(slot: &'static Slot, frame: &'static Frame) {
+/// `frame`, the top, shares no longer; gives what it shared. The thread is blind where that is given up, as it may be the last reference. What is to
+/// be watched then is left to whoever leaves the frame, as its level may change yet.
+pub(crate) fn end(slot: &'static Slot, frame: &'static Frame) -> Option<Arc<Shared>> {
     debug_assert!(slot.sharing.is(frame), "frames that share end innermost first");
     frame.clear_flag(SHARES);
-    frame.set_shared(None);
+    let shared = frame.set_shared(None);
     slot.share_from(frame.sharing_below.get());
-    slot.unwatch();
+    shared
 }
 
 /// The frames of this thread that share, innermost first.

@@ -7,7 +7,7 @@
 //! frame. What was recorded there since is folded into that frame, as a scope that was left, before the next event of the
 //! thread. So all numbers are what they would be if the signal had come at the next event.
 //!
-//! A handler that interrupts another one in a change of the slot aside is not recorded, and counted as missed.
+//! A handler that interrupts another one in a change of the slot aside, or the thread while it folds that in, is not recorded, and counted as missed.
 
 use crate::base::tally::Tally;
 use crate::space::spaces::Space;
@@ -77,6 +77,8 @@ impl Slot {
             return false;
         }
         let change = self.begin_change();
+        // What a handler did there between the sums being read and their beginning anew would be lost.
+        let aside_change = aside.begin_change();
         let top = self.top();
         let frame = if frame.depth() <= top.depth() { frame } else { top };
         self.renew_net();
@@ -105,6 +107,7 @@ impl Slot {
         }
         aside.set_outstanding(0);
         aside.stands_for.set(None);
+        drop(aside_change);
         drop(change);
         if self.host.is_limit_crossed() {
             self.host.raise_peaks();

@@ -242,11 +242,10 @@ impl Frame {
         self.shared.lock().clone()
     }
 
-    /// Sets or takes away what is shared. The reference before goes when the lock is free again, as that may call the program's
+    /// Sets or takes away what is shared, and gives what was before: not under the lock, as to give that up may call the program's
     /// allocator.
-    pub(crate) fn set_shared(&self, shared: Option<Arc<Shared>>) {
-        let before = core::mem::replace(&mut *self.shared.lock(), shared);
-        drop(before);
+    pub(crate) fn set_shared(&self, shared: Option<Arc<Shared>>) -> Option<Arc<Shared>> {
+        core::mem::replace(&mut *self.shared.lock(), shared)
     }
 }
 

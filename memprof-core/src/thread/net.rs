@@ -23,8 +23,9 @@ pub(crate) struct HostNet {
     pub(super) most_bytes: Counter,
     pub(super) most_blocks: Counter,
     pub(super) epoch: Counter,
-    /// How many frames of this thread share: while there is one, the thread looks at every event.
-    pub(super) shares: Counter,
+    /// Levels of the ledger: below the one and above the other, a captured scope is to be told what this thread holds.
+    pub(super) shared_low: Counter,
+    pub(super) shared_high: Counter,
 }
 
 impl Blank for HostNet {
@@ -36,7 +37,8 @@ impl Blank for HostNet {
         most_bytes: Counter::new(0),
         most_blocks: Counter::new(0),
         epoch: Counter::new(0),
-        shares: Counter::new(0),
+        shared_low: Counter::new(i64::MIN.cast_unsigned()),
+        shared_high: Counter::new(i64::MAX.cast_unsigned()),
     };
 }
 

@@ -72,7 +72,7 @@ impl Slot {
         below.outstanding_below.add(outstanding.cast_unsigned());
     }
 
-    /// Whether a hand-over waits for any lane that runs on this thread.
+    /// Whether a hand-over waits for any lane that runs on this thread; that of a context does not.
     #[inline]
     pub(crate) fn has_pending(&'static self) -> bool {
         if self.segment.is(&self.base) {
@@ -90,7 +90,8 @@ impl Slot {
         false
     }
 
-    /// Whether nothing waits for the lanes that run here, as far as two looks tell: of one segment more than the base, that is. Within a change.
+    /// Whether nothing waits for the lanes that run here, as far as two looks tell: of one segment more than the base, that is, or of the thread's own
+    /// lane that goes on in an ambient scope. Within a change.
     #[inline(always)]
     pub(crate) fn is_settled(&'static self, alone: Alone) -> bool {
         if self.lane.get().has_pending() {
@@ -98,8 +99,18 @@ impl Slot {
         }
         self.segment.is_own(&self.base, alone)
             || self.segment.get().is_some_and(|top| {
-                top.segment_below.is(&self.base) && top.lane_below.get().is_some_and(|below| !below.has_pending())
+                if top.segment_below.is(&self.base) {
+                    top.lane_below.get().is_some_and(|below| !below.has_pending())
+                } else {
+                    top.segment_below.get().is_some_and(|below| self.goes_on_in(below))
+                }
             })
+    }
+
+    /// Whether `frame` is an ambient scope and the lane that runs is the thread's own.
+    #[cold]
+    fn goes_on_in(&'static self, frame: &'static Frame) -> bool {
+        frame.kind() == Kind::Ambient && frame.lane_below.is(self.lane.get())
     }
 
     /// The segments of the lanes that run on this thread, from the top down. While it works for an ambient scope, the

@@ -9,8 +9,12 @@
 //! site is in the site's row, which answers for nearly all frames by one load. Under a context the chain goes on in the captured
 //! scope, on whichever thread that is: then the outermost frame is looked for down to the context, and what is open around the
 //! captured scope is asked of it ([`Shared::has_open`](crate::lanes::captured::Shared)). The site's row is set back when the frame is left.
+//!
+//! It need not be asked where the captured scope's path names all that is open there, and the frame's path leads on from that one: a
+//! site that leads further down is in neither, as one that a path has leads back. A frame of which this is not true, or not known, has [`OPEN_OFF_PATH`], and so
+//! have those above it. A path that leads further down has a greater number than the one it is entered at, and one that leads back has not.
 
-use crate::lanes::kind::{Kind, NODE_OPEN, SITE_OPEN, UNDER_CONTEXT};
+use crate::lanes::kind::{AGAIN, Kind, NODE_OPEN, OPEN_OFF_PATH, SITE_OPEN, UNDER_CONTEXT};
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::thread::frame::{CallRow, Frame, SiteRow};
@@ -35,33 +39,78 @@ impl Slot {
     /// Enters a plain scope on `top`, of which it says that it is being changed.
     pub(crate) fn enter_scope(&'static self, top: &'static Frame, path_entry: &PathEntry) -> Option<FrameHandle> {
         let frame = top.grow()?;
-        let flags = Self::flags_for(top, path_entry) | flags_around(self, path_entry);
+        let flags = if top.has(UNDER_CONTEXT) {
+            let known = self.known_flags_under_context(top, path_entry.path, path_entry.site_row.outer.get());
+            known.unwrap_or_else(|| self.flags_for(top, path_entry))
+        } else {
+            self.flags_for(top, path_entry)
+        };
+        let flags = flags | flags_around(self, path_entry);
+        Some(self.push_on(top, frame, flags, path_entry))
+    }
+
+    /// Puts `frame` on `top`, which may be an ambient scope, as an activation, and counts the call. The top says that it is being changed, until now.
+    #[inline(always)]
+    pub(crate) fn push_on(
+        &'static self,
+        top: &'static Frame,
+        frame: &'static Frame,
+        flags: u64,
+        path_entry: &PathEntry,
+    ) -> FrameHandle {
         let tag = top.tag_above(path_entry.path);
         let serial = self.changes.begin_numbered();
         path_entry.calls.calls.add(1);
         self.go_on(frame, top);
         self.open(frame, serial, tag, flags, path_entry.calls, path_entry.site_row);
-        Some(FrameHandle { frame, serial })
+        FrameHandle { frame, serial }
     }
 
     /// The flags of a scope entered on `top`: what it inherits, and whether it is inside another one of its kind.
-    pub(crate) fn flags_for(top: &'static Frame, path_entry: &PathEntry) -> u64 {
-        let under_context = top.flags.get() & UNDER_CONTEXT;
-        let context = if under_context == 0 { None } else { innermost_context(top) };
+    pub(crate) fn flags_for(&'static self, top: &'static Frame, path_entry: &PathEntry) -> u64 {
+        let inherited = top.flags.get() & (UNDER_CONTEXT | OPEN_OFF_PATH);
+        let context = if inherited == 0 { None } else { self.innermost_context() };
         let lowest = context.map_or(0, |context| context.depth() + 1);
         let outer = path_entry.site_row.outer.get().filter(|outer| outer.depth() >= lowest);
+        let is_of_node = |frame: &Frame| frame.path() == path_entry.path;
         let (node_open, site_open) = match (outer, context.and_then(Frame::shared)) {
             // The outermost activation of a site mostly is of the same node as those inside it.
-            (Some(outer), _) => {
-                (outer.path() == path_entry.path || is_open_above(top, outer.depth(), path_entry.path), true)
-            }
+            (Some(outer), _) => (outer.path() == path_entry.path || is_any_above(top, outer.depth(), is_of_node), true),
             // No frame here is the outermost of the site then.
             (None, Some(shared)) if shared.has_open(path_entry.site) => {
-                (shared.has_open_node(path_entry.path) || is_open_above(top, lowest, path_entry.path), true)
+                (shared.has_open_node(path_entry.path) || is_any_above(top, lowest, is_of_node), true)
             }
             (None, _) => (false, false),
         };
-        under_context | if node_open { NODE_OPEN } else { 0 } | if site_open { SITE_OPEN } else { 0 }
+        let leads_on = context.is_none_or(|context| path_entry.path.leads_through(&[context.path()]));
+        let off_path = if leads_on { 0 } else { OPEN_OFF_PATH };
+        inherited | off_path | if node_open { NODE_OPEN } else { 0 } | if site_open { SITE_OPEN } else { 0 }
+    }
+
+    /// [`flags_for`](Self::flags_for) of a scope under a context whose site leads from `top` to `path`, where they can be told without asking the
+    /// captured scope: `outer` is what the site's row has as its outermost frame. `None`: they cannot.
+    #[inline(always)]
+    pub(crate) fn known_flags_under_context(
+        &'static self,
+        top: &'static Frame,
+        path: PathId,
+        outer: Option<&'static Frame>,
+    ) -> Option<u64> {
+        if top.has(OPEN_OFF_PATH) {
+            return None;
+        }
+        // Mostly there is none at all; one below the context is not seen.
+        match outer.filter(|outer| self.innermost_context().is_some_and(|context| outer.depth() > context.depth())) {
+            // Of another path of the site's, it is to be looked for whether one of this is open too.
+            Some(outer) => (outer.path() == path).then_some(UNDER_CONTEXT | AGAIN),
+            // What `top` leads through has smaller numbers than that.
+            None => (path.index() > top.path().index()).then_some(UNDER_CONTEXT),
+        }
+    }
+
+    /// The innermost frame that hides what is below it: where a segment begins.
+    fn innermost_context(&self) -> Option<&'static Frame> {
+        core::iter::successors(self.segment.get(), |frame| frame.segment_below.get()).find(|frame| frame.hides())
     }
 
     /// Puts `frame` on top as an activation, and counts the call. The top says that it is being changed, until now.
@@ -130,12 +179,8 @@ pub(crate) fn flags_around(slot: &'static Slot, path_entry: &PathEntry) -> u64 {
     flags
 }
 
-fn innermost_context(top: &'static Frame) -> Option<&'static Frame> {
-    core::iter::successors(Some(top), |frame| frame.below()).find(|frame| frame.hides())
-}
-
-/// Whether a scope of `path` is open from `top` down to this depth.
-fn is_open_above(top: &'static Frame, lowest: u64, path: PathId) -> bool {
+/// Whether this is true of any frame from `top` down to this depth.
+fn is_any_above(top: &'static Frame, lowest: u64, is: impl Fn(&Frame) -> bool) -> bool {
     let open = core::iter::successors(Some(top), |frame| frame.below());
-    open.take_while(|frame| frame.depth() >= lowest).any(|frame| frame.path() == path)
+    open.take_while(|frame| frame.depth() >= lowest).any(is)
 }

@@ -5,9 +5,11 @@
 //! | the thread's own peak rises | the level is above any before |
 //! | the net is published | it is a [`STEP`] away from what was published |
 //! | a picture is due | the net is published, or a step of the peak would be |
-//! | scopes that share are published | at every event, while there are any |
+//! | a scope that shares is told what the thread holds | that is a [`STEP`](waiting::STEP) away from what it was told; at every event where [more may have to be told](Slot::shared_limits) |
 //!
-//! The ledger compares its level with these limits at each event anyway, so watching costs an event nothing.
+//! The ledger compares its level with these limits at each event anyway, so watching costs an event nothing. They are levels of the ledger, so
+//! they are found anew ([`watch`](Slot::watch)) whenever what they are reckoned from changes without an event: the net less the level, what was published, which frames share,
+//! and the level at which such a frame was entered.
 //!
 //! What the net is, and what was published of it, is in [`net`](super::net). An example in KiB, with a step of 64: a thread published 100 and
 //! held 130 at most. The ledger then has more to do above 130, where the thread's own peak rises; above 163 that peak is a step away
@@ -17,6 +19,8 @@ use core::hint::cold_path;
 
 use crate::base::state;
 use crate::base::tally::Tally;
+use crate::lanes::kind::Kind;
+use crate::lanes::waiting;
 use crate::space::level;
 use crate::space::spaces::Space;
 use crate::thread::ledger::Watch;
@@ -102,34 +106,53 @@ impl Slot {
         }
     }
 
-    /// Looks at every event from now on.
-    pub(crate) fn watch_all(&'static self) {
-        self.net.shares.add(1);
-        self.watch();
-    }
-
-    /// Ends one [`watch_all`](Self::watch_all).
-    pub(crate) fn unwatch(&'static self) {
-        self.net.shares.sub(1);
-        self.watch();
-    }
-
     /// Tells the ledger which levels are to be looked at.
-    fn watch(&'static self) {
+    pub(crate) fn watch(&'static self) {
         let _change = self.begin_change();
         let net = &self.net;
         let (bytes, blocks) = (net.offset_bytes.signed(), net.offset_blocks.signed());
         let published = net.published_bytes.signed();
-        let most_blocks = net.most_blocks.signed() - blocks;
-        let watch = if net.shares.get() > 0 {
-            Watch { high: i64::MIN, low: i64::MAX, blocks: most_blocks }
-        } else {
-            let high = (published + STEP - 1).min(net.most_bytes.signed());
-            Watch { high: high - bytes, low: published - STEP + 1 - bytes, blocks: most_blocks }
-        };
+        let (shared_low, shared_high) = self.shared_limits();
+        net.shared_low.set(shared_low.cast_unsigned());
+        net.shared_high.set(shared_high.cast_unsigned());
+        let high = (published + STEP - 1).min(net.most_bytes.signed()) - bytes;
+        let low = published - STEP + 1 - bytes;
+        let blocks = net.most_blocks.signed() - blocks;
         self.sequence.begin_write();
-        self.host.watch(watch);
+        self.host.watch(Watch { high: high.min(shared_high), low: low.max(shared_low), blocks });
         self.sequence.end_write();
+    }
+
+    /// Levels of the ledger below and above which a scope that shares is a step away from what it was told.
+    ///
+    /// None that is not: where one is a step away already, which the next event publishes; and where a future is polled that was captured, as
+    /// what is added under its context is forwarded at the next event, whatever that is.
+    fn shared_limits(&'static self) -> (i64, i64) {
+        const NONE: (i64, i64) = (i64::MAX, i64::MIN);
+        const STEP: i64 = waiting::STEP.cast_signed();
+        let sharing = core::iter::successors(self.sharing.get(), |frame| frame.sharing_below.get());
+        let level = self.host.level_bytes();
+        let (mut low, mut high) = (i64::MIN, i64::MAX);
+        let mut is_seen = true;
+        for (frame, [held, _]) in self.host.held_by(sharing) {
+            let [told, _] = frame.published.get().now;
+            let more = held - told;
+            if more.abs() >= STEP || is_seen && frame.kind() == Kind::Poll {
+                return NONE;
+            }
+            // What is below a context does not see what happens here.
+            if is_seen {
+                (low, high) = (low.max(level - more - STEP + 1), high.min(level - more + STEP - 1));
+            }
+            is_seen &= !frame.hides();
+        }
+        (low, high)
+    }
+
+    /// Whether what is watched for captured scopes is what [`shared_limits`](Self::shared_limits) gives now.
+    #[cfg(test)]
+    pub(crate) fn watches_what_is_shared(&'static self) -> bool {
+        (self.net.shared_low.signed(), self.net.shared_high.signed()) == self.shared_limits()
     }
 
     /// All that is to be done at the allocations of a thread that grows, most times: its flags are raised. `false`: more
@@ -138,14 +161,21 @@ impl Slot {
     pub(crate) fn raise_fast(&'static self) -> bool {
         self.end_growing();
         self.top.begin_change();
-        let raised = self.raise_changing();
+        let raised =
+            if self.sharing.get().is_none() { self.raise_within(i64::MIN, i64::MAX) } else { self.raise_sharing() };
         self.top.end_change();
         raised
     }
 
-    /// [`raise_fast`](Self::raise_fast) within a change.
+    /// [`raise_within`](Self::raise_within) what captured scopes are to be told of.
+    #[inline(never)]
+    fn raise_sharing(&'static self) -> bool {
+        self.raise_within(self.net.shared_low.signed(), self.net.shared_high.signed())
+    }
+
+    /// [`raise_fast`](Self::raise_fast) within a change, if the level is none that a captured scope is to be told of.
     #[inline(always)]
-    fn raise_changing(&'static self) -> bool {
+    fn raise_within(&'static self, shared_low: i64, shared_high: i64) -> bool {
         let (net, ledger) = (&self.net, &self.host);
         let (level_bytes, level_blocks) = (ledger.level_bytes(), ledger.level_blocks());
         let (offset_bytes, offset_blocks) = (net.offset_bytes.signed(), net.offset_blocks.signed());
@@ -153,7 +183,8 @@ impl Slot {
         let ahead = bytes - net.published_bytes.signed();
         if ahead.abs() >= STEP
             || level::picture_is_due(ahead)
-            || net.shares.get() > 0
+            || level_bytes < shared_low
+            || level_bytes > shared_high
             || self.has_pending()
             || ledger.is_growing()
         {
@@ -163,10 +194,11 @@ impl Slot {
         let most_bytes = net.most_bytes.signed().max(bytes);
         let most_blocks = net.most_blocks.signed().max(level_blocks + offset_blocks);
         let high = most_bytes.min(bytes - ahead + STEP - 1);
+        self.changes.begin();
         net.most_bytes.set(most_bytes.cast_unsigned());
         net.most_blocks.set(most_blocks.cast_unsigned());
-        self.changes.begin();
-        ledger.raise_fast((level_bytes, level_blocks), (high - offset_bytes, most_blocks - offset_blocks));
+        let high = (high - offset_bytes).min(shared_high);
+        ledger.raise_fast((level_bytes, level_blocks), (high, most_blocks - offset_blocks));
         if ledger.note_raised() {
             self.begin_growing();
         }
@@ -183,7 +215,9 @@ impl Slot {
         let until_picture = level::bytes_until_picture();
         let ahead = self.net().0 - net.published_bytes.signed();
         let step = (STEP - 1).min(until_picture);
-        if self.knows_other_lanes() || self.aside.get().is_none() || !self.host.is_at_rest() || ahead >= step {
+        // A future that was captured may be polled by a thread that runs no other lane.
+        let is_alone = !self.knows_other_lanes() && self.sharing.get().is_none();
+        if !is_alone || self.aside.get().is_none() || !self.host.is_at_rest() || ahead >= step {
             return;
         }
         if self.lane.get().watch_alarm(self.alarm()) {

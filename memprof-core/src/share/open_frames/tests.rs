@@ -2,9 +2,9 @@
 //! reader copied, and on plain values. Random programs of one thread see all three agree at every step, by whichever path its events and
 //! its scopes go: also while its lane grows.
 
+use crate::base::random::Random;
 use crate::base::tally::{Counters, Tally};
-use crate::events::host::{self, Event};
-use crate::events::look;
+use crate::events::any::{alloc, free, realloc};
 use crate::lanes::pending::HandOver;
 use crate::names::site::Site;
 use crate::scope::{leave, plain};
@@ -71,65 +71,10 @@ impl Reference {
     }
 }
 
-/// The same numbers on every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-}
-
 fn frames(slot: &'static Slot) -> Vec<&'static Frame> {
     let mut frames: Vec<_> = core::iter::successors(Some(slot.top()), |frame| frame.below()).collect();
     frames.reverse();
     frames
-}
-
-/// Where the blocks stand: nobody looks.
-const ADDRESS: u64 = 64;
-
-fn alloc(slot: &'static Slot, bytes: u64) {
-    match host::allocated(slot, ADDRESS, bytes) {
-        Event::Done(_) => {}
-        Event::LimitCrossed(_) => look::host_limit_crossed(slot),
-        Event::First(_) => {
-            let first = host::allocated_first(slot, ADDRESS, bytes);
-            if first.or_else(|| host::allocated_above(slot, ADDRESS, bytes)).is_none() {
-                host::allocated_slowly(slot, ADDRESS, bytes);
-            }
-        }
-        Event::Slow => panic!("the slot took note of everything"),
-    }
-}
-
-/// Of a block that the top frame's path owns.
-fn free(slot: &'static Slot, bytes: u64) {
-    let tag = slot.top().tag();
-    match host::freed(slot, slot.ready_tag(), ADDRESS, bytes, tag) {
-        Event::Done(()) => {}
-        Event::LimitCrossed(()) => look::host_limit_crossed_by_free(slot, bytes),
-        Event::First(_) | Event::Slow => {
-            if !host::freed_first(slot, ADDRESS, bytes, tag) {
-                host::freed_slowly(slot, ADDRESS, bytes, tag).expect("memory");
-            }
-        }
-    }
-}
-
-/// Likewise.
-fn realloc(slot: &'static Slot, from: u64, to: u64) {
-    let tag = slot.top().tag();
-    let ready = Some(slot.ready_tag()).filter(|tag| !tag.is_none());
-    match ready.or_else(|| host::touch_first(slot, to)) {
-        Some(mine) => {
-            if host::reallocated(slot, mine, ADDRESS, from, to, tag) {
-                look::host_limit_crossed(slot);
-            }
-        }
-        None => _ = host::reallocated_slowly(slot, ADDRESS, from, to, tag).expect("memory"),
-    }
 }
 
 /// What a reader makes of a copy of each open scope, and if `asked` what the ledger says, which ends growing.

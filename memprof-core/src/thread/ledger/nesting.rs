@@ -12,7 +12,7 @@ use crate::base::counter::Counter;
 use crate::base::memory::leak_blank;
 use crate::base::single::Alone;
 use crate::base::state;
-use crate::base::tally::Tally;
+use crate::base::tally::{Tally, minus};
 use crate::lanes::activation::Activation;
 use crate::space::spaces::Space;
 use crate::thread::frame::Frame;
@@ -141,6 +141,28 @@ impl Ledger {
             entry = below;
         }
         sums.tally_since(&entry.sums(seldom), &watermarks)
+    }
+
+    /// What each of these frames, from the top down, holds with the scopes above it, in bytes and blocks. What happened under a `Context` is
+    /// not in what is below that.
+    pub(crate) fn held_by(
+        &'static self,
+        frames: impl Iterator<Item = &'static Frame>,
+    ) -> impl Iterator<Item = (&'static Frame, [i64; 2])> {
+        let mut entry = Some(self.top());
+        let mut level = [self.level_bytes(), self.level_blocks()];
+        let mut at_first = level;
+        frames.map(move |frame| {
+            while let Some(above) = entry.filter(|entry| entry.at_or_above(frame)) {
+                at_first = above.level();
+                entry = above.below();
+            }
+            let held = minus(level, at_first);
+            if frame.hides() {
+                level = at_first;
+            }
+            (frame, held)
+        })
     }
 
     /// Ends the top entry, whose frame is a plain scope that saw events on the host alone, and adds to the path's row what was recorded since.
