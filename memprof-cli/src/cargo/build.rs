@@ -56,6 +56,8 @@ pub(crate) struct Build {
     pub(crate) untracked: Vec<Untracked>,
     of_call: BTreeSet<PathBuf>,
     target: String,
+    /// The user's settings (`--config`), and the other options but those of target and folder.
+    settings: Vec<String>,
     options: Vec<String>,
     has_build_folder: bool,
     unmatched: Option<String>,
@@ -138,7 +140,8 @@ impl Build {
             target,
             has_build_folder: packages.has_build_folder,
             unmatched: packages.unmatched,
-            options: cargo.words(|name| !matches!(name, "--target" | "--target-dir")),
+            settings: cargo.words(|name| name == "--config"),
+            options: cargo.words(|name| !matches!(name, "--target" | "--target-dir" | "--config")),
         };
         build.check(tracking)?;
         Ok(build)
@@ -175,7 +178,7 @@ impl Build {
             .arg("--target-dir")
             .arg(&self.plan.folder)
             .args(["--target", &self.target])
-            .args(&self.options);
+            .args(&self.settings);
         // Behind the user's own settings: the last one holds.
         for (setting, name) in [("build.rustc-wrapper", RUSTC), ("build.rustdoc", RUSTDOC)] {
             let link = toml::Value::from(links.join(name).to_string_lossy().into_owned());
@@ -186,6 +189,8 @@ impl Build {
             let folder = toml::Value::from(self.plan.folder.to_string_lossy().into_owned());
             command.arg("--config").arg(format!("build.build-dir={folder}"));
         }
+        // At the end, where no word of memprof's can pass for a value that is lacking.
+        command.args(&self.options);
         if !program.is_empty() {
             command.arg("--").args(program);
         }

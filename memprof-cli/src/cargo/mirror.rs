@@ -4,8 +4,9 @@
 //! folder off, makes all paths those of the original again. A Rust file is written anew with the attribute on its functions; all else is
 //! a link to the original, which is only read. Nothing is written but by [`Place`], so nothing reaches the originals.
 //!
-//! A file that another one takes as text (`include_str!`) is linked, as is one that the parser does not understand. What stands outside
-//! of the package and is named by a literal path (`include_str!("../../README.md")`, `#[path = "../shared.rs"]`) is there too.
+//! A file that another one takes as text (`include_str!`) is linked, as are one that the parser does not understand and
+//! the root of a build script. What stands outside of the package and is named by a literal path
+//! (`include_str!("../../README.md")`, `#[path = "../shared.rs"]`) is there too.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -162,7 +163,8 @@ impl Texts {
                 continue;
             }
             let Ok(stamp) = Stamp::of(&path) else { continue };
-            let read = fs::read_to_string(&path).ok();
+            let is_script = package.scripts.contains(&path);
+            let read = if is_script { None } else { fs::read_to_string(&path).ok() };
             let Some((text, source)) = read.and_then(|text| Source::read(&text).ok().map(|source| (text, source)))
             else {
                 texts.as_is.insert(path, stamp);

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package as Described, PackageId};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package as Described, PackageId, Target, TargetKind};
 
 use super::{
     arguments::Cargo,
@@ -186,15 +186,17 @@ fn described(package: &Described, workspace: &Path, folders: &BTreeSet<PathBuf>,
     };
     let inside = |path: &Path| path.strip_prefix(&manifest_dir).map(Path::to_owned).ok();
     let others = folders.iter().filter(|other| **other != manifest_dir).filter_map(|other| inside(other));
+    let (scripts, targets): (Vec<&Target>, Vec<_>) =
+        package.targets.iter().partition(|target| target.kind.contains(&TargetKind::CustomBuild));
+    let roots = |targets: Vec<&Target>| {
+        let paths = targets.into_iter().map(|target| target.src_path.as_std_path());
+        paths.map(|path| inside(path).map_or(path.to_owned(), |inside| root.join(inside))).collect()
+    };
     Package {
         name: package.name.to_string(),
         version: package.version.to_string(),
-        targets: package
-            .targets
-            .iter()
-            .map(|target| target.src_path.as_std_path())
-            .map(|path| inside(path).map_or(path.to_owned(), |inside| root.join(inside)))
-            .collect(),
+        targets: roots(targets),
+        scripts: roots(scripts),
         others: others.map(|other| root.join(other)).collect(),
         root,
         manifest_dir,

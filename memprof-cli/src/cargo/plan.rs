@@ -73,8 +73,10 @@ pub(crate) struct Package {
     pub(crate) root: PathBuf,
     /// As cargo names it: `CARGO_MANIFEST_DIR`.
     pub(crate) manifest_dir: PathBuf,
-    /// The roots of its targets.
+    /// The roots of its targets, but for build scripts.
     pub(crate) targets: BTreeSet<PathBuf>,
+    /// The roots of its build scripts, which are compiled as they are.
+    pub(crate) scripts: BTreeSet<PathBuf>,
     /// Folders of other packages inside it.
     pub(crate) others: BTreeSet<PathBuf>,
     pub(crate) policy: Policy,

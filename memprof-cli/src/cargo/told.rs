@@ -135,6 +135,7 @@ mod tests {
             root: root.into(),
             manifest_dir: root.into(),
             targets: std::collections::BTreeSet::new(),
+            scripts: std::collections::BTreeSet::new(),
             others: std::collections::BTreeSet::new(),
             policy: super::super::plan::Policy::default(),
         };

@@ -18,8 +18,8 @@ use crate::ended::Ended;
 /// So many are named.
 const MOST_NAMED: usize = 3;
 
-/// What helps where the end comes soon.
-const KEEPS: &str = "with --interval 500ms the last one before that stays";
+/// What helps.
+const KEEPS: &str = "--interval 500ms keeps the last one written before";
 
 /// A process in which memprof began, and was not asked at the end.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,8 +55,7 @@ pub(crate) fn end(ended: Ended) -> String {
 
 /// That as the reason why there is no report, with what helps.
 pub(crate) fn why_none(ended: Ended) -> String {
-    let keeps = if ended.killed_by().is_some() { "with --interval 10s the last one stays" } else { KEEPS };
-    format!("{}; {keeps}", end(ended))
+    format!("{}; {KEEPS}", end(ended))
 }
 
 /// The line about processes that left no report, others than the one that was started. `None` where there are none.

@@ -37,7 +37,7 @@ fn a_killed_program_is_said() {
     let main = "fn main() {\n    let own = std::process::id().to_string();\n    let _ = std::process::Command::new(\"kill\").args([\"-9\", &own]).status();\n}\n";
     let project = Project::new("killed", &[("Cargo.toml", &manifest("killed", "")), ("src/main.rs", main)]);
     let run = project.command("", &["run", "--quiet"]).output().expect("it starts");
-    let said = "memprof: nothing was measured: the program left no report: it was killed by SIGKILL, at which a program cannot write one; with --interval 10s the last one stays\n";
+    let said = "memprof: nothing was measured: the program left no report: it was killed by SIGKILL, at which a program cannot write one; --interval 500ms keeps the last one written before\n";
     assert_eq!((run.status.signal(), String::from_utf8_lossy(&run.stderr)), (Some(9), said.into()));
 }
 
@@ -48,11 +48,11 @@ fn a_program_that_ends_without_its_exit_handlers_is_said() {
     let main = "unsafe extern \"C\" {\n    fn _exit(status: i32) -> !;\n}\n\nfn main() {\n    let kept = load();\n    println!(\"{}\", kept.len());\n    unsafe { _exit(4) }\n}\n\nfn load() -> Vec<u8> {\n    vec![0; 100_000]\n}\n\n#[test]\nfn ends() {\n    assert_eq!(load().len(), 100_000);\n    unsafe { _exit(0) }\n}\n";
     let project = Project::new("at_once", &[("Cargo.toml", &manifest("at_once", "")), ("src/main.rs", main)]);
     let run = project.memprof("", &["run", "--quiet"]);
-    let said = "memprof: nothing was measured: the program left no report: it ended without its exit handlers (`_exit`), or became another program; with --interval 500ms the last one before that stays\n";
+    let said = "memprof: nothing was measured: the program left no report: it ended without its exit handlers (`_exit`), or became another program; --interval 500ms keeps the last one written before\n";
     assert_eq!((run.code, &*run.out, &*run.err), (Some(4), "100000\n", said));
     let test = project.memprof("", &["test", "--quiet"]);
     let last = test.err.lines().last().expect("a line");
-    let rest = "): it ended by `_exit` or was killed, became another program, or still runs; with --interval 500ms the last one before that stays";
+    let rest = "): it ended by `_exit` or was killed, became another program, or still runs; --interval 500ms keeps the last one written before";
     assert!(last.starts_with("memprof: nothing was measured: no report of at_once-") && last.ends_with(rest), "{last}");
 }
 

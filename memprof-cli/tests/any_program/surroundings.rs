@@ -27,7 +27,10 @@ fn ctrl_c_at_a_terminal_in_the_midst_of_a_build_ends_it_and_leaves_nothing() {
         &[("Cargo.toml", &manifest("interrupted", "")), ("build.rs", build), ("src/main.rs", main)],
     );
     // So that memprof itself is there.
-    assert_eq!(project.memprof("", &["run", "--quiet"]).out, "3\n");
+    let whole = project.memprof("", &["run", "--quiet"]);
+    assert_eq!(whole.out, "3\n");
+    // The build script is no part of the program.
+    assert!(whole.err.ends_with("\nmemprof: 1 function of 1 package tracked\n"), "{}", whole.err);
     let before = project.contents();
     let begun = project.root.join("target/begun");
     let status = Command::new("mkfifo").arg(&begun).status().expect("mkfifo starts");

@@ -173,7 +173,7 @@ fn a_program_without_memprof_is_told_the_three_lines_to_add() {
 #[test]
 fn a_program_that_ends_without_its_exit_handlers_is_said() {
     const ENDED: &str = "it ended without its exit handlers (`_exit`), or became another program";
-    const KEEPS: &str = "with --interval 500ms the last one before that stays";
+    const KEEPS: &str = "--interval 500ms keeps the last one written before";
     let folder = folder("run_at_once");
     let program = program::call()[0].display().to_string();
     for (part, status) in [("ends at once", 3), ("becomes another", 4)] {
@@ -230,7 +230,7 @@ fn run_ends_by_the_signal_by_which_the_program_did() {
     let child = child.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the command starts");
     let (signal, err) = died(child);
     assert_eq!(signal, Some(9));
-    assert!(err.ends_with(" left no report: it was killed by SIGKILL, at which a program cannot write one; with --interval 10s the last one stays\n"), "{err}");
+    assert!(err.ends_with(" left no report: it was killed by SIGKILL, at which a program cannot write one; --interval 500ms keeps the last one written before\n"), "{err}");
 }
 
 /// Who signals the command alone means the program.
