@@ -2,11 +2,14 @@
 #![expect(unsafe_code, reason = "blocks of exact sizes come from the allocator itself")]
 
 use std::alloc::{Layout, alloc, dealloc, realloc};
+use std::future::Future as _;
 use std::hint::black_box;
+use std::pin::pin;
 use std::sync::Barrier;
+use std::task::{Context as Wakers, Waker};
 
 use crate::common::{Worker, alone, arena, columns, find_rows, path, row, rows_of, site, six};
-use memprof::{Scope, Space};
+use memprof::{Context, Scope, Space, TrackExt as _};
 
 const HOST: Space = Space::HOST;
 
@@ -35,6 +38,46 @@ fn while_off_nothing_is_counted() {
     memprof::record_free(space, 1);
     assert_eq!(six(scope.counters(space)), [0; 6]);
     assert_eq!(memprof::snapshot().totals(space).live, 0);
+}
+
+/// Calls that came while memprof was at work on the same thread, as the report says.
+fn missed() -> u64 {
+    let said = " calls came from a signal handler, or from an allocator, while memprof was at work on the same thread, and are not recorded";
+    let snapshot = memprof::snapshot();
+    snapshot.notes().find_map(|note| note.strip_suffix(said)?.parse().ok()).unwrap_or(0)
+}
+
+#[test]
+fn whatever_is_entered_while_memprof_is_at_work_is_counted_as_missed() {
+    let _alone = alone();
+    let captured = {
+        let _scope = Scope::enter(site("captured before"));
+        Context::current()
+    };
+    let mut future = pin!(std::future::pending::<()>().track(site("polled by a handler")));
+    let calls: [&mut dyn FnMut(); 5] = [
+        &mut || drop(Scope::enter(site("entered by a handler"))),
+        &mut || assert!(future.as_mut().poll(&mut Wakers::from_waker(Waker::noop())).is_pending()),
+        &mut || drop(Context::current()),
+        &mut || drop(captured.enter()),
+        &mut || drop(memprof::ambient("opened by a handler")),
+    ];
+    for (index, call) in calls.into_iter().enumerate() {
+        let before = missed();
+        {
+            let _at_work = memprof_core::__allocator::blind();
+            call();
+        }
+        assert_eq!(missed() - before, 1, "call {index}");
+    }
+    memprof::disable();
+    let before = missed();
+    {
+        let _at_work = memprof_core::__allocator::blind();
+        drop(Scope::enter(site("entered by a handler")));
+    }
+    assert_eq!(missed(), before, "while off nothing is missed");
+    memprof::enable();
 }
 
 /// Three threads know that it is off: two have switched it off, one asked.

@@ -12,7 +12,7 @@ use crate::base::missed;
 use crate::base::pages;
 use crate::names::path::PathId;
 use crate::names::site::Site;
-use crate::process::ready::ready;
+use crate::process::ready::ready_to_enter;
 use crate::process::serve::start_threads;
 use crate::share::ambient;
 
@@ -63,7 +63,7 @@ pub(crate) fn ambient_of(site: &'static Site) -> Ambient {
 
 /// Opens an ambient scope under what is open on this thread; `site` is made only where memprof measures.
 fn open(site: impl FnOnce() -> &'static Site) -> Option<ambient::Id> {
-    let slot = ready()?;
+    let slot = ready_to_enter()?;
     start_threads();
     let site = site();
     let context = Context::current();

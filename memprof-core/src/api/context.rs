@@ -12,7 +12,7 @@ use crate::base::map::Refused;
 use crate::base::missed;
 use crate::base::pages;
 use crate::lanes::captured::Shared;
-use crate::process::ready::ready;
+use crate::process::ready::ready_to_enter;
 use crate::scope::leave;
 use crate::share::context::{capture, enter_context};
 use crate::thread::stack::FrameHandle;
@@ -76,7 +76,7 @@ impl Context {
     /// program's allocator is asked for some hundred bytes, which are in no number; a scope that was captured tells its
     /// helpers' sum what it holds: of the host every 32 KiB, in other spaces, and while a captured future is polled, at each event.
     pub fn current() -> Self {
-        let Some(slot) = ready() else { return Self::default() };
+        let Some(slot) = ready_to_enter() else { return Self::default() };
         let _blind = blind::enter();
         if !pages::program_has(FOR_A_CAPTURE) {
             missed::note(Refused::NoMemory);
@@ -93,7 +93,7 @@ impl Context {
     /// work of another.
     pub fn enter(&self) -> ContextGuard {
         let opened = self.shared.as_ref().and_then(|shared| {
-            let slot = ready()?;
+            let slot = ready_to_enter()?;
             let _blind = blind::enter();
             enter_context(slot, shared)
         });

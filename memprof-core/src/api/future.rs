@@ -27,7 +27,7 @@ use crate::api::context::Context;
 use crate::base::state;
 use crate::lanes::activation::Activation;
 use crate::names::site::Site;
-use crate::process::ready::ready;
+use crate::process::ready::{ready, ready_to_enter};
 use crate::process::serve::start_threads;
 use crate::scope::poll::{end_lane, enter_poll, open_poll_of, poll_again};
 use crate::scope::{future, leave};
@@ -147,7 +147,7 @@ impl Held {
     /// [`enter`](Self::enter) at the first poll, and where the thread has to take note of something before.
     #[cold]
     fn enter_slowly(&mut self) -> Option<Entered> {
-        let slot = ready()?;
+        let slot = ready_to_enter()?;
         start_threads();
         let activation = if let Some(activation) = self.activation {
             future::come_out_of_ambient(slot, activation);

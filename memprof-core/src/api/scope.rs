@@ -12,7 +12,7 @@ use crate::base::state;
 use crate::base::tally::{Counters, Tally};
 use crate::names::path::PathId;
 use crate::names::site::Site;
-use crate::process::ready::ready;
+use crate::process::ready::{ready, ready_to_enter};
 use crate::process::serve::start_threads;
 use crate::scope::leave;
 use crate::scope::plain;
@@ -229,12 +229,7 @@ fn enter_slowly(site: &'static Site) -> Option<FrameHandle> {
 #[cold]
 #[inline(never)]
 fn enter_first(site: &'static Site) -> Option<FrameHandle> {
-    let Some(slot) = ready() else {
-        if blind::is_blind() && state::is_on() {
-            missed::note(Refused::AtWork);
-        }
-        return None;
-    };
+    let slot = ready_to_enter()?;
     start_threads();
     let top = slot.top();
     let path_entry = slot.path_entry(top.path(), site)?;

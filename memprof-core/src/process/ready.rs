@@ -43,6 +43,16 @@ pub(crate) fn ready() -> Option<&'static Slot> {
     if slot.is_informed() && slot.top.change().is_none() { Some(slot) } else { ready_slowly() }
 }
 
+/// [`ready`] for a call that enters or captures something. One that comes while memprof is at work on this thread, from a signal handler or
+/// from an allocator, is counted as missed.
+pub(crate) fn ready_to_enter() -> Option<&'static Slot> {
+    let slot = ready();
+    if slot.is_none() && blind::is_blind() && state::is_on() {
+        missed::note(Refused::AtWork);
+    }
+    slot
+}
+
 /// [`ready`], where the thread has no slot yet, or did not take note of a change. It takes note first, so that the
 /// next event takes the short path.
 #[cold]
