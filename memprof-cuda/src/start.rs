@@ -3,7 +3,7 @@
 //!
 //! Nothing here panics where there is no driver, no device or no function: cudarc is called once that is known not to
 //! be so. Interception that the environment asks for is installed once a process, before a context is made here, or a
-//! stream or context is tracked; where it cannot be, a line on stderr says why and the program goes on.
+//! stream, a context or a resource is tracked; where it cannot be, a line on stderr says why and the program goes on.
 
 use std::sync::{Arc, Once};
 
@@ -17,7 +17,7 @@ use crate::{driver, intercept, reconcile};
 ///
 /// This is where to start: the device then stands in every snapshot with what its driver says of its memory, and with
 /// `MEMPROF=1 MEMPROF_CUDA=intercept` the first call installs the [interception](crate::intercept()) of all allocations
-/// in the process. It costs what cudarc's own call does, and some microseconds more.
+/// in the process, if nothing was tracked before. It costs what cudarc's own call does, and some microseconds more.
 ///
 /// # Errors
 ///

@@ -58,7 +58,7 @@ extern "C" fn at_exit() {
     let Some(settings) = settings::get() else { return };
     if settings.intercept_cuda && !CUDA_ASKED.load(Ordering::Relaxed) && !writer::is_forked() {
         platform::print_line(
-            "memprof: MEMPROF_CUDA had no effect: no CUDA context was made through memprof, or its feature `cuda` is missing",
+            "memprof: MEMPROF_CUDA had no effect: nothing of CUDA was made or tracked through memprof, or its feature `cuda` is missing",
         );
     }
     if writer::is_forked() && settings.output.is_none() || helper::finish(PATIENCE) {

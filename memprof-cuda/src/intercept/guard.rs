@@ -87,7 +87,8 @@ pub struct Intercepted {
 /// Python packages in `PYTHONPATH`, `VIRTUAL_ENV`, `CONDA_PREFIX`, `~/.local` and `/usr/local`
 /// (`pip install nvidia-cuda-cupti`). To name one: [`intercept_with`]. CUDA 11.3 or later; no privilege is needed. With
 /// `MEMPROF=1 MEMPROF_CUDA=intercept` it installs itself, for the life of the process, when the first context is created
-/// through this crate; a guard from here then ends nothing.
+/// through this crate ([`context`](crate::context)), or the first stream, context or resource is tracked
+/// ([`TrackedExt`](crate::TrackedExt), [`Tracked`](crate::resource::Tracked)); a guard from here then ends nothing.
 ///
 /// # Cost
 ///

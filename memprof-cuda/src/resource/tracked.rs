@@ -21,7 +21,7 @@ use super::memory::DeviceMemory;
 use crate::error::Error;
 use crate::events::{self, Reporting};
 use crate::intercept::Freed;
-use crate::{intercept, oom, reconcile};
+use crate::{intercept, oom, reconcile, start};
 
 mod outstanding;
 
@@ -82,8 +82,10 @@ struct Block {
 }
 
 impl<R> Tracked<R> {
-    /// Reports what `upstream` allocates, in upstream's space.
+    /// Reports what `upstream` allocates, in upstream's space. With `MEMPROF=1 MEMPROF_CUDA=intercept` the first one in the
+    /// process installs [interception](crate::intercept()), if no context was made or tracked through this crate before.
     pub fn new(upstream: R) -> Self {
+        start::intercept_if_asked();
         Self {
             upstream,
             space: None,

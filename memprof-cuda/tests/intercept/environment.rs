@@ -2,7 +2,9 @@
 
 use std::process::{Command, Output};
 
+use cudarc::driver::CudaContext;
 use memprof_core::{Scope, Site, Space};
+use memprof_cuda::resource::{CudaMemory, Tracked};
 
 use crate::ground::{self, Subscribed, Tried, alone, live};
 
@@ -32,6 +34,26 @@ fn it_begins_with_the_first_context_and_no_guard_ends_it() -> Tried {
     drop(memprof_cuda::intercept()?);
     ground::free(first)?;
     assert_eq!(live(Space::device(0)), (0, 0));
+    drop(context);
+    Ok(())
+}
+
+#[test]
+fn it_begins_with_the_first_resource_that_is_tracked_on_a_context_of_others() -> Tried {
+    if !is_inside() {
+        let output = inside("it_begins_with_the_first_resource_that_is_tracked_on_a_context_of_others")?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return Ok(());
+    }
+    let (_alone, _sim) = alone()?;
+    let context = CudaContext::new(0)?;
+    let unseen = ground::allocate(100)?;
+    let resource = Tracked::in_space(CudaMemory, Space::named("weights"));
+    let seen = ground::allocate(200)?;
+    assert_eq!(live(Space::device(0)), (200, 1), "also what goes past the resource");
+    ground::free(seen)?;
+    ground::free(unseen)?;
+    drop(resource);
     drop(context);
     Ok(())
 }
@@ -67,7 +89,7 @@ fn a_device_whose_context_is_gone_before_the_first_snapshot_is_said_to_be_unknow
     let (_alone, _sim) = alone()?;
     let _guard = memprof_cuda::intercept()?;
     let _scope = Scope::enter(Site::named("others' code"));
-    let context = cudarc::driver::CudaContext::new(1)?;
+    let context = CudaContext::new(1)?;
     drop(context.default_stream().alloc_zeros::<u8>(10)?);
     drop(context);
     assert_eq!(memprof_core::snapshot().devices().len(), 1);
