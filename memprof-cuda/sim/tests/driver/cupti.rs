@@ -86,7 +86,7 @@ static ENDING: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 /// Asks the driver meanwhile, as a subscriber may.
 extern "C" fn see_an_end(_user: *mut c_void, domain: u32, number: u32, data: *const c_void) {
     assert_eq!((domain, number), (RESOURCE, CONTEXT_DESTROY_STARTING));
-    assert_eq!(result::device::get_count(), Ok(1));
+    assert!(result::device::get_count().is_ok());
     // SAFETY: what is shown of a resource begins with its context.
     let context = unsafe { data.cast::<usize>().read() };
     ENDING.lock().unwrap_or_else(PoisonError::into_inner).push(context);
