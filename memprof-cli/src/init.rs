@@ -11,6 +11,7 @@ use std::{
 };
 
 use clap::Args;
+use glob::Pattern;
 use memprof_report::{Snapshot, thousands};
 
 use crate::{error::Error, outcome::Outcome, profile::read};
@@ -98,10 +99,10 @@ fn for_profile(snapshot: &Snapshot) -> String {
         // A `String` takes whatever is written to it.
         let _ = write!(text, "\n# {} bytes in the profile that this file was made for\n[[budget]]\n", thousands(peak));
         if let Some(scope) = scope {
-            let _ = writeln!(text, "scope = {}", quoted(&globset::escape(scope)));
+            let _ = writeln!(text, "scope = {}", quoted(&Pattern::escape(scope)));
         }
         if space != "host" {
-            let _ = writeln!(text, "space = {}", quoted(&globset::escape(space)));
+            let _ = writeln!(text, "space = {}", quoted(&Pattern::escape(space)));
         }
         let _ = writeln!(text, "peak = \"{}\"", readable(peak));
     };

@@ -218,10 +218,7 @@ mod tests {
                 "[[budget]]\ntotal = 1\nsum = true\n",
                 "line 1: the whole process is one; accepted with sum: a scope or a file",
             ),
-            (
-                "[[budget]]\nscope = \"a{b\"\nlive = 0\n",
-                "line 1: scope = \"a{b\" is no glob: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)",
-            ),
+            ("[[budget]]\nscope = \"a[b\"\nlive = 0\n", "line 1: scope = \"a[b\" is no glob: invalid range pattern"),
             (
                 "[baseline]\npeak = \"2 %\"\n",
                 "line 2: ‘2 %’ is nothing that comes on top; accepted: \"+2 %\", \"+64 KiB\" or \"+0 %\"",
