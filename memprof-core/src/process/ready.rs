@@ -45,12 +45,20 @@ pub(crate) fn ready() -> Option<&'static Slot> {
 
 /// [`ready`] for a call that enters or captures something. One that comes while memprof is at work on this thread, from a signal handler or
 /// from an allocator, is counted as missed.
+#[inline]
 pub(crate) fn ready_to_enter() -> Option<&'static Slot> {
     let slot = ready();
-    if slot.is_none() && blind::is_blind() && state::is_on() {
-        missed::note(Refused::AtWork);
+    if slot.is_none() {
+        note_at_work();
     }
     slot
+}
+
+#[cold]
+fn note_at_work() {
+    if blind::is_blind() && state::is_on() {
+        missed::note(Refused::AtWork);
+    }
 }
 
 /// [`ready`], where the thread has no slot yet, or did not take note of a change. It takes note first, so that the
