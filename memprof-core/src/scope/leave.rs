@@ -22,7 +22,6 @@ use crate::base::state;
 use crate::lanes::kind::{Kind, POLL};
 use crate::scope::plain::leave_begun_otherwise;
 use crate::scope::plain::leave_begun_plainly;
-use crate::scope::plain::leave_begun_under_context;
 use crate::scope::plain::leave_plainly;
 use crate::scope::plain::leave_scope;
 use crate::scope::poll::close_plain_poll;
@@ -77,16 +76,16 @@ fn leave_with_events(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
 /// [`leave`] of the top frame, which is being left, if it is a scope with more than events on the host: see [`leave_begun_otherwise`].
 #[inline(never)]
 fn leave_otherwise(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
-    if !leave_begun_otherwise(slot, opened.frame, alone) {
+    if !leave_begun_otherwise::<false>(slot, opened.frame, alone) {
         cold_path();
         leave_under_context(slot, opened, alone);
     }
 }
 
-/// [`leave_otherwise`] of a scope under a `Context` or an ambient scope: see [`leave_begun_under_context`].
+/// [`leave_otherwise`] of a scope under a `Context` or an ambient scope.
 #[inline(never)]
 fn leave_under_context(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
-    if !leave_begun_under_context(slot, opened.frame, alone) {
+    if !leave_begun_otherwise::<true>(slot, opened.frame, alone) {
         cold_path();
         slot.top.set(opened.frame);
         leave_slowly(opened);

@@ -9,7 +9,7 @@
 //! | whose path the cache has, without an event | [`enter`] | [`leave`](super::leave::leave) |
 //! | with events on the host | [`enter`] | [`leave_begun_plainly`] |
 //! | of another path that the thread knows; of recursion; which reallocated, or while the lane grows | [`enter_known`] | [`leave_begun_otherwise`] |
-//! | under a `Context` or an ambient scope, likewise | [`enter_under_context`] | [`leave_begun_under_context`] |
+//! | under a `Context` or an ambient scope, likewise | [`enter_under_context`] | [`leave_begun_otherwise`] |
 //! | any other | [`Slot::enter_scope`] | [`leave_scope`] |
 
 use core::hint::cold_path;
@@ -120,8 +120,8 @@ pub(crate) fn leave_plainly(slot: &'static Slot, frame: &'static Frame) -> bool 
     }
     let alone = slot.top.begin_leaving(frame);
     let left = leave_begun_plainly(slot, frame, alone)
-        || leave_begun_otherwise(slot, frame, alone)
-        || leave_begun_under_context(slot, frame, alone);
+        || leave_begun_otherwise::<false>(slot, frame, alone)
+        || leave_begun_otherwise::<true>(slot, frame, alone);
     if !left {
         slot.top.set(frame);
     }
@@ -155,16 +155,22 @@ pub(crate) fn leave_begun_plainly(slot: &'static Slot, frame: &'static Frame, al
 }
 
 /// [`leave_begun_plainly`] of a scope that saw a reallocation or a failure, or while the lane grows; of one inside another one of its path, as in
-/// recursion, with or without events: of what that recorded only the maxima count in the path's row.
+/// recursion, with or without events: of what that recorded only the maxima count in the path's row. Of those under a `Context` or an ambient scope
+/// if `UNDER`, and of others if not: one function for each, as few scopes are under one.
 #[inline(always)]
-pub(crate) fn leave_begun_otherwise(slot: &'static Slot, frame: &'static Frame, alone: Alone) -> bool {
+pub(crate) fn leave_begun_otherwise<const UNDER: bool>(
+    slot: &'static Slot,
+    frame: &'static Frame,
+    alone: Alone,
+) -> bool {
     let calls = frame.calls.get();
     let flags = frame.flags.own(alone);
     let inside = flags & AGAIN;
-    let plain = flags & !(AGAIN | SELDOM | Space::HOST.bit()) == 0
+    let (around, ignored) = if UNDER { (UNDER_CONTEXT, OPEN_OFF_PATH) } else { (0, 0) };
+    let plain = flags & !(AGAIN | SELDOM | ignored | Space::HOST.bit()) == around
         && (inside == 0 || inside == AGAIN)
         && calls.left_epoch.own(alone) == u64::from(state::epoch())
-        && !slot.lane.get().has_pending();
+        && !(if UNDER { slot.has_pending() } else { slot.lane.get().has_pending() });
     if !plain {
         return false;
     }
@@ -172,38 +178,12 @@ pub(crate) fn leave_begun_otherwise(slot: &'static Slot, frame: &'static Frame, 
     slot.changes.begin();
     calls.ended.add(1);
     if inside == 0 {
-        calls.site.get().outer.set(None);
+        calls.site.get().outer.set(if UNDER { frame.outer_before.get() } else { None });
     }
     if flags & Space::HOST.bit() != 0 {
         slot.host.leave_otherwise(below, inside == 0, alone);
     }
-    slot.top.set(below);
-    true
-}
-
-/// [`leave_begun_otherwise`] of a scope under a `Context` or an ambient scope.
-#[inline(always)]
-pub(crate) fn leave_begun_under_context(slot: &'static Slot, frame: &'static Frame, alone: Alone) -> bool {
-    let calls = frame.calls.get();
-    let flags = frame.flags.own(alone);
-    let inside = flags & AGAIN;
-    let plain = flags & !(AGAIN | SELDOM | OPEN_OFF_PATH | Space::HOST.bit()) == UNDER_CONTEXT
-        && (inside == 0 || inside == AGAIN)
-        && calls.left_epoch.own(alone) == u64::from(state::epoch())
-        && !slot.has_pending();
-    if !plain {
-        return false;
-    }
-    let below = frame.below_scope();
-    slot.changes.begin();
-    calls.ended.add(1);
-    if inside == 0 {
-        calls.site.get().outer.set(frame.outer_before.get());
-    }
-    if flags & Space::HOST.bit() != 0 {
-        slot.host.leave_otherwise(below, inside == 0, alone);
-    }
-    if slot.segment.is(frame) {
+    if UNDER && slot.segment.is(frame) {
         slot.end_going_on(frame, below);
     }
     slot.top.set(below);
