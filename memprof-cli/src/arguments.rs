@@ -82,17 +82,27 @@ pub(crate) fn parse() -> Result<Command, Answer> {
 impl Answer {
     /// Prints help and version to stdout; of a wrong call one line to stderr.
     pub(crate) fn give(&self) -> ExitCode {
-        if matches!(self.0.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-            return ended(self.0.print().map(|()| Outcome::Done).map_err(Error::Output));
-        }
-        if self.0.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-            let _ = self.0.print();
-            return ExitCode::from(WRONG);
+        if let Some(shown) = show_help(&self.0) {
+            return shown;
         }
         say(&without_layout(&self.0.to_string()));
         // As `env` has it: statuses below are the program's own.
         let is_run = verb(&definitions(), env::args_os().skip(1)).is_some_and(|verb| verb == "run");
         ExitCode::from(if is_run { NOT_STARTED } else { WRONG })
+    }
+}
+
+/// Prints help or the version to stdout, and to stderr the help of a call without a verb; of both commands. `None`: the call is another wrong one.
+pub(crate) fn show_help(error: &clap::Error) -> Option<ExitCode> {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            Some(ended(error.print().map(|()| Outcome::Done).map_err(Error::Output)))
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            Some(ExitCode::from(WRONG))
+        }
+        _ => None,
     }
 }
 

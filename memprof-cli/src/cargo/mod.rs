@@ -49,14 +49,13 @@ use std::{
     process::ExitCode,
 };
 
-use clap::error::ErrorKind;
-
 pub(crate) use self::arguments::definitions;
 use self::plan::Plan;
 pub use self::runtime::Carried;
 use crate::{
+    arguments::{show_help, without_layout},
     error::{Error, ended, say},
-    outcome::{Outcome, WRONG},
+    outcome::WRONG,
 };
 
 /// Does what the process was called with: by cargo in the compiler's place, or as `cargo memprof VERB ..`.
@@ -83,13 +82,9 @@ pub(crate) fn main(carried: Carried) -> ExitCode {
 
 /// Help and version go to stdout; of a wrong call one line to stderr.
 fn answer(error: &clap::Error) -> ExitCode {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return ended(error.print().map(|()| Outcome::Done).map_err(Error::Output));
+    if let Some(shown) = show_help(error) {
+        return shown;
     }
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        let _ = error.print();
-        return ExitCode::from(WRONG);
-    }
-    say(&crate::arguments::without_layout(&error.to_string()).replace("memprof --help", "cargo memprof --help"));
+    say(&without_layout(&error.to_string()).replace("memprof --help", "cargo memprof --help"));
     ExitCode::from(WRONG)
 }
