@@ -74,6 +74,7 @@ impl<T> Lock<T> {
 
     /// Takes the lock, and waits for it. The caller, or whoever called it, has made sure that this thread holds
     /// none that leads here.
+    #[inline]
     pub(crate) fn lock(&self) -> Locked<'_, T> {
         let (blind, holding) = (blind::enter(), Holding::begin());
         let guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
