@@ -109,6 +109,34 @@ fn statements_that_return_early_or_panic_are_one_activation_that_has_ended() {
     assert_eq!(numbers(space, "early"), (3, 103, 109));
 }
 
+/// No attribute makes such a call, but a panic in what is made of its future would.
+#[test]
+fn a_call_that_drops_its_own_future_ends_with_it() {
+    let space = space("dropped inside");
+    let around = memprof::Scope::enter(memprof::site!("around one dropped inside"));
+    let call = memprof::__private::Call::begin(memprof::Site::named("dropped inside"));
+    record_alloc(space, 1, 100);
+    drop(call.future(async {}));
+    record_alloc(space, 2, 10);
+    // What the call had is this one's now.
+    let mut next = pin!(track_next(space));
+    assert!(poll_once(next.as_mut()).is_pending());
+    drop(call);
+    record_alloc(space, 3, 1);
+    assert!(poll_once(next.as_mut()).is_ready());
+    drop(around);
+    assert_eq!(numbers(space, "dropped inside"), (1, 100, 100));
+    assert_eq!(numbers(space, "the next one"), (1, 2000, 2000));
+    assert_eq!(numbers(space, "around one dropped inside"), (1, 2111, 2111));
+}
+
+#[track(name = "the next one")]
+async fn track_next(space: Space) {
+    record_alloc(space, 4, 1000);
+    yield_once().await;
+    record_alloc(space, 5, 1000);
+}
+
 #[test]
 fn the_path_of_such_a_future_is_that_of_its_call() {
     #[track(name = "made here")]

@@ -321,3 +321,18 @@ fn an_open_scope_is_recorded_whole_when_it_is_left_after_a_reset() {
     memprof::record_free(arena(), 1);
     memprof::record_free(arena(), 2);
 }
+
+#[test]
+fn a_future_whose_polls_were_before_a_reset_is_recorded_whole_when_it_is_dropped() {
+    let _alone = alone();
+    let polls = async {
+        drop(black_box(vec![7_u8; 700]));
+        std::future::pending::<()>().await;
+    };
+    let mut future = Box::pin(polls.track(site("polled before a reset")));
+    assert!(future.as_mut().poll(&mut Wakers::from_waker(Waker::noop())).is_pending());
+    memprof::reset();
+    drop(future);
+    let row = row(&memprof::snapshot(), HOST, "polled before a reset");
+    assert_eq!((columns(&row), row.blocks_total, row.largest), ((1, 700, 700), 1, 700));
+}

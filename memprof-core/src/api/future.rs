@@ -29,7 +29,7 @@ use crate::lanes::activation::Activation;
 use crate::names::site::Site;
 use crate::process::ready::{ready, ready_to_enter};
 use crate::process::serve::start_threads;
-use crate::scope::poll::{end_lane, enter_poll, open_poll_of, poll_again};
+use crate::scope::poll::{end_lane, enter_first_poll, enter_poll_again, open_poll_of, poll_again};
 use crate::scope::{future, leave};
 use crate::share::ambient;
 use crate::thread::current;
@@ -149,14 +149,17 @@ impl Held {
     fn enter_slowly(&mut self) -> Option<Entered> {
         let slot = ready_to_enter()?;
         start_threads();
-        let activation = if let Some(activation) = self.activation {
+        let opened = if let Some(activation) = self.activation {
             future::come_out_of_ambient(slot, activation);
-            activation
+            future::note_parent(slot, activation);
+            enter_poll_again(slot, self.site, activation)
         } else {
-            *self.activation.insert(future::begin(slot, self.site)?)
+            let (activation, path_entry) = future::begin(slot, self.site)?;
+            self.activation = Some(activation);
+            future::note_parent(slot, activation);
+            enter_first_poll(slot, &path_entry, activation)
         };
-        future::note_parent(slot, activation);
-        enter_poll(slot, self.site, activation).map(Entered)
+        opened.map(Entered)
     }
 }
 
@@ -213,7 +216,7 @@ impl<F> Drop for Tracked<F> {
             && let Some(slot) = ready()
         {
             future::come_out_of_ambient(slot, activation);
-            let _: Option<FrameHandle> = enter_poll(slot, self.held.site, activation);
+            let _: Option<FrameHandle> = enter_poll_again(slot, self.held.site, activation);
         }
     }
 }
@@ -228,8 +231,8 @@ impl Drop for Held {
         if let Some(slot) = current::recording() {
             end_lane(slot, activation);
         }
-        // Two only where a call's own statements drop the future that was made of it.
-        for _ in 0..2 {
+        // Two where a call's own statements drop the future that was made of it.
+        for _ in 0..if activation.is_of_call() { 2 } else { 1 } {
             if let Some(opened) = current::recording().and_then(|slot| open_poll_of(slot, activation)) {
                 leave::leave_entered_poll(opened);
             }
@@ -268,6 +271,9 @@ impl Call {
     pub fn begin(site: &'static Site) -> Self {
         let mut held = Held { site, activation: None };
         let entered = held.enter();
+        if let Some(activation) = held.activation {
+            activation.note_call();
+        }
         Self { _entered: entered, held: Cell::new(Some(held)), site, _on_this_thread: PhantomData }
     }
 

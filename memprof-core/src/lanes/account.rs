@@ -28,6 +28,15 @@ pub(crate) struct Account {
     inside: Inside,
 }
 
+/// What a future leaves behind in one space.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ended {
+    /// See [`Account::kept`].
+    pub(crate) kept: [i64; 2],
+    pub(crate) peak_bytes: i64,
+    pub(crate) largest: u64,
+}
+
 /// Totals of the polls of a future inside another activation of its site: of those that were not added to the path's
 /// row, because the node was open, and of those that the site's flat row leaves out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -69,6 +78,12 @@ impl Account {
     pub(crate) fn kept(&self) -> [i64; 2] {
         let (kept, inner) = (self.counted().kept, self.inner().kept);
         [kept, kept.wrapping_sub(inner)].map(u64::cast_signed)
+    }
+
+    /// What the future leaves to the row of its path if it ends now.
+    #[inline]
+    pub(crate) fn ended(&self) -> Ended {
+        Ended { kept: self.kept(), peak_bytes: self.tally.counters.peak_bytes, largest: self.tally.largest }
     }
 }
 
@@ -153,21 +168,22 @@ impl HostAccount {
         whole.then_some(read)
     }
 
+    /// Begins anew for the next future and gives what this one leaves, if it recorded anything. `with` runs at the same moment for
+    /// a reader, who so finds the future's tag together with its numbers, or neither.
     #[inline]
-    /// Begins anew for the next future and gives what was recorded. `with` runs at the same moment for a reader,
-    /// who so finds the future's tag together with its numbers, or neither.
-    pub(super) fn clear(&self, with: impl FnOnce()) -> Account {
-        let mut account = Account { tally: self.tally(), ..Account::default() };
+    pub(super) fn clear(&self, with: impl FnOnce()) -> Option<Ended> {
+        // Many futures end without an event.
+        let tally = self.tally();
         self.sequence.begin_write();
         with();
-        // Many futures end without an event.
-        if account != Account::default() {
-            account.inside = self.inside();
+        let ended = (tally != Tally::default()).then(|| {
+            let ended = Account { tally, inside: self.inside() }.ended();
             set(&self.tally, Tally::default().words());
             self.set_inside(&Inside::default());
-        }
+            ended
+        });
         self.sequence.end_write();
-        account
+        ended
     }
 
     /// Number by number; the caller makes sure that they belong together.

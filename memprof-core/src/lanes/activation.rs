@@ -31,7 +31,7 @@ use crate::base::memory::{AtomicOptionRef, Blank};
 use crate::base::missed;
 use crate::base::pool::{Place, Pool, Pooled};
 use crate::base::tally::Tally;
-use crate::lanes::account::{Account, HostAccount};
+use crate::lanes::account::{Account, Ended, HostAccount};
 use crate::lanes::captured::Shared;
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
@@ -54,6 +54,7 @@ pub(crate) struct Activation {
     /// The lane that the latest poll of a task merged into, held.
     pub(crate) parent: AtomicOptionRef<Lane>,
     host: HostAccount,
+    of_call: AtomicBool,
     /// Whether `extras` has a shared part: asked by each poll, so it is a word of its own.
     captured: AtomicBool,
     /// Whether there is anything in `extras`, until the future is dropped.
@@ -78,6 +79,7 @@ impl Blank for Activation {
         outstanding: Counter::new(0),
         parent: AtomicOptionRef::null(),
         host: HostAccount::BLANK,
+        of_call: AtomicBool::new(false),
         captured: AtomicBool::new(false),
         has_extras: AtomicBool::new(false),
         extras: Lock::new(Extras { spaces: Vec::new(), shared: None }),
@@ -99,6 +101,7 @@ impl Activation {
     pub(crate) fn take(lane: Option<&'static Lane>) -> Option<&'static Self> {
         let activation = ACTIVATIONS.take()?;
         activation.outstanding.set(0);
+        activation.of_call.store(false, Ordering::Relaxed);
         activation.lane.set(lane);
         Some(activation)
     }
@@ -118,6 +121,16 @@ impl Activation {
     #[inline(always)]
     pub(crate) fn is_task(&self) -> bool {
         self.lane.get().is_some()
+    }
+
+    /// Notes that the future is made by the statements of a call, which stand in its scope.
+    pub(crate) fn note_call(&self) {
+        self.of_call.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`note_call`](Self::note_call) was called: then two scopes of it may be open at once.
+    pub(crate) fn is_of_call(&self) -> bool {
+        self.of_call.load(Ordering::Relaxed)
     }
 
     /// Whether a `Context` was captured directly in this future.
@@ -204,9 +217,10 @@ impl Activation {
         });
     }
 
-    /// Takes everything out, for the next future. Gives what was recorded of `host`, and what few futures have.
+    /// Takes everything out, for the next future. Gives what it leaves of `host`, if it recorded anything there, and what few
+    /// futures have.
     #[inline]
-    pub(crate) fn clear(&self) -> (Account, Option<Extras>) {
+    pub(crate) fn clear(&self) -> (Option<Ended>, Option<Extras>) {
         let host = self.host.clear(|| self.tag.set(0));
         self.captured.store(false, Ordering::Relaxed);
         let extras = self.has_extras.load(Ordering::Relaxed).then(|| {
@@ -236,7 +250,7 @@ impl Activation {
 
 #[cfg(test)]
 mod tests {
-    use super::{Account, Activation, Blank as _};
+    use super::{Account, Activation, Blank as _, Ended};
     use crate::base::tally::{Counters, Tally};
     use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
     use crate::space::spaces::Space;
@@ -282,12 +296,13 @@ mod tests {
             activation.fold(space, &poll(100), SITE_OPEN);
         }
         let (host, extras) = activation.clear();
-        assert_eq!(host.tally, poll(100));
+        let host = host.expect("it had an event");
+        assert_eq!(host, Ended { kept: [100, 0], peak_bytes: 100, largest: 0 });
         let [(Space::PINNED, pinned)] = extras.expect("another space").spaces[..] else { panic!("one more space") };
-        assert_eq!(pinned, host);
+        assert_eq!(pinned.ended(), host);
         assert!(accounts(&activation).is_empty(), "no future is here");
         activation.tag.set(2);
         assert_eq!(accounts(&activation), [(Space::HOST, Account::default())]);
-        assert!(activation.clear().1.is_none(), "what few futures have was taken out");
+        assert!(matches!(activation.clear(), (None, None)), "nothing is left of the one before");
     }
 }

@@ -5,7 +5,7 @@
 //! It ends when the future is dropped, on whichever thread that is. The polls between are left to [`poll`](super::poll).
 
 use crate::base::blind;
-use crate::lanes::account::Account;
+use crate::lanes::account::Ended;
 use crate::lanes::activation::{Activation, Extras};
 use crate::lanes::kind::Kind;
 use crate::lanes::lane::Lane;
@@ -13,13 +13,14 @@ use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::share::ambient;
-use crate::space::spaces::Space;
 use crate::thread::current;
+use crate::thread::path_entry::PathEntry;
+use crate::thread::row::Row;
 use crate::thread::slot::Slot;
 
-/// Begins the activation of a future that is about to be polled for the first time: its path is fixed, and its call counted.
-/// `None` if there is no room for it.
-pub(crate) fn begin(slot: &'static Slot, site: &'static Site) -> Option<&'static Activation> {
+/// Begins the activation of a future that is about to be polled for the first time: its path, which is given too, is fixed, and its call
+/// counted. `None` if there is no room for it.
+pub(crate) fn begin(slot: &'static Slot, site: &'static Site) -> Option<(&'static Activation, PathEntry)> {
     let top = slot.top();
     let path_entry = slot.path_entry(top.path(), site)?;
     let polled = slot.segment.get().filter(|segment| segment.kind() == Kind::Poll);
@@ -34,7 +35,7 @@ pub(crate) fn begin(slot: &'static Slot, site: &'static Site) -> Option<&'static
     };
     activation.tag.set(Tag::new(home, path_entry.path).0);
     slot.count_call(&path_entry);
-    Some(activation)
+    Some((activation, path_entry))
 }
 
 /// A future is not polled or dropped under an ambient scope that was opened in it.
@@ -63,9 +64,14 @@ pub(crate) fn note_parent(slot: &'static Slot, activation: &Activation) {
 pub(crate) fn end(activation: &'static Activation) {
     let path = Tag(activation.tag.get()).path();
     let slot = current::recording().unwrap_or_else(Slot::ended);
-    slot.count_left(path);
     let (host, extras) = activation.clear();
-    end_in_row(slot, path, Space::HOST, &host);
+    slot.count_left(path, |calls| {
+        if let Some(host) = host
+            && let Some(row) = calls.row().or_else(|| slot.host.row_of(path))
+        {
+            end_in_row(row, &host);
+        }
+    });
     if let Some(extras) = extras {
         end_extras(slot, path, extras);
     }
@@ -87,18 +93,11 @@ pub(crate) fn end(activation: &'static Activation) {
     }
 }
 
-/// Counts in the row of a path what a future kept that has ended, and raises the row to what it recorded: its last poll may have
-/// been in an epoch before this.
-fn end_in_row(slot: &'static Slot, path: PathId, space: Space, account: &Account) {
-    if *account != Account::default()
-        && let Some(row) = slot.ledger(space).and_then(|ledger| ledger.row_of(path))
-    {
-        let [kept, flat] = account.kept();
-        slot.change(|| {
-            row.count_kept(kept, flat);
-            row.raise(account.tally.counters.peak_bytes, account.tally.largest);
-        });
-    }
+/// Counts in the row of its path what a future kept that has ended, and raises the row to what it recorded: its last poll may have
+/// been in an epoch before this. Within a change.
+fn end_in_row(row: &Row, &Ended { kept: [kept, flat], peak_bytes, largest }: &Ended) {
+    row.count_kept(kept, flat);
+    row.raise(peak_bytes, largest);
 }
 
 /// Ends what few futures have.
@@ -109,7 +108,9 @@ fn end_extras(slot: &'static Slot, path: PathId, extras: Extras) {
         shared.close();
     }
     for (space, account) in &extras.spaces {
-        end_in_row(slot, path, *space, account);
+        if let Some(row) = slot.ledger(*space).and_then(|ledger| ledger.row_of(path)) {
+            slot.change(|| end_in_row(row, &account.ended()));
+        }
     }
     drop(extras);
 }

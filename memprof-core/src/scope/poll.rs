@@ -16,28 +16,49 @@ use crate::lanes::activation::Activation;
 use crate::lanes::kind::{FORWARDED, Kind, POLL, SHARES, UNDER_CONTEXT};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
+use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::share::context::nodes_around;
 use crate::share::publish::{absorb, forward_to_polled, publish_shared};
 use crate::share::settle::{charge, settle};
 use crate::share::{forward, sharing};
 use crate::space::spaces::Space;
-use crate::thread::frame::Frame;
+use crate::thread::frame::{CallRow, Frame};
 use crate::thread::ledger::Ledger;
+use crate::thread::path_entry::PathEntry;
 use crate::thread::slot::Slot;
 use crate::thread::stack::{FrameHandle, flags_around};
 
-/// Begins a poll of a future that was polled before, if nothing has to be done first.
-#[inline]
+/// Begins a poll of a future that was polled before, or its drop, if nothing has to be done first.
+#[inline(always)]
 pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'static Activation) -> Option<FrameHandle> {
+    // A path leads to itself by its own site, so a poll uses the cache that scopes do.
+    enter_plainly(slot, future, |path| slot.cached_calls(path, site))
+}
+
+/// Begins the first poll of a future: like any other, at the path that was just looked up.
+pub(crate) fn enter_first_poll(
+    slot: &'static Slot,
+    path_entry: &PathEntry,
+    future: &'static Activation,
+) -> Option<FrameHandle> {
+    enter_plainly(slot, future, |_| (path_entry.calls, true)).or_else(|| enter_poll(slot, path_entry, future))
+}
+
+/// Begins a poll if nothing has to be done first. `calls` gives those of the future's path, and whether they are.
+#[inline(always)]
+fn enter_plainly(
+    slot: &'static Slot,
+    future: &'static Activation,
+    calls: impl FnOnce(PathId) -> (&'static CallRow, bool),
+) -> Option<FrameHandle> {
     if !slot.polls_plainly() {
         return None;
     }
     let (top, frame, alone) = slot.top.begin_entering()?;
     let tag = Tag(future.tag.get());
     let task = future.lane.get();
-    // A path leads to itself by its own site, so a poll uses the cache that scopes do.
-    let (calls, known) = slot.cached_calls(tag.path(), site);
+    let (calls, known) = calls(tag.path());
     let site_row = calls.site.get();
     let (lane, tag) = match task {
         Some(own) => (own, tag),
@@ -62,8 +83,21 @@ pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'sta
     Some(FrameHandle { frame, serial })
 }
 
-/// Begins a poll (or the drop) of a tracked future at its own path, on what is open here.
-pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'static Activation) -> Option<FrameHandle> {
+/// Begins a poll, or the drop, of a tracked future that was polled before, on what is open here.
+#[inline(never)]
+pub(crate) fn enter_poll_again(
+    slot: &'static Slot,
+    site: &'static Site,
+    future: &'static Activation,
+) -> Option<FrameHandle> {
+    poll_again(slot, site, future).or_else(|| {
+        let path_entry = slot.path_entry(Tag(future.tag.get()).path(), site)?;
+        enter_poll(slot, &path_entry, future)
+    })
+}
+
+/// Begins a poll of a tracked future at its own path, whatever is open here.
+fn enter_poll(slot: &'static Slot, path_entry: &PathEntry, future: &'static Activation) -> Option<FrameHandle> {
     let tag = Tag(future.tag.get());
     let task = future.lane.get();
     if task.is_none() && slot.lane.get().has_pending() {
@@ -72,8 +106,7 @@ pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'sta
     }
     let top = slot.top();
     let frame = top.grow()?;
-    let path_entry = slot.path_entry(tag.path(), site)?;
-    let flags = Kind::Poll.flags(slot.flags_for(top, &path_entry) | flags_around(slot, &path_entry));
+    let flags = Kind::Poll.flags(slot.flags_for(top, path_entry) | flags_around(slot, path_entry));
     let is_forwarded = task.is_some() && slot.sharing.get().is_some();
     let flags = if is_forwarded { flags | FORWARDED } else { flags };
     let tag = if task.is_some() { tag } else { top.tag_above(tag.path()) };

@@ -154,7 +154,7 @@ impl Open {
                 });
             }
         }
-        slot.count_left(self.shared.path);
+        slot.count_left(self.shared.path, |_| ());
     }
 
     /// The threads whose part was not added yet.

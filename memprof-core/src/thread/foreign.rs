@@ -53,11 +53,14 @@ impl Slot {
     /// `frame` is the innermost that shares from now on.
     pub(crate) fn share_from(&self, frame: Option<&'static Frame>) {
         self.sharing.set(frame);
-        self.polls_plainly.store(frame.is_none() && self.knows_other_lanes(), Ordering::Relaxed);
+        // A slot aside has none itself.
+        let plainly = frame.is_none() && self.knows_other_lanes() && self.aside.get().is_some();
+        self.polls_plainly.store(plainly, Ordering::Relaxed);
     }
 
-    /// Whether nothing has to be done for a poll because of this thread: it is known that it runs other lanes, and no scope is open
-    /// here that others work for, to which a task's hand-overs would have to be forwarded. Asked by the thread itself.
+    /// Whether nothing has to be done for a poll because of this thread: it is known that it runs other lanes, no scope is open
+    /// here that others work for, to which a task's hand-overs would have to be forwarded, and this is no slot aside, whose base
+    /// stands for what is open elsewhere. Asked by the thread itself.
     #[inline(always)]
     pub(crate) fn polls_plainly(&self) -> bool {
         self.polls_plainly.load(Ordering::Relaxed)
@@ -77,5 +80,23 @@ impl Slot {
     /// Whether blocks were freed here by any thread, or may be, that another one allocated.
     pub(crate) fn has_foreign_frees(&self) -> bool {
         self.foreign_frees.load(Ordering::Acquire) || core::ptr::eq(self, Self::ended())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Slot;
+
+    #[test]
+    fn what_a_handler_polls_aside_takes_no_short_path() {
+        let slot = Slot::take().expect("memory");
+        let aside = slot.aside.get().expect("memory");
+        for of in [slot, aside] {
+            assert!(!of.polls_plainly(), "it runs no other lane yet");
+            of.note_other_lanes();
+        }
+        assert!(slot.polls_plainly());
+        assert!(!aside.polls_plainly(), "its base stands for frames that are not looked at");
+        slot.give_back();
     }
 }

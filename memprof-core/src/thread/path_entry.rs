@@ -114,10 +114,22 @@ impl Slot {
         self.change(|| path_entry.calls.calls.add(1));
     }
 
-    /// Counts the end of such an activation, on whichever thread that is.
-    pub(crate) fn count_left(&'static self, path: PathId) {
-        if let Some(path_entry) = self.path_entry_at(path) {
-            self.change(|| path_entry.calls.end_future(path));
-        }
+    /// Counts the end of such an activation, on whichever thread that is, with what `then` does to the calls of its path in
+    /// the same change.
+    pub(crate) fn count_left(&'static self, path: PathId, then: impl FnOnce(&'static CallRow)) {
+        self.change(|| {
+            // A path leads to itself by its own site: what was polled here lately is in the cache.
+            let key = key(path, path.site());
+            let cached = self.cached(key);
+            let calls = if cached.key.get() == key {
+                Some(cached.calls.get())
+            } else {
+                self.path_entry_at(path).map(|path_entry| path_entry.calls)
+            };
+            if let Some(calls) = calls {
+                calls.end_future(path);
+                then(calls);
+            }
+        });
     }
 }
