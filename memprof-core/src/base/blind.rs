@@ -26,7 +26,8 @@ thread_local! {
     static COVERED: Cell<Option<&'static dyn Cover>> = const { Cell::new(None) };
 }
 
-/// Once the outermost guard has covered the thread: those within need not. Not before, as a signal handler may come in between.
+/// Once the outermost guard has covered the thread: those within need not, as nothing else uncovers it. Not before, as a signal handler may
+/// come in between.
 const IS_COVERED: u32 = 1 << 31;
 
 /// Keeps the thread blind until it is dropped. Guards nest.

@@ -29,8 +29,8 @@ pub(crate) struct Account {
 }
 
 /// What a future leaves behind in one space.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Ended {
+#[derive(Debug, PartialEq)]
+pub(crate) struct LeftBehind {
     /// See [`Account::kept`].
     pub(crate) kept: [i64; 2],
     pub(crate) peak_bytes: i64,
@@ -82,8 +82,8 @@ impl Account {
 
     /// What the future leaves to the row of its path if it ends now.
     #[inline]
-    pub(crate) fn ended(&self) -> Ended {
-        Ended { kept: self.kept(), peak_bytes: self.tally.counters.peak_bytes, largest: self.tally.largest }
+    pub(crate) fn left_behind(&self) -> LeftBehind {
+        LeftBehind { kept: self.kept(), peak_bytes: self.tally.counters.peak_bytes, largest: self.tally.largest }
     }
 }
 
@@ -171,19 +171,19 @@ impl HostAccount {
     /// Begins anew for the next future and gives what this one leaves, if it recorded anything. `with` runs at the same moment for
     /// a reader, who so finds the future's tag together with its numbers, or neither.
     #[inline]
-    pub(super) fn clear(&self, with: impl FnOnce()) -> Option<Ended> {
+    pub(super) fn clear(&self, with: impl FnOnce()) -> Option<LeftBehind> {
         // Many futures end without an event.
         let tally = self.tally();
         self.sequence.begin_write();
         with();
-        let ended = (tally != Tally::default()).then(|| {
-            let ended = Account { tally, inside: self.inside() }.ended();
+        let left = (tally != Tally::default()).then(|| {
+            let left = Account { tally, inside: self.inside() }.left_behind();
             set(&self.tally, Tally::default().words());
             self.set_inside(&Inside::default());
-            ended
+            left
         });
         self.sequence.end_write();
-        ended
+        left
     }
 
     /// Number by number; the caller makes sure that they belong together.

@@ -31,7 +31,7 @@ use crate::base::memory::{AtomicOptionRef, Blank};
 use crate::base::missed;
 use crate::base::pool::{Place, Pool, Pooled};
 use crate::base::tally::Tally;
-use crate::lanes::account::{Account, Ended, HostAccount};
+use crate::lanes::account::{Account, HostAccount, LeftBehind};
 use crate::lanes::captured::Shared;
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
@@ -54,6 +54,7 @@ pub(crate) struct Activation {
     /// The lane that the latest poll of a task merged into, held.
     pub(crate) parent: AtomicOptionRef<Lane>,
     host: HostAccount,
+    /// Whether a call's statements make the future, in whose scope they stand.
     of_call: AtomicBool,
     /// Whether `extras` has a shared part: asked by each poll, so it is a word of its own.
     captured: AtomicBool,
@@ -220,7 +221,7 @@ impl Activation {
     /// Takes everything out, for the next future. Gives what it leaves of `host`, if it recorded anything there, and what few
     /// futures have.
     #[inline]
-    pub(crate) fn clear(&self) -> (Option<Ended>, Option<Extras>) {
+    pub(crate) fn clear(&self) -> (Option<LeftBehind>, Option<Extras>) {
         let host = self.host.clear(|| self.tag.set(0));
         self.captured.store(false, Ordering::Relaxed);
         let extras = self.has_extras.load(Ordering::Relaxed).then(|| {
@@ -250,7 +251,7 @@ impl Activation {
 
 #[cfg(test)]
 mod tests {
-    use super::{Account, Activation, Blank as _, Ended};
+    use super::{Account, Activation, Blank as _, LeftBehind};
     use crate::base::tally::{Counters, Tally};
     use crate::lanes::kind::{NODE_OPEN, SITE_OPEN};
     use crate::space::spaces::Space;
@@ -297,9 +298,9 @@ mod tests {
         }
         let (host, extras) = activation.clear();
         let host = host.expect("it had an event");
-        assert_eq!(host, Ended { kept: [100, 0], peak_bytes: 100, largest: 0 });
+        assert_eq!(host, LeftBehind { kept: [100, 0], peak_bytes: 100, largest: 0 });
         let [(Space::PINNED, pinned)] = extras.expect("another space").spaces[..] else { panic!("one more space") };
-        assert_eq!(pinned.ended(), host);
+        assert_eq!(pinned.left_behind(), host);
         assert!(accounts(&activation).is_empty(), "no future is here");
         activation.tag.set(2);
         assert_eq!(accounts(&activation), [(Space::HOST, Account::default())]);

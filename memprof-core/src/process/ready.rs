@@ -140,7 +140,6 @@ impl Drop for Lease {
     fn drop(&mut self) {
         ENDED.set(true);
         let Some(slot) = current::own() else { return };
-        current::set_current(Some(slot));
         leave::leave_all(slot);
         current::set_current(None);
         current::set_own(None);

@@ -5,7 +5,7 @@
 //! It ends when the future is dropped, on whichever thread that is. The polls between are left to [`poll`](super::poll).
 
 use crate::base::blind;
-use crate::lanes::account::Ended;
+use crate::lanes::account::LeftBehind;
 use crate::lanes::activation::{Activation, Extras};
 use crate::lanes::kind::Kind;
 use crate::lanes::lane::Lane;
@@ -95,7 +95,7 @@ pub(crate) fn end(activation: &'static Activation) {
 
 /// Counts in the row of its path what a future kept that has ended, and raises the row to what it recorded: its last poll may have
 /// been in an epoch before this. Within a change.
-fn end_in_row(row: &Row, &Ended { kept: [kept, flat], peak_bytes, largest }: &Ended) {
+fn end_in_row(row: &Row, &LeftBehind { kept: [kept, flat], peak_bytes, largest }: &LeftBehind) {
     row.count_kept(kept, flat);
     row.raise(peak_bytes, largest);
 }
@@ -109,7 +109,7 @@ fn end_extras(slot: &'static Slot, path: PathId, extras: Extras) {
     }
     for (space, account) in &extras.spaces {
         if let Some(row) = slot.ledger(*space).and_then(|ledger| ledger.row_of(path)) {
-            slot.change(|| end_in_row(row, &account.ended()));
+            slot.change(|| end_in_row(row, &account.left_behind()));
         }
     }
     drop(extras);

@@ -4,8 +4,8 @@
 //! as any scope, and into the future's account, which goes on from poll to poll. A task's poll begins a segment, as it has a lane of its
 //! own; that of a future inside another one stands on the lane that it finds. `ncalls` was counted at the first poll.
 //!
-//! The common case, a future that was polled before, outside any `Context`, and that sees no event in this poll, has a
-//! short path of its own, of about 80 instructions each way; [`scopes`](crate::scope::plain) has the like for plain scopes.
+//! The common case, a poll outside any `Context` that sees no event, has a short path of its own, of about 80 instructions
+//! each way; [`scopes`](crate::scope::plain) has the like for plain scopes.
 
 use core::hint::cold_path;
 
@@ -36,13 +36,20 @@ pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'sta
     enter_plainly(slot, future, |path| slot.cached_calls(path, site))
 }
 
-/// Begins the first poll of a future: like any other, at the path that was just looked up.
-pub(crate) fn enter_first_poll(
+/// Begins a poll, or the drop, of a tracked future: the first one, or where [`poll_again`] has to do something first.
+pub(crate) fn enter_poll(slot: &'static Slot, site: &'static Site, future: &'static Activation) -> Option<FrameHandle> {
+    let path_entry = slot.path_entry(Tag(future.tag.get()).path(), site)?;
+    enter_poll_at(slot, &path_entry, future)
+}
+
+/// [`enter_poll`] at the future's own path, which was looked up.
+#[inline]
+pub(crate) fn enter_poll_at(
     slot: &'static Slot,
     path_entry: &PathEntry,
     future: &'static Activation,
 ) -> Option<FrameHandle> {
-    enter_plainly(slot, future, |_| (path_entry.calls, true)).or_else(|| enter_poll(slot, path_entry, future))
+    enter_plainly(slot, future, |_| (path_entry.calls, true)).or_else(|| enter_otherwise(slot, path_entry, future))
 }
 
 /// Begins a poll if nothing has to be done first. `calls` gives those of the future's path, and whether they are.
@@ -83,21 +90,9 @@ fn enter_plainly(
     Some(FrameHandle { frame, serial })
 }
 
-/// Begins a poll, or the drop, of a tracked future that was polled before, on what is open here.
+/// [`enter_poll_at`], whatever is open here.
 #[inline(never)]
-pub(crate) fn enter_poll_again(
-    slot: &'static Slot,
-    site: &'static Site,
-    future: &'static Activation,
-) -> Option<FrameHandle> {
-    poll_again(slot, site, future).or_else(|| {
-        let path_entry = slot.path_entry(Tag(future.tag.get()).path(), site)?;
-        enter_poll(slot, &path_entry, future)
-    })
-}
-
-/// Begins a poll of a tracked future at its own path, whatever is open here.
-fn enter_poll(slot: &'static Slot, path_entry: &PathEntry, future: &'static Activation) -> Option<FrameHandle> {
+fn enter_otherwise(slot: &'static Slot, path_entry: &PathEntry, future: &'static Activation) -> Option<FrameHandle> {
     let tag = Tag(future.tag.get());
     let task = future.lane.get();
     if task.is_none() && slot.lane.get().has_pending() {

@@ -117,11 +117,13 @@ impl Slot {
     /// Counts the end of such an activation, on whichever thread that is, with what `then` does to the calls of its path in
     /// the same change.
     pub(crate) fn count_left(&'static self, path: PathId, then: impl FnOnce(&'static CallRow)) {
+        // Within another change, which this handler interrupts, an entry of the cache may be half written.
+        let is_outermost = self.top.change().is_none();
         self.change(|| {
-            // A path leads to itself by its own site: what was polled here lately is in the cache.
+            // A path leads to itself by its own site: what was polled or dropped here lately is in the cache.
             let key = key(path, path.site());
             let cached = self.cached(key);
-            let calls = if cached.key.get() == key {
+            let calls = if is_outermost && cached.key.get() == key {
                 Some(cached.calls.get())
             } else {
                 self.path_entry_at(path).map(|path_entry| path_entry.calls)
@@ -131,5 +133,27 @@ impl Slot {
                 then(calls);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PathId, Site, Slot, key};
+
+    #[test]
+    fn the_end_of_a_future_within_another_change_takes_no_entry_that_may_be_half_written() {
+        let slot = Slot::take().expect("memory");
+        let entry_of = |name| slot.path_entry(PathId::ROOT, Site::named(name)).expect("memory");
+        let (ends, driven_out) = (entry_of("a future that ends"), entry_of("what it drives out of the cache"));
+        let change = slot.begin_change();
+        let own_key = key(ends.path, ends.site);
+        slot.cached(own_key).set(own_key, ends.path, driven_out.calls);
+        slot.count_left(ends.path, |_| ());
+        drop(change);
+        assert_eq!((ends.calls.ended.get(), driven_out.calls.ended.get()), (1, 0));
+        slot.cached(own_key).set(own_key, ends.path, ends.calls);
+        slot.count_left(ends.path, |_| ());
+        assert_eq!((ends.calls.ended.get(), driven_out.calls.ended.get()), (2, 0));
+        slot.give_back();
     }
 }
