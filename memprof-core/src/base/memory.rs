@@ -235,9 +235,12 @@ impl<T: Blank, const CHUNKS: usize> Table<T, CHUNKS> {
     /// the same moment both get the one that came first.
     #[cold]
     pub(crate) fn make(&self, index: usize) -> Option<&'static T> {
-        let directory = self.directory.install(empty_directory)?;
-        let chunk = directory.get(index / CHUNK)?.install(leak_blank)?;
-        Some(&chunk[index % CHUNK])
+        Some(&self.make_chunk(index)?[index % CHUNK])
+    }
+
+    /// The chunk of an entry, made now if it is not there; see [`make`](Self::make).
+    pub(crate) fn make_chunk(&self, index: usize) -> Option<&'static [T; CHUNK]> {
+        self.directory.install(empty_directory)?.get(index / CHUNK)?.install(leak_blank)
     }
 
     /// Every entry whose chunk is there, with its index, below `end`.
@@ -247,12 +250,22 @@ impl<T: Blank, const CHUNKS: usize> Table<T, CHUNKS> {
 
     /// Every entry of a range whose chunk is there, with its index.
     pub(crate) fn range(&self, range: Range<usize>) -> impl Iterator<Item = (usize, &'static T)> + use<'_, T, CHUNKS> {
-        let Range { start, end } = range;
+        let start = range.start;
+        self.chunks(range.end).skip_while(move |(first, chunk)| first + chunk.len() <= start).flat_map(
+            move |(first, chunk)| {
+                let places = start.saturating_sub(first)..chunk.len();
+                places.map(move |place| (first + place, &chunk[place]))
+            },
+        )
+    }
+
+    /// Every chunk that is there, as far as it lies below `end`, with the index of its first entry.
+    pub(crate) fn chunks(&self, end: usize) -> impl Iterator<Item = (usize, &'static [T])> + use<'_, T, CHUNKS> {
         let directory = self.directory.get().map_or(&[][..], |directory| &directory[..]);
-        let chunks = directory.iter().enumerate().take(end.div_ceil(CHUNK)).skip(start / CHUNK);
-        chunks.filter_map(|(number, chunk)| Some((number * CHUNK, chunk.get()?))).flat_map(move |(first, chunk)| {
-            let places = start.saturating_sub(first)..CHUNK.min(end - first);
-            places.map(move |place| (first + place, &chunk[place]))
+        let chunks = directory.iter().take(end.div_ceil(CHUNK)).enumerate();
+        chunks.filter_map(move |(number, chunk)| {
+            let first = number * CHUNK;
+            Some((first, &chunk.get()?[..CHUNK.min(end - first)]))
         })
     }
 }

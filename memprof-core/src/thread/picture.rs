@@ -12,16 +12,27 @@ use crate::base::lock::Holding;
 use crate::base::memory::{Blank, Table};
 use crate::names::path::{PATH_CHUNKS, PathId};
 use crate::space::level;
-use crate::thread::slot;
+use crate::thread::row::Row;
+use crate::thread::slot::{self, Slot};
 
 /// What one path owned when a picture was taken: in the picture that is shown, and in the one that is being made.
-struct Owned {
-    bytes: [Counter; 2],
-    blocks: [Counter; 2],
+struct Owned([Side; 2]);
+
+/// In one of the two.
+struct Side {
+    bytes: Counter,
+    blocks: Counter,
 }
 
 impl Blank for Owned {
-    const BLANK: Self = Self { bytes: [const { Counter::new(0) }; 2], blocks: [const { Counter::new(0) }; 2] };
+    const BLANK: Self = Self([const { Side { bytes: Counter::new(0), blocks: Counter::new(0) } }; 2]);
+}
+
+impl Owned {
+    /// Side 0 or 1.
+    fn side(&self, side: usize) -> &Side {
+        &self.0[side & 1]
+    }
 }
 
 static PICTURE: Table<Owned, PATH_CHUNKS> = Table::new();
@@ -32,10 +43,10 @@ static SHOWN: AtomicUsize = AtomicUsize::new(0);
 static PICTURE_BUSY: AtomicBool = AtomicBool::new(false);
 
 /// Rows for which a picture costs no more than some microseconds; past that, pictures come less often.
-const CHEAP_ROWS: i64 = 4096;
+const CHEAP_ROWS: usize = 4096;
 /// Bytes that the mark has to rise for each row summed, past [`CHEAP_ROWS`]: a nanosecond or so of summing for each
 /// 16 bytes allocated.
-const BYTES_PER_ROW: i64 = 16;
+const BYTES_PER_ROW: usize = 16;
 
 /// How taking a picture ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,31 +72,25 @@ fn take(anyway: bool) -> Taken {
     }
     let paths = PathId::count();
     let side = 1 - SHOWN.load(Ordering::Relaxed);
-    PICTURE.iter(paths).for_each(|(_, owned)| {
-        owned.bytes[side].set(0);
-        owned.blocks[side].set(0);
-    });
-    let is_short = i64::try_from(paths).is_ok_and(|paths| paths <= CHEAP_ROWS);
-    let mut live = 0;
-    let mut rows = 0;
+    for (_, chunk) in PICTURE.chunks(paths) {
+        for owned in chunk {
+            owned.side(side).bytes.set(0);
+            owned.side(side).blocks.set(0);
+        }
+    }
+    let is_short = paths <= CHEAP_ROWS;
+    let mut sum = Sum { live: 0, rows: 0 };
     let mut all_whole = true;
     for slot in slot::slots() {
         // Its own rows stay as they are while this thread reads them, if no signal handler comes: in some 100 us, then, or it would come each time.
         let moment = if is_short { slot.own_read_begin() } else { None };
-        let mut sum = |path, [bytes, blocks]: [u64; 2]| {
-            rows += 1;
-            if bytes != 0 || blocks != 0 {
-                add(path, side, bytes, blocks);
-                live += bytes.cast_signed();
-            }
-        };
         if moment.is_some() {
-            slot.host.rows.iter(paths).for_each(|(path, row)| sum(path, row.owned()));
+            sum.add(slot, paths, side, Row::owned);
         } else {
-            slot.host.rows.iter(paths).for_each(|(path, row)| {
+            sum.add(slot, paths, side, |row| {
                 let (owned, whole) = slot.owned(row);
                 all_whole &= whole;
-                sum(path, owned);
+                owned
             });
         }
         all_whole &= moment.is_none_or(|moment| slot.own_read_validate(moment));
@@ -93,8 +98,9 @@ fn take(anyway: bool) -> Taken {
     let taken = if all_whole { Taken::Whole } else { Taken::Torn };
     if all_whole || anyway {
         SHOWN.store(side, Ordering::Relaxed);
-        let rise = (live / 256).max(if rows > CHEAP_ROWS { rows * BYTES_PER_ROW } else { 0 });
-        level::note_picture(live, rise);
+        let Sum { live, rows } = sum;
+        let for_the_rows = if rows > CHEAP_ROWS { (rows * BYTES_PER_ROW) as u64 } else { 0 };
+        level::note_picture(live, (live / 256).max(for_the_rows.cast_signed()));
     } else {
         level::put_off_picture();
     }
@@ -102,12 +108,29 @@ fn take(anyway: bool) -> Taken {
     taken
 }
 
-/// Adds to one side of the picture what a thread has of a path; nothing where there is no memory for the path.
-#[inline]
-fn add(path: usize, side: usize, bytes: u64, blocks: u64) {
-    if let Some(owned) = PICTURE.get(path).or_else(|| PICTURE.make(path)) {
-        owned.bytes[side].add(bytes);
-        owned.blocks[side].add(blocks);
+/// What the picture has so far: bytes, and of how many rows.
+struct Sum {
+    live: i64,
+    rows: usize,
+}
+
+impl Sum {
+    /// Adds to one side of the picture what each row of a thread `says` that its path owns; nothing where there is no memory
+    /// for it. Chunk by chunk, as rows and pictures have the same numbers: a path is no more than two places.
+    #[inline]
+    fn add(&mut self, slot: &'static Slot, paths: usize, side: usize, mut says: impl FnMut(&'static Row) -> [u64; 2]) {
+        for (first, rows) in slot.host.rows.chunks(paths) {
+            let Some(places) = PICTURE.make_chunk(first) else { continue };
+            self.rows += rows.len();
+            for (row, owned) in rows.iter().zip(places) {
+                let [bytes, blocks] = says(row);
+                if bytes != 0 || blocks != 0 {
+                    self.live += bytes.cast_signed();
+                    owned.side(side).bytes.add(bytes);
+                    owned.side(side).blocks.add(blocks);
+                }
+            }
+        }
     }
 }
 
@@ -119,7 +142,8 @@ pub(crate) fn see_picture(mut see: impl FnMut(PathId, i64, i64)) {
     }
     let side = SHOWN.load(Ordering::Relaxed);
     for (path, owned) in PICTURE.iter(PathId::count()) {
-        see(PathId::of_index(path), owned.bytes[side].signed(), owned.blocks[side].signed());
+        let Side { bytes, blocks } = owned.side(side);
+        see(PathId::of_index(path), bytes.signed(), blocks.signed());
     }
     PICTURE_BUSY.store(false, Ordering::Release);
 }
