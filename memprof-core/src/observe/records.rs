@@ -46,24 +46,57 @@ pub(super) fn records_below(path: PathId, sums: &[PathSums], calls: &[u64]) -> V
 
 /// One record for each site that has a path which `of` takes and which has something to show.
 fn flat_records_of(sums: &[PathSums], calls: &[u64], names: &mut Names, of: impl Fn(usize) -> bool) -> Vec<Record> {
-    let shown = (1..sums.len()).filter(|path| of(*path) && sums[*path].is_shown(calls_of(calls, *path)));
-    let mut paths: Vec<(u32, usize)> = shown.map(|path| (PathId::of_index(path).site(), path)).collect();
-    paths.sort_unstable();
-    let by_site = paths.chunk_by(|(one, _), (other, _)| one == other);
+    let paths =
+        PathsBySite::of((1..sums.len()).filter(|path| of(*path) && sums[*path].is_shown(calls_of(calls, *path))));
     let epoch = state::epoch();
-    let mut sites: Vec<_> = by_site.filter_map(|paths| Some((Site::of_id(paths[0].0)?.order(epoch), paths))).collect();
+    let mut sites: Vec<_> = paths.sites().filter_map(|id| Some((Site::of_id(id)?.order(epoch), id))).collect();
     sites.sort_by_key(|(order, _)| *order);
     let mut records = Vec::with_capacity(sites.len());
-    for (_, paths) in sites {
-        let Some(site) = names.of(paths[0].0) else { continue };
+    for (_, id) in sites {
+        let Some(site) = names.of(id) else { continue };
         let (mut all_calls, mut all) = (0, PathSums::default());
-        for (_, path) in paths {
-            all_calls += calls_of(calls, *path);
-            all.merge_flat(&sums[*path]);
+        for path in paths.of_site(id) {
+            all_calls += calls_of(calls, path);
+            all.merge_flat(&sums[path]);
         }
         records.push(all.record(site, all_calls));
     }
     records
+}
+
+/// Paths by their site: a list for each, the latest path first.
+#[derive(Default)]
+struct PathsBySite {
+    /// By site: the path that begins its list, or 0, which is no site's.
+    first: Vec<u32>,
+    /// By path: the one behind it.
+    next: Vec<u32>,
+}
+
+impl PathsBySite {
+    /// Of paths that each have a greater number than those before.
+    fn of(paths: impl Iterator<Item = usize>) -> Self {
+        let mut by_site = Self::default();
+        for path in paths {
+            let site = PathId::of_index(path).site() as usize;
+            by_site.first.resize(by_site.first.len().max(site + 1), 0);
+            by_site.next.resize(path, 0);
+            by_site.next.push(core::mem::replace(&mut by_site.first[site], path as u32));
+        }
+        by_site
+    }
+
+    /// The sites that have a path.
+    fn sites(&self) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.first).filter(|(_, first)| **first != 0).map(|(site, _)| site)
+    }
+
+    /// The paths of one that has.
+    fn of_site(&self, site: u32) -> impl Iterator<Item = usize> {
+        core::iter::successors(Some(self.first[site as usize]), |path| Some(self.next[*path as usize]))
+            .take_while(|path| *path != 0)
+            .map(|path| path as usize)
+    }
 }
 
 /// One record a path, parents first.
@@ -80,7 +113,7 @@ pub(super) fn tree(sums: &[PathSums], calls: &[u64], names: &mut Names) -> Vec<P
         }
     }
     let mut places = vec![None; sums.len()];
-    let mut records = Vec::new();
+    let mut records = Vec::with_capacity(shown.iter().filter(|shown| **shown).count());
     for path in (1..sums.len()).filter(|path| shown[*path]) {
         let id = PathId::of_index(path);
         let Some(site) = names.of(id.site()) else { continue };

@@ -145,15 +145,23 @@ fn read_space(
     (sums, names): (&mut Vec<PathSums>, &mut Names),
     unread: &mut usize,
 ) -> SpaceData {
+    let name = space.name().to_owned();
+    if space != Space::HOST && is_untouched(space) {
+        sums.clear();
+        sums.resize(calls.len(), PathSums::default());
+        let records = flat_records(sums, calls, names);
+        // Its tree would name every path again: it is made of the host's, if somebody asks for it.
+        return SpaceData { name, totals: Totals::default(), has_events: false, records, tree: Vec::new() };
+    }
     read_sums(space, calls, base, sums, unread);
     let (totals, has_events) = if space == Space::HOST { host_totals(sums, base) } else { marked_totals(space, sums) };
-    SpaceData {
-        name: space.name().to_owned(),
-        totals,
-        has_events,
-        records: flat_records(sums, calls, names),
-        tree: tree(sums, calls, names),
-    }
+    let records = flat_records(sums, calls, names);
+    SpaceData { name, totals, has_events, records, tree: tree(sums, calls, names) }
+}
+
+/// Whether nothing ever happened in a space.
+fn is_untouched(space: Space) -> bool {
+    slots().all(|slot| slot.known_ledger(space).is_none()) && !mark::of(space).is_known()
 }
 
 /// What was recorded for each path in a space since the last reset.

@@ -234,12 +234,16 @@ impl PathSums {
         self.at_peak_blocks += other.at_peak_blocks;
     }
 
+    #[expect(
+        clippy::assigning_clones,
+        reason = "there is no room to use again: `clone_from` would ask for it in two steps"
+    )]
     pub(super) fn record(&self, site: &Shown, calls: u64) -> Record {
         let mut record = Record::default();
-        record.name.clone_from(&site.name);
-        record.file.clone_from(&site.file);
+        record.name = site.name.clone();
+        record.file = site.file.clone();
         record.line = site.line;
-        record.function.clone_from(&site.function);
+        record.function = site.function.clone();
         record.ncalls = calls;
         record.memory_peak = self.peak;
         record.memory_total = self.sums.bytes;

@@ -4,6 +4,8 @@
 //! A space or row that is not there is empty and no error. Names are given as they are; whoever shows them puts them on
 //! one line.
 
+use std::sync::OnceLock;
+
 use super::parts::{SnapshotParts, SpaceData};
 use crate::{
     device::Device,
@@ -38,10 +40,49 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     parts: SnapshotParts,
+    called: Called,
     /// Of a profile of several processes.
     merged: Option<Box<Merged>>,
     /// Of a program of which `cargo memprof` chose what is tracked.
     plan: Option<Box<Plan>>,
+}
+
+/// The call tree of the spaces in which nothing happened, once it was asked for. It follows from the parts, so it makes no
+/// difference between two snapshots.
+#[derive(Clone, Debug, Default)]
+struct Called(OnceLock<Vec<PathRecord>>);
+
+impl PartialEq for Called {
+    fn eq(&self, _: &Called) -> bool {
+        true
+    }
+}
+
+/// The paths of `tree` that were called, and those that lead to them, with nothing but their calls.
+fn called(tree: &[PathRecord]) -> Vec<PathRecord> {
+    let mut is_called: Vec<bool> = tree.iter().map(|path| path.ncalls > 0).collect();
+    // Parents come first.
+    for (index, path) in tree.iter().enumerate().rev() {
+        if let Some(parent) = path.parent {
+            is_called[parent] |= is_called[index];
+        }
+    }
+    let mut places = vec![None; tree.len()];
+    let mut paths = Vec::new();
+    for (index, path) in tree.iter().enumerate().filter(|(index, _)| is_called[*index]) {
+        places[index] = Some(paths.len());
+        let PathRecord { name, file, line, function, ncalls, parent, .. } = path;
+        paths.push(PathRecord {
+            name: name.clone(),
+            file: file.clone(),
+            line: *line,
+            function: function.clone(),
+            ncalls: *ncalls,
+            parent: parent.and_then(|parent| places[parent]),
+            ..PathRecord::default()
+        });
+    }
+    paths
 }
 
 impl Snapshot {
@@ -51,7 +92,7 @@ impl Snapshot {
         for space in &mut parts.spaces {
             space.records.sort_by_key(|record| std::cmp::Reverse(record.memory_peak));
         }
-        Snapshot { parts, merged: None, plan: None }
+        Snapshot { parts, called: Called::default(), merged: None, plan: None }
     }
 
     /// A profile that was merged of several.
@@ -61,7 +102,7 @@ impl Snapshot {
 
     /// This profile with other numbers: all that is known of them beside stays.
     pub(crate) fn with_parts(&self, parts: SnapshotParts) -> Snapshot {
-        Snapshot { parts, merged: self.merged.clone(), plan: self.plan.clone() }
+        Snapshot { parts, called: Called::default(), merged: self.merged.clone(), plan: self.plan.clone() }
     }
 
     /// This profile with what of the program was tracked.
@@ -95,8 +136,14 @@ impl Snapshot {
 
     /// The call tree of `space`: what was measured of each path, parents first. Empty for a space that is not
     /// in the snapshot.
+    ///
+    /// That of a space in which nothing happened has the calls alone, and is made when it is first asked for.
     pub fn tree(&self, space: impl AsRef<str>) -> &[PathRecord] {
-        self.space(space.as_ref()).map_or(&[], |space| &space.tree)
+        match self.space(space.as_ref()) {
+            Some(space) if space.has_events || !space.tree.is_empty() || space.records.is_empty() => &space.tree,
+            Some(_) => self.called.0.get_or_init(|| called(self.parts.spaces.first().map_or(&[], |first| &first.tree))),
+            None => &[],
+        }
     }
 
     /// How the memory of each device adds up, as far as an allocator of devices is in the program; by space.
@@ -132,5 +179,40 @@ impl Snapshot {
 
     fn space(&self, name: &str) -> Option<&SpaceData> {
         self.parts.spaces.iter().find(|space| space.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::fixtures::measuring;
+
+    fn path(function: &str, ncalls: u64, live: i64, parent: Option<usize>) -> PathRecord {
+        PathRecord { function: function.to_owned(), ncalls, live, parent, ..PathRecord::default() }
+    }
+
+    /// `old` was called before a reset, and owns memory still; `main` was too, and has a child that was called since.
+    #[test]
+    fn the_tree_of_a_space_in_which_nothing_happened_has_the_calls_alone() {
+        let host = vec![
+            path("old", 0, 8, None),
+            path("main", 0, 8, None),
+            path("old child", 0, 8, Some(1)),
+            path("child", 3, 8, Some(1)),
+        ];
+        let space = |name: &str, has_events, tree| SpaceData {
+            name: name.to_owned(),
+            has_events,
+            totals: Totals::default(),
+            records: vec![Record { ncalls: 3, ..Record::default() }],
+            tree,
+        };
+        let spaces = vec![space("host", true, host), space("pinned", false, Vec::new())];
+        let snapshot = Snapshot::new(measuring(spaces));
+        let other = snapshot.clone();
+        assert_eq!(snapshot.tree("pinned"), [path("main", 0, 0, None), path("child", 3, 0, Some(0))]);
+        assert_eq!(snapshot.tree("host").len(), 4);
+        assert_eq!(snapshot, other, "whether it was asked for");
+        assert_eq!(other.tree("managed"), []);
     }
 }
