@@ -107,7 +107,7 @@ pub(crate) fn show_help(error: &clap::Error) -> Option<ExitCode> {
 }
 
 /// The verb of a call, also of a wrong one: its first word that is no option nor the value of one.
-fn verb(definitions: &clap::Command, mut words: impl Iterator<Item = OsString>) -> Option<OsString> {
+pub(crate) fn verb(definitions: &clap::Command, mut words: impl Iterator<Item = OsString>) -> Option<OsString> {
     loop {
         let word = words.next()?;
         let Some(option) = word.to_str().and_then(|word| word.strip_prefix('-')) else { return Some(word) };

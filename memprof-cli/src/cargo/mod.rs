@@ -53,9 +53,9 @@ pub(crate) use self::arguments::definitions;
 use self::plan::Plan;
 pub use self::runtime::Carried;
 use crate::{
-    arguments::{show_help, without_layout},
+    arguments::{show_help, verb, without_layout},
     error::{Error, ended, say},
-    outcome::WRONG,
+    outcome::{NOT_STARTED, WRONG},
 };
 
 /// Does what the process was called with: by cargo in the compiler's place, or as `cargo memprof VERB ..`.
@@ -71,20 +71,22 @@ pub(crate) fn main(carried: Carried) -> ExitCode {
     if words.first().is_some_and(|word| word == "memprof") {
         words.remove(0);
     }
+    let ends_as_cargo = verb(&definitions(), words.iter().cloned())
+        .is_some_and(|verb| ["run", "test", "bench"].into_iter().any(|one| verb == one));
     let verb = match arguments::parse(words) {
         Ok(verb) => verb,
-        Err(error) => return answer(&error),
+        Err(error) => return answer(&error, if ends_as_cargo { NOT_STARTED } else { WRONG }),
     };
     let mut out = io::stdout().lock();
     let done = verbs::run(&verb, carried, &mut out);
     ended(done.and_then(|outcome| out.flush().map(|()| outcome).map_err(Error::Output)))
 }
 
-/// Help and version go to stdout; of a wrong call one line to stderr.
-fn answer(error: &clap::Error) -> ExitCode {
+/// Help and version go to stdout; of a wrong call one line to stderr, and this status.
+fn answer(error: &clap::Error, status: u8) -> ExitCode {
     if let Some(shown) = show_help(error) {
         return shown;
     }
     say(&without_layout(&error.to_string()).replace("memprof --help", "cargo memprof --help"));
-    ExitCode::from(WRONG)
+    ExitCode::from(status)
 }

@@ -1,6 +1,7 @@
 //! What each verb does.
 //!
-//! `run`, `test` and `bench` end as cargo did, and what goes wrong with showing or keeping a profile is a line.
+//! `run`, `test` and `bench` end as cargo did, so their own errors before the start are 125, as `memprof run`'s; what goes wrong with
+//! showing or keeping a profile is a line.
 //! Profiles are kept (`last/`) before they are shown, for `report`. `plan` compiles nothing. Reports of a run go to
 //! stderr, as the program itself would print them; those of `report`, and plans, to stdout. What is built and how is
 //! left to [`Build`], running it to `crate::run`.
@@ -40,9 +41,9 @@ const LAST: &str = "last";
 /// Does what is asked.
 pub(crate) fn run(verb: &Verb, carried: Carried, out: &mut dyn Write) -> Result<Outcome, Error> {
     match verb {
-        Verb::Run(arguments) => measured("run", arguments, carried),
-        Verb::Test(arguments) => measured("test", arguments, carried),
-        Verb::Bench(arguments) => measured("bench", arguments, carried),
+        Verb::Run(arguments) => measured("run", arguments, carried).map_err(Error::before_the_start),
+        Verb::Test(arguments) => measured("test", arguments, carried).map_err(Error::before_the_start),
+        Verb::Bench(arguments) => measured("bench", arguments, carried).map_err(Error::before_the_start),
         Verb::Build(arguments) => build(arguments, carried),
         Verb::Report(arguments) => report(arguments, out),
         Verb::Plan(arguments) => plan(arguments, carried, out),
@@ -84,15 +85,15 @@ fn started(mut command: Command) -> Result<(u32, Ended), Error> {
 }
 
 fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome, Error> {
-    arguments.output.as_deref().map_or(Ok(()), output::check).map_err(Error::before_the_start)?;
+    arguments.output.as_deref().map_or(Ok(()), output::check)?;
     if arguments.live && (verb != "run" || !is_terminal()) {
         let needs = if verb == "run" { "needs a terminal for stdin and stdout" } else { "goes with run alone" };
-        return Err(Error::Start(NOT_STARTED, format!("--live {needs}")));
+        return Err(Error::File(format!("--live {needs}")));
     }
     let build = Build::of(&arguments.tracking, &arguments.cargo, carried)?;
     if arguments.cuda && build.plan.runtime.is_some() {
         let needs = "--cuda needs a program that depends on memprof, with its feature `cuda`: this one does not";
-        return Err(Error::Start(NOT_STARTED, needs.to_owned()));
+        return Err(Error::File(needs.to_owned()));
     }
     if arguments.cargo.has("--no-run") {
         return built(verb, &build, &arguments.cargo);

@@ -89,6 +89,18 @@ fn a_wrong_call_of_run_ends_with_125() {
     assert_eq!(memprof(&["--color", "run", "report"]).status.code(), Some(2));
 }
 
+/// The verbs of `cargo memprof` that end as the program, or as cargo, did: a wrong call, and a package that is not there.
+#[test]
+fn so_does_one_of_cargo_memprof() {
+    for (verb, status) in [("run", 125), ("test", 125), ("bench", 125), ("build", 2), ("plan", 2)] {
+        for call in [&[verb, "--policy", "bogus"][..], &[verb, "--manifest-path", "missing/Cargo.toml"]] {
+            let output =
+                Command::new(env!("CARGO_BIN_EXE_cargo-memprof")).args(call).output().expect("the command starts");
+            assert_eq!((output.status.code(), &*output.stdout), (Some(status), &b""[..]), "{call:?}");
+        }
+    }
+}
+
 /// Every call that prints to stdout, of both commands.
 const PRINTING: &[(&str, &[&str])] = &[
     (env!("CARGO_BIN_EXE_memprof"), &["report", PROFILE]),
