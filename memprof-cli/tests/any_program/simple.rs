@@ -111,12 +111,12 @@ fn a_wrong_call_is_one_line() {
     let is = [
         (
             &["run", "--deps", "serde"][..],
-            2,
+            125,
             "--deps serde: the program has no such dependency; accepted: none, there are no dependencies",
         ),
         (
             &["run", "--policy", "some"],
-            2,
+            125,
             "invalid value 'some' for '--policy <POLICY>' [possible values: all, lean]; see cargo memprof --help",
         ),
         (&["report"], 2, "no run is kept in "),
@@ -134,12 +134,12 @@ fn a_wrong_call_is_one_line() {
         (&["report", "-o", "no/such/x.html"], 2, "cannot write ‘no/such/x.html’: there is no folder ‘no/such’"),
         (
             &["run", "--target-dir", "Cargo.toml/x"],
-            2,
+            125,
             "cannot write memprof’s build into ‘Cargo.toml/x’: Not a directory (os error 20)",
         ),
         (
             &["run", "--only", "load", "--only", "Nope::*"],
-            2,
+            125,
             "--only ‘Nope::*’: no function of one has such a name; `cargo memprof plan --functions` shows them",
         ),
         (&["plan", "--skip", "loda"], 2, "--skip ‘loda’: no function of one has such a name; "),
