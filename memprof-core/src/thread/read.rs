@@ -80,13 +80,8 @@ impl Slot {
 
     /// What this thread's events on the host add to the live bytes and blocks of a row's path; and whether both are of
     /// one moment: not where the thread stands in the midst of an event.
-    #[inline]
     pub(crate) fn owned(&self, row: &Row) -> ([u64; 2], bool) {
         const TRIES: u32 = 64;
-        // None of these numbers ever falls: where the last is 0 still, all were when the first was read.
-        if row.is_untouched() {
-            return ([0; 2], true);
-        }
         self.read(&self.host, TRIES, || row.owned())
     }
 

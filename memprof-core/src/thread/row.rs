@@ -98,12 +98,6 @@ impl Row {
         [self.alloc_bytes.get().wrapping_sub(bytes), self.alloc_blocks.get().wrapping_sub(blocks)]
     }
 
-    /// Whether this thread never allocated or freed a block of the path's.
-    #[inline(always)]
-    pub(crate) fn is_untouched(&self) -> bool {
-        self.alloc_bytes.get() | self.alloc_blocks.get() | self.freed_bytes.get() | self.freed_blocks.get() == 0
-    }
-
     /// Bytes and blocks that this thread freed of the path's.
     #[inline(always)]
     pub(crate) fn copy_freed(&self) -> [u64; 2] {
