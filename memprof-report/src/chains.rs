@@ -40,7 +40,7 @@ const MOST_NAMED: usize = 4;
 #[must_use]
 pub fn folded(snapshot: &Snapshot) -> Snapshot {
     let parts = snapshot.parts();
-    let spaces = parts.spaces.iter().map(folded_space).collect();
+    let spaces = parts.spaces.iter().map(|space| folded_space(space, snapshot.tree(&space.name))).collect();
     snapshot.with_parts(SnapshotParts { spaces, ..parts.clone() })
 }
 
@@ -56,12 +56,12 @@ enum Fate {
 /// A place in the source, or a run-time name.
 type Site<'a> = (&'a str, u32, &'a str);
 
-fn folded_space(space: &SpaceData) -> SpaceData {
-    let fates = fates(&space.tree);
-    let labels = labels(&space.tree, &fates);
-    let mut index = vec![None; space.tree.len()];
+fn folded_space(space: &SpaceData, paths: &[PathRecord]) -> SpaceData {
+    let fates = fates(paths);
+    let labels = labels(paths, &fates);
+    let mut index = vec![None; paths.len()];
     let mut tree = Vec::new();
-    for (path, record) in space.tree.iter().enumerate() {
+    for (path, record) in paths.iter().enumerate() {
         // The nearest path around it that stays: chains stand within their line, and what goes has nothing below it.
         let around = record.parent.and_then(|parent| index[parent]);
         index[path] = around;
@@ -70,7 +70,7 @@ fn folded_space(space: &SpaceData) -> SpaceData {
             tree.push(PathRecord { parent: around, ..named_path(record, &labels[path]) });
         }
     }
-    let named = rows(space, &fates, &labels);
+    let named = rows(paths, &fates, &labels);
     let records = space.records.iter().filter_map(|record| {
         let label = match named.get(&site(&record.file, record.line, &record.function)) {
             Some(Row::Gone) if !owns_record(record) => return None,
@@ -144,9 +144,9 @@ enum Row<'a> {
     Itself,
 }
 
-fn rows<'a>(space: &'a SpaceData, fates: &[Fate], labels: &'a [String]) -> HashMap<Site<'a>, Row<'a>> {
+fn rows<'a>(paths: &'a [PathRecord], fates: &[Fate], labels: &'a [String]) -> HashMap<Site<'a>, Row<'a>> {
     let mut rows = HashMap::new();
-    for (path, record) in space.tree.iter().enumerate() {
+    for (path, record) in paths.iter().enumerate() {
         let row = rows.entry(site(&record.file, record.line, &record.function)).or_insert(Row::Gone);
         if fates[path] == Fate::Stays {
             *row = match row {

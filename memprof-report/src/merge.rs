@@ -117,7 +117,9 @@ impl Merge {
         self.notes.extend(notes.iter().map(|note| format!("{called}: {note}")));
         self.ranks.push(process.clone());
         for space in spaces {
-            self.spaces.entry(space.name.clone()).or_default().add(space, called, &mut self.rows, seen);
+            let merged = self.spaces.entry(space.name.clone()).or_default();
+            merged.add(space, called, &mut self.rows, seen);
+            merged.add_tree(snapshot.tree(&space.name));
         }
         Ok(())
     }
@@ -185,8 +187,11 @@ impl Space {
             widen(&mut spread.live, record.live, called, is_first);
             spread.ranks += 1;
         }
-        let mut index_of: Vec<usize> = Vec::with_capacity(space.tree.len());
-        for path in &space.tree {
+    }
+
+    fn add_tree(&mut self, tree: &[PathRecord]) {
+        let mut index_of: Vec<usize> = Vec::with_capacity(tree.len());
+        for path in tree {
             let parent = path.parent.map(|parent| index_of[parent]);
             let site = self.site(&path.name, &path.file, || bare_of(path));
             let index = match self.paths.entry((parent, site)) {

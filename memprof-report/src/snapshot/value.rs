@@ -204,7 +204,7 @@ mod tests {
             name: name.to_owned(),
             has_events,
             totals: Totals::default(),
-            records: vec![Record { ncalls: 3, ..Record::default() }],
+            records: vec![Record { function: "child".to_owned(), ncalls: 3, ..Record::default() }],
             tree,
         };
         let spaces = vec![space("host", true, host), space("pinned", false, Vec::new())];
@@ -214,5 +214,13 @@ mod tests {
         assert_eq!(snapshot.tree("host").len(), 4);
         assert_eq!(snapshot, other, "whether it was asked for");
         assert_eq!(other.tree("managed"), []);
+        let folded = crate::folded(&snapshot);
+        assert!(folded.tree("pinned").is_empty(), "nothing there owns memory");
+        let mut merge = crate::Merge::default();
+        for name in ["a", "b"] {
+            merge.add(&snapshot, name, &mut |_, _, _| ()).expect("of one process");
+        }
+        let merged = merge.finish(&mut |_| Ok((0, 0))).expect("medians");
+        assert_eq!(merged.tree("pinned").iter().map(|path| path.ncalls).collect::<Vec<_>>(), [0, 6]);
     }
 }
