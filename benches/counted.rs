@@ -203,15 +203,14 @@ fn tagged_growth() {
 
 #[inline(always)]
 fn grow(allocator: &impl GlobalAlloc) {
-    let layout = black_box(Layout::new::<[u64; 8]>());
-    // SAFETY: the layout is not empty.
-    let block = black_box(unsafe { allocator.alloc(layout) });
+    let block = block_of(allocator, black_box(Layout::new::<[u64; 8]>()));
     assert!(!block.is_null(), "64 bytes could not be allocated");
 }
 
+/// The layout has a size.
 #[inline(always)]
 fn block_of(allocator: &impl GlobalAlloc, layout: Layout) -> *mut u8 {
-    // SAFETY: the layouts here are not empty.
+    // SAFETY: as said.
     black_box(unsafe { allocator.alloc(layout) })
 }
 

@@ -88,12 +88,12 @@ fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome
     arguments.output.as_deref().map_or(Ok(()), output::check)?;
     if arguments.live && (verb != "run" || !is_terminal()) {
         let needs = if verb == "run" { "needs a terminal for stdin and stdout" } else { "goes with run alone" };
-        return Err(Error::File(format!("--live {needs}")));
+        return Err(Error::Start(NOT_STARTED, format!("--live {needs}")));
     }
     let build = Build::of(&arguments.tracking, &arguments.cargo, carried)?;
     if arguments.cuda && build.plan.runtime.is_some() {
         let needs = "--cuda needs a program that depends on memprof, with its feature `cuda`: this one does not";
-        return Err(Error::File(needs.to_owned()));
+        return Err(Error::Start(NOT_STARTED, needs.to_owned()));
     }
     if arguments.cargo.has("--no-run") {
         return built(verb, &build, &arguments.cargo);

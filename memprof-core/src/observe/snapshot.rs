@@ -17,7 +17,7 @@
 //! snapshot says so and is empty. Threads are never stopped or waited for; what could not be read whole is counted
 //! and said.
 //!
-//! For 10,000 paths on 64 threads it takes some 45 ms (`cargo bench --bench limits`), and some KiB a path while it
+//! For 10,000 paths on 64 threads it takes some 45 ms (`cargo bench --bench limits`), and half a KiB a path while it
 //! is at work. Most of the time is for cache lines that other processors wrote last.
 
 use memprof_report::__recorder::{HostState, SnapshotParts, SpaceData};

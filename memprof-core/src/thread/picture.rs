@@ -116,7 +116,7 @@ struct Sum {
 
 impl Sum {
     /// Adds to one side of the picture what each row of a thread `says` that its path owns; nothing where there is no memory
-    /// for it. Chunk by chunk, as rows and pictures have the same numbers: a path is no more than two places.
+    /// for it. Chunk by chunk: a path's row and its place in the picture have the same number, so neither is looked up by itself.
     #[inline]
     fn add(&mut self, slot: &'static Slot, paths: usize, side: usize, mut says: impl FnMut(&'static Row) -> [u64; 2]) {
         for (first, rows) in slot.host.rows.chunks(paths) {

@@ -45,7 +45,7 @@ pub struct SpaceData {
     pub totals: Totals,
     /// Per site, in the order in which the sites were first left, then those never left as entered.
     pub records: Vec<Record>,
-    /// Per path. Each one's parent is before it.
+    /// Per path; empty where nothing happened, as [`Snapshot::tree`](super::Snapshot::tree) makes it of the calls. Each one's parent is before it.
     #[cfg_attr(feature = "formats", serde(deserialize_with = "super::schema::parents_first"))]
     pub tree: Vec<PathRecord>,
 }

@@ -135,32 +135,31 @@ impl SerializeStruct for Items<'_> {
     }
 }
 
+/// What is escaped in a string: the quote, the backslash and what is below a space.
+fn is_escaped(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..0x20)
+}
+
 /// Whether nothing of a string is escaped.
 fn is_plain(text: &str) -> bool {
     // All of it, and not up to the first one: the compiler makes that many bytes at once.
-    !text.bytes().fold(false, |is_escaped, byte| is_escaped | matches!(byte, b'"' | b'\\' | 0..0x20))
+    !text.bytes().fold(false, |any, byte| any | is_escaped(byte))
 }
 
-/// A string in quotes. Escaped are the quote, the backslash and what is below a space: the short escapes where there are
-/// any, as `serde_json` has it.
+/// A string in quotes, with the short escapes where there are any, as `serde_json` has it.
 fn string(text: &str, out: &mut dyn Write) -> Written {
     out.write_all(b"\"")?;
-    if is_plain(text) {
-        out.write_all(text.as_bytes())?;
-        return Ok(out.write_all(b"\"")?);
-    }
+    let looked_through = if is_plain(text) { "" } else { text };
     let mut plain = 0;
-    for (index, byte) in text.bytes().enumerate() {
+    for (index, byte) in looked_through.bytes().enumerate().filter(|(_, byte)| is_escaped(*byte)) {
         let short = match byte {
-            b'"' => b'"',
-            b'\\' => b'\\',
             0x08 => b'b',
             b'\t' => b't',
             b'\n' => b'n',
             0x0c => b'f',
             b'\r' => b'r',
             0..0x20 => b'u',
-            _ => continue,
+            itself => itself,
         };
         out.write_all(&text.as_bytes()[plain..index])?;
         plain = index + 1;
