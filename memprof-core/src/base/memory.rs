@@ -208,7 +208,7 @@ impl<T: Sync> Blank for AtomicOptionRef<T> {
 
 /// Entries in one chunk of a [`Table`]. A chunk of rows is some 10 KiB: small enough to waste little where few
 /// entries are used, large enough that a directory for a million entries stays at 128 KiB of address space.
-const CHUNK: usize = 64;
+pub(crate) const CHUNK: usize = 64;
 
 /// An array of up to `64 * CHUNKS` entries, made in chunks when first asked for. Entries never move.
 pub(crate) struct Table<T: Blank, const CHUNKS: usize> {

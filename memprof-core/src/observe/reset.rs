@@ -114,9 +114,10 @@ pub fn reset() {
 fn host_live(paths: usize) -> (i64, i64) {
     let mut live = (0, 0);
     for slot in slots() {
-        for (_, row) in slot.host.rows.iter(paths) {
-            let [bytes, blocks] = slot.owned(row).0.map(u64::cast_signed);
-            live = (live.0 + bytes, live.1 + blocks);
+        for (_, rows) in slot.host.rows.chunks(paths) {
+            for [bytes, blocks] in slot.owned(rows).0.map(|owned| owned.map(u64::cast_signed)) {
+                live = (live.0 + bytes, live.1 + blocks);
+            }
         }
     }
     live

@@ -2,45 +2,28 @@
 //!
 //! It is summed over all threads' rows, at most once per rise of the mark by 1/256, by the thread that brings the rise.
 //! On a program that grows to 1 GiB from 1 MiB that is some 1,800 times, however many allocations it makes.
-//! Nobody waits for it: whoever finds it being taken or read goes on without. How high the mark is, is left to
+//! No event waits for it: whoever finds it being taken or read goes on without. How high the mark is, is left to
 //! [`level`](crate::space::level).
 
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-use crate::base::counter::Counter;
-use crate::base::lock::Holding;
-use crate::base::memory::{Blank, Table};
-use crate::names::path::{PATH_CHUNKS, PathId};
+use crate::base::lock::Lock;
+use crate::base::tables::{PageVec, page_vec};
+use crate::names::path::PathId;
 use crate::space::level;
-use crate::thread::row::Row;
+use crate::thread::current;
 use crate::thread::slot::{self, Slot};
 
-/// What one path owned when a picture was taken: in the picture that is shown, and in the one that is being made.
-struct Owned([Side; 2]);
+/// Bytes and blocks that a path owns, by its number.
+type Owned = PageVec<[u64; 2]>;
 
-/// In one of the two.
-struct Side {
-    bytes: Counter,
-    blocks: Counter,
+/// The picture that is shown, and the one that is being made.
+struct Picture {
+    sides: [Owned; 2],
+    shown: usize,
 }
 
-impl Blank for Owned {
-    const BLANK: Self = Self([const { Side { bytes: Counter::new(0), blocks: Counter::new(0) } }; 2]);
-}
-
-impl Owned {
-    /// Side 0 or 1.
-    fn side(&self, side: usize) -> &Side {
-        &self.0[side & 1]
-    }
-}
-
-static PICTURE: Table<Owned, PATH_CHUNKS> = Table::new();
-/// Which of the two is shown. Changed by whoever holds [`PICTURE_BUSY`].
-static SHOWN: AtomicUsize = AtomicUsize::new(0);
 /// Held while the picture is taken or read. Whoever allocates never waits for it; who waits has made sure that its own thread does not hold it
 /// ([`lock::holds_any`](crate::base::lock::holds_any)).
-static PICTURE_BUSY: AtomicBool = AtomicBool::new(false);
+static PICTURE: Lock<Picture> = Lock::new(Picture { sides: [page_vec(), page_vec()], shown: 0 });
 
 /// Rows for which a picture costs no more than some microseconds; past that, pictures come less often.
 const CHEAP_ROWS: usize = 4096;
@@ -66,86 +49,98 @@ pub(crate) fn picture() {
 
 /// [`picture`], and how it ended; `anyway`: shown also if it is torn.
 fn take(anyway: bool) -> Taken {
-    let _holding = Holding::begin();
-    if PICTURE_BUSY.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
-        return Taken::Busy;
-    }
-    let paths = PathId::count();
-    let side = 1 - SHOWN.load(Ordering::Relaxed);
-    for (_, chunk) in PICTURE.chunks(paths) {
-        for owned in chunk {
-            owned.side(side).bytes.set(0);
-            owned.side(side).blocks.set(0);
-        }
-    }
-    let is_short = paths <= CHEAP_ROWS;
-    let mut sum = Sum { live: 0, rows: 0 };
-    let mut all_whole = true;
-    for slot in slot::slots() {
-        // Its own rows stay as they are while this thread reads them, if no signal handler comes: in some 100 us, then, or it would come each time.
-        let moment = if is_short { slot.own_read_begin() } else { None };
-        if moment.is_some() {
-            sum.add(slot, paths, side, Row::owned);
-        } else {
-            sum.add(slot, paths, side, |row| {
-                let (owned, whole) = slot.owned(row);
-                all_whole &= whole;
-                owned
-            });
-        }
-        all_whole &= moment.is_none_or(|moment| slot.own_read_validate(moment));
-    }
-    let taken = if all_whole { Taken::Whole } else { Taken::Torn };
-    if all_whole || anyway {
-        SHOWN.store(side, Ordering::Relaxed);
-        let Sum { live, rows } = sum;
-        let for_the_rows = if rows > CHEAP_ROWS { (rows * BYTES_PER_ROW) as u64 } else { 0 };
+    let Some(mut picture) = PICTURE.try_lock() else { return Taken::Busy };
+    let side = 1 - picture.shown;
+    let (sum, is_whole) = Sum::of_all(&mut picture.sides[side]);
+    if is_whole || anyway {
+        picture.shown = side;
+        let for_the_rows = if sum.rows > CHEAP_ROWS { (sum.rows * BYTES_PER_ROW) as u64 } else { 0 };
+        let live = sum.live[0].cast_signed();
         level::note_picture(live, (live / 256).max(for_the_rows.cast_signed()));
     } else {
         level::put_off_picture();
     }
-    PICTURE_BUSY.store(false, Ordering::Release);
-    taken
+    if is_whole { Taken::Whole } else { Taken::Torn }
 }
 
-/// What the picture has so far: bytes, and of how many rows.
+/// What a picture comes to: bytes and blocks, and of how many rows.
+#[derive(Default)]
 struct Sum {
-    live: i64,
+    live: [u64; 2],
     rows: usize,
 }
 
 impl Sum {
-    /// Adds to one side of the picture what each row of a thread `says` that its path owns; nothing where there is no memory
-    /// for it. Chunk by chunk: a path's row and its place in the picture have the same number, so neither is looked up by itself.
-    #[inline]
-    fn add(&mut self, slot: &'static Slot, paths: usize, side: usize, mut says: impl FnMut(&'static Row) -> [u64; 2]) {
-        for (first, rows) in slot.host.rows.chunks(paths) {
-            let Some(places) = PICTURE.make_chunk(first) else { continue };
-            self.rows += rows.len();
-            for (row, owned) in rows.iter().zip(places) {
-                let [bytes, blocks] = says(row);
-                if bytes != 0 || blocks != 0 {
-                    self.live += bytes.cast_signed();
-                    owned.side(side).bytes.add(bytes);
-                    owned.side(side).blocks.add(blocks);
-                }
+    /// Makes a picture of all threads' rows; and whether each was read as it stood at one moment. Where there is no memory for them, the last paths
+    /// are not in it.
+    fn of_all(picture: &mut Owned) -> (Self, bool) {
+        let paths = PathId::count();
+        let _grown = picture.try_reserve(paths.saturating_sub(picture.len()));
+        picture.resize(paths.min(picture.capacity()), [0; 2]);
+        let mut sum = Self::default();
+        let own = current::own().filter(|own| sum.set(own, picture));
+        if own.is_none() {
+            picture.fill([0; 2]);
+        }
+        let mut is_whole = true;
+        for slot in slot::slots() {
+            if own.is_none_or(|own| !core::ptr::eq(own, slot)) {
+                is_whole &= sum.add(slot, picture);
             }
         }
+        (sum, is_whole)
     }
+
+    /// Makes a picture of the rows of this thread's own slot, which stay as they are meanwhile: a signal handler is recorded aside. `false`: this
+    /// is one, which has interrupted a change or an event, and nothing was done.
+    fn set(&mut self, slot: &'static Slot, picture: &mut [[u64; 2]]) -> bool {
+        let Some((_, alone)) = slot.top.begin_change_at_rest() else { return false };
+        let is_at_rest = slot.host.is_at_rest();
+        if is_at_rest {
+            let mut end = 0;
+            for (first, rows) in slot.host.rows.chunks(picture.len()) {
+                picture[end..first].fill([0; 2]);
+                for (row, owned) in rows.iter().zip(&mut picture[first..]) {
+                    *owned = row.own_owned(alone);
+                    self.live = plus(self.live, *owned);
+                }
+                self.rows += rows.len();
+                end = first + rows.len();
+            }
+            picture[end..].fill([0; 2]);
+        }
+        slot.top.end_change();
+        is_at_rest
+    }
+
+    /// Adds the rows of a slot to the picture. `false`: of one at least, not as it stood at one moment.
+    fn add(&mut self, slot: &'static Slot, picture: &mut [[u64; 2]]) -> bool {
+        let mut all_whole = true;
+        for (first, rows) in slot.host.rows.chunks(picture.len()) {
+            let (owned, is_whole) = slot.owned(rows);
+            for (sum, owned) in picture[first..].iter_mut().zip(&owned[..rows.len()]) {
+                *sum = plus(*sum, *owned);
+                self.live = plus(self.live, *owned);
+            }
+            self.rows += rows.len();
+            all_whole &= is_whole;
+        }
+        all_whole
+    }
+}
+
+/// The sum of bytes, and that of blocks.
+fn plus(a: [u64; 2], b: [u64; 2]) -> [u64; 2] {
+    [a[0].wrapping_add(b[0]), a[1].wrapping_add(b[1])]
 }
 
 /// Gives what each path owned at the mark to `see`.
 pub(crate) fn see_picture(mut see: impl FnMut(PathId, i64, i64)) {
-    let _holding = Holding::begin();
-    while PICTURE_BUSY.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
-        std::thread::yield_now();
+    let picture = PICTURE.lock();
+    for (path, owned) in picture.sides[picture.shown].iter().enumerate() {
+        let [bytes, blocks] = owned.map(u64::cast_signed);
+        see(PathId::of_index(path), bytes, blocks);
     }
-    let side = SHOWN.load(Ordering::Relaxed);
-    for (path, owned) in PICTURE.iter(PathId::count()) {
-        let Side { bytes, blocks } = owned.side(side);
-        see(PathId::of_index(path), bytes.signed(), blocks.signed());
-    }
-    PICTURE_BUSY.store(false, Ordering::Release);
 }
 
 /// Begins a new epoch of the host's mark, at what is live. The picture of the epoch before is not kept: a thread that stands in the
@@ -167,19 +162,20 @@ pub(crate) fn reset(bytes: i64, blocks: i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Owned, PICTURE, see_picture};
-    use crate::base::lock;
-    use crate::names::path::PathId;
+    use super::{Taken, see_picture, take};
+    use crate::base::{blind, lock};
 
-    /// A snapshot in a signal handler would wait for its own thread.
+    /// A snapshot in a signal handler would wait for its own thread, and a fork does for whoever is blind: a child that is copied in the midst of a
+    /// picture would wait for a thread that it lacks.
     #[test]
-    fn who_asks_while_this_thread_is_at_the_picture_finds_it_at_work() {
-        let _owned: &Owned = PICTURE.make(PathId::ROOT.index()).expect("memory");
+    fn whoever_is_at_the_picture_is_seen_to_be_by_its_own_handlers_and_by_forks() {
+        while take(true) == Taken::Busy {}
         let mut seen = 0;
         see_picture(|_, _, _| {
             seen += 1;
-            assert!(lock::holds_any());
+            assert!(lock::holds_any() && blind::is_blind());
+            assert!(take(true) == Taken::Busy);
         });
-        assert!(seen > 0 && !lock::holds_any());
+        assert!(seen > 0 && !lock::holds_any() && !blind::is_blind());
     }
 }

@@ -15,15 +15,11 @@
 use core::sync::atomic::{Ordering, fence};
 
 use crate::base::counter::{read_again, yield_now_and_then};
-use crate::thread::change;
+use crate::base::memory::CHUNK;
 use crate::thread::current;
-use crate::thread::ledger::{self, Ledger};
+use crate::thread::ledger::Ledger;
 use crate::thread::row::Row;
 use crate::thread::slot::Slot;
-
-/// A moment at which nothing was being changed; see [`Slot::own_read_begin`].
-#[derive(Clone, Copy)]
-pub(crate) struct Moment(change::Version, ledger::Version);
 
 impl Slot {
     /// Copies numbers of a ledger, and of what is open, as they stand at one moment, in at most `tries`. Gives the last
@@ -49,7 +45,7 @@ impl Slot {
 
     /// One copy, which is enough if nothing changed meanwhile.
     #[inline]
-    fn read_at_rest<T>(&self, ledger: &Ledger, copy: &mut impl FnMut() -> T) -> Option<T> {
+    fn read_at_rest<T>(&self, ledger: &Ledger, copy: impl FnOnce() -> T) -> Option<T> {
         let change = self.read_begin()?;
         let version = ledger.blocks().read_begin()?;
         let words = copy();
@@ -78,23 +74,26 @@ impl Slot {
         })
     }
 
-    /// What this thread's events on the host add to the live bytes and blocks of a row's path; and whether both are of
-    /// one moment: not where the thread stands in the midst of an event.
-    pub(crate) fn owned(&self, row: &Row) -> ([u64; 2], bool) {
+    /// What this thread's events on the host add to the live bytes and blocks of the paths of these rows, a chunk of them. `false`: of a row at
+    /// least the two are not of one moment, as the thread stands in the midst of an event.
+    pub(crate) fn owned(&self, rows: &[Row]) -> ([[u64; 2]; CHUNK], bool) {
         const TRIES: u32 = 64;
-        self.read(&self.host, TRIES, || row.owned())
-    }
-
-    /// How far this thread's changes and events on the host have come, if this is its own slot and none is under way beneath a signal handler.
-    /// What it reads from then on is whole as long as that [holds](Self::own_read_validate): no handler came.
-    pub(crate) fn own_read_begin(&self) -> Option<Moment> {
-        let is_own = current::own().is_some_and(|own| core::ptr::eq(own, self));
-        is_own.then(|| Some(Moment(self.read_begin()?, self.host.blocks().read_begin()?))).flatten()
-    }
-
-    /// Whether nothing has changed since that moment.
-    pub(crate) fn own_read_validate(&self, Moment(change, event): Moment) -> bool {
-        fence(Ordering::Acquire);
-        self.read_validate(change) && self.host.blocks().read_validate(event)
+        let mut all = [[0; 2]; CHUNK];
+        let copy_all = || {
+            for (owned, row) in all.iter_mut().zip(rows) {
+                *owned = row.owned();
+            }
+        };
+        if self.read_at_rest(&self.host, copy_all).is_some() {
+            return (all, true);
+        }
+        // One by one they may be of one moment each, of a thread that hardly rests.
+        let mut all_whole = true;
+        for (owned, row) in all.iter_mut().zip(rows) {
+            let (now, is_whole) = self.read(&self.host, TRIES, || row.owned());
+            *owned = now;
+            all_whole &= is_whole;
+        }
+        (all, all_whole)
     }
 }

@@ -98,6 +98,15 @@ impl Row {
         [self.alloc_bytes.get().wrapping_sub(bytes), self.alloc_blocks.get().wrapping_sub(blocks)]
     }
 
+    /// [`owned`](Self::owned) of a row that this thread alone writes, within a change of its record.
+    #[inline(always)]
+    pub(crate) fn own_owned(&self, alone: Alone) -> [u64; 2] {
+        [
+            self.alloc_bytes.own(alone).wrapping_sub(self.freed_bytes.own(alone)),
+            self.alloc_blocks.own(alone).wrapping_sub(self.freed_blocks.own(alone)),
+        ]
+    }
+
     /// Bytes and blocks that this thread freed of the path's.
     #[inline(always)]
     pub(crate) fn copy_freed(&self) -> [u64; 2] {

@@ -34,7 +34,6 @@ mod counting;
 mod nesting;
 mod charging;
 
-pub(crate) use blocks::Version;
 pub(crate) use counting::Ledger;
 pub(crate) use entry::Entry;
 pub(crate) use limits::Watch;
