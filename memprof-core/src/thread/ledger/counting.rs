@@ -254,8 +254,8 @@ impl Ledger {
         })
     }
 
-    /// Counts the first event of `frame`, the top, which is an allocation, and makes its entry; that the frame has one is left to the caller to
-    /// note. `false`: more is to be done for it, and nothing was changed.
+    /// Counts the first event of `frame`, the top, which is an allocation, and makes its entry, also while the lane grows; that the frame has one
+    /// is left to the caller to note. `false`: more is to be done for it, and nothing was changed.
     #[inline(always)]
     pub(crate) fn alloc_first(
         &'static self,
@@ -268,7 +268,20 @@ impl Ledger {
         let Some(entry) = self.entry.get().above.get() else { return false };
         let level = self.limits.own_level_bytes(alone);
         if self.limits.is_more_due_at(level + bytes.cast_signed(), self.limits.own_level_blocks(alone) + 1, alone) {
-            return false;
+            cold_path();
+            let grows_on = self.limits.grows_on_by(bytes, alone);
+            if grows_on {
+                self.begin_entry(entry, frame, row, level);
+                self.limits.begin_frame_growing(level, alone);
+                self.largest.set(bytes);
+                self.limits.alloc(bytes, || {
+                    self.alloc_bytes.add(bytes);
+                    row.alloc_bytes.add(bytes);
+                    row.alloc_blocks.add(1);
+                });
+                self.note_latest(address);
+            }
+            return grows_on;
         }
         self.begin_entry(entry, frame, row, level);
         self.alloc_bytes.add(bytes);

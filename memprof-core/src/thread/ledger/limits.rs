@@ -144,6 +144,13 @@ impl Limits {
         self.growing.own(alone) != 0
     }
 
+    /// Whether the lane grows, and does so by a block of so many bytes without more to do; within a change.
+    #[inline(always)]
+    pub(super) fn grows_on_by(&self, bytes: u64, alone: Alone) -> bool {
+        // The room by a load of its own: together with that of the level, it would take a register from the short path.
+        self.is_own_growing(alone) && self.room_bytes.signed() >= bytes.cast_signed()
+    }
+
     /// Notes an allocation that raised the peaks. Whether the one before did so too.
     #[inline(always)]
     pub(super) fn note_raised(&self) -> bool {
@@ -285,6 +292,13 @@ impl Limits {
         let blocks = self.own_level_blocks(alone) + 1;
         self.peak_blocks.set(blocks.cast_unsigned());
         self.blocks.begin_frame_at(blocks);
+    }
+
+    /// A frame begins at this level while the lane grows: the limits stay.
+    #[inline(always)]
+    pub(super) fn begin_frame_growing(&self, bytes: i64, alone: Alone) {
+        self.peak_bytes.set(bytes.cast_unsigned());
+        self.peak_blocks.set(self.own_level_blocks(alone).cast_unsigned());
     }
 
     /// The watermarks, within a change.
