@@ -22,7 +22,7 @@ use crate::share::publish::before_poll;
 use crate::share::settle::settle;
 use crate::space::spaces::Space;
 use crate::thread::current;
-use crate::thread::frame::Frame;
+use crate::thread::frame::{CallRow, Frame};
 use crate::thread::slot::Slot;
 use crate::thread::stack::FrameHandle;
 
@@ -207,10 +207,24 @@ fn enter(site: &'static Site) -> Option<FrameHandle> {
 
 #[inline]
 fn enter_on(site: &'static Site) -> Option<FrameHandle> {
-    plain::enter(current::current(), site, || enter_slowly(site))
+    let slot = current::current();
+    plain::enter(slot, site, || enter_slowly(site), |frame, path, calls| enter_again(site, frame, path, calls, slot))
 }
 
-/// [`enter`] where the cache of paths has forgotten where that leads, a scope of the site is open, or more has to be done first.
+/// [`enter`] where a scope of the site is open. What it takes is in registers there anyway.
+#[cold]
+#[inline(never)]
+fn enter_again(
+    site: &'static Site,
+    frame: &'static Frame,
+    path: PathId,
+    calls: &'static CallRow,
+    slot: &'static Slot,
+) -> Option<FrameHandle> {
+    plain::enter_again(slot, frame, path, calls).or_else(|| enter_slowly(site))
+}
+
+/// [`enter`] where the cache of paths has forgotten where that leads, or more has to be done first.
 #[cold]
 #[inline(never)]
 fn enter_slowly(site: &'static Site) -> Option<FrameHandle> {

@@ -8,7 +8,8 @@
 //! |---|---|---|
 //! | whose path the cache has, without an event | [`enter`] | [`leave`](super::leave::leave) |
 //! | with events on the host | [`enter`] | [`leave_begun_plainly`] |
-//! | of another path that the thread knows; of recursion; which reallocated, or while the lane grows | [`enter_known`] | [`leave_begun_otherwise`] |
+//! | inside another one of its path, as in recursion | [`enter_again`] | [`leave_begun_otherwise`] |
+//! | of another path that the thread knows; which reallocated, or while the lane grows | [`enter_known`] | [`leave_begun_otherwise`] |
 //! | under a `Context` or an ambient scope, likewise | [`enter_under_context`] | [`leave_begun_otherwise`] |
 //! | any other | [`Slot::enter_scope`] | [`leave_scope`] |
 
@@ -24,17 +25,19 @@ use crate::share::ambient;
 use crate::share::publish::absorb;
 use crate::share::{forward, sharing};
 use crate::space::spaces::Space;
-use crate::thread::frame::Frame;
+use crate::thread::frame::{CallRow, Frame};
 use crate::thread::path_entry::{PathEntry, key};
 use crate::thread::slot::Slot;
 use crate::thread::stack::FrameHandle;
 
-/// Enters a plain scope; `slowly` where something has to be done first.
+/// Enters a plain scope; `again` where one of its site is open: on this frame, with this path and its calls, and the top busy. `slowly` where something
+/// else has to be done first.
 #[inline(always)]
 pub(crate) fn enter(
     slot: &'static Slot,
     site: &'static Site,
     slowly: impl FnOnce() -> Option<FrameHandle>,
+    again: impl FnOnce(&'static Frame, PathId, &'static CallRow) -> Option<FrameHandle>,
 ) -> Option<FrameHandle> {
     if !slot.is_informed() {
         cold_path();
@@ -49,21 +52,39 @@ pub(crate) fn enter(
     let cached = slot.cached(key);
     let calls = cached.calls.get();
     let path = PathId::from_bits(cached.path.own(alone) as u32);
-    let site_row = calls.site.get();
     let plain = cached.key.own(alone) == key
         && top.flags.own(alone) & UNDER_CONTEXT == 0
-        && site_row.outer.is_none(alone)
         && !slot.lane.get().has_pending();
     if !plain {
         cold_path();
-        slot.top.set(top);
+        slot.top.end_change();
         return slowly();
+    }
+    let site_row = calls.site.get();
+    if !site_row.outer.is_none(alone) {
+        cold_path();
+        return again(frame, path, calls);
     }
     Some(slot.push(frame, tag.with_path(path), 0, calls, site_row))
 }
 
-/// [`enter`] where the cache of paths has forgotten where that leads, as in a program that goes through more than 128 of them, or where that leads back
-/// to an open scope's own path, as in recursion; and under a `Context`. In a slot that took note of everything. `None`: something else has to be done first, and nothing was changed.
+/// [`enter`] where that is to be done again. `None`: what is open of the site leads elsewhere, and nothing was changed.
+#[inline(always)]
+pub(crate) fn enter_again(
+    slot: &'static Slot,
+    frame: &'static Frame,
+    path: PathId,
+    calls: &'static CallRow,
+) -> Option<FrameHandle> {
+    let (top, site_row) = (slot.top.frame(), calls.site.get());
+    let Some(flags) = flags_inside(site_row.outer.get(), path) else {
+        slot.top.set(top);
+        return None;
+    };
+    Some(slot.push(frame, top.tag().with_path(path), flags, calls, site_row))
+}
+
+/// [`enter`] where the cache of paths has forgotten where that leads, as in a program that goes through more than 128 of them; and under a `Context`. In a slot that took note of everything. `None`: something else has to be done first, and nothing was changed.
 #[inline]
 pub(crate) fn enter_known(slot: &'static Slot, site: &'static Site) -> Option<FrameHandle> {
     let (top, frame, alone) = slot.top.begin_entering()?;
