@@ -26,9 +26,10 @@ pub type Carried = &'static [(&'static str, &'static [u8])];
 /// The crates of the runtime.
 const CRATES: &[&str] = &["memprof", "memprof-core", "memprof-macros", "memprof-report"];
 
-/// What records runs with the program. What writes the report runs once, and takes most of the time of compiling; macros, for which nothing
-/// is set, are left as cargo has them.
-const PROFILE: &str = "[release]\nopt-level = 1\n[release.package.memprof-core]\nopt-level = 3\n[release.package.memprof]\nopt-level = 3\n";
+/// What records runs with the program. What writes the report runs once, and what it needs takes most of the time of compiling; macros, for which
+/// nothing is set, are left as cargo has them.
+const PROFILE: &str = "[release]\nopt-level = 1\n[release.package.memprof-core]\nopt-level = 3\n[release.package.memprof]\nopt-level = 3\n\
+    [release.package.memprof-report]\nopt-level = 2\n";
 
 /// Bitcode for programs with LTO, and names of its own for crates that a program may have too.
 const FLAGS: &[&str] = &["-Cembed-bitcode=yes", "-Cmetadata=memprof-runtime", "--cap-lints=allow"];

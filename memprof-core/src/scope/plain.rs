@@ -105,6 +105,7 @@ pub(crate) fn enter_known(slot: &'static Slot, site: &'static Site) -> Option<Fr
 
 /// The flags of a scope of `path`, outside any `Context`, where `outer` is the outermost one of its site. `None`: that is of another path of
 /// the site's, so it is to be looked for whether one of this is open too.
+#[inline(always)]
 fn flags_inside(outer: Option<&'static Frame>, path: PathId) -> Option<u64> {
     match outer {
         None => Some(0),

@@ -31,7 +31,7 @@ struct Saved<'a> {
     resident: Option<Resident>,
     state: State,
     notes: Cow<'a, [String]>,
-    spaces: Cow<'a, [SpaceData]>,
+    spaces: Vec<Cow<'a, SpaceData>>,
     #[serde(default)]
     devices: Cow<'a, [Device]>,
     /// Of a merged profile, each one's process.
@@ -75,20 +75,17 @@ impl Serialize for Snapshot {
 
 /// The spaces, without the rows of those in which nothing happened: each would name every site again. Where nothing
 /// happened anywhere, the first one keeps them.
-fn with_what_happened(spaces: &[SpaceData]) -> Cow<'_, [SpaceData]> {
-    if spaces.iter().all(|space| space.has_events) {
-        return spaces.into();
-    }
+fn with_what_happened(spaces: &[SpaceData]) -> Vec<Cow<'_, SpaceData>> {
     let kept = spaces.iter().position(|space| space.has_events).unwrap_or(0);
-    let shortened = spaces.iter().enumerate().map(|(index, space)| match space {
-        _ if space.has_events || index == kept => space.clone(),
-        SpaceData { name, has_events, totals, records: _, tree: _ } => SpaceData {
-            name: name.clone(),
-            has_events: *has_events,
-            totals: totals.clone(),
-            records: Vec::new(),
-            tree: Vec::new(),
-        },
+    let without_rows = |SpaceData { name, has_events, totals, records: _, tree: _ }: &SpaceData| SpaceData {
+        name: name.clone(),
+        has_events: *has_events,
+        totals: totals.clone(),
+        records: Vec::new(),
+        tree: Vec::new(),
+    };
+    let shortened = spaces.iter().enumerate().map(|(index, space)| {
+        if space.has_events || index == kept { Cow::Borrowed(space) } else { Cow::Owned(without_rows(space)) }
     });
     shortened.collect()
 }
@@ -97,7 +94,7 @@ impl<'de> Deserialize<'de> for Snapshot {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let saved = Saved::deserialize(deserializer)?;
         let State { enabled, host, scopes_entered, was_off } = saved.state;
-        let mut spaces = saved.spaces.into_owned();
+        let mut spaces: Vec<SpaceData> = saved.spaces.into_iter().map(Cow::into_owned).collect();
         if saved.schema_version == SchemaVersion(1) {
             spaces.iter_mut().for_each(add_blocks_outside);
         }

@@ -5,15 +5,20 @@
 
 use std::{
     fmt,
-    io::{self, Write},
+    io::{self, BufWriter, Write},
 };
 
 use serde::ser::{self, Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct};
 
 /// Writes `value`.
 pub(crate) fn write(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    value.serialize(Writer { out }).map_err(|Error(error)| error)
+    let mut out = BufWriter::new(out);
+    value.serialize(Writer { out: &mut out }).map_err(|Error(error)| error)?;
+    out.flush()
 }
+
+/// Of one known type, as a profile has five small parts a number: what each costs is mostly how it gets here.
+type Out<'a> = BufWriter<&'a mut dyn Write>;
 
 /// Why a value was not written.
 #[derive(Debug)]
@@ -41,25 +46,25 @@ impl From<io::Error> for Error {
 
 type Written = Result<(), Error>;
 
-struct Writer<'a> {
-    out: &'a mut dyn Write,
+struct Writer<'a, 'o> {
+    out: &'a mut Out<'o>,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     fn raw(self, text: impl fmt::Display) -> Written {
         write!(self.out, "{text}").map_err(Error)
     }
 }
 
 /// The values of a sequence, or the keys and values of an object, until its end.
-struct Items<'a> {
-    out: &'a mut dyn Write,
+struct Items<'a, 'o> {
+    out: &'a mut Out<'o>,
     is_first: bool,
     close: &'static [u8],
 }
 
-impl<'a> Items<'a> {
-    fn begin(out: &'a mut dyn Write, [open, close]: [&'static [u8]; 2]) -> Result<Self, Error> {
+impl<'a, 'o> Items<'a, 'o> {
+    fn begin(out: &'a mut Out<'o>, [open, close]: [&'static [u8]; 2]) -> Result<Self, Error> {
         out.write_all(open)?;
         Ok(Self { out, is_first: true, close })
     }
@@ -83,7 +88,7 @@ impl<'a> Items<'a> {
 const LIST: [&[u8]; 2] = [b"[", b"]"];
 const OBJECT: [&[u8]; 2] = [b"{", b"}"];
 
-impl SerializeSeq for Items<'_> {
+impl SerializeSeq for Items<'_, '_> {
     type Ok = ();
     type Error = Error;
 
@@ -97,7 +102,7 @@ impl SerializeSeq for Items<'_> {
     }
 }
 
-impl SerializeMap for Items<'_> {
+impl SerializeMap for Items<'_, '_> {
     type Ok = ();
     type Error = Error;
 
@@ -116,7 +121,7 @@ impl SerializeMap for Items<'_> {
     }
 }
 
-impl SerializeStruct for Items<'_> {
+impl SerializeStruct for Items<'_, '_> {
     type Ok = ();
     type Error = Error;
 
@@ -147,7 +152,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// A string in quotes, with the short escapes where there are any, as `serde_json` has it.
-fn string(text: &str, out: &mut dyn Write) -> Written {
+fn string(text: &str, out: &mut Out<'_>) -> Written {
     out.write_all(b"\"")?;
     let looked_through = if is_plain(text) { "" } else { text };
     let mut plain = 0;
@@ -186,15 +191,15 @@ macro_rules! integers {
     };
 }
 
-impl<'a> ser::Serializer for Writer<'a> {
+impl<'a, 'o> ser::Serializer for Writer<'a, 'o> {
     type Ok = ();
     type Error = Error;
-    type SerializeSeq = Items<'a>;
+    type SerializeSeq = Items<'a, 'o>;
     type SerializeTuple = Impossible<(), Error>;
     type SerializeTupleStruct = Impossible<(), Error>;
     type SerializeTupleVariant = Impossible<(), Error>;
-    type SerializeMap = Items<'a>;
-    type SerializeStruct = Items<'a>;
+    type SerializeMap = Items<'a, 'o>;
+    type SerializeStruct = Items<'a, 'o>;
     type SerializeStructVariant = Impossible<(), Error>;
 
     fn serialize_bool(self, value: bool) -> Written {
@@ -267,7 +272,7 @@ impl<'a> ser::Serializer for Writer<'a> {
         not_ours("variants with a value")
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Items<'a>, Error> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<Items<'a, 'o>, Error> {
         Items::begin(self.out, LIST)
     }
 
@@ -289,11 +294,11 @@ impl<'a> ser::Serializer for Writer<'a> {
         not_ours("variants with values")
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Items<'a>, Error> {
+    fn serialize_map(self, _: Option<usize>) -> Result<Items<'a, 'o>, Error> {
         Items::begin(self.out, OBJECT)
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Items<'a>, Error> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Items<'a, 'o>, Error> {
         Items::begin(self.out, OBJECT)
     }
 
