@@ -51,87 +51,76 @@ pub(crate) fn picture() {
 fn take(anyway: bool) -> Taken {
     let Some(mut picture) = PICTURE.try_lock() else { return Taken::Busy };
     let side = 1 - picture.shown;
-    let (sum, is_whole) = Sum::of_all(&mut picture.sides[side]);
+    let (rows, is_whole) = sum_all(&mut picture.sides[side]);
     if is_whole || anyway {
         picture.shown = side;
-        let for_the_rows = if sum.rows > CHEAP_ROWS { (sum.rows * BYTES_PER_ROW) as u64 } else { 0 };
-        let live = sum.live[0].cast_signed();
-        level::note_picture(live, (live / 256).max(for_the_rows.cast_signed()));
+        level::note_picture(if rows > CHEAP_ROWS { (rows * BYTES_PER_ROW) as u64 } else { 0 });
     } else {
         level::put_off_picture();
     }
     if is_whole { Taken::Whole } else { Taken::Torn }
 }
 
-/// What a picture comes to: bytes and blocks, and of how many rows.
-#[derive(Default)]
-struct Sum {
-    live: [u64; 2],
-    rows: usize,
+/// Makes a picture of all threads' rows: of how many, and whether each was read as it stood at one moment. Where there is no memory for them, the
+/// last paths are not in it.
+fn sum_all(picture: &mut Owned) -> (usize, bool) {
+    let paths = PathId::count();
+    let _grown = picture.try_reserve(paths.saturating_sub(picture.len()));
+    picture.resize(paths.min(picture.capacity()), [0; 2]);
+    let (mut rows, mut is_whole) = (0, true);
+    let own = current::own().filter(|own| {
+        let own_rows = set(own, picture);
+        rows += own_rows.unwrap_or(0);
+        own_rows.is_some()
+    });
+    if own.is_none() {
+        picture.fill([0; 2]);
+    }
+    for slot in slot::slots() {
+        if own.is_none_or(|own| !core::ptr::eq(own, slot)) {
+            let (its_rows, are_whole) = add(slot, picture);
+            rows += its_rows;
+            is_whole &= are_whole;
+        }
+    }
+    (rows, is_whole)
 }
 
-impl Sum {
-    /// Makes a picture of all threads' rows; and whether each was read as it stood at one moment. Where there is no memory for them, the last paths
-    /// are not in it.
-    fn of_all(picture: &mut Owned) -> (Self, bool) {
-        let paths = PathId::count();
-        let _grown = picture.try_reserve(paths.saturating_sub(picture.len()));
-        picture.resize(paths.min(picture.capacity()), [0; 2]);
-        let mut sum = Self::default();
-        let own = current::own().filter(|own| sum.set(own, picture));
-        if own.is_none() {
-            picture.fill([0; 2]);
-        }
-        let mut is_whole = true;
-        for slot in slot::slots() {
-            if own.is_none_or(|own| !core::ptr::eq(own, slot)) {
-                is_whole &= sum.add(slot, picture);
-            }
-        }
-        (sum, is_whole)
-    }
-
-    /// Makes a picture of the rows of this thread's own slot, which stay as they are meanwhile: a signal handler is recorded aside. `false`: this
-    /// is one, which has interrupted a change or an event, and nothing was done.
-    fn set(&mut self, slot: &'static Slot, picture: &mut [[u64; 2]]) -> bool {
-        let Some((_, alone)) = slot.top.begin_change_at_rest() else { return false };
-        let is_at_rest = slot.host.is_at_rest();
-        if is_at_rest {
-            let mut end = 0;
-            for (first, rows) in slot.host.rows.chunks(picture.len()) {
-                picture[end..first].fill([0; 2]);
-                for (row, owned) in rows.iter().zip(&mut picture[first..]) {
-                    *owned = row.own_owned(alone);
-                    self.live = plus(self.live, *owned);
-                }
-                self.rows += rows.len();
-                end = first + rows.len();
-            }
-            picture[end..].fill([0; 2]);
-        }
-        slot.top.end_change();
-        is_at_rest
-    }
-
-    /// Adds the rows of a slot to the picture. `false`: of one at least, not as it stood at one moment.
-    fn add(&mut self, slot: &'static Slot, picture: &mut [[u64; 2]]) -> bool {
-        let mut all_whole = true;
+/// Makes a picture of the rows of this thread's own slot, which stay as they are meanwhile: a signal handler is recorded aside; and says how many
+/// they are. `None`: this is one, which has interrupted a change or an event, and nothing was done.
+#[inline(never)]
+fn set(slot: &'static Slot, picture: &mut [[u64; 2]]) -> Option<usize> {
+    let (_, alone) = slot.top.begin_change_at_rest()?;
+    let rows = slot.host.is_at_rest().then(|| {
+        let (mut count, mut end) = (0, 0);
         for (first, rows) in slot.host.rows.chunks(picture.len()) {
-            let (owned, is_whole) = slot.owned(rows);
-            for (sum, owned) in picture[first..].iter_mut().zip(&owned[..rows.len()]) {
-                *sum = plus(*sum, *owned);
-                self.live = plus(self.live, *owned);
+            picture[end..first].fill([0; 2]);
+            end = first + rows.len();
+            for (row, owned) in rows.iter().zip(&mut picture[first..end]) {
+                *owned = row.own_owned(alone);
             }
-            self.rows += rows.len();
-            all_whole &= is_whole;
+            count += rows.len();
         }
-        all_whole
-    }
+        picture[end..].fill([0; 2]);
+        count
+    });
+    slot.top.end_change();
+    rows
 }
 
-/// The sum of bytes, and that of blocks.
-fn plus(a: [u64; 2], b: [u64; 2]) -> [u64; 2] {
-    [a[0].wrapping_add(b[0]), a[1].wrapping_add(b[1])]
+/// Adds the rows of a slot to the picture: how many, and whether each was read as it stood at one moment.
+#[inline(never)]
+fn add(slot: &'static Slot, picture: &mut [[u64; 2]]) -> (usize, bool) {
+    let (mut count, mut all_whole) = (0, true);
+    for (first, rows) in slot.host.rows.chunks(picture.len()) {
+        let (owned, are_whole) = slot.owned(rows);
+        for (sum, owned) in picture[first..].iter_mut().zip(&owned[..rows.len()]) {
+            *sum = [sum[0].wrapping_add(owned[0]), sum[1].wrapping_add(owned[1])];
+        }
+        count += rows.len();
+        all_whole &= are_whole;
+    }
+    (count, all_whole)
 }
 
 /// Gives what each path owned at the mark to `see`.
