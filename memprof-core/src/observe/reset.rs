@@ -21,6 +21,7 @@ use std::collections::HashMap;
 use crate::base::blind;
 use crate::base::lock;
 use crate::base::map::Refused;
+use crate::base::memory::CHUNK;
 use crate::base::missed;
 use crate::base::state;
 use crate::names::path::PathId;
@@ -113,10 +114,12 @@ pub fn reset() {
 /// Live bytes and blocks of the host, summed over the rows of all threads: where its new peak begins.
 fn host_live(paths: usize) -> (i64, i64) {
     let mut live = (0, 0);
+    let mut chunk = [[0; 2]; CHUNK];
     for slot in slots() {
         for (_, rows) in slot.host.rows.chunks(paths) {
-            for [bytes, blocks] in slot.owned(rows).0.map(|owned| owned.map(u64::cast_signed)) {
-                live = (live.0 + bytes, live.1 + blocks);
+            slot.copy_owned(rows, &mut chunk);
+            for [bytes, blocks] in &chunk[..rows.len()] {
+                live = (live.0 + bytes.cast_signed(), live.1 + blocks.cast_signed());
             }
         }
     }

@@ -52,9 +52,8 @@ pub(crate) fn enter(
     let cached = slot.cached(key);
     let calls = cached.calls.get();
     let path = PathId::from_bits(cached.path.own(alone) as u32);
-    let plain = cached.key.own(alone) == key
-        && top.flags.own(alone) & UNDER_CONTEXT == 0
-        && !slot.lane.get().has_pending();
+    let plain =
+        cached.key.own(alone) == key && top.flags.own(alone) & UNDER_CONTEXT == 0 && !slot.lane.get().has_pending();
     if !plain {
         cold_path();
         slot.top.end_change();

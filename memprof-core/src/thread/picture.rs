@@ -6,6 +6,7 @@
 //! [`level`](crate::space::level).
 
 use crate::base::lock::Lock;
+use crate::base::memory::CHUNK;
 use crate::base::tables::{PageVec, page_vec};
 use crate::names::path::PathId;
 use crate::space::level;
@@ -19,11 +20,14 @@ type Owned = PageVec<[u64; 2]>;
 struct Picture {
     sides: [Owned; 2],
     shown: usize,
+    /// A chunk of another thread's rows, as they are copied: the stack may have no room for it.
+    chunk: [[u64; 2]; CHUNK],
 }
 
 /// Held while the picture is taken or read. Whoever allocates never waits for it; who waits has made sure that its own thread does not hold it
 /// ([`lock::holds_any`](crate::base::lock::holds_any)).
-static PICTURE: Lock<Picture> = Lock::new(Picture { sides: [page_vec(), page_vec()], shown: 0 });
+static PICTURE: Lock<Picture> =
+    Lock::new(Picture { sides: [page_vec(), page_vec()], shown: 0, chunk: [[0; 2]; CHUNK] });
 
 /// Rows for which a picture costs no more than some microseconds; past that, pictures come less often.
 const CHEAP_ROWS: usize = 4096;
@@ -50,10 +54,10 @@ pub(crate) fn picture() {
 /// [`picture`], and how it ended; `anyway`: shown also if it is torn.
 fn take(anyway: bool) -> Taken {
     let Some(mut picture) = PICTURE.try_lock() else { return Taken::Busy };
-    let side = 1 - picture.shown;
-    let (rows, is_whole) = sum_all(&mut picture.sides[side]);
+    let Picture { sides, shown, chunk } = &mut *picture;
+    let (rows, is_whole) = sum_all(&mut sides[1 - *shown], chunk);
     if is_whole || anyway {
-        picture.shown = side;
+        *shown = 1 - *shown;
         level::note_picture(if rows > CHEAP_ROWS { (rows * BYTES_PER_ROW) as u64 } else { 0 });
     } else {
         level::put_off_picture();
@@ -63,7 +67,7 @@ fn take(anyway: bool) -> Taken {
 
 /// Makes a picture of all threads' rows: of how many, and whether each was read as it stood at one moment. Where there is no memory for them, the
 /// last paths are not in it.
-fn sum_all(picture: &mut Owned) -> (usize, bool) {
+fn sum_all(picture: &mut Owned, chunk: &mut [[u64; 2]; CHUNK]) -> (usize, bool) {
     let paths = PathId::count();
     let _grown = picture.try_reserve(paths.saturating_sub(picture.len()));
     picture.resize(paths.min(picture.capacity()), [0; 2]);
@@ -78,7 +82,7 @@ fn sum_all(picture: &mut Owned) -> (usize, bool) {
     }
     for slot in slot::slots() {
         if own.is_none_or(|own| !core::ptr::eq(own, slot)) {
-            let (its_rows, are_whole) = add(slot, picture);
+            let (its_rows, are_whole) = add(slot, picture, chunk);
             rows += its_rows;
             is_whole &= are_whole;
         }
@@ -110,15 +114,14 @@ fn set(slot: &'static Slot, picture: &mut [[u64; 2]]) -> Option<usize> {
 
 /// Adds the rows of a slot to the picture: how many, and whether each was read as it stood at one moment.
 #[inline(never)]
-fn add(slot: &'static Slot, picture: &mut [[u64; 2]]) -> (usize, bool) {
+fn add(slot: &'static Slot, picture: &mut [[u64; 2]], chunk: &mut [[u64; 2]; CHUNK]) -> (usize, bool) {
     let (mut count, mut all_whole) = (0, true);
     for (first, rows) in slot.host.rows.chunks(picture.len()) {
-        let (owned, are_whole) = slot.owned(rows);
-        for (sum, owned) in picture[first..].iter_mut().zip(&owned[..rows.len()]) {
+        all_whole &= slot.copy_owned(rows, chunk);
+        for (sum, owned) in picture[first..].iter_mut().zip(&chunk[..rows.len()]) {
             *sum = [sum[0].wrapping_add(owned[0]), sum[1].wrapping_add(owned[1])];
         }
         count += rows.len();
-        all_whole &= are_whole;
     }
     (count, all_whole)
 }

@@ -74,26 +74,25 @@ impl Slot {
         })
     }
 
-    /// What this thread's events on the host add to the live bytes and blocks of the paths of these rows, a chunk of them. `false`: of a row at
-    /// least the two are not of one moment, as the thread stands in the midst of an event.
-    pub(crate) fn owned(&self, rows: &[Row]) -> ([[u64; 2]; CHUNK], bool) {
+    /// Copies what this thread's events on the host add to the live bytes and blocks of the paths of these rows, a chunk of them, into as many places.
+    /// `false`: of a row at least the two are not of one moment, as the thread stands in the midst of an event.
+    pub(crate) fn copy_owned(&self, rows: &[Row], into: &mut [[u64; 2]; CHUNK]) -> bool {
         const TRIES: u32 = 64;
-        let mut all = [[0; 2]; CHUNK];
         let copy_all = || {
-            for (owned, row) in all.iter_mut().zip(rows) {
+            for (owned, row) in into.iter_mut().zip(rows) {
                 *owned = row.owned();
             }
         };
         if self.read_at_rest(&self.host, copy_all).is_some() {
-            return (all, true);
+            return true;
         }
         // One by one they may be of one moment each, of a thread that hardly rests.
         let mut all_whole = true;
-        for (owned, row) in all.iter_mut().zip(rows) {
+        for (owned, row) in into.iter_mut().zip(rows) {
             let (now, is_whole) = self.read(&self.host, TRIES, || row.owned());
             *owned = now;
             all_whole &= is_whole;
         }
-        (all, all_whole)
+        all_whole
     }
 }
