@@ -31,6 +31,9 @@ const CRATES: &[&str] = &["memprof", "memprof-core", "memprof-macros", "memprof-
 const PROFILE: &str = "[release]\nopt-level = 1\n[release.package.memprof-core]\nopt-level = 3\n[release.package.memprof]\nopt-level = 3\n\
     [release.package.memprof-report]\nopt-level = 2\n";
 
+/// The oldest compiler for it.
+const OLDEST: &str = env!("CARGO_PKG_RUST_VERSION");
+
 /// Bitcode for programs with LTO, and names of its own for crates that a program may have too.
 const FLAGS: &[&str] = &["-Cembed-bitcode=yes", "-Cmetadata=memprof-runtime", "--cap-lints=allow"];
 
@@ -42,6 +45,7 @@ pub(crate) fn ensure(carried: Carried, compiler: &Compiler, target: &str, folder
     if let Some(runtime) = read(&done) {
         return Ok(runtime);
     }
+    compiler.at_least(OLDEST)?;
     let lock = File::options().create(true).append(true).open(place.root().join("lock"))?;
     lock.lock()?;
     // Another process built it meanwhile.
@@ -191,9 +195,8 @@ fn build(compiler: &Compiler, target: &str, place: &Place) -> io::Result<Runtime
     }
     let status = child.wait()?;
     let library = library.filter(|_| status.success());
-    let library = library.ok_or_else(|| {
-        io::Error::other("memprof itself could not be compiled, for the reason above; it needs Rust 1.95")
-    })?;
+    let library =
+        library.ok_or_else(|| io::Error::other("memprof itself could not be compiled, for the reason above"))?;
     folders.sort();
     folders.dedup();
     let _ = io::stderr().flush();
