@@ -28,7 +28,7 @@ use super::{
     plan::{Package, Plan, Policy, RUSTC, RUSTDOC, Runtime, variable},
     runtime::{Carried, ensure, named},
     source::function::Reason,
-    state::State,
+    state::{Known, State},
 };
 use crate::{error::Error, glob::Glob};
 
@@ -232,11 +232,14 @@ impl Build {
     }
 }
 
-/// How many functions of a package are tracked, and how many are not, by reason.
-pub(crate) fn counted(state: &State) -> (usize, BTreeMap<Reason, usize>) {
+/// How many of these functions of a package are tracked, and how many are not, by reason.
+pub(crate) fn counted<'a>(
+    state: &State,
+    functions: impl Iterator<Item = (&'a Path, &'a Known)>,
+) -> (usize, BTreeMap<Reason, usize>) {
     let mut left_out = BTreeMap::new();
     let mut tracked = 0;
-    for (path, function) in state.functions() {
+    for (path, function) in functions {
         match state.reason(path, function) {
             Some(reason) => *left_out.entry(reason).or_default() += 1,
             None => tracked += 1,

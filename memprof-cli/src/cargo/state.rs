@@ -120,6 +120,11 @@ impl State {
         })
     }
 
+    /// Those in the files of crates that were compiled: a package has tests and examples besides.
+    pub(crate) fn compiled_functions(&self) -> impl Iterator<Item = (&Path, &Known)> {
+        self.functions().filter(|(path, _)| self.crates.iter().any(|known| known.files.contains(*path)))
+    }
+
     /// Takes in how a crate was compiled; says whether that is new.
     pub(crate) fn compiled(&mut self, new: Crate) -> bool {
         if self.crates.contains(&new) {

@@ -53,7 +53,7 @@ fn tracked(package: &Package, state: &State, workspace: &Path) -> TrackedPackage
     tracked.name.clone_from(&package.name);
     tracked.version.clone_from(&package.version);
     tracked.folders = folders(package, workspace);
-    tracked.tracked = counted(state).0 as u64;
+    tracked.tracked = counted(state, state.compiled_functions()).0 as u64;
     tracked.policy = package.policy.said();
     let calibrated = package.policy.calibrated.iter();
     tracked.calibrated = calibrated.map(|(file, name)| format!("{}({name})", file.display())).collect();

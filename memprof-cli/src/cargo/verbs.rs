@@ -216,7 +216,7 @@ fn show(
 fn tell(build: &Build) {
     let (mut tracked, mut left_out, mut packages) = (0, std::collections::BTreeMap::<Reason, usize>::new(), 0);
     for (package, state) in build.built() {
-        let (here, out) = counted(&state);
+        let (here, out) = counted(&state, state.compiled_functions());
         tracked += here;
         packages += 1;
         for (reason, count) in out {
@@ -306,7 +306,7 @@ fn plan(arguments: &Planning, carried: Carried, out: &mut dyn Write) -> Result<O
     let build = Build::to_look_at(&arguments.tracking, &arguments.cargo, carried)?;
     let mut print = |line: String| writeln!(out, "{line}").map_err(Error::Output);
     for (package, state) in build.states()? {
-        let (tracked, left_out) = counted(&state);
+        let (tracked, left_out) = counted(&state, state.functions());
         let left: usize = left_out.values().sum();
         print(format!("{}: {} tracked, {left} left out", package.title(), numbered(tracked, "function")))?;
         if !arguments.functions {

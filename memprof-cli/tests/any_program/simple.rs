@@ -6,7 +6,10 @@ fn one(name: &str) -> Project {
     let manifest = "[package]\nname = \"one\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
     let main = "mod load;\nfn main() {\n    let kept = load::load(1000);\n    let n = count(&kept);\n    println!(\"{} {n} {}\", kept.len(), file!());\n    std::process::exit(3);\n}\n\nfn count(v: &[u8]) -> usize { v.iter().filter(|x| **x > 3).count() }\n";
     let load = "pub fn load(n: usize) -> Vec<u8> {\n    let text = spell(n);\n    text.into_bytes()\n}\n\nfn spell(n: usize) -> String {\n    \"x\".repeat(n)\n}\n";
-    Project::new(name, &[("Cargo.toml", manifest), ("src/main.rs", main), ("src/load.rs", load)])
+    // Which is built where somebody asks for it.
+    let example = "fn main() { drop(fill()) }\nfn fill() -> String { \"x\".repeat(9) }\n";
+    let files = [("Cargo.toml", manifest), ("src/main.rs", main), ("src/load.rs", load), ("examples/other.rs", example)];
+    Project::new(name, &files)
 }
 
 /// The report has the functions on their own lines, with their bytes; output and status are the program's.
@@ -38,7 +41,7 @@ fn a_program_is_measured_as_it_stands() {
     let again = one.memprof("", &["report", "--order", "live", "--columns", "live,name", "--rows", "1"]);
     assert!(again.out.contains("\n1,000 src/load.rs:6(load › spell (2 scopes))\n"), "{}{}", again.out, again.err);
     let plan = one.memprof("", &["plan"]);
-    assert_eq!(plan.out, "one 0.1.0: 3 functions tracked, 1 left out\n      1 cannot allocate\n");
+    assert_eq!(plan.out, "one 0.1.0: 5 functions tracked, 1 left out\n      1 cannot allocate\n");
     // Another order keeps the columns, and has its own in front.
     let by_live = one.memprof("", &["report", "--order", "live"]);
     assert!(has_row(&by_live.out, "live ncalls filename:lineno(function)"), "{}", by_live.out);
@@ -47,7 +50,7 @@ fn a_program_is_measured_as_it_stands() {
     let plan = one.memprof("", &["plan", "--functions", "--policy", "all", "--skip", "spell"]);
     assert_eq!(
         plan.out,
-        "one 0.1.0: 3 functions tracked, 1 left out\n  src/load.rs:1(load): tracked\n  src/load.rs:6(spell): left out: not asked for (--only, --skip)\n  src/main.rs:2(main): tracked\n  src/main.rs:9(count): tracked\n"
+        "one 0.1.0: 5 functions tracked, 1 left out\n  examples/other.rs:1(main): tracked\n  examples/other.rs:2(fill): tracked\n  src/load.rs:1(load): tracked\n  src/load.rs:6(spell): left out: not asked for (--only, --skip)\n  src/main.rs:2(main): tracked\n  src/main.rs:9(count): tracked\n"
     );
 }
 
