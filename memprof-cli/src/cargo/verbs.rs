@@ -60,7 +60,8 @@ fn built(verb: &str, build: &Build, cargo: &Cargo) -> Result<Outcome, Error> {
     let (_, ended) = started(build.command(verb, &cargo.program)?)?;
     if ended == Ended::Code(0) {
         tell(build);
-        told(build).1?;
+        // The programs are there: that is a line, and the status cargo's.
+        told(build).1.unwrap_or_else(|error| say(&error));
         let programs = build.programs();
         say(&format_args!(
             "the programs are below ‘{}’, and measure where they run with MEMPROF=1",
