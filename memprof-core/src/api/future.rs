@@ -33,6 +33,7 @@ use crate::scope::poll::{end_lane, enter_poll, enter_poll_at, open_poll_of, poll
 use crate::scope::{future, leave};
 use crate::share::ambient;
 use crate::thread::current;
+use crate::thread::slot::Slot;
 use crate::thread::stack::FrameHandle;
 
 /// A future that is one activation of a site, made by [`TrackExt::track`].
@@ -128,13 +129,16 @@ impl<F> Tracked<F> {
 }
 
 impl Held {
-    /// Enters the scope for a poll; `None` if memprof is off or the thread cannot be recorded. The short path is
-    /// that of a poll after the first, on a thread that took note of everything.
+    /// Enters the scope for a poll; `None` if memprof is off or the thread cannot be recorded. The thread's slot is found in the code of whoever
+    /// polls, where that takes no call.
+    #[inline(always)]
     fn enter(&mut self) -> Option<Entered> {
-        if !state::is_on() {
-            return None;
-        }
-        let slot = current::current();
+        if state::is_on() { self.enter_on(current::current()) } else { None }
+    }
+
+    /// [`enter`](Self::enter). The short path is that of a poll after the first, on a thread that took note of everything.
+    #[inline(never)]
+    fn enter_on(&mut self, slot: &'static Slot) -> Option<Entered> {
         if let Some(activation) = self.activation
             && slot.is_informed()
             && let Some(opened) = poll_again(slot, self.site, activation)
@@ -179,8 +183,9 @@ impl Held {
 struct Entered(FrameHandle);
 
 impl Drop for Entered {
+    #[inline]
     fn drop(&mut self) {
-        leave::leave_entered_poll(self.0);
+        leave::leave_entered_poll(current::current(), self.0);
     }
 }
 
@@ -241,7 +246,7 @@ impl Drop for Held {
         // Two where a call's own statements drop the future that was made of it.
         for _ in 0..if activation.is_of_call() { 2 } else { 1 } {
             if let Some(opened) = current::recording().and_then(|slot| open_poll_of(slot, activation)) {
-                leave::leave_entered_poll(opened);
+                leave::leave_entered_poll(current::current(), opened);
             }
         }
         future::end(activation);

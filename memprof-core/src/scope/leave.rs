@@ -137,11 +137,10 @@ pub(crate) fn leave_all(slot: &'static Slot) {
     }
 }
 
-/// Ends a poll, after whatever is still open above it.
-#[inline]
-pub(crate) fn leave_entered_poll(opened: FrameHandle) {
+/// Ends a poll, after whatever is still open above it. `slot` is the current one.
+#[inline(never)]
+pub(crate) fn leave_entered_poll(slot: &'static Slot, opened: FrameHandle) {
     let frame = opened.frame;
-    let slot = current::current();
     if !slot.top.is(frame) {
         return leave_eventful_poll(opened);
     }

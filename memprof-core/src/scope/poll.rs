@@ -220,30 +220,33 @@ fn fold_poll(future: &'static Activation, space: Space, ledger: &'static Ledger,
 pub(crate) fn leave_begun_poll_plainly(slot: &'static Slot, frame: &'static Frame, alone: Alone) -> bool {
     let flags = POLL | Space::HOST.bit();
     // A lane grows here where a future without a lane of its own is polled by a thread that never ran a task.
-    let plain = !slot.host.is_own_growing(alone) && frame.flags.own(alone) == flags && !slot.lane.get().has_pending();
-    let Some(future) = frame.future.get().filter(|_| plain) else {
+    if slot.host.is_own_growing(alone) || frame.flags.own(alone) != flags || slot.lane.get().has_pending() {
+        cold_path();
+        return false;
+    }
+    let Some(future) = frame.future.get() else {
         cold_path();
         return false;
     };
     // The poll is over before it is folded in; a reader goes by that.
     frame.serial.set(0);
     slot.changes.begin();
-    let below = frame.below_scope();
-    if below.flags.own(alone) & Space::HOST.bit() != 0 {
+    if frame.below_scope().flags.own(alone) & Space::HOST.bit() != 0 {
         slot.host.leave_poll(future, alone);
+        close_plain_poll(slot, frame);
     } else {
         cold_path();
-        fold_poll_slowly(slot, future, below);
+        leave_poll_to_quiet(slot, frame, future);
     }
-    close_plain_poll(slot, frame);
     true
 }
 
-/// [`fold_poll`] of a plain poll into a frame that saw no event before.
+/// Leaves a plain poll, which is being left, where the frame below saw no event before.
 #[cold]
 #[inline(never)]
-fn fold_poll_slowly(slot: &'static Slot, future: &'static Activation, below: &'static Frame) {
-    fold_poll(future, Space::HOST, &slot.host, POLL | Space::HOST.bit(), below);
+fn leave_poll_to_quiet(slot: &'static Slot, frame: &'static Frame, future: &'static Activation) {
+    fold_poll(future, Space::HOST, &slot.host, POLL | Space::HOST.bit(), frame.below_scope());
+    close_plain_poll(slot, frame);
 }
 
 /// Takes a poll off the top, of which it says that it is being left.
