@@ -49,44 +49,45 @@ pub(crate) fn enter_poll_at(
     path_entry: &PathEntry,
     future: &'static Activation,
 ) -> Option<FrameHandle> {
-    enter_plainly(slot, future, |_| (path_entry.calls, true)).or_else(|| enter_otherwise(slot, path_entry, future))
+    enter_plainly(slot, future, |_| Some(path_entry.calls)).or_else(|| enter_otherwise(slot, path_entry, future))
 }
 
-/// Begins a poll if nothing has to be done first. `calls` gives those of the future's path, and whether they are.
+/// Begins a poll if nothing has to be done first. `calls` gives those of the future's path, if they are known.
 #[inline(always)]
 fn enter_plainly(
     slot: &'static Slot,
     future: &'static Activation,
-    calls: impl FnOnce(PathId) -> (&'static CallRow, bool),
+    calls: impl FnOnce(PathId) -> Option<&'static CallRow>,
 ) -> Option<FrameHandle> {
     if !slot.polls_plainly() {
         return None;
     }
     let (top, frame, alone) = slot.top.begin_entering()?;
-    let tag = Tag(future.tag.get());
-    let task = future.lane.get();
-    let (calls, known) = calls(tag.path());
-    let site_row = calls.site.get();
-    let (lane, tag) = match task {
-        Some(own) => (own, tag),
-        None => (slot.lane.get(), top.tag().with_path(tag.path())),
-    };
-    let plain = known
-        && top.flags.own(alone) & UNDER_CONTEXT == 0
-        && site_row.outer.is_none(alone)
-        && !lane.has_pending()
-        && !future.is_captured()
-        && (task.is_none() || future.parent.is(slot.lane.get()));
-    if !plain {
-        slot.top.set(top);
+    let (tag, task) = (Tag(future.tag.get()), future.lane.get());
+    let calls = calls(tag.path()).filter(|calls| {
+        let is_more_due = match task {
+            Some(own) => own.has_pending() || !future.parent.is(slot.lane.get()),
+            None => slot.lane.get().has_pending(),
+        };
+        !is_more_due
+            && !future.is_captured()
+            && top.flags.own(alone) & UNDER_CONTEXT == 0
+            && calls.site.get().outer.is_none(alone)
+    });
+    let Some(calls) = calls else {
+        slot.top.end_change();
         return None;
-    }
+    };
     let serial = slot.changes.begin_numbered();
     frame.future.set(Some(future));
-    if task.is_some() {
-        slot.begin_known_segment(frame, lane);
-    }
-    slot.open(frame, serial, tag, POLL, calls, site_row);
+    let tag = match task {
+        Some(own) => {
+            slot.begin_known_segment(frame, own);
+            tag
+        }
+        None => top.tag().with_path(tag.path()),
+    };
+    slot.open(frame, serial, tag, POLL, calls, calls.site.get());
     Some(FrameHandle { frame, serial })
 }
 

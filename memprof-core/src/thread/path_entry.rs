@@ -38,13 +38,12 @@ impl Slot {
         &self.cache[place(key)]
     }
 
-    /// The calls of the path that entering `site` at `path` leads to, and whether the cache knows it: if not, they are of
-    /// another path.
+    /// The calls of the path that entering `site` at `path` leads to, if the cache knows it.
     #[inline(always)]
-    pub(crate) fn cached_calls(&'static self, path: PathId, site: &'static Site) -> (&'static CallRow, bool) {
+    pub(crate) fn cached_calls(&'static self, path: PathId, site: &'static Site) -> Option<&'static CallRow> {
         let key = key(path, site.id());
         let cached = self.cached(key);
-        (cached.calls.get(), cached.key.get() == key)
+        (cached.key.get() == key).then(|| cached.calls.get())
     }
 
     /// The path that a key leads to, with its calls, if the thread went there before; within a change, in which the cache remembers it.
