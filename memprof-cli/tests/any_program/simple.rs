@@ -8,7 +8,8 @@ fn one(name: &str) -> Project {
     let load = "pub fn load(n: usize) -> Vec<u8> {\n    let text = spell(n);\n    text.into_bytes()\n}\n\nfn spell(n: usize) -> String {\n    \"x\".repeat(n)\n}\n";
     // Which is built where somebody asks for it.
     let example = "fn main() { drop(fill()) }\nfn fill() -> String { \"x\".repeat(9) }\n";
-    let files = [("Cargo.toml", manifest), ("src/main.rs", main), ("src/load.rs", load), ("examples/other.rs", example)];
+    let files =
+        [("Cargo.toml", manifest), ("src/main.rs", main), ("src/load.rs", load), ("examples/other.rs", example)];
     Project::new(name, &files)
 }
 

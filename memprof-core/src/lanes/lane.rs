@@ -90,6 +90,9 @@ impl Pooled for Lane {
     }
 }
 
+/// The lane of what has none.
+pub(crate) static NO_LANE: Lane = Lane::BLANK;
+
 /// Lane 0 is never given, so that no tag of a known block is 0.
 static LANES: Pool<Lane, LANE_CHUNKS> = Pool::new();
 

@@ -154,7 +154,7 @@ pub(crate) fn leave_entered_poll(slot: &'static Slot, opened: FrameHandle) {
         return leave_poll_with_events(slot, opened, alone);
     }
     slot.changes.begin();
-    close_plain_poll(slot, frame);
+    close_plain_poll(slot, frame, frame.future.get());
 }
 
 /// [`leave_entered_poll`] of the top frame, which is being left, if it saw events on the host and nowhere else.

@@ -196,7 +196,7 @@ pub(crate) fn leave_poll(slot: &'static Slot, frame: &'static Frame, below: &'st
     }
     slot.sequence.begin_write();
     if task.is_some() {
-        end_task_segment(slot, frame);
+        end_task_segment(slot, frame, task);
     } else if slot.segment.is(frame) {
         slot.end_going_on(frame, below);
     }
@@ -234,7 +234,7 @@ pub(crate) fn leave_begun_poll_plainly(slot: &'static Slot, frame: &'static Fram
     slot.changes.begin();
     if frame.below_scope().flags.own(alone) & Space::HOST.bit() != 0 {
         slot.host.leave_poll(future, alone);
-        close_plain_poll(slot, frame);
+        close_plain_poll(slot, frame, Some(future));
     } else {
         cold_path();
         leave_poll_to_quiet(slot, frame, future);
@@ -247,24 +247,24 @@ pub(crate) fn leave_begun_poll_plainly(slot: &'static Slot, frame: &'static Fram
 #[inline(never)]
 fn leave_poll_to_quiet(slot: &'static Slot, frame: &'static Frame, future: &'static Activation) {
     fold_poll(future, Space::HOST, &slot.host, POLL | Space::HOST.bit(), frame.below_scope());
-    close_plain_poll(slot, frame);
+    close_plain_poll(slot, frame, Some(future));
 }
 
-/// Takes a poll off the top, of which it says that it is being left.
+/// Takes a poll of `future` off the top, of which it says that it is being left.
 #[inline(always)]
-pub(crate) fn close_plain_poll(slot: &'static Slot, frame: &'static Frame) {
+pub(crate) fn close_plain_poll(slot: &'static Slot, frame: &'static Frame, future: Option<&'static Activation>) {
     frame.calls.get().site.get().outer.set(None);
     if slot.segment.is(frame) {
-        end_task_segment(slot, frame);
+        end_task_segment(slot, frame, future);
     }
     slot.top.set(frame.below_scope());
 }
 
 /// Ends the segment of a task at the end of a poll.
 #[inline]
-pub(crate) fn end_task_segment(slot: &'static Slot, frame: &'static Frame) {
+fn end_task_segment(slot: &'static Slot, frame: &'static Frame, task: Option<&'static Activation>) {
     let outstanding = slot.end_segment(frame);
-    if let Some(future) = frame.future.get() {
-        future.outstanding.add(outstanding.cast_unsigned());
+    if let Some(task) = task {
+        task.outstanding.add(outstanding.cast_unsigned());
     }
 }

@@ -16,7 +16,7 @@ use crate::base::state;
 use crate::lanes::activation::Activation;
 use crate::lanes::captured::Shared;
 use crate::lanes::kind::{Kind, SHARES, hides};
-use crate::lanes::lane::Lane;
+use crate::lanes::lane::{Lane, NO_LANE};
 use crate::lanes::published::Published;
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
@@ -70,7 +70,7 @@ pub(crate) struct Frame {
     /// Frames that begin a segment, where the lane changes, only: what the segment below had out.
     pub(crate) outstanding_below: Counter,
     pub(crate) segment_below: AtomicOptionRef<Frame>,
-    pub(crate) lane_below: AtomicOptionRef<Lane>,
+    pub(crate) lane_below: AtomicRef<Lane>,
     /// The innermost frame further down that shares, while this one does.
     pub(crate) sharing_below: AtomicOptionRef<Frame>,
     /// What was added to `shared` for this frame's own thread, on the host.
@@ -109,7 +109,7 @@ impl Frame {
             depth: Counter::new(0),
             outstanding_below: Counter::new(0),
             segment_below: AtomicOptionRef::null(),
-            lane_below: AtomicOptionRef::null(),
+            lane_below: AtomicRef::new(&NO_LANE),
             sharing_below: AtomicOptionRef::null(),
             published: Published::new(),
             additions: Counter::new(0),
@@ -223,10 +223,7 @@ impl Frame {
 
     /// The tag of a frame that is entered on this one, at `path`; see [`Slot::go_on`](crate::thread::slot::Slot::go_on).
     pub(crate) fn tag_above(&self, path: PathId) -> Tag {
-        match self.lane_below.get().filter(|_| self.kind() == Kind::Ambient) {
-            Some(own) => Tag::new(own, path),
-            None => self.tag().with_path(path),
-        }
+        if self.kind() == Kind::Ambient { Tag::new(self.lane_below.get(), path) } else { self.tag().with_path(path) }
     }
 
     /// Whether what is open further down does not see what happens above.

@@ -6,12 +6,12 @@
 use core::sync::atomic::Ordering;
 
 use crate::lanes::kind::Kind;
-use crate::lanes::lane::Lane;
+use crate::lanes::lane::{Lane, NO_LANE};
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::space::spaces::Space;
 use crate::thread::frame::NO_FRAME;
-use crate::thread::slot::{NO_LANE, Slot};
+use crate::thread::slot::Slot;
 
 impl Slot {
     /// A slot that no thread has, with a lane and zeroed counters; rows are those of the threads before. `None` where 65,536

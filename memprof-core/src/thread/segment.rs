@@ -19,7 +19,7 @@ use crate::base::single::Alone;
 use crate::lanes::kind::Kind;
 use crate::lanes::lane::Lane;
 use crate::thread::frame::Frame;
-use crate::thread::slot::{NO_LANE, Slot};
+use crate::thread::slot::Slot;
 
 /// A stretch of open frames on one lane, which runs on this thread.
 #[derive(Clone, Copy)]
@@ -43,7 +43,7 @@ impl Slot {
         let below = self.lane.get();
         self.host.leave_lane(below);
         frame.segment_below.set(self.segment.get());
-        frame.lane_below.set(Some(below));
+        frame.lane_below.set(below);
         frame.outstanding_below.set(self.replace_outstanding(0).cast_unsigned());
         self.segment.set(Some(frame));
         self.lane.set(lane);
@@ -53,16 +53,14 @@ impl Slot {
     pub(crate) fn end_segment(&'static self, frame: &'static Frame) -> i64 {
         self.host.leave_lane(self.lane.get());
         self.segment.set(frame.segment_below.get());
-        self.lane.set(frame.lane_below.get().unwrap_or(&NO_LANE));
+        self.lane.set(frame.lane_below.get());
         self.replace_outstanding(frame.outstanding_below.signed())
     }
 
     /// Begins a segment at `frame`, the new top, if it stands right on an ambient scope: the thread's own lane goes on.
     pub(crate) fn go_on(&'static self, frame: &'static Frame, below: &'static Frame) {
-        if below.kind() == Kind::Ambient
-            && let Some(own) = below.lane_below.get()
-        {
-            self.begin_segment(frame, own);
+        if below.kind() == Kind::Ambient {
+            self.begin_segment(frame, below.lane_below.get());
         }
     }
 
@@ -78,10 +76,10 @@ impl Slot {
         if self.segment.is(&self.base) {
             return self.lane.get().has_pending();
         }
-        let mut lane = Some(self.lane.get());
+        let mut lane = self.lane.get();
         let mut segment = self.segment.get();
-        while let (Some(frame), Some(of)) = (segment, lane) {
-            if !frame.hides() && of.has_pending() {
+        while let Some(frame) = segment {
+            if !frame.hides() && lane.has_pending() {
                 return true;
             }
             lane = frame.lane_below.get();
@@ -100,7 +98,7 @@ impl Slot {
         self.segment.is_own(&self.base, alone)
             || self.segment.get().is_some_and(|top| {
                 if top.segment_below.is(&self.base) {
-                    top.lane_below.get().is_some_and(|below| !below.has_pending())
+                    !top.lane_below.get().has_pending()
                 } else {
                     top.segment_below.get().is_some_and(|below| self.goes_on_in(below))
                 }
@@ -127,7 +125,7 @@ impl Slot {
                 begin = frame.segment_below.get().filter(|_| kind != Kind::Ambient);
                 next = Segment {
                     innermost: frame.below().unwrap_or(&self.base),
-                    lane: frame.lane_below.get().unwrap_or(&NO_LANE),
+                    lane: frame.lane_below.get(),
                     outstanding: &frame.outstanding_below,
                 };
                 let own = match kind {

@@ -13,7 +13,7 @@ use crate::base::lock::Lock;
 use crate::base::memory::{AtomicOptionRef, AtomicRef, Blank, Original, Table};
 use crate::base::single;
 use crate::lanes::kind::SPACES;
-use crate::lanes::lane::{ALARM, Lane};
+use crate::lanes::lane::{ALARM, Lane, NO_LANE};
 use crate::lanes::tag::Tag;
 use crate::names::path::{PATH_CHUNKS, PathId};
 use crate::space::spaces::{MOST_SPACES, Space};
@@ -26,7 +26,6 @@ use crate::thread::top::Top;
 /// Placeholder of a thread without a slot, or blind; see [`current`](crate::thread::current). Its notice is always set, so every fast
 /// path falls through.
 pub(crate) static NO_SLOT: Slot = Slot::BLANK;
-pub(super) static NO_LANE: Lane = Lane::BLANK;
 
 /// Entries of a slot's cache of paths. The most used ones fit into the first-level cache.
 pub(super) const CACHE: usize = 128;
