@@ -257,7 +257,7 @@ impl Ledger {
         }
         let bit = Space::HOST.bit();
         if parent.flags.own(alone) & bit == 0 {
-            return self.hand_down_on_host(entry, parent);
+            return self.hand_down(entry, parent, bit, self.host_row_of(parent));
         }
         self.return_below(entry);
         let reached = [
@@ -267,11 +267,6 @@ impl Ledger {
         self.limits.set_own_peaks(level, reached, alone);
         self.largest.raise_own(entry.saved_largest.own(alone), alone);
         self.keep_seldom_of(entry);
-    }
-
-    #[inline(never)]
-    fn hand_down_on_host(&'static self, entry: &'static Entry, parent: &'static Frame) {
-        self.hand_down(entry, parent, Space::HOST.bit(), self.host_row_of(parent));
     }
 
     /// The frame below that of `entry`, which was the top one, kept no later how many reallocations and failures there were.
