@@ -141,7 +141,7 @@ impl Held {
     fn enter_on(&mut self, slot: &'static Slot) -> Option<Entered> {
         if let Some(activation) = self.activation
             && slot.is_informed()
-            && let Some(opened) = poll_again(slot, self.site, activation)
+            && let Some(opened) = poll_again(slot, activation)
         {
             return Some(Entered(opened));
         }
@@ -171,7 +171,7 @@ impl Held {
     fn enter_to_drop(&self) {
         if let Some(activation) = self.activation
             && let Some(slot) = ready()
-            && poll_again(slot, self.site, activation).is_none()
+            && poll_again(slot, activation).is_none()
         {
             future::come_out_of_ambient(slot, activation);
             let _: Option<FrameHandle> = enter_poll(slot, self.site, activation);

@@ -47,6 +47,9 @@ pub(crate) struct Activation {
     place: Place,
     /// Path and, for a task, its own lane. 0 while no future is here.
     pub(crate) tag: Counter,
+    /// The key of the path in a thread's cache of paths, and its place there.
+    pub(crate) key: Counter,
+    pub(crate) cache_place: Counter,
     /// A task's own lane, held; a future inside another one has none. Fixed from the first poll to the last.
     pub(crate) lane: AtomicOptionRef<Lane>,
     /// Blocks of the task's lane that are out, apart from what its holds count.
@@ -76,6 +79,8 @@ impl Blank for Activation {
     const BLANK: Self = Self {
         place: Place::BLANK,
         tag: Counter::new(0),
+        key: Counter::new(0),
+        cache_place: Counter::new(0),
         lane: AtomicOptionRef::null(),
         outstanding: Counter::new(0),
         parent: AtomicOptionRef::null(),

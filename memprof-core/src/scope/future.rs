@@ -14,7 +14,7 @@ use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::share::ambient;
 use crate::thread::current;
-use crate::thread::path_entry::PathEntry;
+use crate::thread::path_entry::{PathEntry, key, place};
 use crate::thread::row::Row;
 use crate::thread::slot::Slot;
 
@@ -34,6 +34,10 @@ pub(crate) fn begin(slot: &'static Slot, site: &'static Site) -> Option<(&'stati
         return None;
     };
     activation.tag.set(Tag::new(home, path_entry.path).0);
+    // A path leads to itself by its own site, so a poll uses the cache that scopes do.
+    let key = key(path_entry.path, path_entry.site);
+    activation.key.set(key);
+    activation.cache_place.set(place(key) as u64);
     slot.count_call(&path_entry);
     Some((activation, path_entry))
 }

@@ -16,7 +16,6 @@ use crate::lanes::activation::Activation;
 use crate::lanes::kind::{FORWARDED, Kind, POLL, SHARES, UNDER_CONTEXT};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
-use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::share::context::nodes_around;
 use crate::share::publish::{absorb, forward_to_polled, publish_shared};
@@ -31,9 +30,8 @@ use crate::thread::stack::{FrameHandle, flags_around};
 
 /// Begins a poll of a future that was polled before, or its drop, if nothing has to be done first.
 #[inline(always)]
-pub(crate) fn poll_again(slot: &'static Slot, site: &'static Site, future: &'static Activation) -> Option<FrameHandle> {
-    // A path leads to itself by its own site, so a poll uses the cache that scopes do.
-    enter_plainly(slot, future, |path| slot.cached_calls(path, site))
+pub(crate) fn poll_again(slot: &'static Slot, future: &'static Activation) -> Option<FrameHandle> {
+    enter_plainly(slot, future, |alone| slot.cached_calls(future.key.get(), future.cache_place.get(), alone))
 }
 
 /// Begins a poll, or the drop, of a tracked future: the first one, or where [`poll_again`] has to do something first.
@@ -49,35 +47,36 @@ pub(crate) fn enter_poll_at(
     path_entry: &PathEntry,
     future: &'static Activation,
 ) -> Option<FrameHandle> {
-    enter_plainly(slot, future, |_| Some(path_entry.calls)).or_else(|| enter_otherwise(slot, path_entry, future))
+    enter_plainly(slot, future, |_| (path_entry.calls, true)).or_else(|| enter_otherwise(slot, path_entry, future))
 }
 
-/// Begins a poll if nothing has to be done first. `calls` gives those of the future's path, if they are known.
+/// Begins a poll if nothing has to be done first. `calls` gives those of the future's path, and whether they are.
 #[inline(always)]
 fn enter_plainly(
     slot: &'static Slot,
     future: &'static Activation,
-    calls: impl FnOnce(PathId) -> Option<&'static CallRow>,
+    calls: impl FnOnce(Alone) -> (&'static CallRow, bool),
 ) -> Option<FrameHandle> {
     if !slot.polls_plainly() {
         return None;
     }
     let (top, frame, alone) = slot.top.begin_entering()?;
+    let is_under_context = top.flags.own(alone) & UNDER_CONTEXT != 0;
     let (tag, task) = (Tag(future.tag.get()), future.lane.get());
-    let calls = calls(tag.path()).filter(|calls| {
-        let is_more_due = match task {
-            Some(own) => own.has_pending() || !future.parent.is(slot.lane.get()),
-            None => slot.lane.get().has_pending(),
-        };
-        !is_more_due
-            && !future.is_captured()
-            && top.flags.own(alone) & UNDER_CONTEXT == 0
-            && calls.site.get().outer.is_none(alone)
-    });
-    let Some(calls) = calls else {
+    let (calls, known) = calls(alone);
+    let is_more_due = || match task {
+        Some(own) => own.has_pending() || !future.parent.is(slot.lane.get()),
+        None => slot.lane.get().has_pending(),
+    };
+    let plain = !is_under_context
+        && known
+        && !is_more_due()
+        && !future.is_captured()
+        && calls.site.get().outer.is_none(alone);
+    if !plain {
         slot.top.end_change();
         return None;
-    };
+    }
     let serial = slot.changes.begin_numbered();
     frame.future.set(Some(future));
     let tag = match task {
@@ -85,7 +84,7 @@ fn enter_plainly(
             slot.begin_known_segment(frame, own);
             tag
         }
-        None => top.tag().with_path(tag.path()),
+        None => slot.top.frame().tag().with_path(tag.path()),
     };
     slot.open(frame, serial, tag, POLL, calls, calls.site.get());
     Some(FrameHandle { frame, serial })

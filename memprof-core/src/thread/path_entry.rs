@@ -8,6 +8,7 @@
 use crate::base::blind;
 use crate::base::map::Refused;
 use crate::base::missed;
+use crate::base::single::Alone;
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::thread::frame::{CallRow, SiteRow};
@@ -21,13 +22,14 @@ pub(crate) struct PathEntry {
     pub(crate) site_row: &'static SiteRow,
 }
 
+/// What the cache of paths knows by: where entering this site at this path leads.
 pub(crate) fn key(path: PathId, site: u32) -> u64 {
     u64::from(path.bits()) << 32 | u64::from(site)
 }
 
 /// The place of a key in the cache.
 #[inline(always)]
-fn place(key: u64) -> usize {
+pub(crate) fn place(key: u64) -> usize {
     // The path and the site number both go up by one at a time; the multiplier spreads the path over the places.
     (((key >> 32).wrapping_mul(37) ^ key) % CACHE as u64) as usize
 }
@@ -38,12 +40,12 @@ impl Slot {
         &self.cache[place(key)]
     }
 
-    /// The calls of the path that entering `site` at `path` leads to, if the cache knows it.
+    /// The calls of the path that a key leads to, which has this place in the cache, and whether the cache knows it: if not, they are of another
+    /// path. Within a change.
     #[inline(always)]
-    pub(crate) fn cached_calls(&'static self, path: PathId, site: &'static Site) -> Option<&'static CallRow> {
-        let key = key(path, site.id());
-        let cached = self.cached(key);
-        (cached.key.get() == key).then(|| cached.calls.get())
+    pub(crate) fn cached_calls(&'static self, key: u64, place: u64, alone: Alone) -> (&'static CallRow, bool) {
+        let cached = &self.cache[place as usize % CACHE];
+        (cached.calls.get(), cached.key.own(alone) == key)
     }
 
     /// The path that a key leads to, with its calls, if the thread went there before; within a change, in which the cache remembers it.
