@@ -40,6 +40,9 @@ use crate::space::spaces::Space;
 /// Chunks of the table of activations: 16,777,216 tracked futures that were polled and are not dropped yet.
 const ACTIVATION_CHUNKS: usize = 1 << 18;
 
+/// That of what is no future.
+pub(crate) static NO_ACTIVATION: Activation = Activation::BLANK;
+
 static ACTIVATIONS: Pool<Activation, ACTIVATION_CHUNKS> = Pool::new();
 
 /// One tracked future that was polled and is not dropped yet.

@@ -68,7 +68,7 @@ impl OpenScopes {
                 // One whose poll has ended meanwhile is asked as those are that nobody polls.
                 if let Some(whole) = ended.whole_future(space) {
                     row.end_future(&whole, &Tally::default());
-                    self.polled.extend(ended.frame.future.get());
+                    self.polled.push(ended.frame.future.get());
                 }
             }
             Kind::Base | Kind::Context | Kind::Ambient => {}

@@ -24,7 +24,7 @@ pub(crate) fn begin(slot: &'static Slot, site: &'static Site) -> Option<(&'stati
     let top = slot.top();
     let path_entry = slot.path_entry(top.path(), site)?;
     let polled = slot.segment.get().filter(|segment| segment.kind() == Kind::Poll);
-    let is_inside = polled.and_then(|poll| poll.future.get()).is_some_and(Activation::is_task);
+    let is_inside = polled.is_some_and(|poll| poll.future.get().is_task());
     let own = if is_inside { None } else { Some(Lane::take()?) };
     let activation = Activation::take(own);
     let home = own.or_else(|| top.tag().lane());

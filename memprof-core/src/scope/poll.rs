@@ -62,32 +62,37 @@ fn enter_plainly(
     }
     let (top, frame, alone) = slot.top.begin_entering()?;
     let is_under_context = top.flags.own(alone) & UNDER_CONTEXT != 0;
-    let (tag, task) = (Tag(future.tag.get()), future.lane.get());
+    let tag = Tag(future.tag.get());
+    let task = future.lane.get();
     let (calls, known) = calls(alone);
-    let is_more_due = || match task {
-        Some(own) => own.has_pending() || !future.parent.is(slot.lane.get()),
-        None => slot.lane.get().has_pending(),
+    let site_row = || calls.site.get();
+    let is_plain = || !future.is_captured() && site_row().outer.is_none(alone);
+    let begin = || {
+        frame.future.set(future);
+        slot.changes.begin_numbered()
     };
-    let plain = !is_under_context
-        && known
-        && !is_more_due()
-        && !future.is_captured()
-        && calls.site.get().outer.is_none(alone);
-    if !plain {
-        slot.top.end_change();
-        return None;
-    }
-    let serial = slot.changes.begin_numbered();
-    frame.future.set(Some(future));
-    let tag = match task {
+    let open = |serial, tag| {
+        slot.open(frame, serial, tag, POLL, calls, site_row());
+        Some(FrameHandle { frame, serial })
+    };
+    // To the end for each of the two, so that nothing is asked twice.
+    match task {
+        _ if is_under_context || !known => {}
         Some(own) => {
-            slot.begin_known_segment(frame, own);
-            tag
+            if !own.has_pending() && future.parent.is(slot.lane.get()) && is_plain() {
+                let serial = begin();
+                slot.begin_known_segment(frame, own);
+                return open(serial, tag);
+            }
         }
-        None => slot.top.frame().tag().with_path(tag.path()),
-    };
-    slot.open(frame, serial, tag, POLL, calls, calls.site.get());
-    Some(FrameHandle { frame, serial })
+        None => {
+            if !slot.lane.get().has_pending() && is_plain() {
+                return open(begin(), slot.top.frame().tag().with_path(tag.path()));
+            }
+        }
+    }
+    slot.top.end_change();
+    None
 }
 
 /// [`enter_poll_at`], whatever is open here.
@@ -107,7 +112,7 @@ fn enter_otherwise(slot: &'static Slot, path_entry: &PathEntry, future: &'static
     let tag = if task.is_some() { tag } else { top.tag_above(tag.path()) };
     let change = slot.begin_change();
     let serial = slot.changes.begin_numbered();
-    frame.future.set(Some(future));
+    frame.future.set(future);
     match task {
         Some(own) => slot.begin_segment(frame, own),
         None => slot.go_on(frame, top),
@@ -166,13 +171,14 @@ pub(crate) fn note_scopes_above(slot: &'static Slot, poll: &'static Frame) {
 /// Ends the poll on top, whatever it saw: its own thread's part is folded into the future's account and into the frame below, as each poll
 /// is a scope there; what was added under contexts of the future is taken in first. `ncalls` does not change: that was the first poll's.
 pub(crate) fn leave_poll(slot: &'static Slot, frame: &'static Frame, below: &'static Frame) {
-    let task = frame.future.get().filter(|future| future.is_task());
+    let future = frame.future.get();
     if frame.has(SHARES) || frame.has(FORWARDED) {
         // The last reference goes while the thread is blind.
         let _blind = blind::enter();
-        match task {
-            Some(task) => forward::suspend(slot, task),
-            None => forward::end(slot, frame),
+        if future.is_task() {
+            forward::suspend(slot, future);
+        } else {
+            forward::end(slot, frame);
         }
         if let Some(shared) = frame.shared() {
             // What the level lacks of this poll would be missing from all that follow.
@@ -183,19 +189,15 @@ pub(crate) fn leave_poll(slot: &'static Slot, frame: &'static Frame, below: &'st
             slot.watch();
         }
     }
-    if let Some(future) = frame.future.get() {
-        let flags = frame.flags.get();
-        // The poll is over before it is folded in; a reader goes by that.
-        frame.serial.set(0);
-        slot.sequence.begin_write();
-        for (space, ledger) in slot.ledgers(flags) {
-            fold_poll(future, space, ledger, flags, below);
-        }
-        slot.sequence.end_write();
-    }
+    let flags = frame.flags.get();
+    // The poll is over before it is folded in; a reader goes by that.
+    frame.serial.set(0);
     slot.sequence.begin_write();
-    if task.is_some() {
-        end_task_segment(slot, frame, task);
+    for (space, ledger) in slot.ledgers(flags) {
+        fold_poll(future, space, ledger, flags, below);
+    }
+    if future.is_task() {
+        end_task_segment(slot, frame, future);
     } else if slot.segment.is(frame) {
         slot.end_going_on(frame, below);
     }
@@ -224,16 +226,13 @@ pub(crate) fn leave_begun_poll_plainly(slot: &'static Slot, frame: &'static Fram
         cold_path();
         return false;
     }
-    let Some(future) = frame.future.get() else {
-        cold_path();
-        return false;
-    };
+    let future = frame.future.get();
     // The poll is over before it is folded in; a reader goes by that.
     frame.serial.set(0);
     slot.changes.begin();
     if frame.below_scope().flags.own(alone) & Space::HOST.bit() != 0 {
         slot.host.leave_poll(future, alone);
-        close_plain_poll(slot, frame, Some(future));
+        close_plain_poll(slot, frame, future);
     } else {
         cold_path();
         leave_poll_to_quiet(slot, frame, future);
@@ -246,12 +245,12 @@ pub(crate) fn leave_begun_poll_plainly(slot: &'static Slot, frame: &'static Fram
 #[inline(never)]
 fn leave_poll_to_quiet(slot: &'static Slot, frame: &'static Frame, future: &'static Activation) {
     fold_poll(future, Space::HOST, &slot.host, POLL | Space::HOST.bit(), frame.below_scope());
-    close_plain_poll(slot, frame, Some(future));
+    close_plain_poll(slot, frame, future);
 }
 
 /// Takes a poll of `future` off the top, of which it says that it is being left.
 #[inline(always)]
-pub(crate) fn close_plain_poll(slot: &'static Slot, frame: &'static Frame, future: Option<&'static Activation>) {
+pub(crate) fn close_plain_poll(slot: &'static Slot, frame: &'static Frame, future: &'static Activation) {
     frame.calls.get().site.get().outer.set(None);
     if slot.segment.is(frame) {
         end_task_segment(slot, frame, future);
@@ -261,9 +260,7 @@ pub(crate) fn close_plain_poll(slot: &'static Slot, frame: &'static Frame, futur
 
 /// Ends the segment of a task at the end of a poll.
 #[inline]
-fn end_task_segment(slot: &'static Slot, frame: &'static Frame, task: Option<&'static Activation>) {
+fn end_task_segment(slot: &'static Slot, frame: &'static Frame, task: &'static Activation) {
     let outstanding = slot.end_segment(frame);
-    if let Some(task) = task {
-        task.outstanding.add(outstanding.cast_unsigned());
-    }
+    task.outstanding.add(outstanding.cast_unsigned());
 }

@@ -128,7 +128,7 @@ fn around(slot: &'static Slot, frame: &'static Frame) -> Around {
 
 /// The future whose poll this frame is.
 fn future_of(frame: &'static Frame) -> Option<&'static Activation> {
-    if frame.kind() == Kind::Poll { frame.future.get() } else { None }
+    (frame.kind() == Kind::Poll).then(|| frame.future.get())
 }
 
 /// The nodes that are open with `top`, by their numbers: its own, and those below it down to the context that it is under; of a poll,

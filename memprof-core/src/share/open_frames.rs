@@ -249,7 +249,7 @@ impl Ended {
 
     /// What the future recorded with this poll, as long as the poll goes on.
     pub(crate) fn whole_future(&self, space: Space) -> Option<Account> {
-        let (_, mut sum) = self.frame.future.get()?.account(space)?;
+        let (_, mut sum) = self.frame.future.get().account(space)?;
         // A poll is over before it is folded in, so one that is not over was not.
         fence(Ordering::Acquire);
         if self.serial == 0 || self.frame.serial.get() != self.serial {

@@ -34,7 +34,7 @@ use crate::thread::slot::Slot;
 /// What the future of this frame recorded before this poll; nothing if this is no poll. The level of a captured
 /// future counts from its first poll.
 pub(crate) fn before_poll(frame: &Frame, space: Space) -> Tally {
-    let future = if frame.kind() == Kind::Poll { frame.future.get() } else { None };
+    let future = (frame.kind() == Kind::Poll).then(|| frame.future.get());
     future.and_then(|future| future.account(space)).map(|(_, account)| account.tally).unwrap_or_default()
 }
 

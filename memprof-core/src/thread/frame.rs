@@ -13,7 +13,7 @@ use crate::base::counter::Counter;
 use crate::base::lock::Lock;
 use crate::base::memory::{AtomicOptionRef, AtomicRef, Blank, leak_blank};
 use crate::base::state;
-use crate::lanes::activation::Activation;
+use crate::lanes::activation::{Activation, NO_ACTIVATION};
 use crate::lanes::captured::Shared;
 use crate::lanes::kind::{Kind, SHARES, hides};
 use crate::lanes::lane::{Lane, NO_LANE};
@@ -78,8 +78,8 @@ pub(crate) struct Frame {
     /// Additions to `shared` that were forwarded to the scopes below.
     pub(crate) additions: Counter,
     shared: Lock<Option<Arc<Shared>>>,
-    /// The future that a poll belongs to.
-    pub(crate) future: AtomicOptionRef<Activation>,
+    /// The future that a poll belongs to; of another frame, any.
+    pub(crate) future: AtomicRef<Activation>,
 }
 
 impl Blank for Frame {
@@ -114,7 +114,7 @@ impl Frame {
             published: Published::new(),
             additions: Counter::new(0),
             shared: Lock::new(None),
-            future: AtomicOptionRef::null(),
+            future: AtomicRef::new(&NO_ACTIVATION),
         }
     }
 }

@@ -41,7 +41,7 @@ impl Slot {
     #[inline(always)]
     pub(crate) fn begin_known_segment(&'static self, frame: &'static Frame, lane: &'static Lane) {
         let below = self.lane.get();
-        self.host.leave_lane(below);
+        self.host.leave_lane(&self.lane);
         frame.segment_below.set(self.segment.get());
         frame.lane_below.set(below);
         frame.outstanding_below.set(self.replace_outstanding(0).cast_unsigned());
@@ -51,7 +51,7 @@ impl Slot {
 
     /// Ends the segment that `frame` began, and gives what its lane has out more than before.
     pub(crate) fn end_segment(&'static self, frame: &'static Frame) -> i64 {
-        self.host.leave_lane(self.lane.get());
+        self.host.leave_lane(&self.lane);
         self.segment.set(frame.segment_below.get());
         self.lane.set(frame.lane_below.get());
         self.replace_outstanding(frame.outstanding_below.signed())
@@ -97,7 +97,7 @@ impl Slot {
         }
         self.segment.is_own(&self.base, alone)
             || self.segment.get().is_some_and(|top| {
-                if top.segment_below.is(&self.base) {
+                if top.segment_below.is_own(&self.base, alone) {
                     !top.lane_below.get().has_pending()
                 } else {
                     top.segment_below.get().is_some_and(|below| self.goes_on_in(below))

@@ -389,7 +389,7 @@ impl Ledger {
 
     /// The thread goes on with another lane than this.
     #[inline(always)]
-    pub(crate) fn leave_lane(&self, lane: &Lane) {
+    pub(crate) fn leave_lane(&self, lane: &AtomicRef<Lane>) {
         self.latest.leave_lane(lane, self.alloc_blocks());
     }
 }

@@ -4,7 +4,7 @@
 //! taken for it. What a temporary block adds to is left to [`counting`](super::counting).
 
 use crate::base::counter::Counter;
-use crate::base::memory::Blank;
+use crate::base::memory::{AtomicRef, Blank};
 use crate::lanes::lane::Lane;
 use crate::lanes::tag::Tag;
 
@@ -66,10 +66,10 @@ impl Latest {
 
     /// The thread goes on with another lane than this, after so many allocations.
     #[inline(always)]
-    pub(super) fn leave_lane(&self, lane: &Lane, allocations: u64) {
+    pub(super) fn leave_lane(&self, lane: &AtomicRef<Lane>, allocations: u64) {
         if self.kept_at.get() != allocations {
             self.kept_at.set(allocations);
-            self.holder.set(lane.holder());
+            self.holder.set(lane.get().holder());
         }
     }
 
