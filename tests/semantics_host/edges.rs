@@ -1,8 +1,8 @@
 //! Alignments, an upstream that fails, and the edges of a thread's and a process's life.
 
 use super::{
-    AtomicPtr, Context, HOST, Layout, Ordering, REFUSED, Scope, Site, Space, alloc, alloc_zeroed, alone, block, bytes,
-    dealloc, free, null_mut, realloc, resize, row, rows_of, site, six,
+    AtomicPtr, Barrier, Context, HOST, Layout, Ordering, REFUSED, Scope, Site, Space, alloc, alloc_zeroed, alone,
+    black_box, block, bytes, dealloc, free, null_mut, realloc, resize, row, rows_of, site, six,
 };
 
 #[test]
@@ -169,6 +169,42 @@ fn the_owners_picture_of_the_host_sums_to_the_level_at_which_it_was_taken() {
     assert_eq!(owners + totals.no_scope_at_peak, totals.at_peak_level);
     assert!(totals.at_peak_level <= totals.peak + 65_536 * 64);
     assert!(row(&snapshot, HOST, "picture").at_peak >= 3_900_000);
+}
+
+/// A thread holds 62 KiB more than it published, which is less than a step. What it frees of that after a reset is no new mark, whoever allocates next.
+#[test]
+fn a_lower_picture_never_replaces_that_of_the_mark() {
+    const KIB: usize = 1 << 10;
+    let _alone = alone();
+    let (is_held, is_reset, is_freed) = (Barrier::new(2), Barrier::new(2), Barrier::new(2));
+    let levels = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let kept = vec![1_u8; 36 * KIB];
+            drop(black_box(vec![1_u8; 64 * KIB]));
+            let (hidden, rest) = (vec![1_u8; 49 * KIB], vec![1_u8; 13 * KIB]);
+            is_held.wait();
+            is_reset.wait();
+            drop(hidden);
+            is_freed.wait();
+            is_freed.wait();
+            drop(black_box((kept, rest)));
+        });
+        is_held.wait();
+        memprof::reset();
+        let at_reset = memprof::snapshot().totals(HOST).at_peak_level;
+        is_reset.wait();
+        is_freed.wait();
+        let next = scope.spawn(|| {
+            let next = black_box(vec![1_u8; 30 * KIB]);
+            let now = memprof::snapshot().totals(HOST).at_peak_level;
+            drop(next);
+            now
+        });
+        let now = next.join().expect("it allocates");
+        is_freed.wait();
+        [now, at_reset]
+    });
+    assert_eq!(levels[0], levels[1]);
 }
 
 #[test]

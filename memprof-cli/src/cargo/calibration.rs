@@ -4,8 +4,8 @@
 //! * one that with all it calls allocates less than a byte in [`CALLS_A_BYTE`] calls;
 //! * while all calls together cost more than [`ALLOWED`] of the run: first those that own nothing, the most calls first; then those that own
 //!   less than a [`SHARE`]th, and then all that hold less than a [`HELD`]th, the fewest bytes a call first. What holds more, at the peak or to the
-//!   end, stays, however often it is called: it is what the report is read for. Of what owns nothing, also with fewer calls, from a
-//!   [`NOTICED`]th of those allowed on: in a program of some milliseconds.
+//!   end, stays, however often it is called: it is what the report is read for. Of what owns nothing, also with fewer calls, if they
+//!   are more than a [`NOTICED`]th of those allowed: in a program of some milliseconds.
 //!
 //! What a function that is left out owned is its caller's in the next report, so no byte is lost.
 //!
@@ -30,8 +30,10 @@ const CALLS_A_BYTE: u64 = 100;
 const CALL: f64 = 100e-9;
 /// What all calls may cost, as a part of what the run needs of processors without them.
 const ALLOWED: f64 = 0.1;
-/// So many calls are worth leaving out, as a part of those allowed.
+/// More calls than this, as a part of those allowed, are worth leaving out, if they are more than [`SOME_CALLS`] too.
 const NOTICED: u64 = 100;
+/// A function that was called so seldom may do something else in another run.
+const SOME_CALLS: u64 = 100;
 /// A function that owns so much, as a part of all that was allocated or of all at the peak, goes only after all that own less.
 const SHARE: u64 = 100;
 /// A function that holds so much, at the peak or at the end, as a part of all at the peak, stays.
@@ -115,7 +117,7 @@ fn costly(records: &[&Record], totals: &Totals, seconds: f64) -> Vec<bool> {
         .filter_map(|index| Some((Rank::of(records[index], totals)?, index)))
         .filter(|(rank, index)| {
             let record = records[*index];
-            is_many(record) || *rank == Rank::OwnsNothing && record.ncalls > allowed / NOTICED
+            is_many(record) || *rank == Rank::OwnsNothing && record.ncalls > SOME_CALLS.max(allowed / NOTICED)
         })
         .collect();
     order.sort_by(|(a_rank, a), (b_rank, b)| {
@@ -206,14 +208,16 @@ mod tests {
         assert_eq!(out(&functions, 0.02), [true, true, true, false]);
     }
 
-    /// 2,000 calls are 200 us, of which a run of that is allowed 200: two are a hundredth.
+    /// 200,000 calls are 20 ms, of which as much again is allowed 20,000: two hundred are a hundredth.
     #[test]
     fn in_a_short_run_what_owns_nothing_goes_with_few_calls_too() {
-        let functions =
-            [[3, 0, 1_000, 0], [2, 0, 1_000, 0], [3, 1, 1_000, 0], [992, 1, 1_000, 0], [1_000, 1_000, 1_000, 1]];
-        assert_eq!(out(&functions, 400e-6), [true, false, false, false, false]);
+        let functions = [[201, 0, 1, 0], [200, 0, 1, 0], [201, 1, 1, 0], [999, 1, 1, 0], [198_399, 9_000, 9_000, 1]];
+        assert_eq!(out(&functions, 40e-3), [true, false, false, false, false]);
         // All calls are allowed.
-        assert_eq!(out(&functions, 22e-3), [false; 5]);
+        assert_eq!(out(&functions, 2.2), [false; 5]);
+        // However short it is.
+        let functions = [[101, 0, 1, 0], [100, 0, 1, 0], [199_799, 9_000, 9_000, 1]];
+        assert_eq!(out(&functions, 1e-3), [true, false, false]);
     }
 
     /// Each is called a million times, 0.1 s. An interpreter: what it allocates and frees again goes before what it keeps.

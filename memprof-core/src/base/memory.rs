@@ -208,7 +208,7 @@ impl<T: Sync> Blank for AtomicOptionRef<T> {
 
 /// Entries in one chunk of a [`Table`]. A chunk of rows is some 10 KiB: small enough to waste little where few
 /// entries are used, large enough that a directory for a million entries stays at 128 KiB of address space.
-pub(crate) const CHUNK: usize = 64;
+const CHUNK: usize = 64;
 
 /// An array of up to `64 * CHUNKS` entries, made in chunks when first asked for. Entries never move.
 pub(crate) struct Table<T: Blank, const CHUNKS: usize> {
@@ -229,18 +229,19 @@ impl<T: Blank, const CHUNKS: usize> Table<T, CHUNKS> {
         Some(&chunk[index % CHUNK])
     }
 
+    /// The chunk of an entry, if it is there.
+    pub(crate) fn chunk(&self, index: usize) -> Option<&'static [T; CHUNK]> {
+        self.directory.get()?.get(index / CHUNK)?.get()
+    }
+
     /// The entry, made now if its chunk is not there.
     ///
     /// `None` if the index is past the end, or the system has no memory. Two threads that make the same chunk at
     /// the same moment both get the one that came first.
     #[cold]
     pub(crate) fn make(&self, index: usize) -> Option<&'static T> {
-        Some(&self.make_chunk(index)?[index % CHUNK])
-    }
-
-    /// The chunk of an entry, made now if it is not there; see [`make`](Self::make).
-    pub(crate) fn make_chunk(&self, index: usize) -> Option<&'static [T; CHUNK]> {
-        self.directory.install(empty_directory)?.get(index / CHUNK)?.install(leak_blank)
+        let chunk = self.directory.install(empty_directory)?.get(index / CHUNK)?.install(leak_blank)?;
+        Some(&chunk[index % CHUNK])
     }
 
     /// Every entry whose chunk is there, with its index, below `end`.

@@ -67,7 +67,7 @@ pub(crate) fn allocated_first(slot: &'static Slot, address: u64, bytes: u64) -> 
     })
 }
 
-/// [`allocated_first`] above what the thread came to before, while its lane grows, or where a hand-over may wait.
+/// [`allocated_first`] above what the thread came to before, where growing comes to its limit, or where a hand-over may wait.
 #[inline(always)]
 pub(crate) fn allocated_above(slot: &'static Slot, address: u64, bytes: u64) -> Option<Tag> {
     let tag = touch_first(slot, bytes)?;

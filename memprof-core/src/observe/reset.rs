@@ -21,7 +21,6 @@ use std::collections::HashMap;
 use crate::base::blind;
 use crate::base::lock;
 use crate::base::map::Refused;
-use crate::base::memory::CHUNK;
 use crate::base::missed;
 use crate::base::state;
 use crate::names::path::PathId;
@@ -114,13 +113,12 @@ pub fn reset() {
 /// Live bytes and blocks of the host, summed over the rows of all threads: where its new peak begins.
 fn host_live(paths: usize) -> (i64, i64) {
     let mut live = (0, 0);
-    let mut chunk = [[0; 2]; CHUNK];
     for slot in slots() {
-        for (_, rows) in slot.host.rows.chunks(paths) {
-            slot.copy_owned(rows, &mut chunk);
-            for [bytes, blocks] in &chunk[..rows.len()] {
-                live = (live.0 + bytes.cast_signed(), live.1 + blocks.cast_signed());
-            }
+        for (_, row) in slot.host.rows.iter(paths) {
+            let mut owned = [[0; 2]];
+            slot.copy_owned(core::slice::from_ref(row), &mut owned);
+            let [[bytes, blocks]] = owned;
+            live = (live.0 + bytes.cast_signed(), live.1 + blocks.cast_signed());
         }
     }
     live

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | before | parent | closes the gate; waits until nobody is at the recorder's own work, for at most [`PATIENCE`] |
 //! | after | parent | opens it |
-//! | after | child | nobody is inside any more; closes the endpoint's files; forgets memprof's threads; opens the gate |
+//! | after | child | nobody is inside any more, or at the picture; closes the endpoint's files; forgets memprof's threads; opens the gate |
 //!
 //! A child reports to a file of its own name, or not at all ([`writer`](super::writer)). It starts a thread of its
 //! own at its next scope.
@@ -17,6 +17,7 @@ use crate::base::gate::{self, Inside};
 use crate::base::platform;
 use crate::process::exit;
 use crate::process::http::open_files;
+use crate::thread::picture;
 use crate::thread::slot::Slot;
 
 /// How long a fork waits for a snapshot that is being written, say; it goes on after that.
@@ -52,5 +53,6 @@ extern "C" fn open_in_child() {
     all().for_each(Inside::clear);
     open_files::close_in_child();
     exit::forget_writer();
+    picture::forget_in_child();
     open();
 }

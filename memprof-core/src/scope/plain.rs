@@ -18,7 +18,7 @@ use core::hint::cold_path;
 use crate::base::blind;
 use crate::base::single::Alone;
 use crate::base::state;
-use crate::lanes::kind::{AGAIN, OPEN_OFF_PATH, SELDOM, SHARES, SITE_OPEN, UNDER_CONTEXT};
+use crate::lanes::kind::{AGAIN, OPEN_OFF_PATH, SELDOM, SHARES, UNDER_CONTEXT};
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::share::ambient;
@@ -189,7 +189,7 @@ pub(crate) fn leave_begun_otherwise<const UNDER: bool>(
     let inside = flags & AGAIN;
     let (around, ignored) = if UNDER { (UNDER_CONTEXT, OPEN_OFF_PATH) } else { (0, 0) };
     let plain = flags & !(AGAIN | SELDOM | ignored | Space::HOST.bit()) == around
-        && inside != SITE_OPEN
+        && (inside == 0 || inside == AGAIN)
         && calls.left_epoch.own(alone) == u64::from(state::epoch())
         && !(if UNDER { slot.has_pending() } else { slot.lane.get().has_pending() });
     if !plain {

@@ -65,10 +65,12 @@ pub(crate) fn published_peak() -> (i64, i64) {
     (PEAK_BYTES.load(Ordering::Acquire), PEAK_BLOCKS.load(Ordering::Acquire))
 }
 
-/// A picture was taken: the next one is due 1/256 above what is published now, and at least so many bytes.
-pub(crate) fn note_picture(least_rise: u64) {
-    let level = LEVEL_BYTES.load(Ordering::Relaxed);
-    NEXT_PICTURE.store(level.saturating_add((level / 256).max(least_rise.cast_signed())), Ordering::Relaxed);
+/// A picture of `level` bytes was taken: the next one is due so many bytes above it.
+pub(crate) fn note_picture(level: i64, rise: i64) {
+    // What the threads published may be ahead of the picture, by frees that were not published yet: measured from the
+    // picture, the next one would be due at once. Or behind it: measured from there, a lower one would replace it.
+    let mark = level.max(LEVEL_BYTES.load(Ordering::Relaxed));
+    NEXT_PICTURE.store(mark.saturating_add(rise), Ordering::Relaxed);
 }
 
 /// The picture that was due could not be taken whole: it is due again once a little more is live.

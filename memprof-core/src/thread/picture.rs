@@ -5,35 +5,56 @@
 //! No event waits for it: whoever finds it being taken or read goes on without. How high the mark is, is left to
 //! [`level`](crate::space::level).
 
-use crate::base::lock::Lock;
-use crate::base::memory::CHUNK;
-use crate::base::tables::{PageVec, page_vec};
-use crate::names::path::PathId;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::base::counter::Counter;
+use crate::base::lock::{self, Holding};
+use crate::base::memory::{Blank, Table};
+use crate::names::path::{PATH_CHUNKS, PathId};
 use crate::space::level;
 use crate::thread::current;
 use crate::thread::slot::{self, Slot};
 
-/// Bytes and blocks that a path owns, by its number.
-type Owned = PageVec<[u64; 2]>;
+/// What one path owned when a picture was taken: in the picture that is shown, and in the one that is being made.
+struct Owned([Side; 2]);
 
-/// The picture that is shown, and the one that is being made.
-struct Picture {
-    sides: [Owned; 2],
-    shown: usize,
-    /// A chunk of another thread's rows, as they are copied: the stack may have no room for it.
-    chunk: [[u64; 2]; CHUNK],
+/// In one of the two.
+struct Side {
+    bytes: Counter,
+    blocks: Counter,
 }
 
-/// Held while the picture is taken or read. Whoever allocates never waits for it; who waits has made sure that its own thread does not hold it
-/// ([`lock::holds_any`](crate::base::lock::holds_any)).
-static PICTURE: Lock<Picture> =
-    Lock::new(Picture { sides: [page_vec(), page_vec()], shown: 0, chunk: [[0; 2]; CHUNK] });
+impl Blank for Owned {
+    const BLANK: Self = Self([const { Side { bytes: Counter::new(0), blocks: Counter::new(0) } }; 2]);
+}
+
+impl Owned {
+    /// Side 0 or 1.
+    fn side(&self, side: usize) -> &Side {
+        &self.0[side & 1]
+    }
+
+    #[inline(always)]
+    fn set(&self, side: usize, [bytes, blocks]: [u64; 2]) {
+        self.side(side).bytes.set(bytes);
+        self.side(side).blocks.set(blocks);
+    }
+}
+
+static PICTURE: Table<Owned, PATH_CHUNKS> = Table::new();
+/// Which of the two is shown. Changed by whoever holds [`PICTURE_BUSY`].
+static SHOWN: AtomicUsize = AtomicUsize::new(0);
+/// Held while the picture is taken or read. Whoever allocates never waits for it, nor is blind meanwhile: a signal handler is recorded. Who waits has
+/// made sure that its own thread does not hold it ([`lock::holds_any`]).
+static PICTURE_BUSY: AtomicBool = AtomicBool::new(false);
 
 /// Rows for which a picture costs no more than some microseconds; past that, pictures come less often.
 const CHEAP_ROWS: usize = 4096;
 /// Bytes that the mark has to rise for each row summed, past [`CHEAP_ROWS`]: a nanosecond or so of summing for each
 /// 16 bytes allocated.
 const BYTES_PER_ROW: usize = 16;
+/// Rows of another thread that are read at once: the stack may have no room for more.
+const AT_ONCE: usize = 16;
 
 /// How taking a picture ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,85 +74,121 @@ pub(crate) fn picture() {
 
 /// [`picture`], and how it ended; `anyway`: shown also if it is torn.
 fn take(anyway: bool) -> Taken {
-    let Some(mut picture) = PICTURE.try_lock() else { return Taken::Busy };
-    let Picture { sides, shown, chunk } = &mut *picture;
-    let (rows, is_whole) = sum_all(&mut sides[1 - *shown], chunk);
+    let _holding = Holding::begin();
+    if PICTURE_BUSY.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        return Taken::Busy;
+    }
+    let mut sum = Sum { paths: PathId::count(), side: 1 - SHOWN.load(Ordering::Relaxed), live: 0, rows: 0 };
+    let is_whole = sum.all();
     if is_whole || anyway {
-        *shown = 1 - *shown;
-        level::note_picture(if rows > CHEAP_ROWS { (rows * BYTES_PER_ROW) as u64 } else { 0 });
+        SHOWN.store(sum.side, Ordering::Relaxed);
+        let for_the_rows = if sum.rows > CHEAP_ROWS { (sum.rows * BYTES_PER_ROW) as u64 } else { 0 };
+        level::note_picture(sum.live, (sum.live / 256).max(for_the_rows.cast_signed()));
     } else {
         level::put_off_picture();
     }
+    PICTURE_BUSY.store(false, Ordering::Release);
     if is_whole { Taken::Whole } else { Taken::Torn }
 }
 
-/// Makes a picture of all threads' rows: of how many, and whether each was read as it stood at one moment. Where there is no memory for them, the
-/// last paths are not in it.
-fn sum_all(picture: &mut Owned, chunk: &mut [[u64; 2]; CHUNK]) -> (usize, bool) {
-    let paths = PathId::count();
-    let _grown = picture.try_reserve(paths.saturating_sub(picture.len()));
-    picture.resize(paths.min(picture.capacity()), [0; 2]);
-    let (mut rows, mut is_whole) = (0, true);
-    let own = current::own().filter(|own| {
-        let own_rows = set(own, picture);
-        rows += own_rows.unwrap_or(0);
-        own_rows.is_some()
-    });
-    if own.is_none() {
-        picture.fill([0; 2]);
-    }
-    for slot in slot::slots() {
-        if own.is_none_or(|own| !core::ptr::eq(own, slot)) {
-            let (its_rows, are_whole) = add(slot, picture, chunk);
-            rows += its_rows;
-            is_whole &= are_whole;
-        }
-    }
-    (rows, is_whole)
+/// A picture that is being made: of which paths, in which side; and what it has so far: bytes, and of how many rows.
+struct Sum {
+    paths: usize,
+    side: usize,
+    live: i64,
+    rows: usize,
 }
 
-/// Makes a picture of the rows of this thread's own slot, which stay as they are meanwhile: a signal handler is recorded aside; and says how many
-/// they are. `None`: this is one, which has interrupted a change or an event, and nothing was done.
-#[inline(never)]
-fn set(slot: &'static Slot, picture: &mut [[u64; 2]]) -> Option<usize> {
-    let (_, alone) = slot.top.begin_change_at_rest()?;
-    let rows = slot.host.is_at_rest().then(|| {
-        let (mut count, mut end) = (0, 0);
-        for (first, rows) in slot.host.rows.chunks(picture.len()) {
-            picture[end..first].fill([0; 2]);
-            end = first + rows.len();
-            for (row, owned) in rows.iter().zip(&mut picture[first..end]) {
-                *owned = row.own_owned(alone);
+impl Sum {
+    /// Sums all threads' rows. `false`: of one at least, not as it stood at one moment.
+    fn all(&mut self) -> bool {
+        let own = current::own().filter(|own| self.set(own));
+        if own.is_none() {
+            for (_, owned) in PICTURE.iter(self.paths) {
+                owned.set(self.side, [0; 2]);
             }
-            count += rows.len();
         }
-        picture[end..].fill([0; 2]);
-        count
-    });
-    slot.top.end_change();
-    rows
-}
-
-/// Adds the rows of a slot to the picture: how many, and whether each was read as it stood at one moment.
-#[inline(never)]
-fn add(slot: &'static Slot, picture: &mut [[u64; 2]], chunk: &mut [[u64; 2]; CHUNK]) -> (usize, bool) {
-    let (mut count, mut all_whole) = (0, true);
-    for (first, rows) in slot.host.rows.chunks(picture.len()) {
-        all_whole &= slot.copy_owned(rows, chunk);
-        for (sum, owned) in picture[first..].iter_mut().zip(&chunk[..rows.len()]) {
-            *sum = [sum[0].wrapping_add(owned[0]), sum[1].wrapping_add(owned[1])];
+        let mut all_whole = true;
+        for slot in slot::slots().filter(|slot| own.is_none_or(|own| !core::ptr::eq(own, *slot))) {
+            all_whole &= self.add(slot);
         }
-        count += rows.len();
+        all_whole
     }
-    (count, all_whole)
+
+    /// Begins with the rows of this thread's own slot, which stay as they are meanwhile: a signal handler is recorded aside. `false`: this is
+    /// one, which has interrupted a change or an event, and nothing was done. Where there is no memory for them, rows are left out.
+    #[inline(never)]
+    fn set(&mut self, slot: &'static Slot) -> bool {
+        let Some((_, alone)) = slot.top.begin_change_at_rest() else { return false };
+        let is_at_rest = slot.host.is_at_rest() && slot.sequence.read_begin().is_some();
+        if is_at_rest {
+            for (first, _) in slot.host.rows.chunks(self.paths) {
+                PICTURE.make(first);
+            }
+            for (first, places) in PICTURE.chunks(self.paths) {
+                let Some(rows) = slot.host.rows.chunk(first) else {
+                    for owned in places {
+                        owned.set(self.side, [0; 2]);
+                    }
+                    continue;
+                };
+                for (owned, row) in places.iter().zip(rows) {
+                    let now = row.own_owned(alone);
+                    owned.set(self.side, now);
+                    self.live += now[0].cast_signed();
+                }
+                self.rows += places.len();
+            }
+        }
+        slot.top.end_change();
+        is_at_rest
+    }
+
+    /// Adds the rows of a slot. `false`: of one at least, not as it stood at one moment.
+    #[inline(never)]
+    fn add(&mut self, slot: &'static Slot) -> bool {
+        let mut all_whole = true;
+        for (first, rows) in slot.host.rows.chunks(self.paths) {
+            if PICTURE.make(first).is_none() {
+                continue;
+            }
+            let places = PICTURE.chunk(first).into_iter().flatten();
+            let mut places = places.take(rows.len());
+            for rows in rows.chunks(AT_ONCE) {
+                let mut now = [[0; 2]; AT_ONCE];
+                all_whole &= slot.copy_owned(rows, &mut now);
+                for (owned, [bytes, blocks]) in places.by_ref().zip(&now[..rows.len()]) {
+                    if *bytes != 0 || *blocks != 0 {
+                        owned.side(self.side).bytes.add(*bytes);
+                        owned.side(self.side).blocks.add(*blocks);
+                        self.live += bytes.cast_signed();
+                    }
+                }
+            }
+            self.rows += rows.len();
+        }
+        all_whole
+    }
 }
 
 /// Gives what each path owned at the mark to `see`.
 pub(crate) fn see_picture(mut see: impl FnMut(PathId, i64, i64)) {
-    let picture = PICTURE.lock();
-    for (path, owned) in picture.sides[picture.shown].iter().enumerate() {
-        let [bytes, blocks] = owned.map(u64::cast_signed);
-        see(PathId::of_index(path), bytes, blocks);
+    let _holding = Holding::begin();
+    while PICTURE_BUSY.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        std::thread::yield_now();
+    }
+    let side = SHOWN.load(Ordering::Relaxed);
+    for (path, owned) in PICTURE.iter(PathId::count()) {
+        let Side { bytes, blocks } = owned.side(side);
+        see(PathId::of_index(path), bytes.signed(), blocks.signed());
+    }
+    PICTURE_BUSY.store(false, Ordering::Release);
+}
+
+/// In a fork's child: whoever was at the picture does not exist here, but for this very thread.
+pub(crate) fn forget_in_child() {
+    if !lock::holds_any() {
+        PICTURE_BUSY.store(false, Ordering::Release);
     }
 }
 
@@ -154,20 +211,45 @@ pub(crate) fn reset(bytes: i64, blocks: i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Taken, see_picture, take};
-    use crate::base::{blind, lock};
+    use std::sync::mpsc::channel;
 
-    /// A snapshot in a signal handler would wait for its own thread, and a fork does for whoever is blind: a child that is copied in the midst of a
-    /// picture would wait for a thread that it lacks.
+    use super::{Owned, PICTURE, Taken, forget_in_child, see_picture, take};
+    use crate::base::lock;
+    use crate::names::path::PathId;
+
+    /// A snapshot in a signal handler would wait for its own thread.
     #[test]
-    fn whoever_is_at_the_picture_is_seen_to_be_by_its_own_handlers_and_by_forks() {
-        while take(true) == Taken::Busy {}
+    fn who_asks_while_this_thread_is_at_the_picture_finds_it_at_work() {
+        let _owned: &Owned = PICTURE.make(PathId::ROOT.index()).expect("memory");
         let mut seen = 0;
         see_picture(|_, _, _| {
             seen += 1;
-            assert!(lock::holds_any() && blind::is_blind());
-            assert!(take(true) == Taken::Busy);
+            forget_in_child();
+            assert!(lock::holds_any() && take(true) == Taken::Busy);
         });
-        assert!(seen > 0 && !lock::holds_any() && !blind::is_blind());
+        assert!(seen > 0 && !lock::holds_any());
+    }
+
+    #[test]
+    fn a_forks_child_is_not_kept_from_the_picture_by_a_thread_that_it_lacks() {
+        let _owned: &Owned = PICTURE.make(PathId::ROOT.index()).expect("memory");
+        let (is_at_it, wait_for_it) = channel();
+        let (go_on, wait) = channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut wait = Some(wait);
+                see_picture(|_, _, _| {
+                    if let Some(wait) = wait.take() {
+                        is_at_it.send(()).expect("the test waits");
+                        wait.recv().expect_err("the test hangs up");
+                    }
+                });
+            });
+            wait_for_it.recv().expect("it is at the picture");
+            assert!(take(true) == Taken::Busy);
+            forget_in_child();
+            assert!(take(true) != Taken::Busy);
+            drop(go_on);
+        });
     }
 }

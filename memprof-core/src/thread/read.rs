@@ -15,7 +15,6 @@
 use core::sync::atomic::{Ordering, fence};
 
 use crate::base::counter::{read_again, yield_now_and_then};
-use crate::base::memory::CHUNK;
 use crate::thread::current;
 use crate::thread::ledger::Ledger;
 use crate::thread::row::Row;
@@ -74,9 +73,9 @@ impl Slot {
         })
     }
 
-    /// Copies what this thread's events on the host add to the live bytes and blocks of the paths of these rows, a chunk of them, into as many places.
+    /// Copies what this thread's events on the host add to the live bytes and blocks of the paths of these rows, into as many places.
     /// `false`: of a row at least the two are not of one moment, as the thread stands in the midst of an event.
-    pub(crate) fn copy_owned(&self, rows: &[Row], into: &mut [[u64; 2]; CHUNK]) -> bool {
+    pub(crate) fn copy_owned(&self, rows: &[Row], into: &mut [[u64; 2]]) -> bool {
         const TRIES: u32 = 64;
         let copy_all = || {
             for (owned, row) in into.iter_mut().zip(rows) {

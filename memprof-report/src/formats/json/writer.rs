@@ -13,8 +13,10 @@ use serde::ser::{self, Impossible, Serialize, SerializeMap, SerializeSeq, Serial
 /// Writes `value`.
 pub(crate) fn write(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
-    value.serialize(Writer { out: &mut out }).map_err(|Error(error)| error)?;
-    out.flush()
+    let written = value.serialize(Writer { out: &mut out }).map_err(|Error(error)| error).and_then(|()| out.flush());
+    // What could not be written is not tried again.
+    drop(out.into_parts());
+    written
 }
 
 /// Of one known type, as a profile has five small parts a number: what each costs is mostly how it gets here.
