@@ -157,7 +157,8 @@ impl Sum {
             for rows in rows.chunks(AT_ONCE) {
                 let mut now = [[0; 2]; AT_ONCE];
                 all_whole &= slot.copy_owned(rows, &mut now);
-                for (owned, [bytes, blocks]) in places.by_ref().zip(&now[..rows.len()]) {
+                // In this order: the shorter one ends it.
+                for ([bytes, blocks], owned) in now[..rows.len()].iter().zip(places.by_ref()) {
                     if *bytes != 0 || *blocks != 0 {
                         owned.side(self.side).bytes.add(*bytes);
                         owned.side(self.side).blocks.add(*blocks);
