@@ -5,7 +5,7 @@
 //! * while all calls together cost more than [`ALLOWED`] of the run: first those that own nothing, the most calls first; then those that own
 //!   less than a [`SHARE`]th, and then all that hold less than a [`HELD`]th, the fewest bytes a call first. What holds more, at the peak or to the
 //!   end, stays, however often it is called: it is what the report is read for. Of what owns nothing, also with fewer calls, if they
-//!   are more than a [`NOTICED`]th of those allowed: in a program of some milliseconds.
+//!   are more than [`SOME_CALLS`] and a [`NOTICED`]th of those allowed: in a program of some milliseconds.
 //!
 //! What a function that is left out owned is its caller's in the next report, so no byte is lost.
 //!

@@ -225,11 +225,11 @@ impl<T: Blank, const CHUNKS: usize> Table<T, CHUNKS> {
     /// The entry, if its chunk is there.
     #[inline(always)]
     pub(crate) fn get(&self, index: usize) -> Option<&'static T> {
-        let chunk = self.directory.get()?.get(index / CHUNK)?.get()?;
-        Some(&chunk[index % CHUNK])
+        Some(&self.chunk(index)?[index % CHUNK])
     }
 
     /// The chunk of an entry, if it is there.
+    #[inline(always)]
     pub(crate) fn chunk(&self, index: usize) -> Option<&'static [T; CHUNK]> {
         self.directory.get()?.get(index / CHUNK)?.get()
     }
@@ -240,8 +240,12 @@ impl<T: Blank, const CHUNKS: usize> Table<T, CHUNKS> {
     /// the same moment both get the one that came first.
     #[cold]
     pub(crate) fn make(&self, index: usize) -> Option<&'static T> {
-        let chunk = self.directory.install(empty_directory)?.get(index / CHUNK)?.install(leak_blank)?;
-        Some(&chunk[index % CHUNK])
+        Some(&self.make_chunk(index)?[index % CHUNK])
+    }
+
+    /// The chunk of an entry, made now if it is not there; see [`make`](Self::make).
+    pub(crate) fn make_chunk(&self, index: usize) -> Option<&'static [T; CHUNK]> {
+        self.directory.install(empty_directory)?.get(index / CHUNK)?.install(leak_blank)
     }
 
     /// Every entry whose chunk is there, with its index, below `end`.

@@ -115,10 +115,8 @@ fn host_live(paths: usize) -> (i64, i64) {
     let mut live = (0, 0);
     for slot in slots() {
         for (_, row) in slot.host.rows.iter(paths) {
-            let mut owned = [[0; 2]];
-            slot.copy_owned(core::slice::from_ref(row), &mut owned);
-            let [[bytes, blocks]] = owned;
-            live = (live.0 + bytes.cast_signed(), live.1 + blocks.cast_signed());
+            let [bytes, blocks] = slot.owned(row).0.map(u64::cast_signed);
+            live = (live.0 + bytes, live.1 + blocks);
         }
     }
     live

@@ -67,7 +67,8 @@ pub(crate) fn enter(
     Some(slot.push(frame, tag.with_path(path), 0, calls, site_row))
 }
 
-/// [`enter`] where that is to be done again. `None`: what is open of the site leads elsewhere, and nothing was changed.
+/// [`enter`] on `frame`, with the top busy, of this path and its calls, whether or not one of its site is open. `None`: what is open of the site
+/// leads elsewhere, and nothing was changed.
 #[inline(always)]
 pub(crate) fn enter_again(
     slot: &'static Slot,
@@ -83,20 +84,18 @@ pub(crate) fn enter_again(
     Some(slot.push(frame, top.tag().with_path(path), flags, calls, site_row))
 }
 
-/// [`enter`] where the cache of paths has forgotten where that leads, as in a program that goes through more than 128 of them; and under a `Context`. In a slot that took note of everything. `None`: something else has to be done first, and nothing was changed.
+/// [`enter`] where the cache of paths has forgotten where that leads, as in a program that goes through more than 128 of them; and under a
+/// `Context`. In a slot that took note of everything. `None`: something else has to be done first, and nothing was changed.
 #[inline]
 pub(crate) fn enter_known(slot: &'static Slot, site: &'static Site) -> Option<FrameHandle> {
     let (top, frame, alone) = slot.top.begin_entering()?;
     if top.flags.own(alone) & UNDER_CONTEXT != 0 {
         return enter_under_context(slot, site, top, frame);
     }
-    let tag = top.tag();
     if !slot.lane.get().has_pending()
-        && let Some((path, calls)) = slot.known_calls(key(tag.path(), site.id()))
-        && let site_row = calls.site.get()
-        && let Some(flags) = flags_inside(site_row.outer.get(), path)
+        && let Some((path, calls)) = slot.known_calls(key(top.path(), site.id()))
     {
-        return Some(slot.push(frame, tag.with_path(path), flags, calls, site_row));
+        return enter_again(slot, frame, path, calls);
     }
     slot.top.set(top);
     None

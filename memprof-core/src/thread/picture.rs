@@ -104,9 +104,7 @@ impl Sum {
     fn all(&mut self) -> bool {
         let own = current::own().filter(|own| self.set(own));
         if own.is_none() {
-            for (_, owned) in PICTURE.iter(self.paths) {
-                owned.set(self.side, [0; 2]);
-            }
+            PICTURE.chunks(self.paths).for_each(|(_, places)| self.clear(places));
         }
         let mut all_whole = true;
         for slot in slot::slots().filter(|slot| own.is_none_or(|own| !core::ptr::eq(own, *slot))) {
@@ -115,21 +113,26 @@ impl Sum {
         all_whole
     }
 
-    /// Begins with the rows of this thread's own slot, which stay as they are meanwhile: a signal handler is recorded aside. `false`: this is
-    /// one, which has interrupted a change or an event, and nothing was done. Where there is no memory for them, rows are left out.
+    fn clear(&self, places: &[Owned]) {
+        for owned in places {
+            owned.set(self.side, [0; 2]);
+        }
+    }
+
+    /// Begins with the rows of this thread's own slot, which stay as they are meanwhile: it says that it is being changed, so a signal handler is
+    /// recorded aside. `false`: this is one, which has interrupted a change or an event, and nothing was done. Where there is no memory for them, rows
+    /// are left out.
     #[inline(never)]
     fn set(&mut self, slot: &'static Slot) -> bool {
         let Some((_, alone)) = slot.top.begin_change_at_rest() else { return false };
         let is_at_rest = slot.host.is_at_rest() && slot.sequence.read_begin().is_some();
         if is_at_rest {
             for (first, _) in slot.host.rows.chunks(self.paths) {
-                PICTURE.make(first);
+                PICTURE.make_chunk(first);
             }
             for (first, places) in PICTURE.chunks(self.paths) {
                 let Some(rows) = slot.host.rows.chunk(first) else {
-                    for owned in places {
-                        owned.set(self.side, [0; 2]);
-                    }
+                    self.clear(places);
                     continue;
                 };
                 for (owned, row) in places.iter().zip(rows) {
@@ -149,16 +152,11 @@ impl Sum {
     fn add(&mut self, slot: &'static Slot) -> bool {
         let mut all_whole = true;
         for (first, rows) in slot.host.rows.chunks(self.paths) {
-            if PICTURE.make(first).is_none() {
-                continue;
-            }
-            let places = PICTURE.chunk(first).into_iter().flatten();
-            let mut places = places.take(rows.len());
-            for rows in rows.chunks(AT_ONCE) {
+            let Some(places) = PICTURE.make_chunk(first) else { continue };
+            for (rows, places) in rows.chunks(AT_ONCE).zip(places.chunks(AT_ONCE)) {
                 let mut now = [[0; 2]; AT_ONCE];
                 all_whole &= slot.copy_owned(rows, &mut now);
-                // In this order: the shorter one ends it.
-                for ([bytes, blocks], owned) in now[..rows.len()].iter().zip(places.by_ref()) {
+                for ([bytes, blocks], owned) in now[..rows.len()].iter().zip(places) {
                     if *bytes != 0 || *blocks != 0 {
                         owned.side(self.side).bytes.add(*bytes);
                         owned.side(self.side).blocks.add(*blocks);

@@ -73,10 +73,15 @@ impl Slot {
         })
     }
 
-    /// Copies what this thread's events on the host add to the live bytes and blocks of the paths of these rows, into as many places.
-    /// `false`: of a row at least the two are not of one moment, as the thread stands in the midst of an event.
-    pub(crate) fn copy_owned(&self, rows: &[Row], into: &mut [[u64; 2]]) -> bool {
+    /// What this thread's events on the host add to the live bytes and blocks of a row's path; and whether both are of
+    /// one moment: not where the thread stands in the midst of an event.
+    pub(crate) fn owned(&self, row: &Row) -> ([u64; 2], bool) {
         const TRIES: u32 = 64;
+        self.read(&self.host, TRIES, || row.owned())
+    }
+
+    /// [`owned`](Self::owned) of these rows, into as many places. `false`: of one at least, not of one moment.
+    pub(crate) fn copy_owned(&self, rows: &[Row], into: &mut [[u64; 2]]) -> bool {
         let copy_all = || {
             for (owned, row) in into.iter_mut().zip(rows) {
                 *owned = row.owned();
@@ -88,7 +93,7 @@ impl Slot {
         // One by one they may be of one moment each, of a thread that hardly rests.
         let mut all_whole = true;
         for (owned, row) in into.iter_mut().zip(rows) {
-            let (now, is_whole) = self.read(&self.host, TRIES, || row.owned());
+            let (now, is_whole) = self.owned(row);
             *owned = now;
             all_whole &= is_whole;
         }

@@ -243,15 +243,20 @@ impl Ledger {
     #[inline(always)]
     pub(crate) fn alloc(&self, bytes: u64) -> bool {
         self.limits.alloc(bytes, || {
-            self.alloc_bytes.add(bytes);
-            let row = self.row();
-            row.alloc_bytes.add(bytes);
-            row.alloc_blocks.add(1);
+            self.add_alloc(self.row(), bytes);
             if bytes > self.largest.get() {
                 cold_path();
                 self.largest.set(bytes);
             }
         })
+    }
+
+    /// Adds a block to the sums, and to those of the path that owns it.
+    #[inline(always)]
+    fn add_alloc(&self, row: &Row, bytes: u64) {
+        self.alloc_bytes.add(bytes);
+        row.alloc_bytes.add(bytes);
+        row.alloc_blocks.add(1);
     }
 
     /// Counts the first event of `frame`, the top, which is an allocation, and makes its entry, also while the lane grows; that the frame has one
@@ -272,21 +277,15 @@ impl Ledger {
             let grows_on = self.limits.grows_on_by(bytes, alone);
             if grows_on {
                 self.begin_entry(entry, frame, row, level);
-                self.limits.begin_frame_growing(level, alone);
+                self.limits.set_peaks_while_growing([level, self.limits.own_level_blocks(alone)]);
                 self.largest.set(bytes);
-                self.limits.alloc(bytes, || {
-                    self.alloc_bytes.add(bytes);
-                    row.alloc_bytes.add(bytes);
-                    row.alloc_blocks.add(1);
-                });
+                self.limits.alloc(bytes, || self.add_alloc(row, bytes));
                 self.note_latest(address);
             }
             return grows_on;
         }
         self.begin_entry(entry, frame, row, level);
-        self.alloc_bytes.add(bytes);
-        row.alloc_bytes.add(bytes);
-        row.alloc_blocks.add(1);
+        self.add_alloc(row, bytes);
         self.limits.begin_frame_at(level + bytes.cast_signed(), alone);
         self.largest.set(bytes);
         self.note_latest(address);

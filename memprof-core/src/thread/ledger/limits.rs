@@ -294,13 +294,6 @@ impl Limits {
         self.blocks.begin_frame_at(blocks);
     }
 
-    /// A frame begins at this level while the lane grows: the limits stay.
-    #[inline(always)]
-    pub(super) fn begin_frame_growing(&self, bytes: i64, alone: Alone) {
-        self.peak_bytes.set(bytes.cast_unsigned());
-        self.peak_blocks.set(self.own_level_blocks(alone).cast_unsigned());
-    }
-
     /// The watermarks, within a change.
     #[inline(always)]
     pub(super) fn own_peaks(&self, alone: Alone) -> [i64; 2] {
@@ -311,12 +304,18 @@ impl Limits {
     #[inline(always)]
     pub(super) fn set_own_peaks(&self, level: i64, [bytes, blocks]: [i64; 2], alone: Alone) {
         if self.is_own_growing(alone) {
-            self.peak_bytes.set(bytes.cast_unsigned());
-            self.peak_blocks.set(blocks.cast_unsigned());
+            self.set_peaks_while_growing([bytes, blocks]);
         } else {
             self.set_own_peak_bytes(level, bytes, alone);
             self.set_own_peak_blocks(blocks, alone);
         }
+    }
+
+    /// Sets the watermarks while the lane grows: the limits stay.
+    #[inline(always)]
+    pub(super) fn set_peaks_while_growing(&self, [bytes, blocks]: [i64; 2]) {
+        self.peak_bytes.set(bytes.cast_unsigned());
+        self.peak_blocks.set(blocks.cast_unsigned());
     }
 
     /// Ends growing, which came to these levels.
