@@ -15,7 +15,7 @@ use crate::lanes::captured::Shared;
 use crate::process::ready::ready_to_enter;
 use crate::scope::leave;
 use crate::share::context::{capture, enter_context};
-use crate::thread::stack::FrameHandle;
+use crate::thread::changes::FrameHandle;
 
 /// The innermost open scope of the thread or task that captured it, for others to work under.
 ///

@@ -32,9 +32,9 @@ use crate::process::serve::start_threads;
 use crate::scope::poll::{end_lane, enter_poll, enter_poll_at, open_poll_of, poll_again};
 use crate::scope::{future, leave};
 use crate::share::ambient;
+use crate::thread::changes::FrameHandle;
 use crate::thread::current;
 use crate::thread::slot::Slot;
-use crate::thread::stack::FrameHandle;
 
 /// A future that is one activation of a site, made by [`TrackExt::track`].
 ///

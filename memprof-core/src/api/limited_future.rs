@@ -16,7 +16,6 @@ use crate::api::ambient::{Ambient, ambient_of};
 use crate::api::future::Tracked;
 use crate::api::limit::{Begun, Limits, judge, measure};
 use crate::thread::current;
-use crate::thread::stack::FrameHandle;
 
 /// A tracked future that is judged when it is ready; dropped before that, it is not.
 #[must_use = "futures do nothing unless polled"]
@@ -63,8 +62,8 @@ impl<F: Future> Future for InLimits<F> {
         let mut measured = None;
         let polled = tracked.poll_between(context, open, |entered| {
             threads.set(None);
-            let entered = entered.filter(FrameHandle::is_open).zip(current::recording());
-            measured = entered.map(|(entered, slot)| measure(limits, slot, entered.frame));
+            let open = current::recording().and_then(|slot| Some((slot, slot.frame_of(entered?)?)));
+            measured = open.map(|(slot, frame)| measure(limits, slot, frame));
         });
         this.threads = threads.into_inner();
         if polled.is_ready() && !std::thread::panicking() {

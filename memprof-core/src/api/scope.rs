@@ -21,10 +21,10 @@ use crate::share::open_frames::Stack;
 use crate::share::publish::before_poll;
 use crate::share::settle::settle;
 use crate::space::spaces::Space;
+use crate::thread::changes::FrameHandle;
 use crate::thread::current;
 use crate::thread::frame::{CallRow, Frame};
 use crate::thread::slot::Slot;
-use crate::thread::stack::FrameHandle;
 
 /// One activation of a [`Site`], open until it is dropped.
 ///
@@ -115,8 +115,7 @@ impl Scope {
     /// The scope's frame, while it is open and this is its thread.
     pub(crate) fn open_frame(&self) -> Option<(&'static Slot, &'static Frame)> {
         let slot = current::recording()?;
-        let opened = self.opened.filter(FrameHandle::is_open)?;
-        Some((slot, opened.frame))
+        Some((slot, slot.frame_of(self.opened?)?))
     }
 }
 

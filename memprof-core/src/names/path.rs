@@ -52,9 +52,11 @@ impl PathId {
     /// Outside any scope.
     pub(crate) const ROOT: Self = Self(0);
 
-    /// Of the bits of a tag.
+    /// The path with these [`bits`](Self::bits).
+    #[inline(always)]
     pub(crate) fn from_bits(bits: u32) -> Self {
-        Self(bits & (MOST_PATHS - 1))
+        debug_assert!(bits < MOST_PATHS, "of no path");
+        Self(bits)
     }
 
     /// The path whose entry in a table has this index.

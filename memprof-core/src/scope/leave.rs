@@ -11,8 +11,8 @@
 //! | an ambient scope | [`ambient::leave`]: to that scope; the thread works for none, or for the next |
 //! | the base | nothing: it stays |
 //!
-//! A guard names its frame by place and serial, so one that comes late does nothing. On a blind thread `current` has no frames, and
-//! the slow functions find the thread's own slot.
+//! A guard names its activation by a serial, so one that comes late does nothing, and holds a single number in the program's code
+//! meanwhile. On a blind thread `current` has no frames, and the slow functions find the thread's own slot.
 
 use core::hint::cold_path;
 
@@ -31,32 +31,26 @@ use crate::scope::poll::note_scopes_above;
 use crate::share::ambient;
 use crate::share::context::leave_context;
 use crate::share::settle::settle;
+use crate::thread::changes::FrameHandle;
 use crate::thread::current;
 use crate::thread::frame::Frame;
 use crate::thread::slot::Slot;
-use crate::thread::stack::FrameHandle;
 
-/// Leaves the frame, after whatever is still open above it. Does nothing if it was ended already.
+/// Leaves the activation, after whatever is still open above it. Does nothing if it was ended already.
 #[inline]
 pub(crate) fn leave(opened: FrameHandle) {
-    let frame = opened.frame;
     let slot = current::current();
-    if !slot.top.is(frame) {
-        return leave_slowly(opened);
-    }
-    let alone = slot.top.begin_leaving(frame);
-    let calls = frame.calls.get();
-    if frame.serial.own(alone) != opened.serial {
+    let Some((frame, alone)) = slot.top.begin_leaving(opened) else {
         cold_path();
-        slot.top.set(frame);
-        return;
-    }
+        return leave_slowly(opened);
+    };
+    let calls = frame.calls.get();
     let plain = frame.flags.own(alone) == 0
         && calls.left_epoch.own(alone) == u64::from(state::epoch())
         && !slot.lane.get().has_pending();
     if !plain {
         cold_path();
-        return leave_with_events(slot, opened, alone);
+        return leave_with_events(slot, frame, alone);
     }
     slot.changes.begin();
     calls.ended.add(1);
@@ -66,40 +60,50 @@ pub(crate) fn leave(opened: FrameHandle) {
 
 /// [`leave`] of the top frame, which is being left, if it is a plain scope that saw events on the host and nowhere else.
 #[inline(never)]
-fn leave_with_events(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
-    if !leave_begun_plainly(slot, opened.frame, alone) {
+fn leave_with_events(slot: &'static Slot, frame: &'static Frame, alone: Alone) {
+    if !leave_begun_plainly(slot, frame, alone) {
         cold_path();
-        leave_otherwise(slot, opened, alone);
+        leave_otherwise(slot, frame, alone);
     }
 }
 
 /// [`leave`] of the top frame, which is being left, if it is a scope with more than events on the host: see [`leave_begun_otherwise`].
 #[inline(never)]
-fn leave_otherwise(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
-    if !leave_begun_otherwise::<false>(slot, opened.frame, alone) {
+fn leave_otherwise(slot: &'static Slot, frame: &'static Frame, alone: Alone) {
+    if !leave_begun_otherwise::<false>(slot, frame, alone) {
         cold_path();
-        leave_under_context(slot, opened, alone);
+        leave_under_context(slot, frame, alone);
     }
 }
 
 /// [`leave_otherwise`] of a scope under a `Context` or an ambient scope.
 #[inline(never)]
-fn leave_under_context(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
-    if !leave_begun_otherwise::<true>(slot, opened.frame, alone) {
+fn leave_under_context(slot: &'static Slot, frame: &'static Frame, alone: Alone) {
+    if !leave_begun_otherwise::<true>(slot, frame, alone) {
         cold_path();
-        slot.top.set(opened.frame);
-        leave_slowly(opened);
+        slot.top.set(frame);
+        leave_open(slot, frame);
     }
 }
 
+/// [`leave`] of an activation that is not the top of the slot that is at hand.
 #[cold]
 #[inline(never)]
 pub(crate) fn leave_slowly(opened: FrameHandle) {
     let Some(slot) = current::recording() else { return };
-    if opened.is_open() && !leave_plainly(slot, opened.frame) {
-        leave_above(slot, opened.frame);
-        leave_top(slot);
+    if !leave_plainly(slot, opened)
+        && let Some(frame) = slot.frame_of(opened)
+    {
+        leave_open(slot, frame);
     }
+}
+
+/// Leaves a frame that is open, after whatever is above it.
+#[cold]
+#[inline(never)]
+fn leave_open(slot: &'static Slot, frame: &'static Frame) {
+    leave_above(slot, frame);
+    leave_top(slot);
 }
 
 /// Leaves the top frame, whatever its kind; the base stays.
@@ -140,18 +144,12 @@ pub(crate) fn leave_all(slot: &'static Slot) {
 /// Ends a poll, after whatever is still open above it. `slot` is the current one.
 #[inline(never)]
 pub(crate) fn leave_entered_poll(slot: &'static Slot, opened: FrameHandle) {
-    let frame = opened.frame;
-    if !slot.top.is(frame) {
-        return leave_eventful_poll(opened);
-    }
-    let alone = slot.top.begin_leaving(frame);
-    if frame.serial.own(alone) != opened.serial {
+    let Some((frame, alone)) = slot.top.begin_leaving(opened) else {
         cold_path();
-        slot.top.set(frame);
-        return;
-    }
+        return leave_poll_slowly(opened);
+    };
     if frame.flags.own(alone) != POLL || slot.lane.get().has_pending() {
-        return leave_poll_with_events(slot, opened, alone);
+        return leave_poll_with_events(slot, frame, alone);
     }
     slot.changes.begin();
     close_plain_poll(slot, frame, frame.future.get());
@@ -159,25 +157,22 @@ pub(crate) fn leave_entered_poll(slot: &'static Slot, opened: FrameHandle) {
 
 /// [`leave_entered_poll`] of the top frame, which is being left, if it saw events on the host and nowhere else.
 #[inline(never)]
-fn leave_poll_with_events(slot: &'static Slot, opened: FrameHandle, alone: Alone) {
-    let frame = opened.frame;
+fn leave_poll_with_events(slot: &'static Slot, frame: &'static Frame, alone: Alone) {
     if !leave_begun_poll_plainly(slot, frame, alone) {
         cold_path();
         slot.top.set(frame);
-        leave_eventful_poll(opened);
+        leave_open(slot, frame);
     }
 }
 
+/// [`leave_entered_poll`] of one that is not the top of the slot that is at hand.
 #[cold]
 #[inline(never)]
-pub(crate) fn leave_eventful_poll(opened: FrameHandle) {
-    // On a blind thread, this leads to a slot without the frame.
-    let slot = current::current();
-    if opened.is_open()
-        && !slot.top.is(opened.frame)
-        && let Some(slot) = current::recording()
+fn leave_poll_slowly(opened: FrameHandle) {
+    if let Some(slot) = current::recording()
+        && let Some(frame) = slot.frame_of(opened)
     {
-        note_scopes_above(slot, opened.frame);
+        note_scopes_above(slot, frame);
+        leave_open(slot, frame);
     }
-    leave_slowly(opened);
 }

@@ -25,10 +25,10 @@ use crate::share::ambient;
 use crate::share::publish::absorb;
 use crate::share::{forward, sharing};
 use crate::space::spaces::Space;
+use crate::thread::changes::FrameHandle;
 use crate::thread::frame::{CallRow, Frame};
 use crate::thread::path_entry::{PathEntry, key};
 use crate::thread::slot::Slot;
-use crate::thread::stack::FrameHandle;
 
 /// Enters a plain scope; `again` where one of its site is open: on this frame, with this path and its calls, and the top busy. `slowly` where something
 /// else has to be done first.
@@ -131,14 +131,11 @@ fn enter_under_context(
     None
 }
 
-/// Leaves the top frame if it is a plain scope that saw events on the host, if any, and nowhere else, and nothing has to be done
-/// first.
+/// Leaves an activation if it is the top frame, a plain scope that saw events on the host, if any, and nowhere else, and nothing has to be
+/// done first.
 #[inline]
-pub(crate) fn leave_plainly(slot: &'static Slot, frame: &'static Frame) -> bool {
-    if !slot.top.is(frame) {
-        return false;
-    }
-    let alone = slot.top.begin_leaving(frame);
+pub(crate) fn leave_plainly(slot: &'static Slot, opened: FrameHandle) -> bool {
+    let Some((frame, alone)) = slot.top.begin_leaving(opened) else { return false };
     let left = leave_begun_plainly(slot, frame, alone)
         || leave_begun_otherwise::<false>(slot, frame, alone)
         || leave_begun_otherwise::<true>(slot, frame, alone);

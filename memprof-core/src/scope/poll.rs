@@ -22,11 +22,12 @@ use crate::share::publish::{absorb, forward_to_polled, publish_shared};
 use crate::share::settle::{charge, settle};
 use crate::share::{forward, sharing};
 use crate::space::spaces::Space;
+use crate::thread::changes::FrameHandle;
 use crate::thread::frame::{CallRow, Frame};
 use crate::thread::ledger::Ledger;
 use crate::thread::path_entry::PathEntry;
 use crate::thread::slot::Slot;
-use crate::thread::stack::{FrameHandle, flags_around};
+use crate::thread::stack::flags_around;
 
 /// Begins a poll of a future that was polled before, or its drop, if nothing has to be done first.
 #[inline(always)]
@@ -69,20 +70,20 @@ fn enter_plainly(
     let is_plain = || !future.is_captured() && site_row().outer.is_none(alone);
     let begin = || {
         frame.future.set(future);
-        slot.changes.begin_numbered()
+        slot.changes.begin_opening()
     };
-    let open = |serial, tag| {
-        slot.open(frame, serial, tag, POLL, calls, site_row());
-        Some(FrameHandle { frame, serial })
+    let open = |opened, tag| {
+        slot.open(frame, opened, tag, POLL, calls, site_row());
+        Some(opened)
     };
     // To the end for each of the two, so that nothing is asked twice.
     match task {
         _ if is_under_context || !known => {}
         Some(own) => {
             if !own.has_pending() && future.parent.is(slot.lane.get()) && is_plain() {
-                let serial = begin();
+                let opened = begin();
                 slot.begin_known_segment(frame, own);
-                return open(serial, tag);
+                return open(opened, tag);
             }
         }
         None => {
@@ -111,13 +112,13 @@ fn enter_otherwise(slot: &'static Slot, path_entry: &PathEntry, future: &'static
     let flags = if is_forwarded { flags | FORWARDED } else { flags };
     let tag = if task.is_some() { tag } else { top.tag_above(tag.path()) };
     let change = slot.begin_change();
-    let serial = slot.changes.begin_numbered();
+    let opened = slot.changes.begin_opening();
     frame.future.set(future);
     match task {
         Some(own) => slot.begin_segment(frame, own),
         None => slot.go_on(frame, top),
     }
-    slot.open(frame, serial, tag, flags, path_entry.calls, path_entry.site_row);
+    slot.open(frame, opened, tag, flags, path_entry.calls, path_entry.site_row);
     drop(change);
     let shared = future.shared();
     if shared.is_some() || is_forwarded {
@@ -134,7 +135,7 @@ fn enter_otherwise(slot: &'static Slot, path_entry: &PathEntry, future: &'static
     if task.is_some_and(Lane::has_pending) {
         settle(slot);
     }
-    Some(FrameHandle { frame, serial })
+    Some(opened)
 }
 
 /// Ends the lane of a task while its last poll is still open here, if what is handed over to it is forwarded: so that there is no
@@ -153,7 +154,7 @@ pub(crate) fn end_lane(slot: &'static Slot, task: &Activation) {
 pub(crate) fn open_poll_of(slot: &'static Slot, future: &'static Activation) -> Option<FrameHandle> {
     let mut open = core::iter::successors(Some(slot.top()), |frame| frame.below());
     let frame = open.find(|frame| frame.kind() == Kind::Poll && frame.future.is(future))?;
-    Some(FrameHandle { frame, serial: frame.serial.get() })
+    frame.handle()
 }
 
 /// Notes, for the report, the scopes that are open above a poll that ends.
@@ -191,7 +192,7 @@ pub(crate) fn leave_poll(slot: &'static Slot, frame: &'static Frame, below: &'st
     }
     let flags = frame.flags.get();
     // The poll is over before it is folded in; a reader goes by that.
-    frame.serial.set(0);
+    frame.end_serial();
     slot.sequence.begin_write();
     for (space, ledger) in slot.ledgers(flags) {
         fold_poll(future, space, ledger, flags, below);
@@ -228,7 +229,7 @@ pub(crate) fn leave_begun_poll_plainly(slot: &'static Slot, frame: &'static Fram
     }
     let future = frame.future.get();
     // The poll is over before it is folded in; a reader goes by that.
-    frame.serial.set(0);
+    frame.end_serial();
     slot.changes.begin();
     if frame.below_scope().flags.own(alone) & Space::HOST.bit() != 0 {
         slot.host.leave_poll(future, alone);

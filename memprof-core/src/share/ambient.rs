@@ -320,9 +320,9 @@ fn enter(slot: &'static Slot, id: Id, shared: Arc<Shared>) {
     settle(slot);
     let Some(frame) = slot.base.grow() else { return };
     let change = slot.begin_change();
-    let serial = slot.changes.begin_numbered();
+    let opened = slot.changes.begin_opening();
     let tag = Tag::new(shared.lane, shared.path);
-    frame.open(serial, tag, Kind::Ambient.flags(shared.flags_under()), &NO_CALLS);
+    frame.open(opened, tag, Kind::Ambient.flags(shared.flags_under()), &NO_CALLS);
     frame.outer_before.set(None);
     slot.begin_segment(frame, shared.lane);
     slot.top.set(frame);

@@ -32,9 +32,9 @@ use crate::share::publish::{before_poll, come_out, parts};
 use crate::share::settle::settle;
 use crate::share::{forward, sharing};
 use crate::space::spaces::Space;
+use crate::thread::changes::FrameHandle;
 use crate::thread::frame::{Frame, NO_CALLS};
 use crate::thread::slot::Slot;
-use crate::thread::stack::FrameHandle;
 
 /// Enters a context: what happens now is not seen by what was open here before.
 ///
@@ -42,15 +42,15 @@ use crate::thread::stack::FrameHandle;
 pub(crate) fn enter_context(slot: &'static Slot, shared: &Arc<Shared>) -> Option<FrameHandle> {
     let frame = slot.top().grow()?;
     let change = slot.begin_change();
-    let serial = slot.changes.begin_numbered();
+    let opened = slot.changes.begin_opening();
     let tag = Tag::new(shared.lane, shared.path);
-    frame.open(serial, tag, Kind::Context.flags(shared.flags_under()), &NO_CALLS);
+    frame.open(opened, tag, Kind::Context.flags(shared.flags_under()), &NO_CALLS);
     frame.outer_before.set(None);
     slot.begin_segment(frame, shared.lane);
     slot.top.set(frame);
     drop(change);
     sharing::begin(slot, frame, shared.clone());
-    Some(FrameHandle { frame, serial })
+    Some(opened)
 }
 
 /// Leaves a context: what was recorded under it goes to the captured scope, whole, unless that was left meanwhile;

@@ -111,7 +111,7 @@ impl Stack {
             frames: frames
                 .map(|frame| OpenFrame {
                     frame: At(frame),
-                    serial: frame.serial.get(),
+                    serial: frame.serial(),
                     path: frame.path().index(),
                     flags: frame.flags.get(),
                 })
@@ -232,7 +232,7 @@ impl OpenFrame {
     /// `tally` with what came in under the context captured at this frame, if it was and is still open.
     fn complete(&self, space: Space, tally: &Tally, inside: Inside, unfinished: &mut [i64; 2]) -> Option<Tally> {
         let frame = self.frame.0;
-        if hides(self.flags) || frame.serial.get() != self.serial {
+        if hides(self.flags) || frame.serial() != self.serial {
             return None;
         }
         let shared = frame.shared()?;
@@ -252,7 +252,7 @@ impl Ended {
         let (_, mut sum) = self.frame.future.get().account(space)?;
         // A poll is over before it is folded in, so one that is not over was not.
         fence(Ordering::Acquire);
-        if self.serial == 0 || self.frame.serial.get() != self.serial {
+        if self.serial == 0 || self.frame.serial() != self.serial {
             return None;
         }
         sum.fold(&self.tally, self.flags);

@@ -211,7 +211,7 @@ pub(crate) fn come_out(slot: &'static Slot, frame: &'static Frame, below: &'stat
     if flags & Space::HOST.bit() == 0 {
         slot.watch();
     }
-    frame.serial.set(0);
+    frame.end_serial();
     slot.sequence.end_write();
     slot.top.set(below);
     lane.add_outstanding(outstanding);

@@ -2,9 +2,7 @@
 //!
 //! Two kinds of readers have to know. A signal handler on the same thread finds the top busy ([`top`](super::top)) and is recorded
 //! aside. A snapshot on another thread counts changes before and after it copies: the top says that one is under way, the
-//! slot's [`Changes`](super::slot::Changes) and its sequence that one was. Short paths do the same by hand (`scope/plain`).
-
-use core::sync::atomic::Ordering;
+//! slot's [`Changes`](super::changes::Changes) and its sequence that one was. Short paths do the same by hand (`scope/plain`).
 
 use crate::thread::slot::Slot;
 
@@ -51,7 +49,7 @@ impl Slot {
     #[inline]
     pub(super) fn read_begin(&self) -> Option<Version> {
         // In this order: of a change that is counted here and still under way, the top says so.
-        let changes = self.changes.0.load(Ordering::Acquire);
+        let changes = self.changes.count();
         let sequence = self.sequence.read_begin()?;
         self.top.change().is_none().then_some(Version { changes, sequence })
     }
@@ -59,6 +57,6 @@ impl Slot {
     /// Whether no change has begun since; asked after an acquire fence.
     #[inline]
     pub(super) fn read_validate(&self, version: Version) -> bool {
-        self.changes.0.load(Ordering::Relaxed) == version.changes && self.sequence.read_validate(version.sequence)
+        self.changes.is_count(version.changes) && self.sequence.read_validate(version.sequence)
     }
 }

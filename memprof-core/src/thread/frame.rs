@@ -22,6 +22,7 @@ use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
 use crate::names::site::Site;
 use crate::space::spaces::Space;
+use crate::thread::changes::FrameHandle;
 use crate::thread::row::Row;
 use crate::thread::way::Way;
 
@@ -32,11 +33,14 @@ pub(crate) struct Head {
     next: AtomicOptionRef<Frame>,
     /// The tag once the frame has its entry in the ledger of the host, and [`Tag::NONE`] until then.
     host_tag: Counter,
+    /// That of its [`FrameHandle`]; 0 while nothing is open here.
+    serial: Counter,
 }
 
 impl Head {
     #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
-    const NOTHING: Self = Self { next: AtomicOptionRef::null(), host_tag: Counter::new(Tag::NONE.0) };
+    const NOTHING: Self =
+        Self { next: AtomicOptionRef::null(), host_tag: Counter::new(Tag::NONE.0), serial: Counter::new(0) };
 
     /// The frame above, if there ever was one: also one that is not open.
     #[inline(always)]
@@ -49,6 +53,12 @@ impl Head {
     pub(crate) fn host_tag(&self) -> Tag {
         Tag(self.host_tag.get())
     }
+
+    /// Whether this is of the activation that the handle names.
+    #[inline(always)]
+    pub(crate) fn is_of(&self, opened: FrameHandle) -> bool {
+        self.serial.get() == opened.serial()
+    }
 }
 
 /// One open scope. A frame that is not open keeps its place in the list for the next scope of that depth.
@@ -59,8 +69,6 @@ pub(crate) struct Frame {
     _of_changes: [Head; 2],
     /// The frame below; fixed. For the base, one that never is below.
     prev: AtomicRef<Frame>,
-    /// Unlike that of any other activation of this slot; 0 while nothing is open here.
-    pub(crate) serial: Counter,
     pub(crate) tag: Counter,
     pub(crate) flags: Counter,
     pub(crate) calls: AtomicRef<CallRow>,
@@ -101,7 +109,6 @@ impl Frame {
             head: Head::NOTHING,
             _of_changes: [Head::NOTHING; 2],
             prev: AtomicRef::new(&NO_FRAME),
-            serial: Counter::new(0),
             tag: Counter::new(0),
             flags: Counter::new(flags),
             calls: AtomicRef::new(&NO_CALLS),
@@ -158,6 +165,29 @@ impl Frame {
         self.above()
     }
 
+    /// That of what is open here; 0 while nothing is.
+    #[inline(always)]
+    pub(crate) fn serial(&self) -> u64 {
+        self.head.serial.get()
+    }
+
+    /// What names the activation that is open here.
+    pub(crate) fn handle(&self) -> Option<FrameHandle> {
+        FrameHandle::of(self.serial())
+    }
+
+    /// Nothing is open here any longer.
+    #[inline(always)]
+    pub(crate) fn end_serial(&self) {
+        self.head.serial.set(0);
+    }
+
+    /// Whether this is of the activation that the handle names.
+    #[inline(always)]
+    pub(crate) fn is_of(&self, opened: FrameHandle) -> bool {
+        self.head.is_of(opened)
+    }
+
     /// Path of the scope and the lane that it stands on: what its blocks get.
     #[inline(always)]
     pub(crate) fn tag(&self) -> Tag {
@@ -203,8 +233,8 @@ impl Frame {
 
     /// Opens the frame, which has seen nothing yet.
     #[inline(always)]
-    pub(crate) fn open(&self, serial: u64, tag: Tag, flags: u64, calls: &'static CallRow) {
-        self.serial.set(serial);
+    pub(crate) fn open(&self, opened: FrameHandle, tag: Tag, flags: u64, calls: &'static CallRow) {
+        self.head.serial.set(opened.serial());
         self.tag.set(tag.0);
         self.head.host_tag.set(Tag::NONE.0);
         self.flags.set(flags);

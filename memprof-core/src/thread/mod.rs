@@ -2,7 +2,8 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`row`], [`frame`] | the sums of one path; one open scope, and what is counted of calls |
+//! | [`row`] | the sums of one path |
+//! | [`changes`], [`frame`] | changes are counted, which gives activations their names; one open scope, and what is counted of calls |
 //! | [`top`] | which frame is on top, and whether that is being changed |
 //! | [`ledger`] | what is counted for one space |
 //! | [`way`], [`known`] | how the thread came from one path to another |
@@ -23,6 +24,7 @@
 
 pub(crate) mod row;
 pub(crate) mod way;
+pub(crate) mod changes;
 pub(crate) mod frame;
 pub(crate) mod top;
 pub(crate) mod ledger;

@@ -11,12 +11,12 @@ use crate::base::counter::{Counter, Sequence};
 use crate::base::gate::Inside;
 use crate::base::lock::Lock;
 use crate::base::memory::{AtomicOptionRef, AtomicRef, Blank, Original, Table};
-use crate::base::single;
 use crate::lanes::kind::SPACES;
 use crate::lanes::lane::{ALARM, Lane, NO_LANE};
 use crate::lanes::tag::Tag;
 use crate::names::path::{PATH_CHUNKS, PathId};
 use crate::space::spaces::{MOST_SPACES, Space};
+use crate::thread::changes::Changes;
 use crate::thread::frame::{CallRow, Frame, NO_CALLS, NO_FRAME, SiteRow};
 use crate::thread::known::Known;
 use crate::thread::ledger::Ledger;
@@ -51,30 +51,6 @@ impl CacheEntry {
         self.key.set(key);
         self.path.set(u64::from(path.bits()));
         self.calls.set(calls);
-    }
-}
-
-/// How often something other than an event changed the slot: where the [`Top`] shows that a change is under way, this
-/// shows that one was. The top says so before this counts, and until the change is over.
-pub(crate) struct Changes(pub(super) AtomicU64);
-
-impl Changes {
-    const fn new() -> Self {
-        Self(AtomicU64::new(0))
-    }
-
-    /// Counts a change, of which the top says that it is under way.
-    #[inline(always)]
-    pub(crate) fn begin(&self) {
-        single::add_release(&self.0, 1);
-        fence(Ordering::Release);
-    }
-
-    /// [`begin`](Self::begin) that gives the number of the change.
-    #[inline(always)]
-    pub(crate) fn begin_numbered(&self) -> u64 {
-        self.begin();
-        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -189,6 +165,7 @@ impl Slot {
             })
             .ok()? as usize;
         let slot = BLANK.leak()?;
+        slot.changes.begin_with(index);
         slot.taken.store(true, Ordering::Relaxed);
         SLOTS.make(index)?.set(Some(slot));
         slot.aside.set(Self::make_aside(index + 1));
@@ -198,6 +175,7 @@ impl Slot {
     /// Without memory for it, a handler is not recorded where it would be needed.
     fn make_aside(index: usize) -> Option<&'static Self> {
         let aside = BLANK.leak()?;
+        aside.changes.begin_with(index);
         aside.taken.store(true, Ordering::Relaxed);
         aside.begin_on(&NO_LANE)?;
         SLOTS.make(index)?.set(Some(aside));

@@ -17,25 +17,17 @@
 use crate::lanes::kind::{AGAIN, Kind, NODE_OPEN, OPEN_OFF_PATH, SITE_OPEN, UNDER_CONTEXT};
 use crate::lanes::tag::Tag;
 use crate::names::path::PathId;
+use crate::thread::changes::FrameHandle;
 use crate::thread::frame::{CallRow, Frame, SiteRow};
 use crate::thread::path_entry::PathEntry;
 use crate::thread::slot::Slot;
 
-/// Names a frame for as long as it is open: it is left only by what entered it, on the thread that entered it.
-#[derive(Clone, Copy)]
-pub(crate) struct FrameHandle {
-    pub(crate) frame: &'static Frame,
-    pub(crate) serial: u64,
-}
-
-impl FrameHandle {
-    /// Whether the frame is still the one that was opened.
-    pub(crate) fn is_open(&self) -> bool {
-        self.frame.serial.get() == self.serial
-    }
-}
-
 impl Slot {
+    /// The frame of an activation that is still open here.
+    pub(crate) fn frame_of(&'static self, opened: FrameHandle) -> Option<&'static Frame> {
+        core::iter::successors(Some(self.top()), |frame| frame.below()).find(|frame| frame.is_of(opened))
+    }
+
     /// Enters a plain scope on `top`, of which it says that it is being changed.
     pub(crate) fn enter_scope(&'static self, top: &'static Frame, path_entry: &PathEntry) -> Option<FrameHandle> {
         let frame = top.grow()?;
@@ -59,11 +51,11 @@ impl Slot {
         path_entry: &PathEntry,
     ) -> FrameHandle {
         let tag = top.tag_above(path_entry.path);
-        let serial = self.changes.begin_numbered();
+        let opened = self.changes.begin_opening();
         path_entry.calls.calls.add(1);
         self.go_on(frame, top);
-        self.open(frame, serial, tag, flags, path_entry.calls, path_entry.site_row);
-        FrameHandle { frame, serial }
+        self.open(frame, opened, tag, flags, path_entry.calls, path_entry.site_row);
+        opened
     }
 
     /// The flags of a scope entered on `top`: what it inherits, and whether it is inside another one of its kind.
@@ -123,10 +115,10 @@ impl Slot {
         calls: &'static CallRow,
         site_row: &'static SiteRow,
     ) -> FrameHandle {
-        let serial = self.changes.begin_numbered();
+        let opened = self.changes.begin_opening();
         calls.calls.add(1);
-        self.open(frame, serial, tag, flags, calls, site_row);
-        FrameHandle { frame, serial }
+        self.open(frame, opened, tag, flags, calls, site_row);
+        opened
     }
 
     /// [`push`](Self::push) without the count.
@@ -134,13 +126,13 @@ impl Slot {
     pub(crate) fn open(
         &'static self,
         frame: &'static Frame,
-        serial: u64,
+        opened: FrameHandle,
         tag: Tag,
         flags: u64,
         calls: &'static CallRow,
         site_row: &'static SiteRow,
     ) {
-        frame.open(serial, tag, flags, calls);
+        frame.open(opened, tag, flags, calls);
         if flags & SITE_OPEN == 0 {
             if flags & UNDER_CONTEXT != 0 {
                 frame.outer_before.set(site_row.outer.get());
@@ -157,7 +149,7 @@ impl Slot {
         if site_row.outer.is(frame) {
             site_row.outer.set(if under_context { frame.outer_before.get() } else { None });
         }
-        frame.serial.set(0);
+        frame.end_serial();
         self.top.set(below);
     }
 }

@@ -22,6 +22,7 @@
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::base::single::{self, Alone};
+use crate::thread::changes::FrameHandle;
 use crate::thread::frame::{Frame, Head};
 
 /// What is being changed.
@@ -88,11 +89,18 @@ impl Top {
         Some((unsafe { &*top }, above, alone))
     }
 
-    /// Begins to leave `frame`, which is the top and at rest.
+    /// Begins to leave the top if it is at rest and of this activation; gives its frame.
     #[inline(always)]
-    pub(crate) fn begin_leaving(&self, frame: &'static Frame) -> Alone {
-        debug_assert!(self.is(frame), "a top at rest is left");
-        self.make_busy(LEAVING)
+    pub(crate) fn begin_leaving(&self, opened: FrameHandle) -> Option<(&'static Frame, Alone)> {
+        let top = self.load();
+        // SAFETY: as in `head`.
+        let head = unsafe { &*top.cast::<Head>() };
+        if !head.is_of(opened) {
+            return None;
+        }
+        let alone = self.make_busy(LEAVING);
+        // SAFETY: a head of an activation is a frame's own, and the frame begins there.
+        Some((unsafe { &*top }, alone))
     }
 
     /// Begins to leave the top, busy or not.

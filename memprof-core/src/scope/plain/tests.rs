@@ -63,9 +63,10 @@ fn what_is_known_of_what_is_open_around_a_scope_is_what_a_walk_says() {
                         known_again += u64::from(expected & AGAIN == AGAIN);
                     }
                     let entered = entered.or_else(|| slot.enter_scope(top, &path_entry)).expect("memory");
-                    let flags = entered.frame.flags.get() & (UNDER_CONTEXT | AGAIN);
+                    let frame = slot.frame_of(entered).expect("it was opened");
+                    let flags = frame.flags.get() & (UNDER_CONTEXT | AGAIN);
                     assert_eq!(flags, expected, "seed {seed}, turn {turn}");
-                    assert_eq!(entered.frame.path(), path_entry.path, "seed {seed}, turn {turn}");
+                    assert_eq!(frame.path(), path_entry.path, "seed {seed}, turn {turn}");
                 }
                 5 => {
                     let _blind = blind::enter();
@@ -78,7 +79,7 @@ fn what_is_known_of_what_is_open_around_a_scope_is_what_a_walk_says() {
                 }
                 _ if top.depth() > 0 => {
                     let is_under_context = top.has(UNDER_CONTEXT) && top.kind() == Kind::Scope;
-                    if plain::leave_plainly(slot, top) {
+                    if top.handle().is_some_and(|opened| plain::leave_plainly(slot, opened)) {
                         left_plainly += u64::from(is_under_context);
                     } else {
                         leave::leave_top(slot);

@@ -116,7 +116,7 @@ fn the_rule_of_folding_is_the_same_in_all_its_forms() {
                     row.peak.set(0);
                     row.largest.set(0);
                     let before = row.copy();
-                    if !plain::leave_plainly(slot, frame) {
+                    if !frame.handle().is_some_and(|opened| plain::leave_plainly(slot, opened)) {
                         leave::leave_top(slot);
                     }
                     left_growing += u64::from(slot.host.is_growing() && frame.has(Space::HOST.bit()));

@@ -62,7 +62,7 @@ fn a_captured_scope_is_told_of_each_step_and_what_is_watched_follows_from_that()
                         // It may have freed more blocks than it allocated.
                         slot.set_outstanding(0);
                     }
-                    if !plain::leave_plainly(slot, top) {
+                    if !top.handle().is_some_and(|opened| plain::leave_plainly(slot, opened)) {
                         leave::leave_top(slot);
                     }
                 }
