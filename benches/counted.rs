@@ -258,41 +258,51 @@ fn under_context(turns: u64, call: impl Fn()) {
     repeat(turns, call);
 }
 
+/// A reallocation by way of such functions as those of a pair.
+macro_rules! realloc {
+    ($realloc:ident, $allocator:expr) => {
+        #[inline(never)]
+        fn $realloc(block: *mut u8, size: usize, align: usize, new_size: usize) -> *mut u8 {
+            // SAFETY: of a layout.
+            let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
+            // SAFETY: the block comes from this allocator, with this layout; the new size is not zero.
+            unsafe { $allocator.realloc(block, layout, new_size) }
+        }
+    };
+}
+
+realloc!(upstream_realloc, System);
+realloc!(tagged_realloc, TAGGED);
+
 #[inline(never)]
 fn upstream_reallocation() {
-    reallocate(&System, realloc_of(&System));
+    reallocate(&System, upstream_realloc);
 }
 
 /// A pair with a reallocation in it.
 #[inline(never)]
 fn tagged_reallocation() {
-    reallocate(&TAGGED, realloc_of(&TAGGED));
+    reallocate(&TAGGED, tagged_realloc);
 }
 
 /// A pair with a call in it that reallocates.
 fn pair_with_tracked_reallocation() {
     #[memprof::track]
     #[inline(never)]
-    fn tracked_reallocation(block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        realloc_of(&TAGGED)(block, layout, size)
+    fn tracked_reallocation(block: *mut u8, size: usize, align: usize, new_size: usize) -> *mut u8 {
+        tagged_realloc(block, size, align, new_size)
     }
     reallocate(&TAGGED, tracked_reallocation);
 }
 
 #[inline(always)]
-fn realloc_of(allocator: &impl GlobalAlloc) -> impl Fn(*mut u8, Layout, usize) -> *mut u8 {
-    // SAFETY: the block comes from this allocator, with this layout; the new size is not zero.
-    |block, layout, size| unsafe { allocator.realloc(block, layout, size) }
-}
-
-#[inline(always)]
-fn reallocate(allocator: &impl GlobalAlloc, realloc: impl Fn(*mut u8, Layout, usize) -> *mut u8) {
+fn reallocate(allocator: &impl GlobalAlloc, realloc: impl Fn(*mut u8, usize, usize, usize) -> *mut u8) {
     // With a tag and without, glibc has room for both in the chunk of the first.
     let (small, large) = black_box((Layout::new::<[u16; 25]>(), Layout::new::<[u16; 26]>()));
     // SAFETY: the layout is not empty.
     let block = black_box(unsafe { allocator.alloc(small) });
     assert!(!block.is_null(), "50 bytes could not be allocated");
-    let block = black_box(realloc(block, small, large.size()));
+    let block = black_box(realloc(block, small.size(), small.align(), large.size()));
     assert!(!block.is_null(), "52 bytes could not be allocated");
     // SAFETY: the block comes from this allocator, with this layout.
     unsafe { allocator.dealloc(block, large) };

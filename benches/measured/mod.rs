@@ -26,28 +26,32 @@ pub(crate) fn plain(number: u64) -> u64 {
 }
 
 /// An allocation and its free, by way of functions such as the compiler makes of a program's allocator: of their own,
-/// for one allocator, and given the layout whether they use it or not.
+/// for one allocator, and given size and alignment, in this order, whether they use them or not.
 macro_rules! pair {
     ($pair:ident, $allocator:expr) => {
         #[inline(never)]
         pub(crate) fn $pair() {
             #[inline(never)]
-            unsafe fn alloc(layout: Layout) -> *mut u8 {
+            unsafe fn alloc(size: usize, align: usize) -> *mut u8 {
+                // SAFETY: of a layout.
+                let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
                 // SAFETY: handed on.
                 unsafe { $allocator.alloc(layout) }
             }
-            unsafe fn dealloc(block: *mut u8, layout: Layout) {
+            unsafe fn dealloc(block: *mut u8, size: usize, align: usize) {
+                // SAFETY: of a layout.
+                let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
                 // SAFETY: handed on.
                 unsafe { $allocator.dealloc(block, layout) };
             }
-            // Else a layout that is not used would not be passed.
-            let dealloc: unsafe fn(*mut u8, Layout) = black_box(dealloc);
+            // Else what is not used would not be passed.
+            let dealloc: unsafe fn(*mut u8, usize, usize) = black_box(dealloc);
             let layout = black_box(Layout::new::<[u64; 8]>());
             // SAFETY: the layout is not empty.
-            let block = black_box(unsafe { alloc(layout) });
+            let block = black_box(unsafe { alloc(layout.size(), layout.align()) });
             assert!(!block.is_null(), "64 bytes could not be allocated");
             // SAFETY: the block comes from this allocator, with this layout.
-            unsafe { dealloc(block, layout) };
+            unsafe { dealloc(block, layout.size(), layout.align()) };
         }
     };
 }

@@ -10,6 +10,28 @@ use core::alloc::Layout;
 
 use crate::lanes::tag::Tag;
 
+/// A layout as what the compiler makes of a program's allocator gets it: the size in the register before that of the alignment. A [`Layout`] has
+/// them the other way around; handed on as one, they would change places, which takes three instructions.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Asked {
+    size: usize,
+    align: usize,
+}
+
+impl Asked {
+    #[inline(always)]
+    pub(super) fn of(layout: Layout) -> Self {
+        Self { size: layout.size(), align: layout.align() }
+    }
+
+    #[inline(always)]
+    pub(super) fn layout(self) -> Layout {
+        // SAFETY: they are those of a layout.
+        unsafe { Layout::from_size_align_unchecked(self.size, self.align) }
+    }
+}
+
 /// Bytes of a tag.
 pub(super) const TAG: usize = size_of::<Tag>();
 

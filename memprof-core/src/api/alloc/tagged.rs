@@ -16,7 +16,7 @@ use crate::lanes::tag::Tag;
 use crate::thread::slot::Slot;
 
 use super::allocator::Alloc;
-use super::placing::{is_common, offset, padded, tag_of};
+use super::placing::{Asked, is_common, offset, padded, tag_of};
 
 // `alloc` and `dealloc` are short where it matters, in three steps each: `_tagged` sends what is aligned to more than a
 // tag out of the way (`_aligned`), `_behind_tag` does the work, and `_outlined` is all of it for programs in which the
@@ -33,7 +33,7 @@ impl<A: GlobalAlloc> Alloc<A> {
         if !is_common(layout) {
             cold_path();
             // SAFETY: handed on.
-            return unsafe { Self::alloc_aligned(layout, self) };
+            return unsafe { Self::alloc_aligned(Asked::of(layout), self) };
         }
         // SAFETY: handed on.
         unsafe { self.alloc_behind_tag(layout) }
@@ -45,9 +45,9 @@ impl<A: GlobalAlloc> Alloc<A> {
     ///
     /// * The layout has a size.
     #[inline(never)]
-    pub(super) unsafe fn alloc_outlined(layout: Layout, this: &Self) -> *mut u8 {
+    pub(super) unsafe fn alloc_outlined(asked: Asked, this: &Self) -> *mut u8 {
         // SAFETY: handed on.
-        unsafe { this.alloc_tagged(layout) }
+        unsafe { this.alloc_tagged(asked.layout()) }
     }
 
     /// The first allocation of the process: the environment decides now.
@@ -57,19 +57,93 @@ impl<A: GlobalAlloc> Alloc<A> {
     /// * The layout has a size.
     #[cold]
     #[inline(never)]
-    pub(super) unsafe fn alloc_first(layout: Layout, this: &Self) -> *mut u8 {
+    pub(super) unsafe fn alloc_first(asked: Asked, this: &Self) -> *mut u8 {
         tags::decide();
         // SAFETY: handed on.
-        unsafe { this.alloc(layout) }
+        unsafe { this.alloc(asked.layout()) }
+    }
+
+    /// [`alloc_zeroed`](GlobalAlloc::alloc_zeroed) with tags, which may be still to be decided.
+    ///
+    /// # Safety
+    ///
+    /// * The layout has a size.
+    #[inline(always)]
+    pub(super) unsafe fn alloc_zeroed_tagged(&self, layout: Layout) -> *mut u8 {
+        if !self.tags().are_written() && !tags::decide() {
+            // SAFETY: handed on unchanged.
+            return unsafe { self.inner.alloc_zeroed(layout) };
+        }
+        let Some(padded) = padded(layout) else { return failed(layout.size()) };
+        // SAFETY: `padded` has a size, since a tag has one.
+        let memory = unsafe { self.inner.alloc_zeroed(padded) };
+        // SAFETY: fresh from upstream for that layout; only the part in front of the block is written.
+        unsafe { Self::finish(memory, layout) }
+    }
+
+    /// [`realloc`](GlobalAlloc::realloc) with tags.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`give_back`](Self::give_back), and `new_size` is not 0.
+    #[inline(always)]
+    pub(super) unsafe fn realloc_tagged(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let offset = offset(layout.align());
+        let Some(new_padded) = Layout::from_size_align(new_size, layout.align()).ok().and_then(padded) else {
+            return failed(new_size);
+        };
+        // SAFETY: the block came from `finish`, behind its tag.
+        let place = unsafe { tag_of(block) };
+        // SAFETY: `finish` wrote it.
+        let tag = unsafe { place.read() };
+        // SAFETY: `finish` added the same offset.
+        let memory = unsafe { block.sub(offset) };
+        // SAFETY: the same sum was a valid layout when the block was allocated.
+        let old_padded = unsafe { Layout::from_size_align_unchecked(layout.size() + offset, offset) };
+        // SAFETY: what upstream gave, with the layout that it was asked for; the new size was checked.
+        let moved = unsafe { self.inner.realloc(memory, old_padded, new_padded.size()) };
+        if moved.is_null() {
+            return failed(new_size);
+        }
+        // SAFETY: upstream gave at least `offset` more than the block's size.
+        let block = unsafe { moved.add(offset) };
+        let tag = host::reallocated(block as u64, layout.size() as u64, new_size as u64, tag);
+        // SAFETY: the block lies `offset` inside and is aligned to 8.
+        let place = unsafe { tag_of(block) };
+        // SAFETY: that place belongs to the allocation and to nobody else.
+        unsafe { place.write(tag) };
+        block
+    }
+
+    /// [`alloc_zeroed`](GlobalAlloc::alloc_zeroed) where the environment decides: out of the way of a program without tags.
+    ///
+    /// # Safety
+    ///
+    /// * The layout has a size.
+    #[inline(never)]
+    pub(super) unsafe fn alloc_zeroed_outlined(asked: Asked, this: &Self) -> *mut u8 {
+        // SAFETY: handed on.
+        unsafe { this.alloc_zeroed_tagged(asked.layout()) }
+    }
+
+    /// [`realloc`](GlobalAlloc::realloc) where the environment decided for tags: out of the way of a program without.
+    ///
+    /// # Safety
+    ///
+    /// * As for [`realloc_tagged`](Self::realloc_tagged).
+    #[inline(never)]
+    pub(super) unsafe fn realloc_outlined(block: *mut u8, asked: Asked, new_size: usize, this: &Self) -> *mut u8 {
+        // SAFETY: handed on.
+        unsafe { this.realloc_tagged(block, asked.layout(), new_size) }
     }
 
     /// # Safety
     ///
     /// * The layout has a size.
     #[inline(never)]
-    unsafe fn alloc_aligned(layout: Layout, this: &Self) -> *mut u8 {
+    unsafe fn alloc_aligned(asked: Asked, this: &Self) -> *mut u8 {
         // SAFETY: handed on.
-        unsafe { this.alloc_behind_tag(layout) }
+        unsafe { this.alloc_behind_tag(asked.layout()) }
     }
 
     /// # Safety
@@ -97,7 +171,7 @@ impl<A: GlobalAlloc> Alloc<A> {
         if !is_common(layout) {
             cold_path();
             // SAFETY: handed on.
-            return unsafe { Self::dealloc_aligned(block, layout, self) };
+            return unsafe { Self::dealloc_aligned(block, Asked::of(layout), self) };
         }
         // SAFETY: handed on.
         unsafe { self.dealloc_behind_tag(block, layout) };
@@ -109,18 +183,18 @@ impl<A: GlobalAlloc> Alloc<A> {
     ///
     /// * As for [`give_back`](Self::give_back).
     #[inline(never)]
-    pub(super) unsafe fn dealloc_outlined(block: *mut u8, layout: Layout, this: &Self) {
+    pub(super) unsafe fn dealloc_outlined(block: *mut u8, asked: Asked, this: &Self) {
         // SAFETY: handed on.
-        unsafe { this.dealloc_tagged(block, layout) };
+        unsafe { this.dealloc_tagged(block, asked.layout()) };
     }
 
     /// # Safety
     ///
     /// * As for [`give_back`](Self::give_back).
     #[inline(never)]
-    unsafe fn dealloc_aligned(block: *mut u8, layout: Layout, this: &Self) {
+    unsafe fn dealloc_aligned(block: *mut u8, asked: Asked, this: &Self) {
         // SAFETY: handed on.
-        unsafe { this.dealloc_behind_tag(block, layout) };
+        unsafe { this.dealloc_behind_tag(block, asked.layout()) };
     }
 
     /// # Safety
@@ -136,9 +210,9 @@ impl<A: GlobalAlloc> Alloc<A> {
             // SAFETY: the caller gives up the block, which came from here.
             Event::Done(()) => unsafe { self.give_back(block, layout) },
             // SAFETY: likewise.
-            Event::LimitCrossed(()) => unsafe { Self::do_due_and_give_back(block, layout, self) },
+            Event::LimitCrossed(()) => unsafe { Self::do_due_and_give_back(block, Asked::of(layout), self) },
             // SAFETY: likewise.
-            Event::First(_) | Event::Slow => unsafe { Self::give_back_slowly(block, layout, tag, self) },
+            Event::First(_) | Event::Slow => unsafe { Self::give_back_slowly(block, Asked::of(layout), tag, self) },
         }
     }
 
@@ -148,7 +222,7 @@ impl<A: GlobalAlloc> Alloc<A> {
     ///
     /// * `memory` is null, or fresh from upstream for `padded(layout)`.
     #[inline(always)]
-    pub(super) unsafe fn finish(memory: *mut u8, layout: Layout) -> *mut u8 {
+    unsafe fn finish(memory: *mut u8, layout: Layout) -> *mut u8 {
         if memory.is_null() {
             cold_path();
             return failed(layout.size());
@@ -191,10 +265,10 @@ impl<A: GlobalAlloc> Alloc<A> {
     /// * As for [`give_back`](Self::give_back).
     #[cold]
     #[inline(never)]
-    unsafe fn give_back_slowly(block: *mut u8, layout: Layout, tag: Tag, this: &Self) {
-        host::freed_slowly(block as u64, layout.size() as u64, tag);
+    unsafe fn give_back_slowly(block: *mut u8, asked: Asked, tag: Tag, this: &Self) {
+        host::freed_slowly(block as u64, asked.layout().size() as u64, tag);
         // SAFETY: handed on.
-        unsafe { this.give_back(block, layout) };
+        unsafe { this.give_back(block, asked.layout()) };
     }
 
     /// # Safety
@@ -202,17 +276,17 @@ impl<A: GlobalAlloc> Alloc<A> {
     /// * As for [`give_back`](Self::give_back).
     #[cold]
     #[inline(never)]
-    unsafe fn do_due_and_give_back(block: *mut u8, layout: Layout, this: &Self) {
-        host::limit_crossed_by_free(layout.size() as u64);
+    unsafe fn do_due_and_give_back(block: *mut u8, asked: Asked, this: &Self) {
+        host::limit_crossed_by_free(asked.layout().size() as u64);
         // SAFETY: handed on.
-        unsafe { this.give_back(block, layout) };
+        unsafe { this.give_back(block, asked.layout()) };
     }
 }
 
 /// A request that upstream refused, or that no allocator can serve.
 #[cold]
 #[inline(never)]
-pub(super) fn failed(bytes: usize) -> *mut u8 {
+fn failed(bytes: usize) -> *mut u8 {
     host::failed(bytes as u64);
     core::ptr::null_mut()
 }
