@@ -34,8 +34,10 @@ const PROFILE: &str = "[release]\nopt-level = 1\n[release.package.memprof-core]\
 /// The oldest compiler for it.
 const OLDEST: &str = env!("CARGO_PKG_RUST_VERSION");
 
-/// Bitcode for programs with LTO, and names of its own for crates that a program may have too.
-const FLAGS: &[&str] = &["-Cembed-bitcode=yes", "-Cmetadata=memprof-runtime", "--cap-lints=allow"];
+/// Bitcode for programs with LTO; names of its own for crates that a program may have too; and entering and leaving by calls, as it is used in many
+/// functions.
+const FLAGS: &[&str] =
+    &["-Cembed-bitcode=yes", "-Cmetadata=memprof-runtime", "--cfg=memprof_by_calls", "--cap-lints=allow"];
 
 /// The runtime for `target`, which is compiled if it is not there. `folder` is where it goes if the user has no cache.
 pub(crate) fn ensure(carried: Carried, compiler: &Compiler, target: &str, folder: &Path) -> io::Result<Runtime> {
