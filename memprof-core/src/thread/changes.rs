@@ -13,8 +13,11 @@ use crate::base::single;
 /// shows that one was. The top says so before this counts, and until the change is over.
 pub(crate) struct Changes(AtomicU64);
 
+/// With more, numbers would begin where 64 bits end.
+pub(super) const MOST_SLOTS: usize = 1 << 19;
+
 /// Names an activation: a frame for as long as that is open there. It is left only by what entered it, on the thread that entered it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct FrameHandle(NonZeroU64);
 
 impl Changes {
@@ -22,8 +25,8 @@ impl Changes {
         Self(AtomicU64::new(0))
     }
 
-    /// Has the numbers begin where those of no other slot do. 2^44 of them take a thread a day without a pause; from then on, a guard that is dropped
-    /// in another slot than it was entered in could be taken for one of that slot.
+    /// Has the numbers begin where those of no other slot do, of which there are fewer than [`MOST_SLOTS`]. 2^44 of them take a thread half a day without a
+    /// pause; from then on, a guard that is dropped in another slot than it was entered in could be taken for one of that slot.
     pub(super) fn begin_with(&self, slot: usize) {
         self.0.store((slot as u64) << 44, Ordering::Relaxed);
     }
@@ -39,7 +42,7 @@ impl Changes {
     #[inline(always)]
     pub(crate) fn begin_opening(&self) -> FrameHandle {
         self.begin();
-        // SAFETY: 1 was just added to a number that never wraps around: 2^64 changes do not happen.
+        // SAFETY: 1 was just added to a number that began below 2^63 and never wraps around: 2^63 changes do not happen.
         FrameHandle(unsafe { NonZeroU64::new_unchecked(self.0.load(Ordering::Relaxed)) })
     }
 

@@ -1,8 +1,8 @@
 //! Frames: the open scopes of a thread, as a list that only its thread changes.
 //!
 //! The list grows in chunks and never shrinks, so entering a scope at a depth that was reached before takes no memory; 10,000 scopes inside each
-//! other are 10,000 frames, and no recursion anywhere. A frame is known by its place and its `serial`: a guard that comes late, or a
-//! reader that copied it, sees by the serial that another scope stands there by now.
+//! other are 10,000 frames, and no recursion anywhere. What is open in a frame is known by its `serial`: a guard that comes late finds none that has it, and a
+//! reader that copied the frame sees that another scope stands there by now.
 //!
 //! What a frame recorded is not here but in the ledgers' entries. What is counted of calls is in [`CallRow`], one a path; which
 //! scope of a site is the outermost, so that recursion is counted once, in [`SiteRow`].
@@ -33,7 +33,7 @@ pub(crate) struct Head {
     next: AtomicOptionRef<Frame>,
     /// The tag once the frame has its entry in the ledger of the host, and [`Tag::NONE`] until then.
     host_tag: Counter,
-    /// That of its [`FrameHandle`]; 0 while nothing is open here.
+    /// That of the [`FrameHandle`] of what is open here, or was at last; 0 where nothing was, or what was ended otherwise than by a short path.
     serial: Counter,
 }
 
@@ -165,13 +165,13 @@ impl Frame {
         self.above()
     }
 
-    /// That of what is open here; 0 while nothing is.
+    /// That of what is open here, of a frame that is.
     #[inline(always)]
     pub(crate) fn serial(&self) -> u64 {
         self.head.serial.get()
     }
 
-    /// What names the activation that is open here.
+    /// What names the activation that is open here, of a frame that is.
     pub(crate) fn handle(&self) -> Option<FrameHandle> {
         FrameHandle::of(self.serial())
     }

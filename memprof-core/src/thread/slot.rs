@@ -16,7 +16,7 @@ use crate::lanes::lane::{ALARM, Lane, NO_LANE};
 use crate::lanes::tag::Tag;
 use crate::names::path::{PATH_CHUNKS, PathId};
 use crate::space::spaces::{MOST_SPACES, Space};
-use crate::thread::changes::Changes;
+use crate::thread::changes::{Changes, MOST_SLOTS};
 use crate::thread::frame::{CallRow, Frame, NO_CALLS, NO_FRAME, SiteRow};
 use crate::thread::known::Known;
 use crate::thread::ledger::Ledger;
@@ -132,6 +132,7 @@ const _: () = assert!(core::mem::offset_of!(Slot, host) + Ledger::HOT <= 128);
 
 /// Threads that are recorded one by one at the same time; the events of any further one are kept together.
 const MOST_THREADS: usize = 1 << 16;
+const _: () = assert!(2 * MOST_THREADS <= MOST_SLOTS);
 
 /// Each with the one aside behind it.
 static SLOTS: Table<AtomicOptionRef<Slot>, { 2 * MOST_THREADS / 64 }> = Table::new();

@@ -23,9 +23,11 @@ use crate::thread::path_entry::PathEntry;
 use crate::thread::slot::Slot;
 
 impl Slot {
-    /// The frame of an activation that is still open here.
+    /// The frame of an activation that is still open here. Looked for among those opened no earlier: the numbers of a slot's changes only grow.
     pub(crate) fn frame_of(&'static self, opened: FrameHandle) -> Option<&'static Frame> {
-        core::iter::successors(Some(self.top()), |frame| frame.below()).find(|frame| frame.is_of(opened))
+        core::iter::successors(Some(self.top()), |frame| frame.below())
+            .take_while(|frame| frame.serial() >= opened.serial())
+            .find(|frame| frame.is_of(opened))
     }
 
     /// Enters a plain scope on `top`, of which it says that it is being changed.

@@ -8,10 +8,10 @@
 //!
 //! ```text
 //!              frame                                    what a handler finds
-//! top ───────► head: the frame above, the host's tag    the short paths
+//! top ───────► head: frame above, host's tag, serial    the short paths
 //! Above ─────► head of nothing                          what it does belongs to this frame
 //! Leaving ───► head of nothing                          what it does belongs to the frame below
-//!              prev, serial, tag, ..
+//!              prev, tag, flags, ..
 //! ```
 //!
 //! A handler leaves what it entered, so between two instructions of the code that it interrupts the top does not change but

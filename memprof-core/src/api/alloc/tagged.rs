@@ -20,8 +20,8 @@ use super::placing::{Asked, is_common, offset, padded, tag_of};
 
 // `alloc` and `dealloc` are short where it matters, in three steps each: `_tagged` sends what is aligned to more than a
 // tag out of the way (`_aligned`), `_behind_tag` does the work, and `_outlined` is all of it for programs in which the
-// environment decides. What is out of the way takes the allocator last: the other arguments stay in the registers
-// in which they came.
+// environment decides; `realloc` and `alloc_zeroed` have the first and the last of these. What is out of the way takes the allocator last: the other
+// arguments stay in the registers in which they came.
 impl<A: GlobalAlloc> Alloc<A> {
     /// [`alloc`](GlobalAlloc::alloc) with tags.
     ///
