@@ -22,10 +22,10 @@ use super::{
     calibration::Calibration,
     compiler::Compiler,
     config::Config,
-    mirror,
+    mirror::{self, Choice},
     packages::{self, Packages, Untracked},
     place::Place,
-    plan::{Package, Plan, Policy, RUSTC, RUSTDOC, Runtime, variable},
+    plan::{self, Package, Plan, Policy, RUSTC, RUSTDOC, Runtime, variable},
     runtime::{Carried, ensure, named},
     source::function::Reason,
     state::{Known, State},
@@ -66,6 +66,11 @@ pub(crate) struct Build {
 /// An error of this command's own.
 pub(crate) fn failed(what: &str, error: &io::Error) -> Error {
     Error::File(format!("{what}: {error}"))
+}
+
+/// Dependencies that are not tracked, by the names of their libraries.
+fn by_library(untracked: &[Untracked]) -> BTreeMap<String, String> {
+    untracked.iter().map(|package| (package.library.clone(), package.name.clone())).collect()
 }
 
 /// Where all of it goes: `--target-dir`, else `memprof` in the program's own folder of that kind.
@@ -125,10 +130,11 @@ impl Build {
             let runtime = runtime(&compiler, &target, &folder.join("runtime"));
             Some(runtime.map_err(|error| failed("cannot compile memprof", &error))?)
         };
-        let build = Self {
+        let mut build = Self {
             plan: Plan {
                 folder,
                 runtime,
+                untracked: by_library(&packages.untracked),
                 packages: packages.tracked,
                 wrapper: config.wrapper,
                 rustdoc: config.rustdoc.unwrap_or_else(|| "rustdoc".into()),
@@ -143,28 +149,44 @@ impl Build {
             settings: cargo.words(|name| name == "--config"),
             options: cargo.words(|name| !matches!(name, "--target" | "--target-dir" | "--config")),
         };
-        build.check(tracking)?;
+        build.name(tracking)?;
         Ok(build)
     }
 
-    /// Refuses a pattern of functions that no function's name matches.
-    fn check(&self, tracking: &Tracking) -> Result<(), Error> {
+    /// Notes what patterns of functions take out of each package, and refuses one that no function's name matches.
+    fn name(&mut self, tracking: &Tracking) -> Result<(), Error> {
         let globs: Vec<(&str, &String)> = tracking.globs().collect();
         if globs.is_empty() {
             return Ok(());
         }
-        let states = self.states()?;
+        let unread = |error| failed("cannot read the program's sources", &error);
+        let read = |package| {
+            let _lock = State::lock(&self.plan.folder, package)?;
+            let state = mirror::functions(&self.plan, package)?;
+            let choice = Choice::of(package)?;
+            let functions = state.functions().map(|(path, function)| (path, function.name.as_str()));
+            let named = plan::named(functions.filter(|(_, function)| !choice.is_asked_for(function)));
+            Ok((state, named))
+        };
+        let packages: io::Result<Vec<_>> = self.plan.packages.iter().map(read).collect();
+        let packages = packages.map_err(unread)?;
+        let read: Vec<_> = self.plan.packages.iter().zip(packages.iter().map(|(state, _)| state)).collect();
+        let of_call: Vec<_> =
+            read.into_iter().filter(|(package, _)| self.of_call.contains(&package.manifest_dir)).collect();
         for (option, text) in globs {
             let glob = Glob::scope(option, text.clone()).map_err(Error::File)?;
-            let is_matched = states
+            let is_matched = of_call
                 .iter()
                 .any(|(package, state)| state.functions().any(|(_, function)| package.has(&glob, &function.name)));
             if !is_matched {
-                let packages = states.iter().map(|(package, _)| package.name.as_str()).collect::<Vec<_>>().join(", ");
+                let packages = of_call.iter().map(|(package, _)| package.name.as_str()).collect::<Vec<_>>().join(", ");
                 return Err(Error::File(format!(
                     "{option} ‘{text}’: no function of {packages} has such a name; `cargo memprof plan --functions` shows them"
                 )));
             }
+        }
+        for (package, (_, named)) in self.plan.packages.iter_mut().zip(packages) {
+            package.named = named;
         }
         Ok(())
     }

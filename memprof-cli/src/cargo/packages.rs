@@ -48,6 +48,8 @@ pub(crate) struct Packages {
 pub(crate) struct Untracked {
     /// As `--deps` takes it: with its version where the program has several.
     pub(crate) name: String,
+    /// Its library, as the compiler names it; empty where it has none.
+    pub(crate) library: String,
     pub(crate) folder: PathBuf,
     /// Whether a tracked package depends on it.
     pub(crate) is_direct: bool,
@@ -98,6 +100,7 @@ fn untracked(metadata: &Metadata, of_call: &Linked<'_>, is_tracked: impl Fn(&&De
     let has_others = |package: &Described| of_call.values().filter(|other| other.name == package.name).count() > 1;
     let described = |package: &Described| Untracked {
         name: if has_others(package) { with_version(package) } else { package.name.to_string() },
+        library: library(package),
         folder: folder(package).to_owned(),
         is_direct: direct.contains(&package.id),
     };
@@ -106,6 +109,14 @@ fn untracked(metadata: &Metadata, of_call: &Linked<'_>, is_tracked: impl Fn(&&De
 
 fn folder(package: &Described) -> &Path {
     package.manifest_path.as_std_path().parent().unwrap_or(Path::new("/"))
+}
+
+/// The name of its library, which need not be the package's, as the compiler has it; empty where it has none.
+fn library(package: &Described) -> String {
+    use TargetKind::{CDyLib, DyLib, Lib, RLib, StaticLib};
+    let is_library = |kind: &TargetKind| matches!(kind, Lib | RLib | DyLib | CDyLib | StaticLib);
+    let library = package.targets.iter().find(|target| target.kind.iter().any(is_library));
+    library.map(|library| library.name.replace('-', "_")).unwrap_or_default()
 }
 
 /// `hyper`, `hyper@1.2.3`, or `all` of them.
@@ -195,12 +206,14 @@ fn described(package: &Described, workspace: &Path, folders: &BTreeSet<PathBuf>,
     Package {
         name: package.name.to_string(),
         version: package.version.to_string(),
+        library: library(package),
         targets: roots(targets),
         scripts: roots(scripts),
         others: others.map(|other| root.join(other)).collect(),
         root,
         manifest_dir,
         policy: policy.clone(),
+        named: String::new(),
     }
 }
 

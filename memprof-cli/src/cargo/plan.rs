@@ -6,7 +6,7 @@
 //! cargo has it. Who plans is [`Build`](super::build), who reads it [`wrapper`](super::wrapper).
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     hash::{DefaultHasher, Hash, Hasher as _},
     io,
@@ -69,6 +69,8 @@ impl Policy {
 pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) version: String,
+    /// Its library, as the compiler names it; empty where it has none.
+    pub(crate) library: String,
     /// Its folder, by the path that the compiler shows.
     pub(crate) root: PathBuf,
     /// As cargo names it: `CARGO_MANIFEST_DIR`.
@@ -80,6 +82,9 @@ pub(crate) struct Package {
     /// Folders of other packages inside it.
     pub(crate) others: BTreeSet<PathBuf>,
     pub(crate) policy: Policy,
+    /// What `--only` and `--skip` take out of this package, hashed: [`named`]. So the package is built again where that changes, whatever
+    /// they mean in others.
+    pub(crate) named: String,
 }
 
 /// memprof, compiled.
@@ -101,6 +106,8 @@ pub(crate) struct Plan {
     /// Without it, the program's own memprof is used, in the crates that depend on it.
     pub(crate) runtime: Option<Runtime>,
     pub(crate) packages: Vec<Package>,
+    /// Dependencies that are not tracked, as `--deps` takes them, by the names of their libraries.
+    pub(crate) untracked: BTreeMap<String, String>,
     /// The user's own wrapper of the compiler.
     pub(crate) wrapper: Option<PathBuf>,
     /// What cargo would run for the tests in documentation.
@@ -111,13 +118,10 @@ impl Package {
     /// What a change of its policy changes: the value of [`variable`]. `runtime` is what it is compiled with.
     pub(crate) fn digest(&self, runtime: Option<&Runtime>) -> String {
         let mut hasher = DefaultHasher::new();
-        (env!("CARGO_PKG_VERSION"), &self.policy, runtime.map(|runtime| &runtime.key)).hash(&mut hasher);
+        let Policy { level, calibrated, only: _, skip: _ } = &self.policy;
+        (env!("CARGO_PKG_VERSION"), level, calibrated, &self.named, runtime.map(|runtime| &runtime.key))
+            .hash(&mut hasher);
         format!("{:016x}", hasher.finish())
-    }
-
-    /// The name of its library, as the compiler has it.
-    pub(crate) fn library(&self) -> String {
-        self.name.replace('-', "_")
     }
 
     /// Whether its function of this name is meant by `glob`, with or without the package in front.
@@ -175,6 +179,17 @@ impl Plan {
 /// that is not tracked.
 pub(crate) fn variable(manifest_dir: &Path) -> String {
     format!("__CARGO_MEMPROF_{}", hashed(manifest_dir))
+}
+
+/// Sixteen digits that stand for functions that are not asked for, by file and name; nothing where there are none.
+pub(crate) fn named<'a>(functions: impl Iterator<Item = (&'a Path, &'a str)>) -> String {
+    let functions: BTreeSet<_> = functions.collect();
+    if functions.is_empty() {
+        return String::new();
+    }
+    let mut hasher = DefaultHasher::new();
+    functions.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 /// Sixteen digits that stand for a path.

@@ -65,6 +65,9 @@ pub(crate) struct Crate {
     pub(crate) title: String,
     /// Whether it was compiled from the mirror. It was as it is where it does not compile tracked.
     pub(crate) is_tracked: bool,
+    /// Whether the program has a global allocator that the sources do not show, so that memprof's is not around it.
+    #[serde(default)]
+    pub(crate) is_unmeasured: bool,
     /// The Rust files that it was compiled of, by absolute path.
     pub(crate) files: BTreeSet<PathBuf>,
 }
@@ -140,6 +143,11 @@ impl State {
         self.crates.iter().filter(|known| !known.is_tracked).map(|known| known.title.as_str()).collect()
     }
 
+    /// The programs of which no bytes are counted.
+    pub(crate) fn unmeasured(&self) -> BTreeSet<&str> {
+        self.crates.iter().filter(|known| known.is_unmeasured).map(|known| known.title.as_str()).collect()
+    }
+
     /// Why a function of this file is not tracked, if it is not: for a reason of its own, or since no crate with this file is.
     pub(crate) fn reason(&self, path: &Path, function: &Known) -> Option<Reason> {
         let of_file = || self.crates.iter().filter(|known| known.files.contains(path));
@@ -154,7 +162,7 @@ mod tests {
 
     fn compiled(root: &str, is_test: bool, is_tracked: bool) -> Crate {
         let files = [root, "/p/src/shared.rs"].map(PathBuf::from).into();
-        Crate { root: root.into(), is_test, title: root[7..].to_owned(), is_tracked, files }
+        Crate { root: root.into(), is_test, title: root[7..].to_owned(), is_tracked, is_unmeasured: false, files }
     }
 
     #[test]

@@ -132,12 +132,14 @@ mod tests {
         let package = |root: &str| Package {
             name: "part".to_owned(),
             version: "1.2.3".to_owned(),
+            library: "part".to_owned(),
             root: root.into(),
             manifest_dir: root.into(),
             targets: std::collections::BTreeSet::new(),
             scripts: std::collections::BTreeSet::new(),
             others: std::collections::BTreeSet::new(),
             policy: super::super::plan::Policy::default(),
+            named: String::new(),
         };
         let of = |root| folders(&package(root), Path::new("/w"));
         assert_eq!(of("/w"), ["", "part-1.2.3/", "/w/"]);

@@ -226,6 +226,10 @@ fn tell(build: &Build) {
         for name in state.as_is() {
             say(&format_args!("{name} of {} does not compile tracked, so it was compiled as it is", package.title()));
         }
+        for name in state.unmeasured() {
+            let what = "has a global allocator that its sources do not show, as one that a macro writes: calls are counted, and no bytes";
+            say(&format_args!("{name} of {} {what}", package.title()));
+        }
     }
     if packages > 0 {
         let reasons = said(&left_out);

@@ -32,6 +32,20 @@ fn an_allocator_of_its_own_goes_on_below_memprofs() {
         "allocator_module",
         &[("Cargo.toml", MANIFEST), ("src/main.rs", &main_with("mod counting;")), ("src/counting.rs", &module)],
     );
+    // One that a macro writes is not seen, which is said, also of what was built before.
+    let by_macro = main_with(
+        "mod counting;\nmacro_rules! allocator { ($name:ident) => { #[global_allocator] static $name: counting::Counting = counting::Counting; } }\nallocator!(A);",
+    );
+    let unseen = Project::new(
+        "allocator_of_macro",
+        &[("Cargo.toml", MANIFEST), ("src/main.rs", &by_macro), ("src/counting.rs", COUNTING)],
+    );
+    for _ in 0..2 {
+        let tracked = unseen.memprof("", &["run", "--quiet"]);
+        assert_eq!((tracked.code, &*tracked.out), (Some(0), "5000 true\n"), "{}", tracked.err);
+        let said = "memprof: own of own 0.1.0 has a global allocator that its sources do not show, as one that a macro writes: calls are counted, and no bytes\n";
+        assert!(tracked.err.contains(said), "{}", tracked.err);
+    }
     // Under a condition that does not hold, it is none.
     let not = main_with(
         "mod counting;\n#[cfg(windows)]\n#[global_allocator]\nstatic A: counting::Counting = counting::Counting;\n#[cfg(not(windows))]\nconst _: () = { assert!(true) };",
@@ -52,16 +66,18 @@ fn an_allocator_in_a_dependency_is_tracked_with_it_or_said() {
     let manifest = |name: &str, rest: &str| {
         format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n{rest}")
     };
+    // Its library is not called as the package.
+    let counting = manifest("count-all", "[lib]\nname = \"counting\"\n");
     let files = [
         (
             "Cargo.toml",
             manifest(
                 "own",
-                "[workspace]\nmembers = [\"counting\"]\n[dependencies]\ncounting = { path = \"counting\" }\n",
+                "[workspace]\nmembers = [\"counting\"]\n[dependencies]\ncount-all = { path = \"counting\" }\n",
             ),
         ),
         ("src/main.rs", main_with("")),
-        ("counting/Cargo.toml", manifest("counting", "")),
+        ("counting/Cargo.toml", counting.clone()),
         ("counting/src/lib.rs", library.clone()),
     ];
     let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
@@ -69,9 +85,9 @@ fn an_allocator_in_a_dependency_is_tracked_with_it_or_said() {
     measured("allocator_dependency", &files);
     // One that is vendored is not, unless it is named.
     let vendored = Project::new("allocator_vendored", &files[1..]);
-    vendored.write("Cargo.toml", &manifest("own", "[workspace]\n[dependencies]\ncounting = \"0.1\"\n"));
+    vendored.write("Cargo.toml", &manifest("own", "[workspace]\n[dependencies]\ncount-all = \"0.1\"\n"));
     vendored.write("counting/.cargo-checksum.json", "{\"files\":{}}");
-    vendored.write("vendor/counting/Cargo.toml", &manifest("counting", ""));
+    vendored.write("vendor/counting/Cargo.toml", &counting);
     vendored.write("vendor/counting/src/lib.rs", &library);
     vendored.write("vendor/counting/.cargo-checksum.json", "{\"files\":{},\"package\":null}");
     vendored.write(
@@ -81,11 +97,11 @@ fn an_allocator_in_a_dependency_is_tracked_with_it_or_said() {
     let refused = vendored.memprof("", &["run", "--quiet"]);
     assert_eq!(refused.code, Some(101), "{}", refused.err);
     assert!(
-        refused.err.contains("error: memprof: the global allocator stands in the dependency ‘counting’, which is not tracked, so memprof cannot measure it: add --deps counting\n"),
+        refused.err.contains("error: memprof: the global allocator stands in the dependency ‘count-all’, which is not tracked, so memprof cannot measure it: add --deps count-all\n"),
         "{}",
         refused.err
     );
-    let tracked = vendored.memprof("", &["run", "--quiet", "--deps", "counting"]);
+    let tracked = vendored.memprof("", &["run", "--quiet", "--deps", "count-all"]);
     assert_eq!(tracked.out, "5000 true\n", "{}", tracked.err);
     assert!(tracked.err.contains("\n  5,000      5,000    0      1 src/main.rs:"), "{}", tracked.err);
 }

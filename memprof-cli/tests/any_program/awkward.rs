@@ -245,3 +245,20 @@ fn a_crate_that_is_compiled_as_it_is_stays_said_until_it_is_compiled_again() {
         run.err
     );
 }
+
+/// A program of each edition, of which nothing is in scope but what it names.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn programs_of_each_edition_are_measured() {
+    const MAIN: &str = "#![no_implicit_prelude]\nfn main() { ::std::println!(\"{}\", text().len()); }\nfn text() -> ::std::string::String { let mut text = ::std::string::String::with_capacity(500); text.push_str(\"text\"); text }\n";
+    for edition in ["2015", "2018", "2021", "2024"] {
+        let manifest = manifest("own", edition, "[workspace]\n");
+        let program = Project::new(&format!("edition_{edition}"), &[("Cargo.toml", &manifest), ("src/main.rs", MAIN)]);
+        let plain = program.cargo("", &["run", "--quiet"]);
+        let tracked = program.memprof("", &["run", "--quiet"]);
+        same(&plain, &tracked);
+        assert_eq!(plain.out, "4\n", "{edition}: {}", plain.err);
+        let mut rows = tracked.err.lines().filter(|line| line.ends_with(" src/main.rs:3(text)"));
+        assert!(rows.any(|row| row.trim_start().starts_with("500 ")), "{edition}: {}", tracked.err);
+    }
+}

@@ -44,7 +44,8 @@ fn exactly_what_must_be_is_built_again() {
     assert_eq!((first.code, &*first.out), (Some(0), "4\n"), "{}", first.err);
     assert_eq!(compiled(&first.err), ["part", "two"]);
     assert!(compiled(&run(&["run"]).err).is_empty());
-    // Another policy for all.
+    // Another policy for one that nothing depends on, and for one on which the other does.
+    assert_eq!(compiled(&run(&["run", "--skip", "two::main"]).err), ["two"]);
     assert_eq!(compiled(&run(&["run", "--skip", "part::long"]).err), ["part", "two"]);
     let skipped = run(&["run", "--skip", "part::long"]);
     assert!(compiled(&skipped.err).is_empty() && !skipped.err.contains("(long)"), "{}", skipped.err);
@@ -233,4 +234,9 @@ fn a_wrapper_of_the_users_own_is_chained() {
     let run = ended(two.command("", &["run", "--quiet", "--release", "--config", &setting]).env("WRAPPED", &log));
     assert!(run.out == "4\n" && run.err.contains(" tracked"), "{}", run.err);
     is_called("--config");
+    // That of the workspace's own crates stands between.
+    let mut command = two.command("", &["run", "--quiet"]);
+    let run = ended(command.env("RUSTC_WORKSPACE_WRAPPER", two.root.join("wrap")).env("WRAPPED", &log));
+    assert!(run.out == "4\n" && run.err.contains(" tracked"), "{}", run.err);
+    is_called("RUSTC_WORKSPACE_WRAPPER");
 }

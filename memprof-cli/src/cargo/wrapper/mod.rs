@@ -54,15 +54,15 @@ pub(crate) fn run(plan: &Plan) -> io::Result<ExitCode> {
         return Ok(ended(command(plan, &call).args(&call.arguments).status()?));
     }
     let package = package.filter(|_| plan.runtime.is_some() || call.has_memprof);
-    let (status, is_tracked) = match package {
+    let (status, how) = match package {
         Some(package) => tracked(plan, package, &call, &from)?,
-        None => (as_is(plan, &call)?, false),
+        None => (as_is(plan, &call)?, How::AsItIs),
     };
     let (variable, value) = (variable(&manifest_dir), package.map(|package| package.digest(plan.runtime.as_ref())));
     if status.success() {
         dep_info::mend(&call.dep_info(), &plan.mirror(), &variable, value.as_deref())?;
         if let Some(package) = package {
-            remember(plan, package, &call, &from, is_tracked)?;
+            remember(plan, package, &call, &from, how)?;
         }
     }
     Ok(ended(status))
@@ -80,19 +80,42 @@ fn rustdoc(plan: &Plan, first: &OsStr, rest: impl Iterator<Item = OsString>) -> 
 }
 
 /// Keeps how a crate was compiled, for what is said of the build.
-fn remember(plan: &Plan, package: &Package, call: &Call, from: &Path, is_tracked: bool) -> io::Result<()> {
+fn remember(plan: &Plan, package: &Package, call: &Call, from: &Path, how: How) -> io::Result<()> {
     let files = dep_info::files(&call.dep_info(), from);
     let root = from.join(call.source());
-    let compiled = Crate { root, is_test: call.is_test, title: call.title(), is_tracked, files };
+    let is_tracked = how != How::AsItIs;
+    let is_unmeasured = how == How::Unmeasured;
+    let compiled = Crate { root, is_test: call.is_test, title: call.title(), is_tracked, is_unmeasured, files };
     let _lock = State::lock(&plan.folder, package)?;
     let mut state = State::read(&plan.folder, package);
     if state.compiled(compiled) { state.write(&plan.folder, package) } else { Ok(()) }
 }
 
-/// A tracked crate, from its mirror; else from its own files. With how it ended, whether it is the former.
-fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Result<(ExitStatus, bool)> {
+/// How a crate was compiled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    Tracked,
+    /// Tracked, in a program with a global allocator that memprof's is not around.
+    Unmeasured,
+    AsItIs,
+}
+
+/// Whether the allocator that stands in the way of memprof's is one that the sources show, so that memprof's is around it.
+fn is_seen(plan: &Plan, other: &Other, here: &State) -> bool {
+    match other {
+        Other::Here => here.has_allocator,
+        Other::Dependency(of) => {
+            let package = plan.packages.iter().find(|package| package.library == *of);
+            package.is_some_and(|package| State::read(&plan.folder, package).has_allocator)
+        }
+    }
+}
+
+/// A tracked crate, from its mirror; else from its own files. With how it ended, which it is.
+fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Result<(ExitStatus, How)> {
     let mut failing = Vec::new();
     let mut allocator = call.is_executable();
+    let mut how = How::Tracked;
     for _ in 0..TRIES {
         let state = {
             let _lock = State::lock(&plan.folder, package)?;
@@ -101,14 +124,19 @@ fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Resu
         let mut command = command(plan, call);
         mirrored(&mut command, plan, package, call, from, allocator);
         match compile::run(&mut command)? {
-            Compiled::Done(status) => return Ok((status, true)),
+            Compiled::Done(status) => return Ok((status, how)),
             Compiled::Failed(messages) => {
                 match messages.other_allocator().filter(|_| allocator) {
-                    Some(Other::Dependency(of)) if !plan.packages.iter().any(|package| package.library() == of) => {
-                        return Ok((compile::conflict(&of, messages.status)?, true));
+                    Some(Other::Dependency(of)) if !plan.packages.iter().any(|package| package.library == of) => {
+                        let name = plan.untracked.get(&of).unwrap_or(&of);
+                        return Ok((compile::conflict(name, messages.status)?, how));
                     }
-                    Some(_) => {
+                    Some(other) => {
                         allocator = false;
+                        // A program with a memprof of its own says itself what it measures.
+                        if plan.runtime.is_some() && !is_seen(plan, &other, &state) {
+                            how = How::Unmeasured;
+                        }
                         continue;
                     }
                     None => {}
@@ -121,7 +149,7 @@ fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Resu
             }
         }
     }
-    Ok((as_is(plan, call)?, false))
+    Ok((as_is(plan, call)?, How::AsItIs))
 }
 
 /// What makes a call one of the mirror.
