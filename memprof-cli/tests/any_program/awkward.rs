@@ -1,8 +1,8 @@
 //! One workspace with what is awkward in it, built once.
 
-use std::os::unix::fs::symlink;
+use std::{os::unix::fs::symlink, process::Command};
 
-use crate::support::{Project, has_row, same};
+use crate::support::{Project, ended, has_row, same};
 
 /// A package of the workspace.
 fn manifest(name: &str, edition: &str, rest: &str) -> String {
@@ -261,4 +261,40 @@ fn programs_of_each_edition_are_measured() {
         let mut rows = tracked.err.lines().filter(|line| line.ends_with(" src/main.rs:3(text)"));
         assert!(rows.any(|row| row.trim_start().starts_with("500 ")), "{edition}: {}", tracked.err);
     }
+}
+
+/// A library for programs in any language: its functions count calls, and no bytes, as it has no allocator of memprof's.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn a_library_counts_calls_in_a_program_that_is_not_measured() {
+    let library = manifest("library", "2024", "[lib]\ncrate-type = [\"cdylib\"]\n[workspace]\n");
+    let program = Project::new(
+        "loaded",
+        &[
+            ("Cargo.toml", &library),
+            (
+                "src/lib.rs",
+                "#[unsafe(no_mangle)]\npub extern \"C\" fn answer() -> usize { text().len() }\nfn text() -> String { \"answer\".repeat(7) }\n",
+            ),
+            (
+                "main.rs",
+                "unsafe extern \"C\" { safe fn answer() -> usize; }\nfn main() { println!(\"{} {}\", answer(), answer()); }\n",
+            ),
+        ],
+    );
+    let built = program.memprof("", &["build", "--quiet"]);
+    assert_eq!(built.code, Some(0), "{}", built.err);
+    let found = std::fs::read_dir(program.root.join("target/memprof")).expect("a folder");
+    let mut folders = found.map(|entry| entry.expect("an entry").path().join("debug"));
+    let folder = folders.find(|folder| folder.join("liblibrary.so").exists()).expect("it was built");
+    let mut rustc = Command::new("rustc");
+    rustc.current_dir(&program.root).args(["--edition=2024", "main.rs", "-ldylib=library", "-L"]).arg(&folder);
+    let compiled = ended(&mut rustc);
+    assert_eq!(compiled.code, Some(0), "{}", compiled.err);
+    let mut main = Command::new(program.root.join("main"));
+    let ran = ended(main.env("LD_LIBRARY_PATH", &folder).env("MEMPROF", "1").env_remove("MEMPROF_OUTPUT"));
+    assert_eq!((ran.code, &*ran.out), (Some(0), "42 42\n"), "{}", ran.err);
+    let mut rows = ran.err.lines().filter(|line| line.ends_with(" src/lib.rs:3(text)"));
+    let row = rows.next().map(|row| row.split_whitespace().take(3).collect::<Vec<_>>());
+    assert_eq!(row, Some(vec!["2", "0", "0"]), "{}", ran.err);
 }
