@@ -22,10 +22,10 @@ use super::{
     calibration::Calibration,
     compiler::Compiler,
     config::Config,
-    mirror::{self, Choice},
+    mirror,
     packages::{self, Packages, Untracked},
     place::Place,
-    plan::{self, Package, Plan, Policy, RUSTC, RUSTDOC, Runtime, variable},
+    plan::{Package, Plan, Policy, RUSTC, RUSTDOC, Runtime, variable},
     runtime::{Carried, ensure, named},
     source::function::Reason,
     state::{Known, State},
@@ -70,7 +70,11 @@ pub(crate) fn failed(what: &str, error: &io::Error) -> Error {
 
 /// Dependencies that are not tracked, by the names of their libraries.
 fn by_library(untracked: &[Untracked]) -> BTreeMap<String, String> {
-    untracked.iter().map(|package| (package.library.clone(), package.name.clone())).collect()
+    let mut libraries = BTreeMap::<String, Vec<&str>>::new();
+    for package in untracked {
+        libraries.entry(package.library.clone()).or_default().push(&package.name);
+    }
+    libraries.into_iter().map(|(library, names)| (library, names.join(","))).collect()
 }
 
 /// Where all of it goes: `--target-dir`, else `memprof` in the program's own folder of that kind.
@@ -149,44 +153,37 @@ impl Build {
             settings: cargo.words(|name| name == "--config"),
             options: cargo.words(|name| !matches!(name, "--target" | "--target-dir" | "--config")),
         };
-        build.name(tracking)?;
+        build.match_globs(tracking)?;
         Ok(build)
     }
 
-    /// Notes what patterns of functions take out of each package, and refuses one that no function's name matches.
-    fn name(&mut self, tracking: &Tracking) -> Result<(), Error> {
+    /// Notes for each package which patterns of functions mean any of its own, and refuses one that means none at all.
+    fn match_globs(&mut self, tracking: &Tracking) -> Result<(), Error> {
         let globs: Vec<(&str, &String)> = tracking.globs().collect();
         if globs.is_empty() {
             return Ok(());
         }
-        let unread = |error| failed("cannot read the program's sources", &error);
-        let read = |package| {
-            let _lock = State::lock(&self.plan.folder, package)?;
-            let state = mirror::functions(&self.plan, package)?;
-            let choice = Choice::of(package)?;
-            let functions = state.functions().map(|(path, function)| (path, function.name.as_str()));
-            let named = plan::named(functions.filter(|(_, function)| !choice.is_asked_for(function)));
-            Ok((state, named))
-        };
-        let packages: io::Result<Vec<_>> = self.plan.packages.iter().map(read).collect();
-        let packages = packages.map_err(unread)?;
-        let read: Vec<_> = self.plan.packages.iter().zip(packages.iter().map(|(state, _)| state)).collect();
-        let of_call: Vec<_> =
-            read.into_iter().filter(|(package, _)| self.of_call.contains(&package.manifest_dir)).collect();
+        let states = self.states()?;
+        let mut matched = BTreeMap::<PathBuf, BTreeSet<String>>::new();
         for (option, text) in globs {
             let glob = Glob::scope(option, text.clone()).map_err(Error::File)?;
-            let is_matched = of_call
-                .iter()
-                .any(|(package, state)| state.functions().any(|(_, function)| package.has(&glob, &function.name)));
-            if !is_matched {
-                let packages = of_call.iter().map(|(package, _)| package.name.as_str()).collect::<Vec<_>>().join(", ");
+            let is_matched = |(package, state): &&(&Package, State)| {
+                state.functions().any(|(_, function)| package.has(&glob, &function.name))
+            };
+            let mut packages = states.iter().filter(is_matched).peekable();
+            if packages.peek().is_none() {
+                let packages = states.iter().map(|(package, _)| package.name.as_str()).collect::<Vec<_>>().join(", ");
                 return Err(Error::File(format!(
                     "{option} ‘{text}’: no function of {packages} has such a name; `cargo memprof plan --functions` shows them"
                 )));
             }
+            for (package, _) in packages {
+                matched.entry(package.root.clone()).or_default().insert(format!("{option} {text}"));
+            }
         }
-        for (package, (_, named)) in self.plan.packages.iter_mut().zip(packages) {
-            package.named = named;
+        drop(states);
+        for package in &mut self.plan.packages {
+            package.matched = matched.remove(&package.root).unwrap_or_default();
         }
         Ok(())
     }

@@ -33,12 +33,6 @@ pub(crate) fn sync(plan: &Plan, package: &Package, failing: &[(PathBuf, String)]
     made(plan, package, failing, Some(&Place::at(&plan.folder)?))
 }
 
-/// The functions of `package` as they stand in its sources, whatever became of them last; nothing is written.
-pub(crate) fn functions(plan: &Plan, package: &Package) -> io::Result<State> {
-    let state = State::read(&plan.folder, package);
-    if is_unchanged(&state, &walk(package)?) { Ok(state) } else { look(plan, package) }
-}
-
 /// What the mirror of `package` would be made of; nothing is written.
 pub(crate) fn look(plan: &Plan, package: &Package) -> io::Result<State> {
     made(plan, package, &[], None)
@@ -270,15 +264,14 @@ fn written(
 }
 
 /// A package's policy, its globs read.
-#[derive(Debug)]
-pub(crate) struct Choice<'a> {
+struct Choice<'a> {
     package: &'a Package,
     only: Vec<Glob>,
     skip: Vec<Glob>,
 }
 
 impl<'a> Choice<'a> {
-    pub(crate) fn of(package: &'a Package) -> io::Result<Self> {
+    fn of(package: &'a Package) -> io::Result<Self> {
         let globs = |texts: &[String]| {
             let globs = texts.iter().map(|text| Glob::scope("scope", text.clone()));
             globs.collect::<Result<Vec<_>, _>>().map_err(io::Error::other)
@@ -286,18 +279,13 @@ impl<'a> Choice<'a> {
         Ok(Self { package, only: globs(&package.policy.only)?, skip: globs(&package.policy.skip)? })
     }
 
-    /// Whether `--only` and `--skip` leave a function of this name in.
-    pub(crate) fn is_asked_for(&self, function: &str) -> bool {
-        let matches = |glob: &Glob| self.package.has(glob, function);
-        !self.skip.iter().any(matches) && (self.only.is_empty() || self.only.iter().any(matches))
-    }
-
     /// Why a function is left out.
     fn reason(&self, path: &Path, function: &Function, is_harmless: bool) -> Option<Reason> {
         if let Some(reason) = function.reason.filter(|reason| reason.is_binding()) {
             return Some(reason);
         }
-        if !self.is_asked_for(&function.name) {
+        let matches = |glob: &Glob| self.package.has(glob, &function.name);
+        if self.skip.iter().any(matches) || !(self.only.is_empty() || self.only.iter().any(matches)) {
             return Some(Reason::NotAskedFor);
         }
         let policy = &self.package.policy;

@@ -213,7 +213,7 @@ fn described(package: &Described, workspace: &Path, folders: &BTreeSet<PathBuf>,
         root,
         manifest_dir,
         policy: policy.clone(),
-        named: String::new(),
+        matched: BTreeSet::new(),
     }
 }
 

@@ -82,9 +82,9 @@ pub(crate) struct Package {
     /// Folders of other packages inside it.
     pub(crate) others: BTreeSet<PathBuf>,
     pub(crate) policy: Policy,
-    /// What `--only` and `--skip` take out of this package, hashed: [`named`]. So the package is built again where that changes, whatever
-    /// they mean in others.
-    pub(crate) named: String,
+    /// The globs of `--only` and `--skip` that mean a function of this package: it is built again where these change, whatever others mean
+    /// elsewhere.
+    pub(crate) matched: BTreeSet<String>,
 }
 
 /// memprof, compiled.
@@ -106,7 +106,7 @@ pub(crate) struct Plan {
     /// Without it, the program's own memprof is used, in the crates that depend on it.
     pub(crate) runtime: Option<Runtime>,
     pub(crate) packages: Vec<Package>,
-    /// Dependencies that are not tracked, as `--deps` takes them, by the names of their libraries.
+    /// Dependencies that are not tracked, as `--deps` takes them, by the names of their libraries; several of one name behind commas.
     pub(crate) untracked: BTreeMap<String, String>,
     /// The user's own wrapper of the compiler.
     pub(crate) wrapper: Option<PathBuf>,
@@ -118,9 +118,9 @@ impl Package {
     /// What a change of its policy changes: the value of [`variable`]. `runtime` is what it is compiled with.
     pub(crate) fn digest(&self, runtime: Option<&Runtime>) -> String {
         let mut hasher = DefaultHasher::new();
-        let Policy { level, calibrated, only: _, skip: _ } = &self.policy;
-        (env!("CARGO_PKG_VERSION"), level, calibrated, &self.named, runtime.map(|runtime| &runtime.key))
-            .hash(&mut hasher);
+        let Policy { level, only, calibrated, skip: _ } = &self.policy;
+        let globs = (only.is_empty(), &self.matched);
+        (env!("CARGO_PKG_VERSION"), level, globs, calibrated, runtime.map(|runtime| &runtime.key)).hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     }
 
@@ -179,17 +179,6 @@ impl Plan {
 /// that is not tracked.
 pub(crate) fn variable(manifest_dir: &Path) -> String {
     format!("__CARGO_MEMPROF_{}", hashed(manifest_dir))
-}
-
-/// Sixteen digits that stand for functions that are not asked for, by file and name; nothing where there are none.
-pub(crate) fn named<'a>(functions: impl Iterator<Item = (&'a Path, &'a str)>) -> String {
-    let functions: BTreeSet<_> = functions.collect();
-    if functions.is_empty() {
-        return String::new();
-    }
-    let mut hasher = DefaultHasher::new();
-    functions.hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
 }
 
 /// Sixteen digits that stand for a path.

@@ -139,7 +139,7 @@ mod tests {
             scripts: std::collections::BTreeSet::new(),
             others: std::collections::BTreeSet::new(),
             policy: super::super::plan::Policy::default(),
-            named: String::new(),
+            matched: std::collections::BTreeSet::new(),
         };
         let of = |root| folders(&package(root), Path::new("/w"));
         assert_eq!(of("/w"), ["", "part-1.2.3/", "/w/"]);

@@ -142,6 +142,9 @@ fn measured(verb: &str, arguments: &Running, carried: Carried) -> Result<Outcome
     tried(show(&profiles, &arguments.choices, output, arguments.open, &mut stderr));
     profiles.ends("the program", ended).iter().for_each(|line| say(line));
     tell(&build);
+    if profiles.shown().is_some_and(|(shown, _)| shown.snapshot.spaces().next().is_none()) {
+        tell_unmeasured(&build);
+    }
     tried(kept);
     if !arguments.tracking.no_calibrate {
         tried(learn(&build, &profiles).map_err(|error| failed("cannot keep what the run showed", &error)));
@@ -226,15 +229,19 @@ fn tell(build: &Build) {
         for name in state.as_is() {
             say(&format_args!("{name} of {} does not compile tracked, so it was compiled as it is", package.title()));
         }
-        for name in state.unmeasured() {
-            let what = "has a global allocator that its sources do not show, as one that a macro writes: calls are counted, and no bytes";
-            say(&format_args!("{name} of {} {what}", package.title()));
-        }
     }
     if packages > 0 {
         let reasons = said(&left_out);
         let rest = if reasons.is_empty() { String::new() } else { format!("; left out: {reasons}") };
         say(&format_args!("{} of {} tracked{rest}", numbered(tracked, "function"), numbered(packages, "package")));
+    }
+}
+
+/// Why a run counted no bytes, where it was seen when the program was compiled.
+fn tell_unmeasured(build: &Build) {
+    const WHAT: &str = "has a global allocator that its sources do not show, as one that a macro writes: calls are counted, and no bytes";
+    for (package, state) in build.built() {
+        state.unmeasured().iter().for_each(|name| say(&format_args!("{name} of {} {WHAT}", package.title())));
     }
 }
 

@@ -46,6 +46,10 @@ fn exactly_what_must_be_is_built_again() {
     assert!(compiled(&run(&["run"]).err).is_empty());
     // Another policy for one that nothing depends on, and for one on which the other does.
     assert_eq!(compiled(&run(&["run", "--skip", "two::main"]).err), ["two"]);
+    // A new function that is not asked for, in what is not built.
+    assert_eq!(compiled(&run(&["build", "--only", "part::text"]).err), ["part", "two"]);
+    two.write("part/examples/more.rs", "fn main() { drop(more()) }\nfn more() -> String { \"x\".repeat(9) }\n");
+    assert!(compiled(&run(&["build", "--only", "part::text"]).err).is_empty());
     assert_eq!(compiled(&run(&["run", "--skip", "part::long"]).err), ["part", "two"]);
     let skipped = run(&["run", "--skip", "part::long"]);
     assert!(compiled(&skipped.err).is_empty() && !skipped.err.contains("(long)"), "{}", skipped.err);

@@ -105,8 +105,8 @@ fn is_seen(plan: &Plan, other: &Other, here: &State) -> bool {
     match other {
         Other::Here => here.has_allocator,
         Other::Dependency(of) => {
-            let package = plan.packages.iter().find(|package| package.library == *of);
-            package.is_some_and(|package| State::read(&plan.folder, package).has_allocator)
+            let mut packages = plan.packages.iter().filter(|package| package.library == *of);
+            packages.any(|package| State::read(&plan.folder, package).has_allocator)
         }
     }
 }
