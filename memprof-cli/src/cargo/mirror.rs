@@ -96,7 +96,7 @@ fn visit(package: &Package, folder: &Path, above: &mut Vec<PathBuf>, found: &mut
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let (path, name) = (entry.path(), entry.file_name());
-        // What a link that leads nowhere or a socket is to the compiler, it is not in the mirror.
+        // What a link that leads nowhere, a pipe or a socket is to the compiler, it is not in the mirror: a pipe would be waited for.
         let Ok(kind) = fs::metadata(&path) else { continue };
         if kind.is_dir() {
             let is_built = path.join("CACHEDIR.TAG").exists();
@@ -114,11 +114,10 @@ fn visit(package: &Package, folder: &Path, above: &mut Vec<PathBuf>, found: &mut
                 found.others.truncate(before);
                 found.others.push(path);
             }
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            has_rust = true;
-            found.rust.push(path);
         } else if kind.is_file() {
-            found.others.push(path);
+            let is_rust = path.extension().is_some_and(|ending| ending == "rs");
+            has_rust |= is_rust;
+            if is_rust { found.rust.push(path) } else { found.others.push(path) }
         }
     }
     above.pop();

@@ -1,16 +1,18 @@
 //! [`Plan`]: what a build is to do, handed from `cargo memprof` to itself, which cargo calls in the compiler's place.
 //!
 //! It is a file in a folder that its content names, so builds at the same time have their own, and none changes under a
-//! build that reads it. What decides how a package is compiled (its policy, this command's version, the runtime) is in
-//! one number, its digest, of which cargo takes note: the package is built anew when that changes, and otherwise as
-//! cargo has it. Who plans is [`Build`](super::build), who reads it [`wrapper`](super::wrapper).
+//! build that reads it; one that no build used for a week is removed. What decides how a package is compiled (its policy,
+//! this command's version, the runtime) is in one number, its digest, of which cargo takes note: the package is built anew
+//! when that changes, and otherwise as cargo has it. Who plans is [`Build`](super::build), who reads it
+//! [`wrapper`](super::wrapper).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher as _},
     io,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,10 @@ use serde::{Deserialize, Serialize};
 use super::place::Place;
 use crate::glob::Glob;
 
+/// The folder of all plans, within that of memprof's build.
+const PLANS: &str = "plans";
+/// So long a plan is kept that no build uses: longer than any build goes on.
+const KEPT: Duration = Duration::from_hours(7 * 24);
 /// The file of a plan, in a folder of its own. Beside it stand links to this command, by which cargo calls it: where it is, is its plan.
 /// So nothing of it is in the environment, which the program inherits, and with it a cargo that the program starts.
 const FILE: &str = "plan.json";
@@ -155,12 +161,16 @@ impl Plan {
     pub(crate) fn write(&self) -> io::Result<PathBuf> {
         let text = serde_json::to_vec_pretty(self)?;
         let place = Place::at(&self.folder)?;
-        let folder = Path::new("plans").join(hashed(Path::new(&*String::from_utf8_lossy(&text))));
+        let folder = Path::new(PLANS).join(hashed(Path::new(&*String::from_utf8_lossy(&text))));
         let own = std::env::current_exe()?;
         for name in [RUSTC, RUSTDOC] {
             place.link(&folder.join(name), &own)?;
         }
-        place.write(&folder.join(FILE), &text)?;
+        let path = place.write(&folder.join(FILE), &text)?;
+        let now = SystemTime::now();
+        // One that was there is used again. Where a file's time cannot be set, it is removed sooner, and written anew.
+        let _ = File::options().append(true).open(path)?.set_modified(now);
+        remove_unused(&place, &folder, now);
         Ok(place.root().join(folder))
     }
 
@@ -175,6 +185,18 @@ impl Plan {
     }
 }
 
+/// Removes the plans that no build has used for long, but for that in `own`. What cannot be removed is left: another build may be about it.
+fn remove_unused(place: &Place, own: &Path, now: SystemTime) {
+    for entry in fs::read_dir(place.root().join(PLANS)).into_iter().flatten().flatten() {
+        let folder = Path::new(PLANS).join(entry.file_name());
+        let used = fs::metadata(entry.path().join(FILE)).and_then(|found| found.modified());
+        let is_unused = used.is_ok_and(|used| now.duration_since(used).is_ok_and(|ago| ago > KEPT));
+        if is_unused && folder != own {
+            let _ = place.remove(&folder);
+        }
+    }
+}
+
 /// The variable that says how a package is tracked, of which cargo takes note: where it changed, the package is built anew. Not set for one
 /// that is not tracked.
 pub(crate) fn variable(manifest_dir: &Path) -> String {
@@ -186,4 +208,35 @@ pub(crate) fn hashed(path: &Path) -> String {
     let mut hasher = DefaultHasher::new();
     path.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_that_no_build_uses_is_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let plan = |wrapper: &str| Plan {
+            folder: folder.path().to_owned(),
+            runtime: None,
+            packages: Vec::new(),
+            untracked: BTreeMap::new(),
+            wrapper: Some(wrapper.into()),
+            rustdoc: "rustdoc".into(),
+        };
+        let write = |wrapper: &str| plan(wrapper).write().expect("it is written");
+        let used = |links: &Path, ago: Duration| {
+            let file = File::options().append(true).open(links.join(FILE)).expect("a plan");
+            file.set_modified(SystemTime::now() - ago).expect("a time");
+        };
+        let [older, younger, again] = ["a", "b", "c"].map(write);
+        used(&older, Duration::from_hours(7 * 24 + 1));
+        used(&younger, Duration::from_hours(7 * 24 - 1));
+        used(&again, Duration::from_hours(7 * 24 + 1));
+        assert_eq!(write("c"), again);
+        assert_eq!([&older, &younger, &again].map(|links| links.exists()), [false, true, true]);
+        write("d");
+        assert!(again.join(RUSTC).is_symlink(), "it was used a moment ago");
+    }
 }

@@ -84,7 +84,7 @@ fn starts_threads(folder: &Path, depth: usize) -> bool {
             return depth < DEEPEST && starts_threads(&path, depth + 1);
         }
         let is_rust = path.extension().is_some_and(|ending| ending == "rs");
-        is_rust && fs::read_to_string(&path).is_ok_and(|text| starts(&text))
+        is_rust && path.is_file() && fs::read_to_string(&path).is_ok_and(|text| starts(&text))
     })
 }
 

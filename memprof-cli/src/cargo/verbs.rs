@@ -20,8 +20,10 @@ use super::{
     build::{Build, counted, failed},
     calibration::Calibration,
     place::Place,
+    plan::Package,
     runtime::Carried,
     source::function::Reason,
+    state::{Known, State},
     told,
 };
 use crate::{
@@ -229,12 +231,38 @@ fn tell(build: &Build) {
         for name in state.as_is() {
             say(&format_args!("{name} of {} does not compile tracked, so it was compiled as it is", package.title()));
         }
+        if let Some(names) = failing(package, &state) {
+            say(&format_args!("not tracked in {}, as it does not compile so: {names}", package.title()));
+        }
     }
     if packages > 0 {
         let reasons = said(&left_out);
         let rest = if reasons.is_empty() { String::new() } else { format!("; left out: {reasons}") };
         say(&format_args!("{} of {} tracked{rest}", numbered(tracked, "function"), numbered(packages, "package")));
     }
+}
+
+/// So many functions of a package are named before the plan is.
+const NAMED: usize = 5;
+
+/// The functions that were left out as the compiler's errors name them. Those of a crate that was compiled as it is are not among them.
+fn failing(package: &Package, state: &State) -> Option<String> {
+    let functions = state.compiled_functions().filter(|(_, function)| function.reason == Some(Reason::DoesNotCompile));
+    let mut names: Vec<String> = functions.map(|(path, function)| place(package, path, function)).collect();
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    let names = names.join(", ");
+    match more {
+        _ if names.is_empty() => None,
+        0 => Some(names),
+        more => Some(format!("{names} and {more} more, which `cargo memprof plan --functions` names")),
+    }
+}
+
+/// Where a function of a package is: `src/load.rs:6(load)`.
+fn place(package: &Package, path: &Path, function: &Known) -> String {
+    let path = path.strip_prefix(&package.root).unwrap_or(path).display();
+    format!("{path}:{}({})", function.line, function.name)
 }
 
 /// Why a run counted no bytes, where it was seen when the program was compiled.
@@ -329,9 +357,8 @@ fn plan(arguments: &Planning, carried: Carried, out: &mut dyn Write) -> Result<O
         }
         for (path, function) in state.functions() {
             let reason = state.reason(path, function);
-            let path = path.strip_prefix(&package.root).unwrap_or(path).display();
             let said = reason.map_or("tracked".to_owned(), |reason| format!("left out: {}", reason.said()));
-            print(format!("  {path}:{}({}): {said}", function.line, function.name))?;
+            print(format!("  {}: {said}", place(package, path, function)))?;
         }
     }
     Ok(Outcome::Done)

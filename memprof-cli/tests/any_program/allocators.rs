@@ -84,16 +84,9 @@ fn an_allocator_in_a_dependency_is_tracked_with_it_or_said() {
     // A dependency in a folder is tracked.
     measured("allocator_dependency", &files);
     // One that is vendored is not, unless it is named.
-    let vendored = Project::new("allocator_vendored", &files[1..]);
+    let vendored = Project::new("allocator_vendored", &files[1..2]);
     vendored.write("Cargo.toml", &manifest("own", "[workspace]\n[dependencies]\ncount-all = \"0.1\"\n"));
-    vendored.write("counting/.cargo-checksum.json", "{\"files\":{}}");
-    vendored.write("vendor/counting/Cargo.toml", &counting);
-    vendored.write("vendor/counting/src/lib.rs", &library);
-    vendored.write("vendor/counting/.cargo-checksum.json", "{\"files\":{},\"package\":null}");
-    vendored.write(
-        ".cargo/config.toml",
-        "[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\ndirectory = \"vendor\"\n",
-    );
+    vendored.vendor(&counting, &library);
     let refused = vendored.memprof("", &["run", "--quiet"]);
     assert_eq!(refused.code, Some(101), "{}", refused.err);
     assert!(

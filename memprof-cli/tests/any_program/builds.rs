@@ -46,8 +46,10 @@ fn exactly_what_must_be_is_built_again() {
     assert!(compiled(&run(&["run"]).err).is_empty());
     // Another policy for one that nothing depends on, and for one on which the other does.
     assert_eq!(compiled(&run(&["run", "--skip", "two::main"]).err), ["two"]);
+    let only = run(&["run", "--only", "part::text"]);
+    assert_eq!(compiled(&only.err), ["part", "two"]);
+    assert!(has_row(&only.err, "4 part/src/lib.rs:4(text)") && only.err.contains(": 1 function of"), "{}", only.err);
     // A new function that is not asked for, in what is not built.
-    assert_eq!(compiled(&run(&["build", "--only", "part::text"]).err), ["part", "two"]);
     two.write("part/examples/more.rs", "fn main() { drop(more()) }\nfn more() -> String { \"x\".repeat(9) }\n");
     assert!(compiled(&run(&["build", "--only", "part::text"]).err).is_empty());
     assert_eq!(compiled(&run(&["run", "--skip", "part::long"]).err), ["part", "two"]);
@@ -160,11 +162,20 @@ fn a_program_with_memprof_in_it_keeps_its_own() {
     let manifest = |name: &str, rest: &str| {
         format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{rest}")
     };
-    let main = "fn main() {\n    println!(\"{} {}\", marked().len() + plain().len(), std::env::var(\"MEMPROF_CUDA\").is_ok_and(|cuda| cuda == \"intercept\"));\n}\n\n#[memprof::track(name = \"by hand\")]\nfn marked() -> String {\n    \"x\".repeat(10)\n}\n\nfn plain() -> String {\n    \"x\".repeat(20)\n}\n";
+    let main = "fn main() {\n    println!(\"{} {}\", marked().len() + plain().len() + bare::bare().len(), std::env::var(\"MEMPROF_CUDA\").is_ok_and(|cuda| cuda == \"intercept\"));\n}\n\n#[memprof::track(name = \"by hand\")]\nfn marked() -> String {\n    \"x\".repeat(10)\n}\n\nfn plain() -> String {\n    \"x\".repeat(20)\n}\n";
     let own = Project::new(
         "own_memprof",
         &[
-            ("Cargo.toml", &manifest("own", "[workspace]\n[dependencies]\nmemprof = { path = \"memprof\" }\n")),
+            (
+                "Cargo.toml",
+                &manifest(
+                    "own",
+                    "[workspace]\n[dependencies]\nmemprof = { path = \"memprof\" }\nbare = { path = \"bare\" }\n",
+                ),
+            ),
+            // Which does without it, and stays as it is.
+            ("bare/Cargo.toml", &manifest("bare", "")),
+            ("bare/src/lib.rs", "pub fn bare() -> String { String::from(\"bare\") }\n"),
             ("src/main.rs", main),
             ("memprof/Cargo.toml", &manifest("memprof", "[dependencies]\nmarks = { path = \"../marks\" }\n")),
             ("memprof/src/lib.rs", OWN_MEMPROF),
@@ -173,11 +184,12 @@ fn a_program_with_memprof_in_it_keeps_its_own() {
         ],
     );
     let run = own.memprof("", &["run", "--quiet"]);
-    assert_eq!(run.out, "tracked 1 \ntracked 5 name = by hand\ntracked 10 \n30 false\n", "{}", run.err);
+    assert_eq!(run.out, "tracked 1 \ntracked 5 name = by hand\ntracked 10 \n34 false\n", "{}", run.err);
     assert!(run.err.starts_with("memprof: nothing was measured: "), "{}", run.err);
+    assert!(compiled(&own.memprof("", &["run"]).err).is_empty());
     // What asks that memprof for more.
     let cuda = own.memprof("", &["run", "--quiet", "--cuda"]);
-    assert!(cuda.out.ends_with("\n30 true\n"), "{}{}", cuda.out, cuda.err);
+    assert!(cuda.out.ends_with("\n34 true\n"), "{}{}", cuda.out, cuda.err);
 }
 
 /// Where cargo's configuration says what is linked with, what is compiled with, and where all of it goes; and what is no program by default.

@@ -1,6 +1,11 @@
 //! What the options do to a run, and what becomes of a program that is only built.
 
-use std::{fs, os::unix::process::ExitStatusExt as _, path::Path, process::Command};
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
+    path::Path,
+    process::Command,
+};
 
 use crate::{
     support::{Project, ended, has_row, in_terminal, manifest},
@@ -150,6 +155,29 @@ fn a_profile_of_a_program_that_was_built_is_shown_as_a_run() {
     let diff = ended(diff.args(["diff", "run.json", "built.json"]).current_dir(&project.root));
     let differ = "\nthe plans differ, so rows may: other functions of by_hand were tracked: by ‘lean’ before, by ‘lean, without many’ after\n";
     assert!(diff.out.contains(differ), "{}{}", diff.out, diff.err);
+}
+
+/// What `memprof run` does with a report, this does.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn a_report_is_written_and_opened_and_shown_as_a_tree() {
+    let main = "fn main() {\n    let kept = load();\n    println!(\"{}\", kept.len());\n}\n\nfn load() -> Vec<u8> {\n    vec![0; 100_000]\n}\n";
+    let project = Project::new("opened", &[("Cargo.toml", &manifest("opened", "")), ("src/main.rs", main)]);
+    // The program reads it; a pipe ends when the last who can write it is gone.
+    let opened = project.root.join("opened");
+    let opener = format!("#!/bin/sh\nprintf %s \"$1\" >'{}'\n", opened.display());
+    project.write("bin/xdg-open", &opener);
+    fs::set_permissions(project.root.join("bin/xdg-open"), fs::Permissions::from_mode(0o755)).expect("it may be run");
+    assert!(Command::new("mkfifo").arg(&opened).status().is_ok_and(|status| status.success()));
+    let path = format!("{}:{}", project.root.join("bin").display(), std::env::var("PATH").expect("a path"));
+    let run = ended(project.command("", &["run", "--quiet", "-o", "report.html", "--open"]).env("PATH", path));
+    let said = "memprof: the report is in ‘report.html’\nmemprof: 2 functions of 1 package tracked\n";
+    assert_eq!((run.code, &*run.out, &*run.err), (Some(0), "100000\n", said));
+    assert_eq!(fs::read_to_string(opened).expect("a pipe"), "report.html");
+    let page = fs::read_to_string(project.root.join("report.html")).expect("a page");
+    assert!(page.starts_with("<!doctype html>"), "{page}");
+    let tree = project.memprof("", &["run", "--quiet", "--tree"]);
+    assert!(has_row(&tree.err, "100,000   src/main.rs:6(load)"), "it stands in: {}", tree.err);
 }
 
 /// A name of `--deps` by which nothing would be tracked is refused, and no other.

@@ -2,9 +2,10 @@ use std::{
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    process::Command,
 };
 
-use crate::support::{Project, has_row, same};
+use crate::support::{Project, ended, has_row, same};
 
 fn one(name: &str) -> Project {
     let manifest = "[package]\nname = \"one\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
@@ -235,6 +236,21 @@ fn what_is_called_often_for_nothing_is_left_out_of_the_next_build() {
     assert!(!second.err.contains("(often)"), "{}", second.err);
     let left_out = "\nmemprof: 1 function of 1 package tracked; left out: 1 many calls for few bytes (calibration)\n";
     assert!(second.err.ends_with(left_out), "{}", second.err);
+    assert_eq!(often.memprof("", &["report", "-o", "second.json"]).code, Some(0));
+    let plan = |more: &[&str]| often.memprof("", &[&["plan", "--functions"], more].concat()).out;
+    let calibrated = "often 0.1.0: 1 function tracked, 1 left out\n  src/main.rs:1(main): tracked\n  src/main.rs:7(often): left out: many calls for few bytes (calibration)\n";
+    assert_eq!(plan(&[]), calibrated);
+    let all = "often 0.1.0: 2 functions tracked, 0 left out\n  src/main.rs:1(main): tracked\n  src/main.rs:7(often): tracked\n";
+    assert_eq!(plan(&["--no-calibrate"]), all);
     let kept = often.memprof("", &["run", "--quiet", "--chains", "whole", "--no-calibrate"]);
     assert!(has_row(&kept.err, "1,000 src/main.rs:7(often)") && !kept.err.contains(learned), "{}", kept.err);
+    // Two runs that did not track the same say so.
+    assert_eq!(often.memprof("", &["report", "-o", "kept.json"]).code, Some(0));
+    let mut diff = Command::new(env!("CARGO_BIN_EXE_memprof"));
+    let diff = ended(diff.args(["diff", "second.json", "kept.json"]).current_dir(&often.root));
+    let differ = "\nthe plans differ, so rows may: other functions of often were tracked: 1 function left out by calibration only before\n";
+    assert!(diff.out.contains(differ), "{}{}", diff.out, diff.err);
+    // It is all in that file.
+    fs::remove_file(often.root.join("target/memprof/calibration.json")).expect("it was there");
+    assert_eq!(plan(&[]), all);
 }

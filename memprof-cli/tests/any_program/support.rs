@@ -66,6 +66,17 @@ impl Project {
         project
     }
 
+    /// A dependency that stands for one of the registry: packages of such a folder are not tracked unless they are named.
+    pub(crate) fn vendor(&self, manifest: &str, library: &str) {
+        self.write("vendor/one/Cargo.toml", manifest);
+        self.write("vendor/one/src/lib.rs", library);
+        self.write("vendor/one/.cargo-checksum.json", "{\"files\":{},\"package\":null}");
+        self.write(
+            ".cargo/config.toml",
+            "[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\ndirectory = \"vendor\"\n",
+        );
+    }
+
     pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.root.join(path);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
@@ -119,8 +130,8 @@ fn contents(folder: &Path, found: &mut BTreeMap<PathBuf, u64>) {
             continue;
         } else if kind.is_symlink() {
             fs::read_link(&path).expect("a link").hash(&mut hasher);
-        } else if name == "Cargo.lock" {
-            // cargo's own.
+        } else if name == "Cargo.lock" || !kind.is_file() {
+            // cargo's own, and what has no content.
             continue;
         } else {
             (fs::read(&path).expect("a file"), kind.modified().expect("a time")).hash(&mut hasher);

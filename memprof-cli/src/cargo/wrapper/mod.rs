@@ -53,15 +53,16 @@ pub(crate) fn run(plan: &Plan) -> io::Result<ExitCode> {
     if package.is_some_and(|package| !package.targets.contains(&from.join(call.source()))) {
         return Ok(ended(command(plan, &call).args(&call.arguments).status()?));
     }
-    let package = package.filter(|_| plan.runtime.is_some() || call.has_memprof);
-    let (status, how) = match package {
+    // As `cargo memprof` sets it, whatever becomes of this crate.
+    let (variable, value) = (variable(&manifest_dir), package.map(|package| package.digest(plan.runtime.as_ref())));
+    let tracked_package = package.filter(|_| plan.runtime.is_some() || call.has_memprof);
+    let (status, how) = match tracked_package {
         Some(package) => tracked(plan, package, &call, &from)?,
         None => (as_is(plan, &call)?, How::AsItIs),
     };
-    let (variable, value) = (variable(&manifest_dir), package.map(|package| package.digest(plan.runtime.as_ref())));
     if status.success() {
         dep_info::mend(&call.dep_info(), &plan.mirror(), &variable, value.as_deref())?;
-        if let Some(package) = package {
+        if let Some(package) = tracked_package {
             remember(plan, package, &call, &from, how)?;
         }
     }
