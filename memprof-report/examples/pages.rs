@@ -113,8 +113,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let five = [("host", 200, 60), ("cuda:0", 90, 40), ("cuda:1", 80, 40), ("managed", 9, 9), ("pinned", 30, 20)];
     let one = spaces(&[("host", 80, 36)]);
-    let pages: [(&str, Value); 7] = [
+    let pages: [(&str, Value); 8] = [
         ("one", profile(&one, &[])),
+        ("crates", with_plan(profile(&one, &[]))),
         ("five", with_words(profile(&spaces(&five), &[LONG_NOTE]))),
         ("single", old(profile(&spaces(&[("host", 1, 1)]), &[]))),
         ("10k", profile(&spaces(&[("host", 10_000, 1_500)]), &[])),
@@ -147,6 +148,16 @@ fn with_words(mut profile: Value) -> Value {
         "pool_used": 17_408, "pool_used_high": 145_000, "used": 1_503_238_553, "total": 85_899_345_920_u64,
         "unattributed": 1_469_684_121, "last_known": false,
     }]);
+    profile
+}
+
+/// As `cargo memprof` leaves it: of three packages.
+fn with_plan(mut profile: Value) -> Value {
+    let package = |name: &str, folder: &str| json!({"name": name, "version": "0.1.0", "folders": [folder], "tracked": 12, "policy": "lean", "calibrated": []});
+    profile["plan"] = json!({
+        "packages": [package("flights", ""), package("column", "src/column/"), package("serve", "src/serve/")],
+        "untracked": ["tokio"], "starting": 1,
+    });
     profile
 }
 

@@ -208,6 +208,34 @@ await check('paths have rows too, and sums that are the space’s', 'five', { pi
   assert.equal(sum, await page.evaluate(() => JSON.parse(document.getElementById('profile').textContent).spaces[0].totals.total));
 });
 
+await check('crates have rows, which sum to the space’s, and show their functions', 'crates', {}, async (page) => {
+  await page.getByRole('radio', { name: 'Crates' }).click();
+  const names = await page.locator('.scroll > table > tbody .who .name').allInnerTexts();
+  assert.deepEqual([...names].sort(), ['(in no tracked crate)', '(outside any scope)', 'column', 'flights', 'serve']);
+  const column = async (field) => {
+    const at = await page.evaluate((name) => [...document.querySelectorAll('.scroll thead th')].findIndex((cell) => cell.textContent.startsWith(name)), field);
+    const cells = await page.locator(`.scroll > table > tbody > tr > :nth-child(${at + 1})`).allInnerTexts();
+    return cells.map((text) => Number(text.replaceAll(',', '')));
+  };
+  const totals = await page.evaluate(() => JSON.parse(document.getElementById('profile').textContent).spaces[0].totals);
+  for (const [field, whole] of [['at_peak', totals.at_peak_level], ['live', totals.live], ['self_total', totals.total]]) {
+    assert.equal((await column(field)).reduce((sum, bytes) => sum + bytes), whole, field);
+  }
+  await page.locator('button.open').nth(names.indexOf('serve')).click();
+  const places = await page.locator('.details .way li .less').allInnerTexts();
+  assert.ok(places.length > 0);
+  for (const place of places) assert.match(place, /^src\/serve\//);
+  await page.locator('.details').getByRole('button', { name: 'Mark in graph' }).click();
+  assert.equal(await page.getByPlaceholder('Search functions and files').inputValue(), 'crate:serve');
+  assert.ok(await count(page, '.frame.match') > 0);
+  await page.getByPlaceholder('Filter rows').fill('col');
+  assert.deepEqual(await page.locator('.scroll > table > tbody .who .name').allInnerTexts(), ['column']);
+});
+
+await check('there is no level of crates where none is known', 'one', { picture: false }, async (page) => {
+  assert.equal(await page.getByRole('radio', { name: 'Crates' }).count(), 0);
+});
+
 // ---- spaces, differences, odd profiles ----
 
 await check('tabs are chosen by pointer and arrow keys', 'five', {}, async (page) => {

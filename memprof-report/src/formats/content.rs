@@ -15,6 +15,7 @@ use crate::{
     },
     one_line::one_line,
     options::{Asker, Options},
+    plan::Plan,
     record::{Cell, Field, Record, Totals},
     snapshot::{HostState, Snapshot, SpaceData},
     thousands::thousands,
@@ -32,6 +33,8 @@ pub(crate) const DEFAULT_COLUMNS: &[Field] = &[Field::Ncalls, Field::MemoryPeak,
 const OFF: &str = "memprof is off: run with MEMPROF=1 or call memprof::enable()";
 const NO_ALLOCATOR: &str = "measuring, but no allocator reports: \
      add #[global_allocator] static ALLOC: memprof::Alloc = memprof::Alloc::system();";
+/// The same of a program that `cargo memprof` gave its allocator, or was to.
+const NO_ALLOCATOR_FOUND: &str = "measuring, but the program’s allocator does not report to memprof";
 const NO_SCOPE: &str = "measuring, but no scope was entered: add #[memprof::track] to a function";
 /// The same of a program whose functions `cargo memprof` tracks.
 const NO_CALL: &str = "measuring, but no tracked function was called";
@@ -52,10 +55,14 @@ pub(crate) fn nothing_to_show(snapshot: &Snapshot) -> Option<&'static str> {
     }
     let unheard = state.host == HostState::NoAllocator && snapshot.spaces().next().is_none();
     Some(match snapshot.plan() {
-        _ if unheard => NO_ALLOCATOR,
+        plan if unheard => no_allocator(plan),
         Some(_) => NO_CALL,
         None => NO_SCOPE,
     })
+}
+
+fn no_allocator(plan: Option<&Plan>) -> &'static str {
+    if plan.is_some() { NO_ALLOCATOR_FOUND } else { NO_ALLOCATOR }
 }
 
 /// The lines at the end of a report: the devices in whose space nothing was recorded, the snapshot's notes, then why the
@@ -72,7 +79,7 @@ pub(crate) fn last_lines(snapshot: &Snapshot, options: &Options) -> Vec<String> 
     }
     match snapshot.parts().host {
         HostState::NoAllocator if snapshot.spaces().next().is_none() => {
-            lines.push(NO_ALLOCATOR.to_owned());
+            lines.push(no_allocator(snapshot.plan()).to_owned());
         }
         HostState::Untagged => lines.push(UNTAGGED.to_owned()),
         HostState::Measured | HostState::NoAllocator => {}
@@ -143,7 +150,7 @@ impl Sheet<'_> {
 
     /// Which dependencies can be tracked, so that less is outside any scope.
     pub(crate) fn untracked_line(&self, snapshot: &Snapshot) -> Option<String> {
-        if self.space.name == "host" { crates::untracked(self.space, snapshot.plan()?) } else { None }
+        crates::untracked_line(snapshot, self.space)
     }
 
     /// How the rows differ, if several processes were merged.

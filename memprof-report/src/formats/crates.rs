@@ -71,27 +71,6 @@ impl Crates {
     }
 }
 
-/// The same in a line each, where there is no table: `regex_automata: 4,200,000 bytes at the peak in 12 functions; ..`.
-fn lines(space: &SpaceData, plan: &Plan) -> Vec<String> {
-    let line = |[at_peak, self_total, live, functions, name]: [String; COLUMNS.len()]| {
-        let functions = match functions.as_str() {
-            "" => String::new(),
-            "1" => " in 1 function".to_owned(),
-            many => format!(" in {many} functions"),
-        };
-        format!("{name}: {at_peak} bytes at the peak{functions}; allocated {self_total}, live {live}")
-    };
-    Crates::of(space, plan).map_or_else(Vec::new, |crates| crates.rows.into_iter().map(line).collect())
-}
-
-/// What is said of a space of a profile in lines: dependencies to track, and its crates.
-pub(crate) fn lines_of(snapshot: &Snapshot, space: &str) -> Vec<String> {
-    let found = snapshot.parts().spaces.iter().find(|found| found.name == space);
-    let (Some(space), Some(plan)) = (found, snapshot.plan()) else { return Vec::new() };
-    let untracked = untracked(space, plan).filter(|_| space.name == "host");
-    untracked.into_iter().chain(lines(space, plan)).collect()
-}
-
 fn in_order(bytes: impl Iterator<Item = i128>) -> [i128; Measure::ALL.len()] {
     let mut all = [0; Measure::ALL.len()];
     all.iter_mut().zip(bytes).for_each(|(to, bytes)| *to = bytes);
@@ -118,9 +97,14 @@ fn sums(space: &SpaceData, plan: &Plan) -> Vec<Sum> {
     sums
 }
 
+/// What is said of a space of a profile beside its totals: which dependencies can be tracked.
+pub(crate) fn untracked_line(snapshot: &Snapshot, space: &SpaceData) -> Option<String> {
+    if space.name == "host" { untracked(space, snapshot.plan()?) } else { None }
+}
+
 /// Where much happened outside any scope: which dependencies can be tracked, so that less does. Only what is known: that they are
 /// not tracked, and whether they start threads or tasks, on which nobody's scope is open.
-pub(crate) fn untracked(space: &SpaceData, plan: &Plan) -> Option<String> {
+fn untracked(space: &SpaceData, plan: &Plan) -> Option<String> {
     let is_much = |measure: Measure| {
         let (outside, whole) = (measure.outside(&space.totals), measure.whole(&space.totals));
         outside >= LITTLE && outside * 100 >= whole * MUCH

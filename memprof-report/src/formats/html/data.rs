@@ -5,14 +5,15 @@
 //!   "order": "memory_peak", "columns": null, "measure": null, "space": null,
 //!   "fields":  [{ "name": "ncalls", "unit": "calls", "meaning": "…", "additive": false }, …],
 //!   "strings": ["", "load", "src/io.rs", …],
-//!   "sites":   { "function": [1, …], "file": [2, …], "line": [10, …] },
+//!   "sites":   { "function": [1, …], "file": [2, …], "line": [10, …], "crate": [0, …] },
+//!   "crates":  ["app", …],
 //!   "spaces":  [{ "name": "host", "totals": { "peak": 32, … }, "lines": ["…"], "device": null,
 //!                 "spread": [{ "field": "live", "count": 1, "rows": [{ "name": "…", "ranks": 3, "least": 1, … }] }],
 //!                 "rows":  { "site": [0, -1], "columns": { "ncalls": [1, 0], … }, "folded": [[5, 120], …] },
 //!                 "paths": { "up": [0, 1, …], "site": […], … } }, …] }
 //! ```
 //!
-//! A text stands once, in `strings`; a site is three indices. A site of -1 is what happened outside any scope, -2 what was
+//! A text stands once, in `strings`; a site is three indices, and one into `crates`, -1 for none, where several crates of the program were tracked. A site of -1 is what happened outside any scope, -2 what was
 //! folded: `folded` has how many rows such a row stands for. `up` is the distance to the path around, 0 for none. A column
 //! that is 0 everywhere is left out. Of two profiles, `columns` and `totals` are the second's, `before` the first's, and
 //! `sides` has 1 for a row of the first, 2 for one of the second, 3 for one of both. A number that JavaScript would round, above 2^53 - 1, is written as a string.
@@ -64,6 +65,8 @@ struct Page<'a> {
     fields: Vec<FieldText>,
     strings: Vec<String>,
     sites: Sites,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    crates: Vec<String>,
     spaces: Vec<SpaceColumns>,
     #[serde(skip_serializing_if = "Option::is_none")]
     diff: Option<Diff>,
@@ -230,7 +233,7 @@ fn page<'a>(
     [most_rows, count]: [usize; 2],
 ) -> Page<'a> {
     let snapshot = profiles.second;
-    let mut names = Names::default();
+    let mut names = Names::of_plans([Some(snapshot), profiles.first].into_iter().flatten().filter_map(Snapshot::plan));
     let part = |rows: &Rows<'a>| fold(rows, (rows.len() * most_rows).div_ceil(count.max(1)));
     let spaces = spaces
         .iter()
@@ -245,6 +248,7 @@ fn page<'a>(
             paths: names.columns_of(&part(&space.paths)),
         })
         .collect();
+    let names = names.with_several_crates();
     Page {
         memprof: env!("CARGO_PKG_VERSION"),
         process: ProcessText::of(snapshot),
@@ -259,6 +263,7 @@ fn page<'a>(
         fields: COLUMNS.iter().copied().map(FieldText::of).collect(),
         strings: names.strings,
         sites: names.sites,
+        crates: names.crates,
         spaces,
     }
 }
@@ -303,8 +308,9 @@ fn notes(profiles: Profiles<'_>, all_spaces: usize) -> Vec<String> {
 fn lines(snapshot: &Snapshot, space: &str) -> Vec<String> {
     let resident = if space == "host" { resident::line(snapshot) } else { None };
     let device = device(snapshot, space).map(content::device_line);
-    let crates = crates::lines_of(snapshot, space).into_iter().map(|line| cut(&line));
-    resident.into_iter().chain(device).chain(crates).collect()
+    let found = snapshot.parts().spaces.iter().find(|found| found.name == space);
+    let untracked = found.and_then(|space| crates::untracked_line(snapshot, space));
+    resident.into_iter().chain(device).chain(untracked.map(|line| cut(&line))).collect()
 }
 
 fn device<'a>(snapshot: &'a Snapshot, space: &str) -> Option<&'a Device> {

@@ -1,4 +1,4 @@
-//! What of the page's data is written once and named by a number: texts, sites, and the columns of rows.
+//! What of the page's data is written once and named by a number: texts, sites, crates, and the columns of rows.
 //!
 //! Numbers are given in order of first use, so one profile gives one page, to the byte. A number that JavaScript would
 //! round goes as a string, so sums hold to the byte there too. The form is told in [`data`](super::data), and read by
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Serialize, Serializer};
 
 use super::rows::{COLUMNS, Place, Rows};
-use crate::record::Field;
+use crate::{plan::Plan, record::Field};
 
 /// Longer names are cut, so that no single one fills the page.
 const MOST_CHARACTERS: usize = 2_000;
@@ -19,6 +19,9 @@ pub(super) struct Sites {
     pub(super) function: Vec<usize>,
     pub(super) file: Vec<usize>,
     pub(super) line: Vec<u32>,
+    /// Of each an index into the crates, -1 for none; empty where there is only one to name.
+    #[serde(rename = "crate", skip_serializing_if = "Vec::is_empty")]
+    pub(super) of_crate: Vec<i64>,
 }
 
 #[derive(Serialize)]
@@ -47,16 +50,35 @@ impl Serialize for Number {
     }
 }
 
-/// The texts and sites that are used, each once.
+/// The texts, sites and crates that are used, each once.
 #[derive(Default)]
 pub(super) struct Names<'a> {
     pub(super) strings: Vec<String>,
     pub(super) sites: Sites,
-    pub(super) string_index: HashMap<&'a str, usize>,
-    pub(super) site_index: HashMap<Place<'a>, i64>,
+    pub(super) crates: Vec<String>,
+    /// By which packages of a file's crate is known: of two profiles the second's before the first's.
+    plans: Vec<&'a Plan>,
+    string_index: HashMap<&'a str, usize>,
+    site_index: HashMap<Place<'a>, i64>,
+    /// By file.
+    crate_index: HashMap<&'a str, i64>,
 }
 
 impl<'a> Names<'a> {
+    pub(super) fn of_plans(plans: impl Iterator<Item = &'a Plan>) -> Self {
+        Names { plans: plans.collect(), ..Names::default() }
+    }
+
+    /// Without crates where all sites are of one, or none is known: as the text says nothing of crates then.
+    pub(super) fn with_several_crates(mut self) -> Self {
+        let is_several = self.crates.len() > 1 || !self.crates.is_empty() && self.sites.of_crate.contains(&-1);
+        if !is_several {
+            self.crates.clear();
+            self.sites.of_crate.clear();
+        }
+        self
+    }
+
     pub(super) fn columns_of(&mut self, rows: &Rows<'a>) -> RowColumns {
         let up = |(row, parent): (usize, &Option<usize>)| parent.map_or(0, |parent| row - parent);
         RowColumns {
@@ -80,12 +102,27 @@ impl<'a> Names<'a> {
             return *index;
         }
         let index = i64::try_from(self.sites.line.len()).unwrap_or(i64::MAX);
+        let of_crate = self.of_crate(file);
         let (function, file) = (self.string(function), self.string(file));
         self.sites.function.push(function);
         self.sites.file.push(file);
         self.sites.line.push(line);
+        self.sites.of_crate.push(of_crate);
         self.site_index.insert(place, index);
         index
+    }
+
+    fn of_crate(&mut self, file: &'a str) -> i64 {
+        let Names { plans, crates, crate_index, .. } = self;
+        *crate_index.entry(file).or_insert_with(|| {
+            let title = plans.iter().find_map(|plan| Some(plan.title_of(plan.package_of(file)?)));
+            let Some(title) = title else { return -1 };
+            let index = crates.iter().position(|known| *known == title).unwrap_or_else(|| {
+                crates.push(title.into_owned());
+                crates.len() - 1
+            });
+            i64::try_from(index).unwrap_or(-1)
+        })
     }
 
     fn string(&mut self, text: &'a str) -> usize {

@@ -8,6 +8,7 @@ use super::{MOST_BYTES, SCRIPT, SCRIPT_HASH, STYLE, STYLE_HASH, rows::COLUMNS, w
 use crate::{
     measure::Measure,
     options::Options,
+    plan::{Plan, TrackedPackage},
     record::{Cell, Field, PathRecord, Record, Totals},
     snapshot::{
         Snapshot, SpaceData,
@@ -297,4 +298,46 @@ fn both_sides_of_a_difference_sum_to_their_totals_whatever_is_folded() {
     let data = data(&page);
     assert!(assert_sums(&data["spaces"][0], "before", &first)[1] > 0);
     assert_sums(&data["spaces"][0], "columns", &second);
+}
+
+/// What was tracked of a program, by folder.
+fn plan(packages: &[(&str, &str, &str)]) -> Plan {
+    let package = |(name, version, folder): &(&str, &str, &str)| TrackedPackage {
+        name: (*name).to_owned(),
+        version: (*version).to_owned(),
+        folders: vec![(*folder).to_owned()],
+        ..TrackedPackage::default()
+    };
+    Plan { packages: packages.iter().map(package).collect(), ..Plan::default() }
+}
+
+/// A snapshot with a row for each file, and this plan.
+fn in_files(files: &[&str], plan: Plan) -> Snapshot {
+    let mut space = SpaceData { name: "host".to_owned(), has_events: true, ..SpaceData::default() };
+    space.records = files.iter().zip(1..).map(|(file, line)| site(file, line, "f", [1, 0, 0])).collect();
+    Snapshot::new(measuring(vec![space])).with_plan(Some(plan))
+}
+
+/// The crate of each site, as the page has it.
+fn crates_of(data: &Value) -> Vec<Option<&str>> {
+    let name = |index: &Value| usize::try_from(index.as_i64()?).ok().and_then(|index| data["crates"][index].as_str());
+    data["sites"]["crate"].as_array().map_or_else(Vec::new, |indices| indices.iter().map(name).collect())
+}
+
+#[test]
+fn each_site_says_of_which_crate_it_is_where_several_were_tracked() {
+    let app = ("app", "0.1.0", "");
+    let files = ["src/main.rs", "map-0.13.2/src/raw.rs", "map-0.15.1/src/raw.rs", "", "map-0.13.2/src/map.rs"];
+    let both = plan(&[app, ("map", "0.13.2", "map-0.13.2/"), ("map", "0.15.1", "map-0.15.1/")]);
+    let all = data(&page(&in_files(&files, both)));
+    let [old, new] = ["map 0.13.2", "map 0.15.1"].map(Some);
+    assert_eq!(crates_of(&all), [Some("app"), old, new, None, old]);
+    // Of two profiles, also what only the first has; an upgrade is no other crate.
+    let before = in_files(&files[..2], plan(&[app, ("map", "0.13.2", "map-0.13.2/")]));
+    let after = in_files(&files[2..3], plan(&[app, ("map", "0.15.1", "map-0.15.1/")]));
+    let two = data(&page_of_two(&before, &after));
+    assert_eq!(crates_of(&two), [Some("map"), Some("app")]);
+    // One alone is the whole program.
+    let one = data(&page(&in_files(&files[..1], plan(&[app]))));
+    assert_eq!((crates_of(&one), &one["crates"]), (Vec::new(), &Value::Null));
 }

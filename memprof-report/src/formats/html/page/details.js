@@ -1,4 +1,5 @@
-// All numbers of one path, and how a site was reached: what the box over a frame and an opened row of the table show.
+// All numbers of one path, how a site was reached, and what a crate is made of: what the box over a frame and an opened row of the
+// table show.
 
 /** The box of a frame: its name, its areas with and without what it called, and every number that is no area. */
 function pathTip(profile, space, path, state, part) {
@@ -80,4 +81,24 @@ function framesAbove(profile, space, list, state, showPath) {
 function wayFrame(profile, paths, path) {
   const site = profile.siteOf(paths, path);
   return element('li', {}, bdi(site.name, 'name'), site.place ? [' ', bdi(site.place, 'less')] : null);
+}
+
+/** The functions of a crate that own most, by the numbers of its row; and a way to all of them. */
+function functionsOf(profile, space, crate, state, fields, showCrate) {
+  const { sites, crates } = space;
+  const most = 25;
+  const { name } = profile.siteOf(crates, crate);
+  const columns = fields.map((field) => field.name);
+  const own = (row) => Math.abs(sites.number(state.measure, row, state.side));
+  const list = crates.parts[crate].toSorted((a, b) => own(b) - own(a) || a - b);
+  const rows = list.slice(0, most).map((row) => element('tr', {},
+    element('td', { class: 'way' }, element('ol', {}, wayFrame(profile, sites, row))),
+    columns.map((field) => element('td', {}, numberWords(sites, field, row, profile)))));
+  const isNamed = crates.site[crate] !== profile.siteOfCrate(OF_NONE);
+  return element('div', { class: 'above' },
+    element('p', {}, 'What its functions own themselves:'),
+    element('table', {}, element('thead', {}, element('tr', {}, element('th', { class: 'way' }, 'function or block'), columns.map((field) => element('th', {}, field)))),
+      element('tbody', {}, rows)),
+    list.length > most ? element('p', { class: 'less' }, `and ${counted(list.length - most, 'more function')}; switch the table to Sites to see them.`) : null,
+    isNamed ? element('button', { type: 'button', class: 'plain', onclick: () => showCrate(name) }, 'Mark in graph') : null);
 }

@@ -33,6 +33,10 @@ const table = new Table(profile, state, showSpace, (path) => {
   graph.zoomTo(at, at < 0 || sums.up(at) >= sums.down(at) ? 'up' : 'down');
   graph.box.scrollIntoView({ block: 'start' });
   graph.rove(graph.at(at), true);
+}, (name) => {
+  graph.find(`crate:${name}`);
+  graph.box.scrollIntoView({ block: 'start' });
+  graph.search.focus();
 });
 
 function showSpace() {

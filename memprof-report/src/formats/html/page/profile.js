@@ -7,6 +7,8 @@
 /** The site of what was allocated outside any scope, and of what was folded to keep the page small. */
 const OUTSIDE = -1;
 const OTHER = -2;
+/** The crate of a name given at run time, and of what no package that was tracked has. */
+const OF_NONE = -1;
 
 /** The measures whose parts sum to a number of the space: the only ones that are drawn as areas. */
 const MEASURES = [
@@ -18,6 +20,11 @@ const MEASURES = [
 const whole = (value) => (typeof value === 'string' ? BigInt(value) : (value ?? 0));
 const minus = (a, b) =>
   typeof a === 'bigint' || typeof b === 'bigint' ? BigInt(a) - BigInt(b) : a - b;
+/** Exact: beyond 2^53 - 1 a BigInt. */
+const plus = (a, b) => {
+  const sum = Number(a) + Number(b);
+  return Number.isSafeInteger(sum) ? sum : BigInt(a) + BigInt(b);
+};
 
 /** Numbers by field and row: one row per site, or one per path. */
 class Rows {
@@ -110,18 +117,71 @@ class Paths extends Rows {
   }
 }
 
-/** A place in source, or a name given when the program ran. */
+/** The rows of a table summed by crate, as far as their numbers add up. Each says how many functions of it own anything. */
+class Crates extends Rows {
+  constructor(profile, rows) {
+    const names = profile.fields.filter((field) => field.additive).map((field) => field.name);
+    const zeros = () => Object.fromEntries(names.map((name) => [name, []]));
+    const data = { site: [], columns: zeros(), before: zeros(), sides: rows.sides ? [] : undefined, folded: [] };
+    const functions = [];
+    /** The rows of each. */
+    const parts = [];
+    const places = new Map();
+    const placeOf = (site) => {
+      if (!places.has(site)) {
+        places.set(site, data.site.push(site) - 1);
+        for (const name of names) {
+          data.columns[name].push(0);
+          data.before[name].push(0);
+        }
+        data.sides?.push(0);
+        functions.push(0);
+        parts.push([]);
+      }
+      return places.get(site);
+    };
+    for (let row = 0; row < rows.count; row++) {
+      // One that owns nothing is nothing of its crate's.
+      const owns = (side) => MEASURES.some(({ field }) => Number(rows.exact(field, row, side) ?? 0) !== 0);
+      if (!owns('after') && !owns('before')) continue;
+      const site = rows.site[row];
+      const at = placeOf(site < 0 ? site : profile.siteOfCrate(profile.sites[site].crate));
+      for (const name of names) {
+        data.columns[name][at] = plus(data.columns[name][at], rows.exact(name, row, 'after') ?? 0);
+        data.before[name][at] = plus(data.before[name][at], rows.exact(name, row, 'before') ?? 0);
+      }
+      if (data.sides) data.sides[at] |= rows.sides[row];
+      if (rows.folded.has(row)) data.folded.push([at, rows.folded.get(row)]);
+      if (site >= 0) functions[at] += 1;
+      parts[at].push(row);
+    }
+    super(data, profile.fields);
+    this.functions = functions;
+    this.parts = parts;
+  }
+}
+
+/** A place in source, or a name given when the program ran; or a crate, which is no place. */
 class Site {
-  constructor(name, file, line) {
+  constructor(name, file, line, crate = OF_NONE) {
     this.name = name.trim() === '' ? `"${name}"` : oneLine(name);
     /** Of a line of several scopes (`a › b (2 scopes)`) the last one, whose numbers it has. */
     this.last = this.name.replace(/^.* › (.*) \(\d+ scopes\)$/, '$1');
     this.file = oneLine(file);
     this.place = file ? `${this.file}:${line}` : '';
     this.text = `${this.name}\n${this.place}`.toLowerCase();
+    /** Which of the profile's crates it is of. */
+    this.crate = crate;
     /** Of its file; a run-time name has none. */
     this.tint = null;
   }
+}
+
+/** What asks whether a site has the text that was typed: `crate:name` means all that is of this crate. */
+function matcher(profile, typed) {
+  const query = oneLine(typed).trim().toLowerCase();
+  const of = query.startsWith('crate:') ? profile.crates.findIndex((name) => query === `crate:${oneLine(name).toLowerCase()}`) : OF_NONE;
+  return of === OF_NONE ? (site) => site.text.includes(query) : (site) => site.crate === of;
 }
 
 /** So many colours are told apart; the style sheet has them as `.t0` to `.t15`. */
@@ -164,6 +224,12 @@ class Space {
     this.title = oneLine(data.name);
     this.sites = new Rows(data.rows, profile.fields);
     this.paths = new Paths(data.paths, profile.fields);
+    this.profile = profile;
+  }
+
+  /** Summed when they are asked for. */
+  get crates() {
+    return (this.sums ??= new Crates(this.profile, this.sites));
   }
 
   /** The number of the whole space. */
@@ -180,8 +246,12 @@ function readProfile(data) {
   profile.isDiff = Boolean(data.diff);
   const { strings } = data;
   profile.sites = data.sites.function.map(
-    (name, index) => new Site(strings[name], strings[data.sites.file[index]], data.sites.line[index]),
+    (name, index) => new Site(strings[name], strings[data.sites.file[index]], data.sites.line[index], data.sites.crate?.[index]),
   );
+  profile.crates = data.crates ?? [];
+  const first = profile.sites.length;
+  profile.sites.push(...[...profile.crates, '(in no tracked crate)'].map((name, crate) => new Site(name, '', 0, crate)));
+  profile.siteOfCrate = (crate) => first + (crate === OF_NONE ? profile.crates.length : crate);
   const outside = new Site('(outside any scope)', '', 0);
   const other = new Site('(other)', '', 0);
   profile.siteOf = (rows, row) => {

@@ -1,14 +1,15 @@
 // What is found in the call tree: paths by a text in their names, and sums by file.
 
 /**
- * Marks the paths whose function, file or line has the text, and sums them with all under them: a marked path inside a marked
+ * Marks the paths whose function, file or line has the text, or whose crate it names, and sums them with all under them: a marked path inside a marked
  * one is counted there, so no byte twice.
  */
 function searchPaths(profile, paths, sums, query) {
   const sites = new Map();
+  const has = matcher(profile, query);
   const fits = (path) => {
     const site = paths.site[path];
-    if (!sites.has(site)) sites.set(site, profile.siteOf(paths, path).text.includes(query));
+    if (!sites.has(site)) sites.set(site, has(profile.siteOf(paths, path)));
     return sites.get(site);
   };
   const marked = new Uint8Array(paths.count);

@@ -1,14 +1,15 @@
-// The table: every column of the record, one row per site or per path, exact.
+// The table: every column of the record, one row per site, per path or per crate, exact.
 
 /** So many rows are drawn at first, and at each step further. */
 const STEP = 100;
 
 class Table {
-  constructor(profile, state, changed, showPath) {
+  constructor(profile, state, changed, showPath, showCrate) {
     this.profile = profile;
     this.state = state;
     this.changed = changed;
     this.showPath = showPath;
+    this.showCrate = showCrate;
     this.box = document.getElementById('table');
     this.open = new Set();
     this.filter = element('input', {
@@ -46,13 +47,25 @@ class Table {
   }
 
   get rows() {
-    return this.state.rows === 'sites' ? this.space.sites : this.space.paths;
+    return this.space[this.state.rows];
+  }
+
+  /** Of crates there are numbers that add up, and no others. */
+  get fields() {
+    const { fields } = this.profile;
+    return this.state.rows === 'crates' ? fields.filter((field) => field.additive) : fields;
+  }
+
+  /** By what the rows are sorted: of crates by what they held at the peak, where the column is none of theirs. */
+  get sort() {
+    const { sort } = this.state;
+    return sort.field === 'name' || this.fields.some((field) => field.name === sort.field) ? sort : { field: MEASURES[0].field, down: true };
   }
 
   /** The columns that were asked for, or else those that say something; the words above the table name the others. */
   columns() {
-    const { fields, columns } = this.profile;
-    const asked = columns?.map((name) => fields.find((field) => field.name === name)).filter(Boolean);
+    const { fields } = this;
+    const asked = this.profile.columns?.map((name) => fields.find((field) => field.name === name)).filter(Boolean);
     const said = asked ?? fields.filter((field) => !this.rows.isZero(field.name));
     return { shown: this.state.allColumns ? fields : said, left: fields.filter((field) => !said.includes(field)), asked };
   }
@@ -62,8 +75,13 @@ class Table {
     const { profile, state } = this;
     const { shown, left, asked } = this.columns();
     this.shown = shown;
+    const kinds = [
+      ['sites', 'Sites', 'A row for each function or block, on whatever path it was entered.'],
+      ['paths', 'Paths', 'A row for each way on which a function or block was reached.'],
+      ['crates', 'Crates', 'A row for each crate: what its functions own themselves.'],
+    ];
     this.controls.replaceChildren(
-      choice('Rows', [['sites', 'Sites', 'A row for each function or block, on whatever path it was entered.'], ['paths', 'Paths', 'A row for each way on which a function or block was reached.']], state.rows, (rows) => {
+      choice('Rows', kinds.filter(([rows]) => rows !== 'crates' || profile.crates.length > 0), state.rows, (rows) => {
         state.rows = rows;
         this.open.clear();
         this.refresh();
@@ -78,11 +96,11 @@ class Table {
   /** The rows that fit the filter and the chosen kind of change, in the chosen order. */
   sorted() {
     const { rows, profile, state } = this;
-    const query = oneLine(this.filter.value).trim().toLowerCase();
+    const has = matcher(profile, this.filter.value);
     const found = [];
     const kinds = { all: 0, grown: 0, shrunk: 0, new: 0, gone: 0 };
     for (let row = 0; row < rows.count; row++) {
-      if (query !== '' && !profile.siteOf(rows, row).text.includes(query)) continue;
+      if (!has(profile.siteOf(rows, row))) continue;
       if (profile.isDiff) {
         const kind = this.kindOf(row);
         // What is outside any scope, and what is folded, is no site.
@@ -95,7 +113,7 @@ class Table {
       found.push(row);
     }
     if (profile.isDiff) this.drawKinds(kinds);
-    const { field, down } = state.sort;
+    const { field, down } = this.sort;
     const turn = down ? -1 : 1;
     if (field === 'name') {
       const text = (row) => profile.siteOf(rows, row).text;
@@ -121,7 +139,7 @@ class Table {
   }
 
   get changeField() {
-    return this.state.sort.field === 'name' ? 'memory_peak' : this.state.sort.field;
+    return this.sort.field !== 'name' ? this.sort.field : this.state.rows === 'crates' ? MEASURES[0].field : 'memory_peak';
   }
 
   drawKinds(kinds) {
@@ -146,31 +164,36 @@ class Table {
   // ---- what is drawn ----
 
   drawHead() {
-    const { state } = this;
+    const { state, sort } = this;
     const header = (name, label, unit, meaning) => {
-      const chosen = state.sort.field === name;
+      const chosen = sort.field === name;
       const button = element('button', {
         type: 'button', 'data-field': name,
         onclick: () => {
-          state.sort = { field: name, down: chosen ? !state.sort.down : name !== 'name' };
+          state.sort = { field: name, down: chosen ? !sort.down : name !== 'name' };
           this.refresh();
           this.head.querySelector(`[data-field="${name}"]`).focus();
         },
       }, label, unit ? element('span', { class: 'unit' }, unit) : null);
       return element('th', {
         scope: 'col', class: name === 'name' ? 'who' : null,
-        'aria-sort': chosen ? (state.sort.down ? 'descending' : 'ascending') : null,
+        'aria-sort': chosen ? (sort.down ? 'descending' : 'ascending') : null,
       }, tips.on(button, () => meaning));
     };
-    const who = state.rows === 'sites' ? 'function or block' : 'path';
+    const who = {
+      sites: ['function or block', 'file and line', 'The function or block, and where it is in the source. Click a row for the frames above it.'],
+      paths: ['path', 'file and line', 'The function or block, and where it is in the source. Click a row for the frames above it.'],
+      crates: ['crate', 'functions', 'The crate, and how many of its functions own anything. Click a row for these.'],
+    }[state.rows];
     this.head.replaceChildren(element('tr', {},
-      header('name', who, 'file and line', 'The function or block, and where it is in the source. Click a row for the frames above it.'),
+      header('name', ...who),
       this.shown.map((field) => header(field.name, field.name, field.unit, field.meaning))));
   }
 
   drawRows() {
     const part = this.list.slice(0, this.limit);
-    this.greatest = this.list.reduce((most, row) => Math.max(most, this.state.sort.field === 'name' ? 0 : Math.abs(this.rows.number(this.state.sort.field, row, this.state.side))), 0);
+    const { field } = this.sort;
+    this.greatest = this.list.reduce((most, row) => Math.max(most, field === 'name' ? 0 : Math.abs(this.rows.number(field, row, this.state.side))), 0);
     this.body.replaceChildren(...part.flatMap((row) => this.row(row)));
     this.drawAfter();
   }
@@ -187,7 +210,7 @@ class Table {
     const { rows, profile, state } = this;
     const site = profile.siteOf(rows, row);
     const folded = rows.folded.get(row);
-    const what = state.rows === 'sites' ? 'small site' : 'small path';
+    const what = state.rows === 'paths' ? 'small path' : 'small site';
     const name = folded ? `(other: ${counted(folded, what)})` : site.name;
     const isOpen = this.open.has(row);
     const canOpen = !folded && rows.site[row] !== OUTSIDE;
@@ -197,7 +220,8 @@ class Table {
         ? element('button', { type: 'button', class: 'open', 'aria-expanded': String(isOpen) }, bdi(name, 'name'))
         : element('span', { class: 'open' }, bdi(name, 'name')),
       element('div', { class: 'place' }, kind === 'new' || kind === 'gone' ? element('span', { class: `kind-${kind}` }, kind, ' ') : null,
-        site.place ? bdi(site.place) : folded ? 'folded to keep this page small' : rows.site[row] === OUTSIDE ? 'no scope was open' : 'named at run time'));
+        site.place ? bdi(site.place) : folded ? 'folded to keep this page small' : rows.site[row] === OUTSIDE ? 'no scope was open'
+          : rows.functions ? counted(rows.functions[row], 'function') : 'named at run time'));
     tips.on(who, () => (site.place ? `${name}\n${site.place}` : name));
     const line = element('tr', { class: canOpen ? 'can-open' : null }, who, this.shown.map((field) => this.cell(field.name, row)));
     line.row = row;
@@ -226,7 +250,7 @@ class Table {
     const unit = profile.fields.find((known) => known.name === field)?.unit;
     if (profile.isDiff && state.side === 'change') tips.on(cell, () => changeWords(rows, field, row));
     else if (unit === 'bytes' && Math.abs(Number(value)) >= 1024) tips.on(cell, () => short(value));
-    if (field === state.sort.field && this.greatest > 0) {
+    if (field === this.sort.field && this.greatest > 0) {
       cell.classList.add('sorted');
       cell.style.setProperty('--part', Math.abs(Number(value)) / this.greatest);
     }
@@ -235,6 +259,8 @@ class Table {
 
   details(row) {
     const { space, profile, state } = this;
+    const within = (content) => element('tr', { class: 'details' }, element('td', { colspan: this.shown.length + 1 }, content));
+    if (state.rows === 'crates') return within(functionsOf(profile, space, row, state, this.shown, this.showCrate));
     let list = [row];
     if (state.rows === 'sites') {
       list = [];
@@ -245,8 +271,8 @@ class Table {
         || (place !== '' && profile.siteOf(space.paths, path).place === place && profile.siteOf(space.paths, path).last === last);
       for (let path = 0; path < space.paths.count; path++) if (isOf(path)) list.push(path);
     }
-    return element('tr', { class: 'details' }, element('td', { colspan: this.shown.length + 1 },
-      list.length > 0 ? framesAbove(profile, space, list, state, this.showPath) : element('p', { class: 'less' }, 'Its paths are among those that were folded to keep this page small.')));
+    return within(list.length > 0 ? framesAbove(profile, space, list, state, this.showPath)
+      : element('p', { class: 'less' }, 'Its paths are among those that were folded to keep this page small.'));
   }
 
   drawAfter() {
@@ -259,14 +285,14 @@ class Table {
 
   drawWords(left, asked) {
     const { rows, list, state } = this;
-    const what = state.rows === 'sites' ? 'site' : 'path';
+    const what = { sites: 'site', paths: 'path', crates: 'crate' }[state.rows];
     // The rows of what is outside any scope or folded are neither.
     const real = (all) => all.filter((row) => rows.site[row] >= 0).length;
     const all = real([...rows.site.keys()]);
     const few = real(list);
     const words = [few === all ? counted(all, what) : `${thousands(few)} of ${counted(all, what)}`,
-      '. Click a header to sort, a row for the frames above it.'];
-    const folded = foldedWords(rows, what, MEASURES[0], 'after');
+      `. Click a header to sort, a row for ${state.rows === 'crates' ? 'its functions' : 'the frames above it'}.`];
+    const folded = foldedWords(rows, state.rows === 'crates' ? 'site' : what, MEASURES[0], 'after');
     if (folded) words.push(' ', folded);
     if (left.length > 0) {
       const names = left.map((field) => field.name).join(', ');
