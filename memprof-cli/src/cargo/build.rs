@@ -80,12 +80,15 @@ fn by_library(untracked: &[Untracked]) -> BTreeMap<String, String> {
 /// Where all of it goes: `--target-dir`, else `memprof` in the program's own folder of that kind.
 fn folder(cargo: &Cargo, packages: &Packages) -> Result<PathBuf, Error> {
     let given = cargo.value("--target-dir").map(PathBuf::from);
-    let folder = given.unwrap_or_else(|| packages.target_folder.join("memprof"));
-    let place = Place::at(&folder).and_then(|place| {
-        // Whoever saves or searches folders leaves this one out.
+    let around = Some(&packages.target_folder).filter(|around| given.is_none() && !around.exists());
+    // Whoever saves or searches folders leaves these out. cargo says so of its own only where it makes it.
+    let made = |folder: &Path| {
+        let place = Place::at(folder)?;
         place.write(Path::new("CACHEDIR.TAG"), b"Signature: 8a477f597d28d172789f06886806bc55\n")?;
         Ok(place.root().to_owned())
-    });
+    };
+    let folder = given.unwrap_or_else(|| packages.target_folder.join("memprof"));
+    let place = around.map_or(Ok(PathBuf::new()), |around| made(around)).and_then(|_| made(&folder));
     place.map_err(|error| failed(&format!("cannot write memprof’s build into ‘{}’", folder.display()), &error))
 }
 
@@ -142,6 +145,7 @@ impl Build {
                 packages: packages.tracked,
                 wrapper: config.wrapper,
                 rustdoc: config.rustdoc.unwrap_or_else(|| "rustdoc".into()),
+                target: target.clone(),
             },
             compiler,
             untracked: packages.untracked,
@@ -216,7 +220,7 @@ impl Build {
         // They would win over the settings; a wrapper of the user's is in the plan.
         command.env_remove("RUSTC_WRAPPER").env_remove("RUSTDOC");
         for package in &self.plan.packages {
-            command.env(variable(&package.manifest_dir), package.digest(self.plan.runtime.as_ref()));
+            command.env(variable(&package.manifest_dir), self.plan.digest(package));
         }
         Ok(command)
     }
@@ -237,7 +241,7 @@ impl Build {
     /// What becomes of each tracked package. Nothing is changed.
     pub(crate) fn states(&self) -> Result<Vec<(&Package, State)>, Error> {
         let state = |package| {
-            let _lock = State::lock(&self.plan.folder, package)?;
+            let _lock = State::lock(&self.plan, package)?;
             Ok((package, mirror::look(&self.plan, package)?))
         };
         let states: io::Result<Vec<_>> = self.packages().map(state).collect();
@@ -246,7 +250,7 @@ impl Build {
 
     /// What became of those that were built.
     pub(crate) fn built(&self) -> Vec<(&Package, State)> {
-        let states = self.packages().map(|package| (package, State::read(&self.plan.folder, package)));
+        let states = self.packages().map(|package| (package, State::read(&self.plan, package)));
         states.filter(|(_, state)| !state.entries.is_empty()).collect()
     }
 }

@@ -41,7 +41,7 @@ const HELD: u64 = 10;
 
 const FILE: &str = "calibration.json";
 
-/// What is left out, by the folder of its package: file within it, and name.
+/// What is left out, by the folder of its package: file within it, and the function's key.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Calibration(BTreeMap<PathBuf, BTreeSet<(PathBuf, String)>>);
 
@@ -72,7 +72,7 @@ impl Calibration {
             for (path, function) in tracked {
                 let mut names = names(path, package, workspace);
                 if let Some(record) = names.find_map(|name| records.get(&(name.as_str(), function.line)).copied()) {
-                    functions.push(((*package, path, function.name.as_str()), record));
+                    functions.push(((*package, path, function.key.as_str()), record));
                 }
             }
         }
@@ -82,10 +82,10 @@ impl Calibration {
             snapshot.process().processor_seconds.unwrap_or(snapshot.process().seconds),
         );
         let mut learned = 0;
-        for (((package, path, name), _), _) in functions.iter().zip(is_left_out).filter(|(_, out)| *out) {
+        for (((package, path, key), _), _) in functions.iter().zip(is_left_out).filter(|(_, out)| *out) {
             let inside = path.strip_prefix(&package.root).unwrap_or(path);
             let known = self.0.entry(package.root.clone()).or_default();
-            learned += usize::from(known.insert((inside.to_owned(), (*name).to_owned())));
+            learned += usize::from(known.insert((inside.to_owned(), (*key).to_owned())));
         }
         learned
     }

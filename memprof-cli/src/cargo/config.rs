@@ -1,7 +1,7 @@
 //! [`Config`]: what the user's cargo would take from its configuration where this program takes its place: the wrapper of the compiler, the
 //! documentation tool, the target.
 //!
-//! From `--config` first, the last one before the others, then from the environment, then from `.cargo/config.toml` of the folder and those
+//! From `RUSTC`, `RUSTC_WRAPPER` and `RUSTDOC` first, then from `--config`, the last one before the others, then from the other variables, then from `.cargo/config.toml` of the folder and those
 //! above it, then from cargo's home, as cargo itself has it: what is nearer holds, and lists are joined. A wrapper that is set to nothing is none,
 //! whatever is said further away.
 
@@ -47,13 +47,16 @@ impl Config {
     /// Of a build in `folder`, with these values of `--config`: settings, or files of them.
     pub(crate) fn of<'a>(folder: &Path, given: impl Iterator<Item = &'a str>) -> Self {
         let mut config = Self::default();
+        config.add_environment(["RUSTC_WRAPPER", "RUSTDOC", "RUSTC"]);
         for text in given.collect::<Vec<_>>().into_iter().rev() {
             let file = || fs::read_to_string(folder.join(text)).ok()?.parse::<toml::Table>().ok();
             if let Some(table) = text.parse::<toml::Table>().ok().or_else(file) {
                 config.add(&table, folder);
             }
         }
-        config.add_environment();
+        config.add_environment(["CARGO_BUILD_RUSTC_WRAPPER", "CARGO_BUILD_RUSTDOC", "CARGO_BUILD_RUSTC"]);
+        let target = env::var("CARGO_BUILD_TARGET").ok().filter(|target| !target.is_empty());
+        config.targets = config.targets.take().or(target.map(Targets::One));
         let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
         let folders = folder.ancestors().map(|above| above.join(".cargo")).chain(home);
         for folder in folders {
@@ -98,14 +101,13 @@ impl Config {
         }
     }
 
-    fn add_environment(&mut self) {
-        let set = |names: [&str; 2]| names.into_iter().find_map(env::var_os).map(PathBuf::from);
-        let program = |names| set(names).filter(|program| !program.as_os_str().is_empty());
-        let target = || env::var("CARGO_BUILD_TARGET").ok().filter(|target| !target.is_empty()).map(Targets::One);
-        self.wrapper = self.wrapper.take().or_else(|| set(["RUSTC_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER"]));
-        self.rustdoc = self.rustdoc.take().or_else(|| program(["RUSTDOC", "CARGO_BUILD_RUSTDOC"]));
-        self.rustc = self.rustc.take().or_else(|| program(["RUSTC", "CARGO_BUILD_RUSTC"]));
-        self.targets = self.targets.take().or_else(target);
+    /// What is not set yet, from the variables of these names.
+    fn add_environment(&mut self, [wrapper, rustdoc, rustc]: [&str; 3]) {
+        let set = |name: &str| env::var_os(name).map(PathBuf::from);
+        let program = |name| set(name).filter(|program| !program.as_os_str().is_empty());
+        self.wrapper = self.wrapper.take().or_else(|| set(wrapper));
+        self.rustdoc = self.rustdoc.take().or_else(|| program(rustdoc));
+        self.rustc = self.rustc.take().or_else(|| program(rustc));
     }
 
     /// What is not set yet. A program's path with a slash in it is relative to the folder of `.cargo`.

@@ -1,12 +1,13 @@
 //! [`sync`]: the copy of a tracked package that the compiler reads.
 //!
-//! It stands under the mirror's folder by the absolute path of the original, so that one setting of the compiler, which takes the
-//! folder off, makes all paths those of the original again. A Rust file is written anew with the attribute on its functions; all else is
+//! It stands in a folder of its own, which no other package nor policy shares, by the absolute path of the original, so that one setting of
+//! the compiler, which takes the folder off, makes all paths those of the original again. A Rust file is written anew with the attribute on its functions; all else is
 //! a link to the original, which is only read. Nothing is written but by [`Place`], so nothing reaches the originals.
 //!
 //! A file that another one takes as text (`include_str!`) is linked, as are one that the parser does not understand and
 //! the root of a build script. What stands outside of the package and is named by a literal path
-//! (`include_str!("../../README.md")`, `#[path = "../shared.rs"]`) is there too.
+//! (`include_str!("../../README.md")`, `#[path = "../shared.rs"]`) is there too, as are the roots of targets that stand outside; what stands
+//! beside these, modules of theirs perhaps, is linked.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +17,7 @@ use std::{
 
 use super::{
     place::Place,
-    plan::{Level, MIRROR, Package, Plan},
+    plan::{Level, Package, Plan},
     source::{
         edit,
         file::Source,
@@ -40,34 +41,41 @@ pub(crate) fn look(plan: &Plan, package: &Package) -> io::Result<State> {
 
 /// Both. Without a `place`, nothing is written.
 fn made(plan: &Plan, package: &Package, failing: &[(PathBuf, String)], place: Option<&Place>) -> io::Result<State> {
-    let mut state = State::read(&plan.folder, package);
-    let digest = package.digest(plan.runtime.as_ref());
+    let mut state = State::read(plan, package);
     let found = walk(package)?;
-    if failing.is_empty() && state.digest == digest && is_unchanged(&state, &found) {
+    if failing.is_empty() && state.roots == package.targets && is_unchanged(&state, &found) {
         return Ok(state);
     }
-    forget_changed(&mut state, &digest);
+    forget_changed(&mut state);
     state.crates.retain(|known| package.targets.contains(&known.root));
     state.failing.extend(failing.iter().cloned());
     let texts = Texts::read(package, found);
-    let entries = written(plan, package, &state, &texts, place)?;
-    for path in state.entries.keys().filter(|path| !entries.contains_key(*path)) {
-        if let Some(place) = place {
-            place.remove(&inside(path))?;
+    let (entries, contents) = decided(plan, package, &state, &texts)?;
+    if let Some(place) = place {
+        // Before anything is written: a folder can have become a link, and a link a folder.
+        for path in state.entries.keys().filter(|path| !entries.contains_key(*path)) {
+            place.remove(&inside(plan, package, path))?;
+        }
+        for path in entries.keys() {
+            let inside = inside(plan, package, path);
+            match contents.get(path) {
+                Some(content) => place.write(&inside, content.as_bytes()).map(drop)?,
+                None => place.link(&inside, path)?,
+            }
         }
     }
     state.has_allocator = texts.sources.values().any(|(_, _, source)| !source.allocators.is_empty());
     state.entries = entries;
-    state.digest = digest;
+    state.roots.clone_from(&package.targets);
     if place.is_some() {
-        state.write(&plan.folder, package)?;
+        state.write(plan, package)?;
     }
     Ok(state)
 }
 
-/// Where an original stands in the folder of memprof's own: below the mirror's, which is looked at for links as all of it is.
-pub(crate) fn inside(original: &Path) -> PathBuf {
-    Path::new(MIRROR).join(original.strip_prefix("/").unwrap_or(original))
+/// Where an original stands in the folder of memprof's own: below the package's mirror, which is looked at for links as all of it is.
+pub(crate) fn inside(plan: &Plan, package: &Package, original: &Path) -> PathBuf {
+    plan.mirror(package).join(original.strip_prefix("/").unwrap_or(original))
 }
 
 /// What stands in a package's folder.
@@ -78,24 +86,31 @@ struct Found {
 }
 
 fn walk(package: &Package) -> io::Result<Found> {
+    fs::read_dir(&package.root)
+        .map_err(|error| io::Error::new(error.kind(), format!("‘{}’: {error}", package.root.display())))?;
     let mut found = Found::default();
-    visit(package, &package.root, &mut Vec::new(), &mut found)?;
+    visit(package, &package.root, &mut Vec::new(), &mut found);
     Ok(found)
 }
 
-/// Whether there is any Rust file in `folder`; a folder without one is linked as it is. Links to folders are folders.
-fn visit(package: &Package, folder: &Path, above: &mut Vec<PathBuf>, found: &mut Found) -> io::Result<bool> {
-    let real = folder.canonicalize()?;
+/// Whether there is any Rust file in `folder`; a folder without one is linked as it is, as is one that may not be read. Links to folders are
+/// folders.
+fn visit(package: &Package, folder: &Path, above: &mut Vec<PathBuf>, found: &mut Found) -> bool {
+    let (Ok(real), Ok(entries)) = (folder.canonicalize(), fs::read_dir(folder)) else { return false };
     // A link to a folder around it.
     if above.contains(&real) {
-        return Ok(false);
+        return false;
     }
     above.push(real);
     let mut has_rust = false;
-    let mut entries: Vec<_> = fs::read_dir(folder)?.collect::<Result<_, _>>()?;
+    let mut entries: Vec<_> = entries.flatten().collect();
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let (path, name) = (entry.path(), entry.file_name());
+        // No source can name it.
+        if name.to_str().is_none() {
+            continue;
+        }
         // What a link that leads nowhere, a pipe or a socket is to the compiler, it is not in the mirror: a pipe would be waited for.
         let Ok(kind) = fs::metadata(&path) else { continue };
         if kind.is_dir() {
@@ -108,7 +123,7 @@ fn visit(package: &Package, folder: &Path, above: &mut Vec<PathBuf>, found: &mut
                 continue;
             }
             let before = found.others.len();
-            if visit(package, &path, above, found)? {
+            if visit(package, &path, above, found) {
                 has_rust = true;
             } else {
                 found.others.truncate(before);
@@ -121,7 +136,7 @@ fn visit(package: &Package, folder: &Path, above: &mut Vec<PathBuf>, found: &mut
         }
     }
     above.pop();
-    Ok(has_rust)
+    has_rust
 }
 
 /// Whether nothing was added, removed or changed since.
@@ -134,14 +149,14 @@ fn is_unchanged(state: &State, found: &Found) -> bool {
     stamps && found.rust.iter().all(is_there) && found.others.iter().all(is_there)
 }
 
-/// What failed in a file that changed, or under another policy, may compile now.
-fn forget_changed(state: &mut State, digest: &str) {
+/// What failed in a file that changed may compile now.
+fn forget_changed(state: &mut State) {
     let is_same = |path: &PathBuf| match state.entries.get(path) {
         Some(Entry::Written { stamp, .. }) => Stamp::of(path).is_ok_and(|now| now == *stamp),
         _ => false,
     };
-    let kept = state.failing.iter().filter(|(path, _)| is_same(path)).cloned().collect();
-    state.failing = if state.digest == digest { kept } else { BTreeSet::new() };
+    let kept = std::mem::take(&mut state.failing).into_iter().filter(|(path, _)| is_same(path)).collect();
+    state.failing = kept;
 }
 
 /// The files of a package, read.
@@ -157,6 +172,7 @@ impl Texts {
     fn read(package: &Package, found: Found) -> Self {
         let mut texts = Self { linked: found.others.into_iter().collect(), ..Self::default() };
         let (mut rest, mut data) = (found.rust, BTreeSet::new());
+        rest.extend(package.targets.iter().filter(|root| !root.starts_with(&package.root)).cloned());
         while let Some(path) = rest.pop() {
             if texts.sources.contains_key(&path) || texts.as_is.contains_key(&path) {
                 continue;
@@ -190,7 +206,25 @@ impl Texts {
                 None => drop(texts.linked.insert(path)),
             }
         }
+        texts.link_beside(package);
         texts
+    }
+
+    /// Links what stands beside the Rust files outside of the package: modules of theirs, and what they read, by whatever path.
+    fn link_beside(&mut self, package: &Package) {
+        let is_outside = |path: &&PathBuf| !path.starts_with(&package.root);
+        let folders: BTreeSet<PathBuf> =
+            self.sources.keys().filter(is_outside).filter_map(|path| path.parent()).map(Path::to_owned).collect();
+        for entry in folders.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten()) {
+            let path = entry.path();
+            let is_there = {
+                let mut there = self.sources.keys().chain(self.as_is.keys()).chain(&self.linked).chain([&package.root]);
+                there.any(|there| there.starts_with(&path))
+            };
+            if !is_there && path.to_str().is_some() {
+                self.linked.insert(path);
+            }
+        }
     }
 }
 
@@ -207,31 +241,28 @@ pub(crate) fn normal(path: &Path) -> PathBuf {
     done
 }
 
-/// Writes and links all of it, and says what became of each file.
-fn written(
-    plan: &Plan,
-    package: &Package,
-    state: &State,
-    texts: &Texts,
-    place: Option<&Place>,
-) -> io::Result<BTreeMap<PathBuf, Entry>> {
+/// What becomes of each file, and the text of those that are written.
+type Decided = (BTreeMap<PathBuf, Entry>, BTreeMap<PathBuf, String>);
+
+fn decided(plan: &Plan, package: &Package, state: &State, texts: &Texts) -> io::Result<Decided> {
     let functions: Vec<&Function> = texts.sources.values().flat_map(|(_, _, source)| &source.functions).collect();
     let mut harmless = cannot_allocate(&functions).into_iter();
     let choice = Choice::of(package)?;
-    let mut entries = BTreeMap::new();
+    let (mut entries, mut contents) = (BTreeMap::new(), BTreeMap::new());
     for (path, (stamp, text, source)) in &texts.sources {
         let known: Vec<Known> = source
             .functions
             .iter()
             .map(|function| {
                 let is_harmless = harmless.next().unwrap_or(false);
-                let reason = if state.failing.contains(&(path.clone(), function.name.clone())) {
+                let reason = if state.failing.contains(&(path.clone(), function.key.clone())) {
                     Some(Reason::DoesNotCompile)
                 } else {
                     choice.reason(path, function, is_harmless)
                 };
                 let (first, last) = (*function.lines.start(), *function.lines.end());
-                Known { name: function.name.clone(), line: function.line, first, last, reason }
+                let Function { name, key, line, .. } = function;
+                Known { name: name.clone(), key: key.clone(), line: *line, first, last, reason }
             })
             .collect();
         let mut edits = edit::tracked(text, source, |index| known[index].reason.is_none());
@@ -242,24 +273,12 @@ fn written(
         if package.targets.contains(path) {
             edits.root(&path.to_string_lossy());
         }
-        if let Some(place) = place {
-            place.write(&inside(path), edits.done().as_bytes())?;
-        }
+        contents.insert(path.clone(), edits.done());
         entries.insert(path.clone(), Entry::Written { stamp: *stamp, functions: known });
     }
-    for (path, stamp) in &texts.as_is {
-        if let Some(place) = place {
-            place.link(&inside(path), path)?;
-        }
-        entries.insert(path.clone(), Entry::AsItIs(*stamp));
-    }
-    for path in &texts.linked {
-        if let Some(place) = place {
-            place.link(&inside(path), path)?;
-        }
-        entries.insert(path.clone(), Entry::Linked);
-    }
-    Ok(entries)
+    entries.extend(texts.as_is.iter().map(|(path, stamp)| (path.clone(), Entry::AsItIs(*stamp))));
+    entries.extend(texts.linked.iter().map(|path| (path.clone(), Entry::Linked)));
+    Ok((entries, contents))
 }
 
 /// A package's policy, its globs read.
@@ -289,7 +308,7 @@ impl<'a> Choice<'a> {
         }
         let policy = &self.package.policy;
         let inside = path.strip_prefix(&self.package.root).unwrap_or(path);
-        if policy.calibrated.contains(&(inside.to_owned(), function.name.clone())) {
+        if policy.calibrated.contains(&(inside.to_owned(), function.key.clone())) {
             return Some(Reason::Calibrated);
         }
         match policy.level {

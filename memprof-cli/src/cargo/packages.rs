@@ -17,6 +17,7 @@ use super::{
     arguments::Cargo,
     compiler::Compiler,
     linked::{self, Linked, depended_on, is_macro},
+    mirror::normal,
     plan::{Package, Policy},
     spec::Spec,
 };
@@ -39,7 +40,7 @@ pub(crate) struct Packages {
     pub(crate) unmatched: Option<String>,
     /// Dependencies of the program that are not tracked and could be.
     pub(crate) untracked: Vec<Untracked>,
-    /// Whether the program depends on memprof itself.
+    /// Whether what this call builds depends on memprof itself.
     pub(crate) has_memprof: bool,
 }
 
@@ -72,7 +73,10 @@ pub(crate) fn ask(
     })?;
     let of_call = linked::of_call(&metadata, cargo);
     check(deps, &metadata, &of_call)?;
-    let folders: BTreeSet<PathBuf> = metadata.packages.iter().map(|package| folder(package).to_owned()).collect();
+    // What a package's folder holds that is none of its own.
+    let mut others: BTreeSet<PathBuf> = metadata.packages.iter().map(|package| folder(package).to_owned()).collect();
+    others.insert(metadata.target_directory.clone().into());
+    others.extend(metadata.build_directory.clone().map(PathBuf::from));
     let is_tracked = |package: &&Described| {
         let is_own = metadata.workspace_members.contains(&package.id) || package.source.is_none();
         !OWN.contains(&package.name.as_str()) && (is_own || deps.iter().any(|name| is_named(package, name)))
@@ -82,9 +86,9 @@ pub(crate) fn ask(
     Ok(Packages {
         untracked: untracked(&metadata, &of_call, is_tracked),
         of_call: of_call.values().map(|package| folder(package).to_owned()).collect(),
-        tracked: tracked.map(|package| described(package, &workspace, &folders, policy)).collect(),
+        tracked: tracked.map(|package| described(package, &workspace, &others, policy)).collect(),
         unmatched: linked::unmatched(&metadata, cargo).map(|wrong| refusal(&metadata, wrong)),
-        has_memprof: metadata.packages.iter().any(|package| package.name == "memprof"),
+        has_memprof: of_call.values().any(|package| package.name == "memprof"),
         target_folder: metadata.target_directory.clone().into(),
         has_build_folder: metadata.build_directory.as_ref().is_some_and(|folder| *folder != metadata.target_directory),
         workspace,
@@ -186,7 +190,7 @@ fn why_not(name: &str, metadata: &Metadata) -> &'static str {
     }
 }
 
-fn described(package: &Described, workspace: &Path, folders: &BTreeSet<PathBuf>, policy: &Policy) -> Package {
+fn described(package: &Described, workspace: &Path, others: &BTreeSet<PathBuf>, policy: &Policy) -> Package {
     let manifest_dir = folder(package).to_owned();
     // Of a package in the workspace, cargo names files relative to the workspace's folder, where the compiler runs.
     let root = match manifest_dir.strip_prefix(workspace) {
@@ -196,12 +200,12 @@ fn described(package: &Described, workspace: &Path, folders: &BTreeSet<PathBuf>,
         Err(_) => manifest_dir.clone(),
     };
     let inside = |path: &Path| path.strip_prefix(&manifest_dir).map(Path::to_owned).ok();
-    let others = folders.iter().filter(|other| **other != manifest_dir).filter_map(|other| inside(other));
+    let others = others.iter().filter(|other| **other != manifest_dir).filter_map(|other| inside(other));
     let (scripts, targets): (Vec<&Target>, Vec<_>) =
         package.targets.iter().partition(|target| target.kind.contains(&TargetKind::CustomBuild));
     let roots = |targets: Vec<&Target>| {
         let paths = targets.into_iter().map(|target| target.src_path.as_std_path());
-        paths.map(|path| inside(path).map_or(path.to_owned(), |inside| root.join(inside))).collect()
+        paths.map(|path| normal(&inside(path).map_or(path.to_owned(), |inside| root.join(inside)))).collect()
     };
     Package {
         name: package.name.to_string(),

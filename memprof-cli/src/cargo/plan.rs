@@ -32,8 +32,9 @@ pub(crate) const RUSTC: &str = "memprof-rustc";
 /// The link that cargo calls for tests in documentation.
 pub(crate) const RUSTDOC: &str = "memprof-rustdoc";
 
-/// The folder of the mirrors, within that of the plan.
-pub(crate) const MIRROR: &str = "mirror";
+/// The folders of the mirrors and of what is known of packages, within that of memprof's build.
+pub(crate) const MIRRORS: &str = "mirror";
+pub(crate) const STATES: &str = "state";
 
 /// How much is tracked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
@@ -85,7 +86,7 @@ pub(crate) struct Package {
     pub(crate) targets: BTreeSet<PathBuf>,
     /// The roots of its build scripts, which are compiled as they are.
     pub(crate) scripts: BTreeSet<PathBuf>,
-    /// Folders of other packages inside it.
+    /// Folders inside it of other packages, and of what is built.
     pub(crate) others: BTreeSet<PathBuf>,
     pub(crate) policy: Policy,
     /// The globs of `--only` and `--skip` that mean a function of this package: it is built again where these change, whatever others mean
@@ -118,31 +119,20 @@ pub(crate) struct Plan {
     pub(crate) wrapper: Option<PathBuf>,
     /// What cargo would run for the tests in documentation.
     pub(crate) rustdoc: PathBuf,
+    /// The target that the program is for, as cargo and the compiler are told.
+    pub(crate) target: String,
 }
 
 impl Package {
-    /// What a change of its policy changes: the value of [`variable`]. `runtime` is what it is compiled with.
-    pub(crate) fn digest(&self, runtime: Option<&Runtime>) -> String {
-        let mut hasher = DefaultHasher::new();
-        let Policy { level, only, calibrated, skip: _ } = &self.policy;
-        let globs = (only.is_empty(), &self.matched);
-        (env!("CARGO_PKG_VERSION"), level, globs, calibrated, runtime.map(|runtime| &runtime.key)).hash(&mut hasher);
-        format!("{:016x}", hasher.finish())
-    }
-
-    /// Whether its function of this name is meant by `glob`, with or without the package in front.
+    /// Whether its function of this name is meant by `glob`, with or without the package or its library in front.
     pub(crate) fn has(&self, glob: &Glob, function: &str) -> bool {
-        glob.matches(function) || glob.matches(&format!("{}::{function}", self.name))
+        let is_within = |name: &str| glob.matches(&format!("{name}::{function}"));
+        glob.matches(function) || is_within(&self.name) || is_within(&self.library)
     }
 
     /// `hyper 1.2.3`.
     pub(crate) fn title(&self) -> String {
         format!("{} {}", self.name, self.version)
-    }
-
-    /// A name for what is kept about it.
-    pub(crate) fn file_stem(&self) -> String {
-        format!("{}-{}", self.name, hashed(&self.root))
     }
 }
 
@@ -179,21 +169,52 @@ impl Plan {
         self.packages.iter().find(|package| package.manifest_dir == manifest_dir)
     }
 
-    /// Where the mirrors are.
-    pub(crate) fn mirror(&self) -> PathBuf {
-        self.folder.join(MIRROR)
+    /// What a change of how a package is tracked changes: the value of [`variable`].
+    pub(crate) fn digest(&self, package: &Package) -> String {
+        let mut hasher = DefaultHasher::new();
+        let Policy { level, only, calibrated, skip: _ } = &package.policy;
+        let globs = (only.is_empty(), &package.matched);
+        let runtime = self.runtime.as_ref().map(|runtime| &runtime.key);
+        (env!("CARGO_PKG_VERSION"), level, globs, calibrated, runtime).hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
+
+    /// A name for what is kept of a package as it is tracked here. Builds that track it otherwise, at the same time too, have their own.
+    pub(crate) fn name_of(&self, package: &Package) -> String {
+        format!("{}-{}-{}", package.name, hashed(&package.root), self.digest(package))
+    }
+
+    /// The mirror of a package, within the plan's folder.
+    pub(crate) fn mirror(&self, package: &Package) -> PathBuf {
+        Path::new(MIRRORS).join(self.name_of(package))
     }
 }
 
-/// Removes the plans that no build has used for long, but for that in `own`. What cannot be removed is left: another build may be about it.
+/// Removes the plans that no build has used for long, but for that in `own`, and what is kept of packages as no other plan tracks them. What
+/// cannot be removed is left: another build may be about it.
 fn remove_unused(place: &Place, own: &Path, now: SystemTime) {
-    for entry in fs::read_dir(place.root().join(PLANS)).into_iter().flatten().flatten() {
-        let folder = Path::new(PLANS).join(entry.file_name());
-        let used = fs::metadata(entry.path().join(FILE)).and_then(|found| found.modified());
-        let is_unused = used.is_ok_and(|used| now.duration_since(used).is_ok_and(|ago| ago > KEPT));
-        if is_unused && folder != own {
-            let _ = place.remove(&folder);
+    let plans = fs::read_dir(place.root().join(PLANS)).into_iter().flatten().flatten();
+    let (unused, used): (Vec<PathBuf>, Vec<_>) =
+        plans.map(|entry| Path::new(PLANS).join(entry.file_name())).partition(|folder| {
+            let used = fs::metadata(place.root().join(folder).join(FILE)).and_then(|found| found.modified());
+            folder != own && used.is_ok_and(|used| now.duration_since(used).is_ok_and(|ago| ago > KEPT))
+        });
+    let names = |folders: &[PathBuf]| -> BTreeSet<String> {
+        let texts = folders.iter().filter_map(|folder| fs::read(place.root().join(folder).join(FILE)).ok());
+        let plans = texts.filter_map(|text| serde_json::from_slice::<Plan>(&text).ok());
+        plans.flat_map(|plan| plan.packages.iter().map(|package| plan.name_of(package)).collect::<Vec<_>>()).collect()
+    };
+    if unused.is_empty() {
+        return;
+    }
+    for name in names(&unused).difference(&names(&used)) {
+        let _ = place.remove(&Path::new(MIRRORS).join(name));
+        for ending in ["json", "lock"] {
+            let _ = place.remove(&Path::new(STATES).join(format!("{name}.{ending}")));
         }
+    }
+    for folder in unused {
+        let _ = place.remove(&folder);
     }
 }
 
@@ -224,6 +245,7 @@ mod tests {
             untracked: BTreeMap::new(),
             wrapper: Some(wrapper.into()),
             rustdoc: "rustdoc".into(),
+            target: "one".to_owned(),
         };
         let write = |wrapper: &str| plan(wrapper).write().expect("it is written");
         let used = |links: &Path, ago: Duration| {

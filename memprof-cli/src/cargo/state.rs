@@ -1,5 +1,5 @@
-//! [`State`]: what is known of a tracked package between builds: the files that it was mirrored from, and what became
-//! of each function.
+//! [`State`]: what is known between builds of a package as it is tracked by one policy: the files that it was mirrored
+//! from, and what became of each function.
 //!
 //! It is a file for each package, replaced whole, so who reads it without the lock sees the old one or the new one. One
 //! that is missing or not understood is as if the package was never built. Whoever changes it holds [`State::lock`];
@@ -15,7 +15,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{place::Place, plan::Package, source::function::Reason};
+use super::{
+    place::Place,
+    plan::{Package, Plan, STATES},
+    source::function::Reason,
+};
 
 /// How a file is told from what it was: its length, and when it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +41,8 @@ impl Stamp {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Known {
     pub(crate) name: String,
+    /// Its name among those of its file.
+    pub(crate) key: String,
     pub(crate) line: u32,
     pub(crate) first: u32,
     pub(crate) last: u32,
@@ -75,11 +81,11 @@ pub(crate) struct Crate {
 /// What is known of a package.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
-    /// The policy that this was made by.
-    pub(crate) digest: String,
+    /// The roots of the package's targets, which have something of their own in the mirror.
+    pub(crate) roots: BTreeSet<PathBuf>,
     /// By absolute path.
     pub(crate) entries: BTreeMap<PathBuf, Entry>,
-    /// Functions that do not compile tracked, by file and name; of a file that changed they are tried again.
+    /// Functions that do not compile tracked, by file and key; of a file that changed they are tried again.
     pub(crate) failing: BTreeSet<(PathBuf, String)>,
     /// Crates of the package. One stays what it is until it is compiled again, whatever becomes of others.
     pub(crate) crates: Vec<Crate>,
@@ -89,21 +95,21 @@ pub(crate) struct State {
 
 impl State {
     /// What is known of `package`; nothing where it was never built.
-    pub(crate) fn read(folder: &Path, package: &Package) -> Self {
-        let text = fs::read(folder.join("state").join(format!("{}.json", package.file_stem())));
+    pub(crate) fn read(plan: &Plan, package: &Package) -> Self {
+        let text = fs::read(plan.folder.join(STATES).join(format!("{}.json", plan.name_of(package))));
         text.ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
     }
 
     /// Keeps it.
-    pub(crate) fn write(&self, folder: &Path, package: &Package) -> io::Result<()> {
-        let name = Path::new("state").join(format!("{}.json", package.file_stem()));
-        Place::at(folder)?.write(&name, &serde_json::to_vec(self)?).map(|_| ())
+    pub(crate) fn write(&self, plan: &Plan, package: &Package) -> io::Result<()> {
+        let name = Path::new(STATES).join(format!("{}.json", plan.name_of(package)));
+        Place::at(&plan.folder)?.write(&name, &serde_json::to_vec(self)?).map(|_| ())
     }
 
     /// Waits until no other process works on the package; held as long as the file is open.
-    pub(crate) fn lock(folder: &Path, package: &Package) -> io::Result<File> {
-        let states = Place::at(folder)?.folder(Path::new("state"))?;
-        let path = states.join(format!("{}.lock", package.file_stem()));
+    pub(crate) fn lock(plan: &Plan, package: &Package) -> io::Result<File> {
+        let states = Place::at(&plan.folder)?.folder(Path::new(STATES))?;
+        let path = states.join(format!("{}.lock", plan.name_of(package)));
         if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
             fs::remove_file(&path)?;
         }
@@ -126,6 +132,11 @@ impl State {
     /// Those in the files of crates that were compiled: a package has tests and examples besides.
     pub(crate) fn compiled_functions(&self) -> impl Iterator<Item = (&Path, &Known)> {
         self.functions().filter(|(path, _)| self.crates.iter().any(|known| known.files.contains(*path)))
+    }
+
+    /// Whether this file stands in the mirror with what is put into it.
+    pub(crate) fn is_written(&self, path: &Path) -> bool {
+        matches!(self.entries.get(path), Some(Entry::Written { .. }))
     }
 
     /// Takes in how a crate was compiled; says whether that is new.
@@ -179,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_function_is_left_out_where_each_crate_of_its_file_is_as_it_is() {
-        let known = |reason| Known { name: "f".to_owned(), line: 1, first: 1, last: 2, reason };
+        let known = |reason| Known { name: "f".to_owned(), key: "f".to_owned(), line: 1, first: 1, last: 2, reason };
         let mut state = State::default();
         let mut reasons = |new: Option<Crate>| {
             new.map(|new| state.compiled(new));

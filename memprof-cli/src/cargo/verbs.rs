@@ -229,10 +229,13 @@ fn tell(build: &Build) {
             *left_out.entry(reason).or_default() += count;
         }
         for name in state.as_is() {
-            say(&format_args!("{name} of {} does not compile tracked, so it was compiled as it is", package.title()));
+            say(&format_args!(
+                "{name} of {} was compiled as it is, untracked: it does not compile otherwise",
+                package.title()
+            ));
         }
         if let Some(names) = failing(package, &state) {
-            say(&format_args!("not tracked in {}, as it does not compile so: {names}", package.title()));
+            say(&format_args!("left out, as {} does not compile with them tracked: {names}", package.title()));
         }
     }
     if packages > 0 {
@@ -267,7 +270,7 @@ fn place(package: &Package, path: &Path, function: &Known) -> String {
 
 /// Why a run counted no bytes, where it was seen when the program was compiled.
 fn tell_unmeasured(build: &Build) {
-    const WHAT: &str = "has a global allocator that its sources do not show, as one that a macro writes: calls are counted, and no bytes";
+    const WHAT: &str = "has its calls counted, and no bytes: its global allocator is one that the sources do not show, as where a macro writes it, or its root is left as it is, as where it is read as text";
     for (package, state) in build.built() {
         state.unmeasured().iter().for_each(|name| say(&format_args!("{name} of {} {WHAT}", package.title())));
     }

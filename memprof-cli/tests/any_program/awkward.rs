@@ -203,7 +203,7 @@ fn what_does_not_compile_tracked_is_left_out() {
     assert_eq!((run.code, &*run.out), (Some(0), "refusing plain stubborn\n"), "{}", run.err);
     assert!(has_row(&run.err, "1 src/main.rs:10(plain)"), "{}", run.err);
     assert_eq!(run.err.matches("(refusing)").count(), 1, "none is a row: {}", run.err);
-    let said = "\nmemprof: not tracked in app 0.1.0, as it does not compile so: src/main.rs:6(refusing)\nmemprof: not tracked in stubborn 0.1.0, as it does not compile so: src/lib.rs:2(text)\n";
+    let said = "\nmemprof: left out, as app 0.1.0 does not compile with them tracked: src/main.rs:6(refusing)\nmemprof: left out, as stubborn 0.1.0 does not compile with them tracked: src/lib.rs:2(text)\n";
     assert!(run.err.contains(said) && run.err.contains("; left out: 2 not compiling tracked\n"), "{}", run.err);
     let plan = project.memprof("", &["plan", "--functions"]);
     assert!(plan.out.contains("  src/main.rs:6(refusing): left out: not compiling tracked\n"), "{}", plan.out);
@@ -234,7 +234,7 @@ fn a_crate_that_is_compiled_as_it_is_stays_said_until_it_is_compiled_again() {
     );
     let run = project.memprof("", &["run", "--quiet"]);
     assert_eq!((run.code, &*run.out), (Some(0), "refusing kind\n"), "{}", run.err);
-    let said = "\nmemprof: app of app 0.1.0 does not compile tracked, so it was compiled as it is\nmemprof: not tracked in app 0.1.0, as it does not compile so: src/main.rs:6(refusing)\nmemprof: 1 function of 1 package tracked; left out: 2 not compiling tracked\n";
+    let said = "\nmemprof: app of app 0.1.0 was compiled as it is, untracked: it does not compile otherwise\nmemprof: left out, as app 0.1.0 does not compile with them tracked: src/main.rs:6(refusing)\nmemprof: 1 function of 1 package tracked; left out: 2 not compiling tracked\n";
     assert!(run.err.ends_with(said), "{}", run.err);
     // A change that is none of the crate's leaves it as it is.
     project.write("src/main.rs", &main.replace("{} {}", "{}, {}"));

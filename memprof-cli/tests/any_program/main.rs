@@ -11,5 +11,6 @@ mod allocators;
 mod awkward;
 mod builds;
 mod options;
+mod places;
 mod simple;
 mod surroundings;

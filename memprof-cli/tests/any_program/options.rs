@@ -51,14 +51,17 @@ fn a_killed_program_is_said() {
 #[ignore = "compiles memprof once more: a step of .ci/run of its own"]
 fn a_program_that_ends_without_its_exit_handlers_is_said() {
     let main = "unsafe extern \"C\" {\n    fn _exit(status: i32) -> !;\n}\n\nfn main() {\n    let kept = load();\n    println!(\"{}\", kept.len());\n    unsafe { _exit(4) }\n}\n\nfn load() -> Vec<u8> {\n    vec![0; 100_000]\n}\n\n#[test]\nfn ends() {\n    assert_eq!(load().len(), 100_000);\n    unsafe { _exit(0) }\n}\n";
-    let project = Project::new("at_once", &[("Cargo.toml", &manifest("at_once", "")), ("src/main.rs", main)]);
+    let project = Project::new("ends_at_once", &[("Cargo.toml", &manifest("ends_at_once", "")), ("src/main.rs", main)]);
     let run = project.memprof("", &["run", "--quiet"]);
     let said = "memprof: nothing was measured: the program left no report: it ended without its exit handlers (`_exit`), or became another program; --interval 500ms keeps the last one written before\n";
     assert_eq!((run.code, &*run.out, &*run.err), (Some(4), "100000\n", said));
     let test = project.memprof("", &["test", "--quiet"]);
     let last = test.err.lines().last().expect("a line");
     let rest = "): it ended by `_exit` or was killed, became another program, or still runs; --interval 500ms keeps the last one written before";
-    assert!(last.starts_with("memprof: nothing was measured: no report of at_once-") && last.ends_with(rest), "{last}");
+    assert!(
+        last.starts_with("memprof: nothing was measured: no report of ends_at_once-") && last.ends_with(rest),
+        "{last}"
+    );
 }
 
 /// Two versions of a package in one program are two, in the report and by name.

@@ -5,6 +5,8 @@
 //! parser leaves out at its beginning. A text that the parser does not understand is an error; what becomes of such a
 //! file is left to `mirror`.
 
+use std::collections::HashMap;
+
 use proc_macro2::TokenStream;
 use syn::{
     Attribute, ImplItemFn, ItemFn, ItemImpl, ItemMod, ItemStatic, ItemTrait, TraitItemFn, Type,
@@ -49,6 +51,14 @@ impl Source {
         let tokens: TokenStream =
             text[source.shift..].parse().map_err(|error| syn::Error::new(proc_macro2::Span::call_site(), error))?;
         source.included = included(tokens);
+        let mut counts = HashMap::<String, usize>::new();
+        for function in &mut source.functions {
+            let count = counts.entry(function.name.clone()).or_default();
+            *count += 1;
+            if *count > 1 {
+                function.key = format!("{} ({count})", function.name);
+            }
+        }
         Ok(source)
     }
 

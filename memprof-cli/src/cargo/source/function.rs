@@ -103,6 +103,8 @@ impl Reason {
 pub(crate) struct Function {
     /// `load`, `Frame::new`, `<Frame as Display>::fmt`: as the report has it.
     pub(crate) name: String,
+    /// Its name among those of its file: `load`, and `load (2)` for the second of that name.
+    pub(crate) key: String,
     /// Of a method: the type that it is of, or the trait.
     pub(crate) of: Option<String>,
     /// Its own name alone.
@@ -150,6 +152,7 @@ impl Function {
         let last = body.brace_token.span.close();
         let Range { start, .. } = begin.byte_range();
         Self {
+            key: name.clone(),
             name,
             of: around.of.clone(),
             line: line(signature.fn_token.span),

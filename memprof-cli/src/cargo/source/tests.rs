@@ -31,6 +31,15 @@ fn names_and_lines_are_those_of_the_report() {
     assert_eq!(said, [("A::f", 5, 3..=6), ("<A as Drop>::drop", 8, 8..=8), ("T::g", 9, 9..=9), ("h", 10, 10..=10)]);
 }
 
+/// Calibration and what does not compile mean one function each.
+#[test]
+fn each_function_of_a_file_has_a_key_of_its_own() {
+    let text = "mod a { fn load() {} }\nmod b { fn load() {} fn save() {} }\nimpl T for &X { fn f() {} }\nimpl T for [X] { fn f() {} }\n";
+    let source = Source::read(text).expect("it parses");
+    let keys: Vec<_> = source.functions.iter().map(|function| function.key.as_str()).collect();
+    assert_eq!(keys, ["load", "load (2)", "save", "<_ as T>::f", "<_ as T>::f (2)"]);
+}
+
 #[test]
 fn what_must_not_be_tracked_is_told_from_what_need_not() {
     let reasons = |text: &str| Source::read(text).expect("it parses").functions[0].reason;

@@ -12,7 +12,6 @@ use std::{
 
 /// The arguments, and what of them decides anything here.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one of the compiler's options, given or not")]
 pub(crate) struct Call {
     /// What is run, and with which arguments.
     pub(crate) program: OsString,
@@ -22,8 +21,8 @@ pub(crate) struct Call {
     source: Option<usize>,
     crate_types: Vec<String>,
     pub(crate) is_test: bool,
-    /// With `--target`: it is of the program, and not of what builds it.
-    pub(crate) is_of_program: bool,
+    /// Set where it is of the program, and not of what builds it.
+    target: Option<String>,
     pub(crate) edition: String,
     pub(crate) has_memprof: bool,
     pub(crate) has_cap_lints: bool,
@@ -73,7 +72,7 @@ impl Call {
             "--crate-name" => value.clone_into(&mut self.crate_name),
             "--crate-type" => self.crate_types.extend(value.split(',').map(str::to_owned)),
             "--test" => self.is_test = true,
-            "--target" => self.is_of_program = true,
+            "--target" => self.target = Some(value.to_owned()),
             "--edition" => value.clone_into(&mut self.edition),
             "--extern" => {
                 let name = value.split('=').next().unwrap_or_default();
@@ -94,9 +93,12 @@ impl Call {
         }
     }
 
-    /// Whether it compiles a crate of the program: no question that cargo asks the compiler, and nothing that builds it.
-    pub(crate) fn compiles_program(&self) -> bool {
-        self.is_of_program && self.source.is_some() && self.out_dir.is_some()
+    /// Whether it compiles a crate of the program, which is for `target`: no question that cargo asks the compiler, nothing that builds it,
+    /// and nothing that a build script has built for another target.
+    pub(crate) fn compiles_program(&self, target: &str) -> bool {
+        self.target.as_deref().is_some_and(|own| target_name(own) == target_name(target))
+            && self.source.is_some()
+            && self.out_dir.is_some()
     }
 
     /// The root of the crate, as it is given.
@@ -129,6 +131,11 @@ impl Call {
         }
         arguments
     }
+}
+
+/// A target's name, of one that a file describes without its folder and ending: cargo names the file by another path.
+fn target_name(target: &str) -> &str {
+    target.strip_suffix(".json").and_then(|file| file.rsplit(['/', '\\']).next()).unwrap_or(target)
 }
 
 /// The compiler's options that take a value as a word of its own.
@@ -182,22 +189,29 @@ mod tests {
             "--crate-name app --edition=2021 src/main.rs --error-format=json --crate-type bin --emit=dep-info,link -C opt-level=3 -C extra-filename=-12 --out-dir /t/deps --target x86_64-unknown-linux-gnu -L dependency=/t/deps --extern memprof=/t/libmemprof.rlib --cap-lints allow",
         );
         assert!(
-            compiled.compiles_program() && compiled.is_executable() && compiled.has_memprof && compiled.has_cap_lints
+            compiled.compiles_program("x86_64-unknown-linux-gnu")
+                && compiled.is_executable()
+                && compiled.has_memprof
+                && compiled.has_cap_lints
         );
         assert_eq!((compiled.source(), compiled.dep_info()), (Path::new("src/main.rs"), "/t/deps/app-12.d".into()));
         assert_eq!(compiled.edition, "2021");
         assert_eq!(compiled.with_source(Path::new("/m/src/main.rs"))[3], "/m/src/main.rs");
-        assert!(!call("- --crate-name ___ --print=file-names --target x --out-dir y").compiles_program());
-        assert!(!call("-vV").compiles_program());
+        assert!(!call("- --crate-name ___ --print=file-names --target x --out-dir y").compiles_program("x"));
+        assert!(!call("-vV").compiles_program("x"));
         // A build script is of no target.
-        assert!(!call("--crate-name build_script_build build.rs --crate-type bin --out-dir t").compiles_program());
+        assert!(!call("--crate-name build_script_build build.rs --crate-type bin --out-dir t").compiles_program("x"));
+        // What a build script has built for itself, and a target that a file describes.
+        let nested = |target: &str| call(&format!("--crate-name a src/lib.rs --out-dir t --target {target}"));
+        assert!(!nested("wasm32-unknown-unknown").compiles_program("x"));
+        assert!(nested("/w/own.json").compiles_program("own.json"));
         // A benchmark without a harness.
         let bench = "--crate-name b --edition=2024 benches/b.rs --emit=link --cfg test --out-dir /t --target x";
-        assert!(call(bench).compiles_program() && call(bench).is_executable());
+        assert!(call(bench).compiles_program("x") && call(bench).is_executable());
         let library = call(
             "--crate-name a src/lib.rs --crate-type lib --out-dir t --target x --extern priv:memprof_x=a --remap-path-prefix=/a=/b",
         );
-        assert!(library.compiles_program() && !library.is_executable() && !library.has_memprof);
+        assert!(library.compiles_program("x") && !library.is_executable() && !library.has_memprof);
         assert_eq!((library.edition.as_str(), library.remaps), ("2015", vec!["/a=/b".to_owned()]));
     }
 }

@@ -9,21 +9,17 @@ use std::{
     process::{Command, ExitStatus, Stdio},
 };
 
-use super::diagnostics::Message;
+use super::diagnostics::{Message, Pointed};
 use crate::cargo::state::State;
 
-/// How it ended.
-pub(super) enum Compiled {
-    /// It is done, or failed by what is no message: its messages are told.
-    Done(ExitStatus),
-    /// It failed, with these errors.
-    Failed(Failed),
-}
-
-/// The errors of a try.
-pub(super) struct Failed {
+/// How it ended, and what it said.
+pub(super) struct Ran {
     pub(super) status: ExitStatus,
+    /// Its messages, until they are told.
+    held: Vec<String>,
     errors: Vec<Message>,
+    /// Whether cargo was told of the library's types, and goes on with what depends on it.
+    has_told: bool,
 }
 
 /// Where a global allocator stands.
@@ -34,16 +30,20 @@ pub(super) enum Other {
     Dependency(String),
 }
 
-/// Runs it to its end.
-pub(super) fn run(command: &mut Command) -> io::Result<Compiled> {
+/// Runs it to its end. `is_trial` has not even its files told.
+pub(super) fn run(command: &mut Command, is_trial: bool) -> io::Result<Ran> {
     let mut child = command.stderr(Stdio::piped()).spawn()?;
-    let mut held = Vec::new();
-    let mut errors = Vec::new();
+    let (mut held, mut errors, mut has_told) = (Vec::new(), Vec::new(), false);
     if let Some(stderr) = child.stderr.take() {
         for line in BufReader::new(stderr).lines() {
             let line = line?;
             match Message::read(&line) {
-                Some(message) if message.artifact.is_some() => tell(&[line])?,
+                Some(Message { artifact: Some(file), .. }) => {
+                    if !is_trial {
+                        tell(&[line])?;
+                        has_told |= file.extension().is_some_and(|ending| ending == "rmeta");
+                    }
+                }
                 message => {
                     errors.extend(message.filter(Message::is_error));
                     held.push(line);
@@ -51,12 +51,7 @@ pub(super) fn run(command: &mut Command) -> io::Result<Compiled> {
             }
         }
     }
-    let status = child.wait()?;
-    if status.success() || errors.is_empty() {
-        tell(&held)?;
-        return Ok(Compiled::Done(status));
-    }
-    Ok(Compiled::Failed(Failed { status, errors }))
+    Ok(Ran { status: child.wait()?, held, errors, has_told })
 }
 
 /// Says that the global allocator of crate `of` cannot be measured, and ends as the compiler did.
@@ -75,7 +70,18 @@ fn tell(lines: &[String]) -> io::Result<()> {
     Ok(())
 }
 
-impl Failed {
+impl Ran {
+    /// Tells its messages, and ends so.
+    pub(super) fn told(self) -> io::Result<ExitStatus> {
+        tell(&self.held)?;
+        Ok(self.status)
+    }
+
+    /// Whether it is done, failed by what is no message, or failed when cargo had gone on with its types, which no other try may change.
+    pub(super) fn is_final(&self) -> bool {
+        self.status.success() || self.errors.is_empty() || self.has_told
+    }
+
     /// Where another global allocator stands besides the one that was added.
     pub(super) fn other_allocator(&self) -> Option<Other> {
         self.errors.iter().find_map(|error| {
@@ -88,14 +94,21 @@ impl Failed {
         })
     }
 
-    /// The tracked functions that the errors point to, by file and name.
+    /// The tracked functions that the errors point to, else those that their notes do, by file and key.
     pub(super) fn functions(&self, state: &State, from: &Path) -> Vec<(PathBuf, String)> {
-        let pointed: Vec<_> = self.errors.iter().flat_map(|error| error.pointed(from)).collect();
-        let is_pointed_to = |path: &Path, first: u32, last: u32| {
-            pointed.iter().any(|at| at.file == path && at.first <= last && first <= at.last)
-        };
-        let tracked = state.functions().filter(|(_, function)| function.reason.is_none());
-        let found = tracked.filter(|(path, function)| is_pointed_to(path, function.first, function.last));
-        found.map(|(path, function)| (path.to_owned(), function.name.clone())).collect()
+        let found = functions_at(&self.errors.iter().flat_map(|error| error.pointed(from)).collect::<Vec<_>>(), state);
+        if !found.is_empty() {
+            return found;
+        }
+        functions_at(&self.errors.iter().flat_map(|error| error.noted(from)).collect::<Vec<_>>(), state)
     }
+}
+
+fn functions_at(pointed: &[Pointed], state: &State) -> Vec<(PathBuf, String)> {
+    let is_pointed_to = |path: &Path, first: u32, last: u32| {
+        pointed.iter().any(|at| at.file == path && at.first <= last && first <= at.last)
+    };
+    let tracked = state.functions().filter(|(_, function)| function.reason.is_none());
+    let found = tracked.filter(|(path, function)| is_pointed_to(path, function.first, function.last));
+    found.map(|(path, function)| (path.to_owned(), function.key.clone())).collect()
 }

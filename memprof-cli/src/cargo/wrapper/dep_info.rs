@@ -15,7 +15,7 @@ use memprof_report::__common::replace_file;
 use crate::cargo::mirror::normal;
 
 /// Makes paths of the mirror those of the originals, and adds that the crate depends on `variable`: on its value, or on its not being set.
-pub(crate) fn mend(path: &Path, mirror: &Path, variable: &str, value: Option<&str>) -> io::Result<()> {
+pub(crate) fn mend(path: &Path, mirror: Option<&Path>, variable: &str, value: Option<&str>) -> io::Result<()> {
     let text = match fs::read_to_string(path) {
         // None was asked for.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -36,10 +36,10 @@ fn listed(text: &str, from: &Path) -> BTreeSet<PathBuf> {
     names.map(|name| normal(&from.join(format!("{}.rs", name.replace("\\ ", " "))))).collect()
 }
 
-fn mended(text: &str, mirror: &Path, variable: &str, value: Option<&str>) -> String {
+fn mended(text: &str, mirror: Option<&Path>, variable: &str, value: Option<&str>) -> String {
     // As the compiler writes a space in a path.
-    let mirror = mirror.to_string_lossy().replace(' ', "\\ ");
-    let mut text = text.replace(&*mirror, "");
+    let mirror = mirror.map(|mirror| mirror.to_string_lossy().replace(' ', "\\ "));
+    let mut text = mirror.map_or_else(|| text.to_owned(), |mirror| text.replace(&*mirror, ""));
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn paths_are_the_originals_and_the_policy_is_a_dependency() {
         let text = "/t/app.d: src/main.rs /a\\ b/mirror/home/x.txt\n\nsrc/main.rs:\n/a\\ b/mirror/home/x.txt:\n\n# env-dep:OUT_DIR=/o\n";
-        let mirror = Path::new("/a b/mirror");
+        let mirror = Some(Path::new("/a b/mirror"));
         assert_eq!(
             mended(text, mirror, "V", Some("12")),
             "/t/app.d: src/main.rs /home/x.txt\n\nsrc/main.rs:\n/home/x.txt:\n\n# env-dep:OUT_DIR=/o\n# env-dep:V=12\n"

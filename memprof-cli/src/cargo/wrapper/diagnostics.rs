@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::cargo::mirror::normal;
+
 /// One message.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Message {
@@ -37,7 +39,7 @@ struct Expansion {
 }
 
 /// A stretch of lines that a message points to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pointed {
     pub(crate) file: PathBuf,
     pub(crate) first: u32,
@@ -54,22 +56,23 @@ impl Message {
         self.level.starts_with("error")
     }
 
-    /// All that it points to, those of its notes and of the macros' calls too; paths are made absolute from `from`.
+    /// What it points to itself, also by way of macros' calls; paths are made absolute from `from`.
     pub(crate) fn pointed(&self, from: &Path) -> Vec<Pointed> {
         let mut found = Vec::new();
-        self.collect(from, &mut found);
-        found
-    }
-
-    fn collect(&self, from: &Path, found: &mut Vec<Pointed>) {
         for span in &self.spans {
             let mut span = Some(span);
             while let Some(at) = span {
-                found.push(Pointed { file: from.join(&at.file_name), first: at.line_start, last: at.line_end });
+                let file = normal(&from.join(&at.file_name));
+                found.push(Pointed { file, first: at.line_start, last: at.line_end });
                 span = at.expansion.as_ref().map(|expansion| &expansion.span);
             }
         }
-        self.children.iter().for_each(|child| child.collect(from, found));
+        found
+    }
+
+    /// What its notes point to, which need not be at fault.
+    pub(crate) fn noted(&self, from: &Path) -> Vec<Pointed> {
+        self.children.iter().flat_map(|note| [note.pointed(from), note.noted(from)].concat()).collect()
     }
 }
 
@@ -79,14 +82,12 @@ mod tests {
 
     #[test]
     fn what_a_message_points_to_is_found_through_macros_and_notes() {
-        let line = r#"{"$message_type":"diagnostic","message":"no","code":null,"level":"error","spans":[{"file_name":"src/a.rs","line_start":3,"line_end":4,"expansion":{"span":{"file_name":"/x/b.rs","line_start":7,"line_end":7,"expansion":null},"macro_decl_name":"m!","def_site_span":null}}],"children":[{"message":"here","level":"note","spans":[{"file_name":"src/c.rs","line_start":1,"line_end":1,"expansion":null}],"children":[]}]}"#;
+        let line = r#"{"$message_type":"diagnostic","message":"no","code":null,"level":"error","spans":[{"file_name":"src/a.rs","line_start":3,"line_end":4,"expansion":{"span":{"file_name":"/x/b.rs","line_start":7,"line_end":7,"expansion":null},"macro_decl_name":"m!","def_site_span":null}}],"children":[{"message":"here","level":"note","spans":[{"file_name":"../src/c.rs","line_start":1,"line_end":1,"expansion":null}],"children":[]}]}"#;
         let message = Message::read(line).expect("a message");
         let at = |file: &str, first, last| Pointed { file: file.into(), first, last };
         assert!(message.is_error() && message.artifact.is_none());
-        assert_eq!(
-            message.pointed(Path::new("/w")),
-            [at("/w/src/a.rs", 3, 4), at("/x/b.rs", 7, 7), at("/w/src/c.rs", 1, 1)]
-        );
+        assert_eq!(message.pointed(Path::new("/w")), [at("/w/src/a.rs", 3, 4), at("/x/b.rs", 7, 7)]);
+        assert_eq!(message.noted(Path::new("/w/p")), [at("/w/src/c.rs", 1, 1)]);
         let artifact = Message::read(r#"{"$message_type":"artifact","artifact":"/t/a.rmeta","emit":"metadata"}"#);
         assert_eq!(artifact.and_then(|message| message.artifact), Some("/t/a.rmeta".into()));
     }

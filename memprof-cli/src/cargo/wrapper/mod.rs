@@ -2,8 +2,8 @@
 //!
 //! A crate of a tracked package is compiled from its [mirror](super::mirror), in the mirror of the folder that cargo chose, with the
 //! arguments that cargo gave; what is added is memprof, and the setting that takes the mirror's folder off all paths. If it does not
-//! compile so, the functions that the errors point to are left out and it is tried again, [`TRIES`] times at most; then it is compiled as it
-//! is, and its errors are its own. Every other crate of the program learns where memprof's libraries are, since what it depends on may
+//! compile so, it is compiled as it is: errors of that are the user's own. Where there are none, the functions that the errors point to are
+//! left out and it is tried again, [`TRIES`] times at most, and in the end it stays as it is. Every other crate of the program learns where memprof's libraries are, since what it depends on may
 //! name them. What is no crate of the program (build scripts, macros, questions) is handed on untouched.
 
 mod call;
@@ -19,12 +19,9 @@ use std::{
     process::{Command, ExitCode, ExitStatus},
 };
 
-use self::{
-    call::Call,
-    compile::{Compiled, Other},
-};
+use self::{call::Call, compile::Other};
 use super::{
-    mirror::{inside, sync},
+    mirror::{inside, normal, sync},
     plan::{Package, Plan, variable},
     state::{Crate, State},
 };
@@ -43,25 +40,26 @@ pub(crate) fn run(plan: &Plan) -> io::Result<ExitCode> {
         return rustdoc(plan, &first, arguments);
     }
     let call = Call::of(first.clone(), arguments)?;
-    if !call.compiles_program() {
+    if !call.compiles_program(&plan.target) {
         return Ok(ended(command(plan, &call).args(&call.arguments).status()?));
     }
     let manifest_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     // A build script's question to the compiler, by way of the wrapper that cargo names, has a root of its own.
     let package = plan.package(&manifest_dir);
     let from = env::current_dir()?;
-    if package.is_some_and(|package| !package.targets.contains(&from.join(call.source()))) {
+    if package.is_some_and(|package| !package.targets.contains(&root(&call, &from))) {
         return Ok(ended(command(plan, &call).args(&call.arguments).status()?));
     }
     // As `cargo memprof` sets it, whatever becomes of this crate.
-    let (variable, value) = (variable(&manifest_dir), package.map(|package| package.digest(plan.runtime.as_ref())));
+    let (variable, value) = (variable(&manifest_dir), package.map(|package| plan.digest(package)));
     let tracked_package = package.filter(|_| plan.runtime.is_some() || call.has_memprof);
     let (status, how) = match tracked_package {
         Some(package) => tracked(plan, package, &call, &from)?,
         None => (as_is(plan, &call)?, How::AsItIs),
     };
     if status.success() {
-        dep_info::mend(&call.dep_info(), &plan.mirror(), &variable, value.as_deref())?;
+        let mirror = tracked_package.map(|package| plan.folder.join(plan.mirror(package)));
+        dep_info::mend(&call.dep_info(), mirror.as_deref(), &variable, value.as_deref())?;
         if let Some(package) = tracked_package {
             remember(plan, package, &call, &from, how)?;
         }
@@ -80,23 +78,28 @@ fn rustdoc(plan: &Plan, first: &OsStr, rest: impl Iterator<Item = OsString>) -> 
     Ok(ended(command.status()?))
 }
 
+/// The root of a crate that is compiled in the folder `from`.
+fn root(call: &Call, from: &Path) -> PathBuf {
+    normal(&from.join(call.source()))
+}
+
 /// Keeps how a crate was compiled, for what is said of the build.
 fn remember(plan: &Plan, package: &Package, call: &Call, from: &Path, how: How) -> io::Result<()> {
     let files = dep_info::files(&call.dep_info(), from);
-    let root = from.join(call.source());
+    let root = root(call, from);
     let is_tracked = how != How::AsItIs;
     let is_unmeasured = how == How::Unmeasured;
     let compiled = Crate { root, is_test: call.is_test, title: call.title(), is_tracked, is_unmeasured, files };
-    let _lock = State::lock(&plan.folder, package)?;
-    let mut state = State::read(&plan.folder, package);
-    if state.compiled(compiled) { state.write(&plan.folder, package) } else { Ok(()) }
+    let _lock = State::lock(plan, package)?;
+    let mut state = State::read(plan, package);
+    if state.compiled(compiled) { state.write(plan, package) } else { Ok(()) }
 }
 
 /// How a crate was compiled.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum How {
     Tracked,
-    /// Tracked, in a program with a global allocator that memprof's is not around.
+    /// Tracked, in a program with a global allocator that memprof's is not around, or without memprof's.
     Unmeasured,
     AsItIs,
 }
@@ -107,7 +110,7 @@ fn is_seen(plan: &Plan, other: &Other, here: &State) -> bool {
         Other::Here => here.has_allocator,
         Other::Dependency(of) => {
             let mut packages = plan.packages.iter().filter(|package| package.library == *of);
-            packages.any(|package| State::read(&plan.folder, package).has_allocator)
+            packages.any(|package| State::read(plan, package).has_allocator)
         }
     }
 }
@@ -117,37 +120,50 @@ fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Resu
     let mut failing = Vec::new();
     let mut allocator = call.is_executable();
     let mut how = How::Tracked;
+    let mut compiles_as_is = false;
     for _ in 0..TRIES {
         let state = {
-            let _lock = State::lock(&plan.folder, package)?;
+            let _lock = State::lock(plan, package)?;
             sync(plan, package, &failing)?
         };
+        // A root that stays as it is has no place for it.
+        if allocator && !state.is_written(&root(call, from)) {
+            allocator = false;
+            if plan.runtime.is_some() && !state.has_allocator {
+                how = How::Unmeasured;
+            }
+        }
         let mut command = command(plan, call);
         mirrored(&mut command, plan, package, call, from, allocator);
-        match compile::run(&mut command)? {
-            Compiled::Done(status) => return Ok((status, how)),
-            Compiled::Failed(messages) => {
-                match messages.other_allocator().filter(|_| allocator) {
-                    Some(Other::Dependency(of)) if !plan.packages.iter().any(|package| package.library == of) => {
-                        let name = plan.untracked.get(&of).unwrap_or(&of);
-                        return Ok((compile::conflict(name, messages.status)?, how));
-                    }
-                    Some(other) => {
-                        allocator = false;
-                        // A program with a memprof of its own says itself what it measures.
-                        if plan.runtime.is_some() && !is_seen(plan, &other, &state) {
-                            how = How::Unmeasured;
-                        }
-                        continue;
-                    }
-                    None => {}
-                }
-                let found = messages.functions(&state, from);
-                if found.is_empty() {
-                    break;
-                }
-                failing = found;
+        let ran = compile::run(&mut command, false)?;
+        if ran.is_final() {
+            return Ok((ran.told()?, how));
+        }
+        match ran.other_allocator().filter(|_| allocator) {
+            Some(Other::Dependency(of)) if !plan.packages.iter().any(|package| package.library == of) => {
+                let name = plan.untracked.get(&of).unwrap_or(&of);
+                return Ok((compile::conflict(name, ran.status)?, how));
             }
+            Some(other) => {
+                allocator = false;
+                // A program with a memprof of its own says itself what it measures.
+                if plan.runtime.is_some() && !is_seen(plan, &other, &state) {
+                    how = How::Unmeasured;
+                }
+                continue;
+            }
+            None => {}
+        }
+        if !compiles_as_is {
+            let own = compile::run(&mut original(plan, call), true)?;
+            if !own.status.success() {
+                return Ok((own.told()?, How::AsItIs));
+            }
+            compiles_as_is = true;
+        }
+        failing = ran.functions(&state, from);
+        if failing.is_empty() {
+            break;
         }
     }
     Ok((as_is(plan, call)?, How::AsItIs))
@@ -155,8 +171,8 @@ fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Resu
 
 /// What makes a call one of the mirror.
 fn mirrored(command: &mut Command, plan: &Plan, package: &Package, call: &Call, from: &Path, allocator: bool) {
-    let mirror = plan.mirror();
-    let mirrored = |original: &Path| plan.folder.join(inside(original));
+    let mirror = plan.folder.join(plan.mirror(package));
+    let mirrored = |original: &Path| plan.folder.join(inside(plan, package, original));
     let source = call.source();
     let (source, folder) = if source.is_absolute() {
         (mirrored(source), mirrored(&package.root))
@@ -178,7 +194,7 @@ fn mirrored(command: &mut Command, plan: &Plan, package: &Package, call: &Call, 
         command.arg("--cap-lints=allow");
     }
     command.args(["--check-cfg=cfg(memprof_root,values(any()))", "--check-cfg=cfg(memprof_crate,values(any()))"]);
-    let root = from.join(call.source()).to_string_lossy().into_owned();
+    let root = root(call, from).to_string_lossy().into_owned();
     let cfg = |name: &str| format!("{name}={root:?}");
     if allocator {
         command.args(["--cfg", &cfg("memprof_root")]);
@@ -190,7 +206,14 @@ fn mirrored(command: &mut Command, plan: &Plan, package: &Package, call: &Call, 
 
 /// A crate from its own files.
 fn as_is(plan: &Plan, call: &Call) -> io::Result<ExitStatus> {
-    command(plan, call).args(&call.arguments).args(folders(plan)).status()
+    original(plan, call).status()
+}
+
+/// The call that compiles it so.
+fn original(plan: &Plan, call: &Call) -> Command {
+    let mut command = command(plan, call);
+    command.args(&call.arguments).args(folders(plan));
+    command
 }
 
 /// The compiler, behind the user's own wrapper if there is one.

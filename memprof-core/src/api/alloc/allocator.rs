@@ -3,7 +3,7 @@
 //! That is decided once a process, at the first allocation ([`base::tags`](crate::base::tags)), and never again: a
 //! block that was given without a tag must not be looked at as one with. `always` decides it in the source.
 
-use std::alloc::System;
+use std::{alloc::System, ops::Deref};
 
 use crate::base::tags::{self, Tags};
 
@@ -64,5 +64,14 @@ impl<A> Alloc<A> {
             true => Tags::WITH,
             false => tags::tags(),
         }
+    }
+}
+
+/// What the allocator underneath can do besides: `ALLOC.set_limit(..)` of one that has such a method.
+impl<A> Deref for Alloc<A> {
+    type Target = A;
+
+    fn deref(&self) -> &A {
+        &self.inner
     }
 }
