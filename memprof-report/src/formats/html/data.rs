@@ -28,6 +28,7 @@ use super::{
     fold::fold,
     names::{Names, Number, RowColumns, Sites, cut},
     rows::{COLUMNS, Rows, is_additive},
+    spread::{SpreadRows, spread},
 };
 use crate::{
     device::Device,
@@ -36,7 +37,6 @@ use crate::{
         crates,
         json::writer,
         resident,
-        spread::{Differing, differing},
     },
     options::Options,
     pairs::Pairs,
@@ -48,8 +48,6 @@ use crate::{
 /// A process records at most 32 spaces, and few notes; a file that has more is odd.
 const MOST_SPACES: usize = 64;
 const MOST_NOTES: usize = 100;
-/// Rows that differ between processes, by each number: beyond these the saved profile says it.
-const MOST_SPREAD: usize = 200;
 
 #[derive(Serialize)]
 struct Page<'a> {
@@ -117,27 +115,6 @@ struct SpaceColumns {
     spread: Vec<SpreadRows>,
     rows: RowColumns,
     paths: RowColumns,
-}
-
-/// How the processes of a merged profile differ in one number, widest first.
-#[derive(Serialize)]
-struct SpreadRows {
-    field: &'static str,
-    /// How many rows differ.
-    count: usize,
-    rows: Vec<SpreadRow>,
-}
-
-#[derive(Serialize)]
-struct SpreadRow {
-    name: String,
-    ranks: Number,
-    least: Number,
-    median: Number,
-    greatest: Number,
-    /// Which processes have the least and the greatest.
-    least_of: String,
-    greatest_of: String,
 }
 
 #[derive(Serialize)]
@@ -266,27 +243,6 @@ fn page<'a>(
         crates: names.crates,
         spaces,
     }
-}
-
-/// A page whose rows are few has few of these too.
-fn spread(snapshot: &Snapshot, space: &str, most_rows: usize) -> Vec<SpreadRows> {
-    let Some(merged) = snapshot.merged() else { return Vec::new() };
-    let row = |row: &Differing<'_>| SpreadRow {
-        name: cut(&row.row.name),
-        ranks: Number(row.row.ranks.into()),
-        least: Number(row.least),
-        median: Number(row.median),
-        greatest: Number(row.greatest),
-        least_of: cut(row.least_of),
-        greatest_of: cut(row.greatest_of),
-    };
-    let tables = differing(merged, space).into_iter().filter(|(_, rows)| !rows.is_empty());
-    let table = |(field, rows): (_, Vec<Differing<'_>>)| SpreadRows {
-        field,
-        count: rows.len(),
-        rows: rows.iter().take(MOST_SPREAD.min(most_rows)).map(row).collect(),
-    };
-    tables.map(table).collect()
 }
 
 fn notes(profiles: Profiles<'_>, all_spaces: usize) -> Vec<String> {

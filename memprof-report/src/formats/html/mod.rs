@@ -18,6 +18,8 @@ mod embedded;
 mod fold;
 
 mod names;
+mod spread;
+
 mod data;
 
 #[cfg(test)]
