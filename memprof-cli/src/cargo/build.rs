@@ -137,6 +137,7 @@ impl Build {
             let runtime = runtime(&compiler, &target, &folder.join("runtime"));
             Some(runtime.map_err(|error| failed("cannot compile memprof", &error))?)
         };
+        let workspace = packages.workspace.canonicalize().unwrap_or(packages.workspace);
         let mut build = Self {
             plan: Plan {
                 folder,
@@ -146,11 +147,12 @@ impl Build {
                 wrapper: config.wrapper,
                 rustdoc: config.rustdoc.unwrap_or_else(|| "rustdoc".into()),
                 target: target.clone(),
+                workspace: workspace.clone(),
             },
             compiler,
             untracked: packages.untracked,
             of_call: packages.of_call,
-            workspace: packages.workspace.canonicalize().unwrap_or(packages.workspace),
+            workspace,
             target,
             has_build_folder: packages.has_build_folder,
             unmatched: packages.unmatched,

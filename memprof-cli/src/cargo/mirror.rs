@@ -43,13 +43,15 @@ pub(crate) fn look(plan: &Plan, package: &Package) -> io::Result<State> {
 fn made(plan: &Plan, package: &Package, failing: &[(PathBuf, String)], place: Option<&Place>) -> io::Result<State> {
     let mut state = State::read(plan, package);
     let found = walk(package)?;
-    if failing.is_empty() && state.roots == package.targets && is_unchanged(&state, &found) {
+    // Unless it was removed, as nothing had used it for long.
+    let is_there = place.is_none_or(|place| place.root().join(plan.mirror(package)).exists());
+    if failing.is_empty() && is_there && state.roots == package.targets && is_unchanged(&state, &found) {
         return Ok(state);
     }
     forget_changed(&mut state);
     state.crates.retain(|known| package.targets.contains(&known.root));
     state.failing.extend(failing.iter().cloned());
-    let texts = Texts::read(package, found);
+    let texts = Texts::read(plan, package, found);
     let (entries, contents) = decided(plan, package, &state, &texts)?;
     if let Some(place) = place {
         // Before anything is written: a folder can have become a link, and a link a folder.
@@ -67,6 +69,8 @@ fn made(plan: &Plan, package: &Package, failing: &[(PathBuf, String)], place: Op
     state.has_allocator = texts.sources.values().any(|(_, _, source)| !source.allocators.is_empty());
     state.entries = entries;
     state.roots.clone_from(&package.targets);
+    let stamped = |folder: PathBuf| Stamp::of(&folder).ok().map(|stamp| (folder, stamp));
+    state.beside = texts.beside.into_iter().filter_map(stamped).collect();
     if place.is_some() {
         state.write(plan, package)?;
     }
@@ -146,7 +150,8 @@ fn is_unchanged(state: &State, found: &Found) -> bool {
         Entry::Linked => true,
         Entry::Written { stamp, .. } | Entry::AsItIs(stamp) => Stamp::of(path).is_ok_and(|now| now == *stamp),
     });
-    stamps && found.rust.iter().all(is_there) && found.others.iter().all(is_there)
+    let beside = state.beside.iter().all(|(folder, stamp)| Stamp::of(folder).is_ok_and(|now| now == *stamp));
+    stamps && beside && found.rust.iter().all(is_there) && found.others.iter().all(is_there)
 }
 
 /// What failed in a file that changed may compile now.
@@ -166,13 +171,16 @@ struct Texts {
     /// Rust files that stay as they are.
     as_is: BTreeMap<PathBuf, Stamp>,
     linked: BTreeSet<PathBuf>,
+    /// The folders outside of the package of which all is linked.
+    beside: BTreeSet<PathBuf>,
 }
 
 impl Texts {
-    fn read(package: &Package, found: Found) -> Self {
+    fn read(plan: &Plan, package: &Package, found: Found) -> Self {
         let mut texts = Self { linked: found.others.into_iter().collect(), ..Self::default() };
         let (mut rest, mut data) = (found.rust, BTreeSet::new());
-        rest.extend(package.targets.iter().filter(|root| !root.starts_with(&package.root)).cloned());
+        let elsewhere: Vec<PathBuf> = package.targets.iter().filter(|root| !rest.contains(root)).cloned().collect();
+        rest.extend(elsewhere);
         while let Some(path) = rest.pop() {
             if texts.sources.contains_key(&path) || texts.as_is.contains_key(&path) {
                 continue;
@@ -188,11 +196,9 @@ impl Texts {
             for included in &source.included {
                 let folder = path.parent().unwrap_or(&package.root);
                 let named = normal(&folder.join(&included.path));
-                let is_outside =
-                    !named.starts_with(&package.root) || package.others.iter().any(|other| named.starts_with(other));
                 match fs::metadata(&named) {
                     Ok(kind) if kind.is_file() && included.is_data => drop(data.insert(named)),
-                    Ok(kind) if kind.is_file() && is_outside => rest.push(named),
+                    Ok(kind) if kind.is_file() && is_outside(package, &named) => rest.push(named),
                     _ => {}
                 }
             }
@@ -206,26 +212,39 @@ impl Texts {
                 None => drop(texts.linked.insert(path)),
             }
         }
-        texts.link_beside(package);
+        texts.beside = texts.link_beside(plan, package);
         texts
     }
 
-    /// Links what stands beside the Rust files outside of the package: modules of theirs, and what they read, by whatever path.
-    fn link_beside(&mut self, package: &Package) {
-        let is_outside = |path: &&PathBuf| !path.starts_with(&package.root);
-        let folders: BTreeSet<PathBuf> =
-            self.sources.keys().filter(is_outside).filter_map(|path| path.parent()).map(Path::to_owned).collect();
-        for entry in folders.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten()) {
-            let path = entry.path();
-            let is_there = {
-                let mut there = self.sources.keys().chain(self.as_is.keys()).chain(&self.linked).chain([&package.root]);
-                there.any(|there| there.starts_with(&path))
-            };
-            if !is_there && path.to_str().is_some() {
-                self.linked.insert(path);
+    /// Links what stands beside the package, up to the workspace's folder, and beside the Rust files outside of it: modules of theirs, and what
+    /// is read by a path that is put together. Gives the folders.
+    fn link_beside(&mut self, plan: &Plan, package: &Package) -> BTreeSet<PathBuf> {
+        let folder = |path: &PathBuf| path.parent().map(Path::to_owned);
+        let outside = self.sources.keys().filter(|path| is_outside(package, path)).filter_map(folder);
+        let above = package.root.ancestors().skip(1).take_while(|above| above.starts_with(&plan.workspace));
+        let mut folders: BTreeSet<PathBuf> = outside.chain(above.map(Path::to_owned)).collect();
+        let mut rest: Vec<PathBuf> = folders.iter().cloned().collect();
+        let there: BTreeSet<PathBuf> =
+            self.sources.keys().chain(self.as_is.keys()).chain(&self.linked).chain([&package.root]).cloned().collect();
+        while let Some(folder) = rest.pop() {
+            for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+                let mut inside = there.iter().filter(|there| there.starts_with(&path)).peekable();
+                if inside.peek().is_none() {
+                    if path.to_str().is_some() {
+                        self.linked.insert(path);
+                    }
+                } else if !inside.any(|there| *there == path) && folders.insert(path.clone()) {
+                    rest.push(path);
+                }
             }
         }
+        folders
     }
+}
+
+/// Whether a file is none of the package's own: it stands elsewhere, or in another one inside.
+fn is_outside(package: &Package, path: &Path) -> bool {
+    !path.starts_with(&package.root) || package.others.iter().any(|other| path.starts_with(other))
 }
 
 /// A path without `.` and `..`, as the text says it.

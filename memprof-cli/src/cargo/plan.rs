@@ -121,6 +121,8 @@ pub(crate) struct Plan {
     pub(crate) rustdoc: PathBuf,
     /// The target that the program is for, as cargo and the compiler are told.
     pub(crate) target: String,
+    /// The workspace's own folder.
+    pub(crate) workspace: PathBuf,
 }
 
 impl Package {
@@ -128,6 +130,11 @@ impl Package {
     pub(crate) fn has(&self, glob: &Glob, function: &str) -> bool {
         let is_within = |name: &str| glob.matches(&format!("{name}::{function}"));
         glob.matches(function) || is_within(&self.name) || is_within(&self.library)
+    }
+
+    /// How the name begins of what is kept of it.
+    fn stem(&self) -> String {
+        format!("{}-{}-", self.name, hashed(&self.root))
     }
 
     /// `hyper 1.2.3`.
@@ -181,7 +188,17 @@ impl Plan {
 
     /// A name for what is kept of a package as it is tracked here. Builds that track it otherwise, at the same time too, have their own.
     pub(crate) fn name_of(&self, package: &Package) -> String {
-        format!("{}-{}-{}", package.name, hashed(&package.root), self.digest(package))
+        format!("{}{}", package.stem(), self.digest(package))
+    }
+
+    /// What is known of a package, however it was tracked.
+    pub(crate) fn states_of(&self, package: &Package) -> impl Iterator<Item = PathBuf> {
+        let stem = package.stem();
+        let files = fs::read_dir(self.folder.join(STATES)).into_iter().flatten().flatten().map(|entry| entry.path());
+        files.filter(move |path| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with(&stem) && path.extension().is_some_and(|ending| ending == "json")
+        })
     }
 
     /// The mirror of a package, within the plan's folder.
@@ -190,30 +207,25 @@ impl Plan {
     }
 }
 
-/// Removes the plans that no build has used for long, but for that in `own`, and what is kept of packages as no other plan tracks them. What
-/// cannot be removed is left: another build may be about it.
+/// Removes the plans that no build has used for long, but for that in `own`, and the mirrors that are in none of the others. What cannot be
+/// removed is left: another build may be about it. What is known of packages stays, as cargo may have them as they were.
 fn remove_unused(place: &Place, own: &Path, now: SystemTime) {
-    let plans = fs::read_dir(place.root().join(PLANS)).into_iter().flatten().flatten();
-    let (unused, used): (Vec<PathBuf>, Vec<_>) =
-        plans.map(|entry| Path::new(PLANS).join(entry.file_name())).partition(|folder| {
-            let used = fs::metadata(place.root().join(folder).join(FILE)).and_then(|found| found.modified());
-            folder != own && used.is_ok_and(|used| now.duration_since(used).is_ok_and(|ago| ago > KEPT))
-        });
-    let names = |folders: &[PathBuf]| -> BTreeSet<String> {
-        let texts = folders.iter().filter_map(|folder| fs::read(place.root().join(folder).join(FILE)).ok());
-        let plans = texts.filter_map(|text| serde_json::from_slice::<Plan>(&text).ok());
-        plans.flat_map(|plan| plan.packages.iter().map(|package| plan.name_of(package)).collect::<Vec<_>>()).collect()
+    let names = |folder: &str| {
+        let entries = fs::read_dir(place.root().join(folder)).into_iter().flatten().flatten();
+        entries.map(|entry| Path::new(folder).join(entry.file_name())).collect::<Vec<_>>()
     };
+    let (unused, used): (Vec<PathBuf>, Vec<_>) = names(PLANS).into_iter().partition(|folder| {
+        let used = fs::metadata(place.root().join(folder).join(FILE)).and_then(|found| found.modified());
+        folder != own && used.is_ok_and(|used| now.duration_since(used).is_ok_and(|ago| ago > KEPT))
+    });
     if unused.is_empty() {
         return;
     }
-    for name in names(&unused).difference(&names(&used)) {
-        let _ = place.remove(&Path::new(MIRRORS).join(name));
-        for ending in ["json", "lock"] {
-            let _ = place.remove(&Path::new(STATES).join(format!("{name}.{ending}")));
-        }
-    }
-    for folder in unused {
+    let texts = used.iter().filter_map(|folder| fs::read(place.root().join(folder).join(FILE)).ok());
+    let plans: Vec<Plan> = texts.filter_map(|text| serde_json::from_slice(&text).ok()).collect();
+    let needed: BTreeSet<PathBuf> =
+        plans.iter().flat_map(|plan| plan.packages.iter().map(|package| plan.mirror(package))).collect();
+    for folder in names(MIRRORS).into_iter().filter(|mirror| !needed.contains(mirror)).chain(unused) {
         let _ = place.remove(&folder);
     }
 }
@@ -246,6 +258,7 @@ mod tests {
             wrapper: Some(wrapper.into()),
             rustdoc: "rustdoc".into(),
             target: "one".to_owned(),
+            workspace: folder.path().to_owned(),
         };
         let write = |wrapper: &str| plan(wrapper).write().expect("it is written");
         let used = |links: &Path, ago: Duration| {

@@ -83,6 +83,8 @@ pub(crate) struct Crate {
 pub(crate) struct State {
     /// The roots of the package's targets, which have something of their own in the mirror.
     pub(crate) roots: BTreeSet<PathBuf>,
+    /// The folders outside of the package of which all is linked, as they were.
+    pub(crate) beside: BTreeMap<PathBuf, Stamp>,
     /// By absolute path.
     pub(crate) entries: BTreeMap<PathBuf, Entry>,
     /// Functions that do not compile tracked, by file and key; of a file that changed they are tried again.
@@ -94,10 +96,19 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// What is known of `package`; nothing where it was never built.
+    /// What is known of `package`. Where it was never built like this, what does not compile and its crates are those of when it was built last;
+    /// and nothing is known where it never was.
     pub(crate) fn read(plan: &Plan, package: &Package) -> Self {
-        let text = fs::read(plan.folder.join(STATES).join(format!("{}.json", plan.name_of(package))));
-        text.ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+        let states = plan.folder.join(STATES);
+        let read = |path: &Path| -> Option<Self> { serde_json::from_slice(&fs::read(path).ok()?).ok() };
+        let own = read(&states.join(format!("{}.json", plan.name_of(package))));
+        own.or_else(|| {
+            let before = plan
+                .states_of(package)
+                .max_by_key(|path| fs::metadata(path).and_then(|found| found.modified()).ok())?;
+            Some(Self { roots: BTreeSet::new(), ..read(&before)? })
+        })
+        .unwrap_or_default()
     }
 
     /// Keeps it.

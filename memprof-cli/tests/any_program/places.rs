@@ -25,8 +25,24 @@ fn packages_inside_of_another_ones_folder_stay_tracked() {
             ("Cargo.toml", &package("outer", "[workspace]\nmembers = [\"crates/*\"]\n")),
             ("src/lib.rs", library),
             ("crates/cli/Cargo.toml", &package("cli", "[dependencies]\nouter = { path = \"../..\" }\n")),
-            ("crates/cli/src/main.rs", main),
+            (
+                "crates/cli/src/main.rs",
+                &format!("{main}const _: &str = include_str!(concat!(\"../../../\", \"assets/text.txt\"));\n"),
+            ),
+            ("assets/text.txt", "text"),
+            // A target of the one in the folder of the other, and what is read from there by a path that is put together.
+            (
+                "crates/cli/shown.rs",
+                "const TEXT: &str = include_str!(concat!(\"../../\", \"assets/text.txt\"));\nfn main() {\n    println!(\"{TEXT} {}\", kept().len());\n}\n\nfn kept() -> String {\n    \"x\".repeat(5_000)\n}\n",
+            ),
         ],
+    );
+    project.write(
+        "Cargo.toml",
+        &package(
+            "outer",
+            "[workspace]\nmembers = [\"crates/*\"]\n[[example]]\nname = \"shown\"\npath = \"crates/cli/shown.rs\"\n",
+        ),
     );
     let is_tracked = |run: &Ended| {
         assert_eq!(run.out, "10000\n", "{}", run.err);
@@ -44,13 +60,15 @@ fn packages_inside_of_another_ones_folder_stay_tracked() {
     let again = project.memprof("", &["run", "--quiet", "-p", "cli"]);
     is_tracked(&again);
     assert!(again.err.ends_with("\nmemprof: 3 functions of 2 packages tracked\n"), "{}", again.err);
+    let shown = project.memprof("", &["run", "--quiet", "--example", "shown"]);
+    assert!(shown.out == "text 5000\n" && has_bytes(&shown, "1 crates/cli/shown.rs:6(kept)"), "{}", shown.err);
 }
 
 /// What stands outside: a target, a module of it, and what it reads by a path that is put together.
 #[test]
 #[ignore = "compiles memprof once more: a step of .ci/run of its own"]
 fn a_target_outside_of_its_package_is_tracked() {
-    let main = "mod inner;\nconst TEXT: &str = include_str!(concat!(\"te\", \"xt.txt\"));\nfn main() {\n    println!(\"{} {}\", kept().len(), inner::inner() + TEXT);\n}\n\nfn kept() -> String {\n    \"x\".repeat(5_000)\n}\n";
+    let main = "mod inner;\nmod util;\nconst TEXT: &str = include_str!(concat!(\"te\", \"xt.txt\"));\nfn main() {\n    println!(\"{} {}\", kept().len(), inner::inner() + util::HELP + TEXT);\n}\n\nfn kept() -> String {\n    \"x\".repeat(5_000)\n}\n";
     let project = Project::new(
         "outside",
         &[
@@ -61,16 +79,24 @@ fn a_target_outside_of_its_package_is_tracked() {
             ("shown/main.rs", main),
             ("shown/inner.rs", "pub fn inner() -> String { \"inner\".to_owned() }\n"),
             ("shown/text.txt", " and text"),
+            ("shown/util/mod.rs", "pub const HELP: &str = \"\";\n"),
+            ("shown/util/help.txt", " and help"),
         ],
     );
+    project.write("shown/main.rs", &main.replace("util::HELP", "include_str!(\"util/help.txt\") + util::HELP"));
     let before = project.contents();
     let plain = project.cargo("app", &["run", "--quiet"]);
     let tracked = project.memprof("app", &["run", "--quiet"]);
     same(&plain, &tracked);
-    assert_eq!(plain.out, "5000 inner and text\n");
-    let row = |line: &str| line.contains(" 5,000 ") && line.ends_with("shown/main.rs:7(kept)");
+    assert_eq!(plain.out, "5000 inner and help and text\n");
+    let row = |line: &str| line.contains(" 5,000 ") && line.ends_with("shown/main.rs:8(kept)");
     assert!(tracked.err.lines().any(row), "{}", tracked.err);
     assert_eq!(project.contents(), before);
+    // A module that is new, of one that is not the package's own.
+    project.write("shown/inner.rs", "mod more;\npub fn inner() -> String { more::more() }\n");
+    project.write("shown/inner/more.rs", "pub fn more() -> String { \"more\".to_owned() }\n");
+    let more = project.memprof("app", &["run", "--quiet"]);
+    assert!(more.out.starts_with("5000 more and help") && more.err.lines().any(row), "{}{}", more.out, more.err);
 }
 
 /// A folder with a Rust file in it is one of the mirror, and without one a link.

@@ -33,6 +33,8 @@ pub(crate) struct Source {
     pub(crate) allocators: Vec<Allocator>,
     pub(crate) included: Vec<Included>,
     around: Around,
+    /// The modules around, by name.
+    modules: Vec<String>,
     shift: usize,
 }
 
@@ -53,17 +55,19 @@ impl Source {
         source.included = included(tokens);
         let mut counts = HashMap::<String, usize>::new();
         for function in &mut source.functions {
-            let count = counts.entry(function.name.clone()).or_default();
+            let count = counts.entry(function.key.clone()).or_default();
             *count += 1;
             if *count > 1 {
-                function.key = format!("{} ({count})", function.name);
+                function.key = format!("{} ({count})", function.key);
             }
         }
         Ok(source)
     }
 
     fn add(&mut self, attributes: &[Attribute], signature: &syn::Signature, body: &syn::Block, at: proc_macro2::Span) {
-        self.functions.push(Function::of(attributes, signature, body, at, &self.around, self.shift));
+        let mut function = Function::of(attributes, signature, body, at, &self.around, self.shift);
+        function.key = self.modules.iter().map(String::as_str).chain([&*function.name]).collect::<Vec<_>>().join("::");
+        self.functions.push(function);
     }
 
     fn inside(&mut self, around: Around, visit: impl FnOnce(&mut Self)) {
@@ -135,7 +139,9 @@ impl<'ast> Visit<'ast> for Source {
     }
 
     fn visit_item_mod(&mut self, module: &'ast ItemMod) {
+        self.modules.push(module.ident.to_string());
         self.inside(Around::default(), |source| visit::visit_item_mod(source, module));
+        self.modules.pop();
     }
 
     fn visit_item_static(&mut self, item: &'ast ItemStatic) {

@@ -103,7 +103,7 @@ impl Reason {
 pub(crate) struct Function {
     /// `load`, `Frame::new`, `<Frame as Display>::fmt`: as the report has it.
     pub(crate) name: String,
-    /// Its name among those of its file: `load`, and `load (2)` for the second of that name.
+    /// Its name among those of its file: `load`, `tests::load` in a module, and `load (2)` for the second of that name.
     pub(crate) key: String,
     /// Of a method: the type that it is of, or the trait.
     pub(crate) of: Option<String>,

@@ -37,7 +37,7 @@ fn each_function_of_a_file_has_a_key_of_its_own() {
     let text = "mod a { fn load() {} }\nmod b { fn load() {} fn save() {} }\nimpl T for &X { fn f() {} }\nimpl T for [X] { fn f() {} }\n";
     let source = Source::read(text).expect("it parses");
     let keys: Vec<_> = source.functions.iter().map(|function| function.key.as_str()).collect();
-    assert_eq!(keys, ["load", "load (2)", "save", "<_ as T>::f", "<_ as T>::f (2)"]);
+    assert_eq!(keys, ["a::load", "b::load", "b::save", "<_ as T>::f", "<_ as T>::f (2)"]);
 }
 
 #[test]

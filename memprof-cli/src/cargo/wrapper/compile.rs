@@ -18,8 +18,8 @@ pub(super) struct Ran {
     /// Its messages, until they are told.
     held: Vec<String>,
     errors: Vec<Message>,
-    /// Whether cargo was told of the library's types, and goes on with what depends on it.
-    has_told: bool,
+    /// Whether cargo was told of the library's types, and goes on with what depends on it: no other try may change them.
+    pub(super) has_told: bool,
 }
 
 /// Where a global allocator stands.
@@ -30,7 +30,7 @@ pub(super) enum Other {
     Dependency(String),
 }
 
-/// Runs it to its end. `is_trial` has not even its files told.
+/// Runs it to its end. Of a trial not even its files are told, before all is.
 pub(super) fn run(command: &mut Command, is_trial: bool) -> io::Result<Ran> {
     let mut child = command.stderr(Stdio::piped()).spawn()?;
     let (mut held, mut errors, mut has_told) = (Vec::new(), Vec::new(), false);
@@ -38,11 +38,9 @@ pub(super) fn run(command: &mut Command, is_trial: bool) -> io::Result<Ran> {
         for line in BufReader::new(stderr).lines() {
             let line = line?;
             match Message::read(&line) {
-                Some(Message { artifact: Some(file), .. }) => {
-                    if !is_trial {
-                        tell(&[line])?;
-                        has_told |= file.extension().is_some_and(|ending| ending == "rmeta");
-                    }
+                Some(Message { artifact: Some(file), .. }) if !is_trial => {
+                    tell(&[line])?;
+                    has_told |= file.extension().is_some_and(|ending| ending == "rmeta");
                 }
                 message => {
                     errors.extend(message.filter(Message::is_error));
@@ -77,9 +75,9 @@ impl Ran {
         Ok(self.status)
     }
 
-    /// Whether it is done, failed by what is no message, or failed when cargo had gone on with its types, which no other try may change.
+    /// Whether it is done, or failed by what is no message.
     pub(super) fn is_final(&self) -> bool {
-        self.status.success() || self.errors.is_empty() || self.has_told
+        self.status.success() || self.errors.is_empty()
     }
 
     /// Where another global allocator stands besides the one that was added.

@@ -154,16 +154,21 @@ fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Resu
             }
             None => {}
         }
-        if !compiles_as_is {
-            let own = compile::run(&mut original(plan, call), true)?;
-            if !own.status.success() {
-                return Ok((own.told()?, How::AsItIs));
-            }
-            compiles_as_is = true;
-        }
         failing = ran.functions(&state, from);
-        if failing.is_empty() {
-            break;
+        let trial = if compiles_as_is { None } else { Some(compile::run(&mut original(plan, call), true)?) };
+        compiles_as_is |= trial.as_ref().is_some_and(|own| own.status.success());
+        if ran.has_told {
+            // No other try may change what cargo has gone on with: the next call leaves them out.
+            if compiles_as_is {
+                let _lock = State::lock(plan, package)?;
+                sync(plan, package, &failing)?;
+            }
+            return Ok((ran.told()?, how));
+        }
+        match trial {
+            Some(own) if !compiles_as_is || failing.is_empty() => return Ok((own.told()?, How::AsItIs)),
+            _ if failing.is_empty() => break,
+            _ => {}
         }
     }
     Ok((as_is(plan, call)?, How::AsItIs))

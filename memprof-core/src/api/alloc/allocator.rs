@@ -67,7 +67,8 @@ impl<A> Alloc<A> {
     }
 }
 
-/// What the allocator underneath can do besides: `ALLOC.set_limit(..)` of one that has such a method.
+/// What the allocator underneath can do besides: `ALLOC.set_limit(..)` of one that has such a method. One that takes a block's
+/// address (`usable_size`, `dealloc`) must not be given those that this allocator handed out, which are behind its tag.
 impl<A> Deref for Alloc<A> {
     type Target = A;
 

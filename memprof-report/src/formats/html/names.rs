@@ -115,8 +115,13 @@ impl<'a> Names<'a> {
     fn of_crate(&mut self, file: &'a str) -> i64 {
         let Names { plans, crates, crate_index, .. } = self;
         *crate_index.entry(file).or_insert_with(|| {
-            let title = plans.iter().find_map(|plan| Some(plan.title_of(plan.package_of(file)?)));
-            let Some(title) = title else { return -1 };
+            // The nearest folder of both; of one in both, by the second's name, which stands first.
+            let titles = plans.iter().rev().filter_map(|plan| {
+                let package = plan.package_of(file)?;
+                let around = package.folders.iter().filter(|folder| file.starts_with(folder.as_str()));
+                Some((around.map(String::len).max(), plan.title_of(package)))
+            });
+            let Some((_, title)) = titles.max_by_key(|(length, _)| *length) else { return -1 };
             let index = crates.iter().position(|known| *known == title).unwrap_or_else(|| {
                 crates.push(title.into_owned());
                 crates.len() - 1

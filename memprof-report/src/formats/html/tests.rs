@@ -337,6 +337,9 @@ fn each_site_says_of_which_crate_it_is_where_several_were_tracked() {
     let after = in_files(&files[2..3], plan(&[app, ("map", "0.15.1", "map-0.15.1/")]));
     let two = data(&page_of_two(&before, &after));
     assert_eq!(crates_of(&two), [Some("map"), Some("app")]);
+    let other = in_files(&files[..3], plan(&[app, ("map", "0.13.2", "map-0.13.2/"), ("set", "1.0.0", "map-0.15.1/")]));
+    let two = data(&page_of_two(&other, &in_files(&files[..1], plan(&[app]))));
+    assert_eq!(crates_of(&two), [Some("app"), Some("map"), Some("set")]);
     // One alone is the whole program.
     let one = data(&page(&in_files(&files[..1], plan(&[app]))));
     assert_eq!((crates_of(&one), &one["crates"]), (Vec::new(), &Value::Null));

@@ -22,8 +22,8 @@ const minus = (a, b) =>
   typeof a === 'bigint' || typeof b === 'bigint' ? BigInt(a) - BigInt(b) : a - b;
 /** Exact: beyond 2^53 - 1 a BigInt. */
 const plus = (a, b) => {
-  const sum = Number(a) + Number(b);
-  return Number.isSafeInteger(sum) ? sum : BigInt(a) + BigInt(b);
+  const sum = BigInt(a) + BigInt(b);
+  return Number.isSafeInteger(Number(sum)) ? Number(sum) : sum;
 };
 
 /** Numbers by field and row: one row per site, or one per path. */

@@ -66,7 +66,7 @@ class Table {
   columns() {
     const { fields } = this;
     const asked = this.profile.columns?.map((name) => fields.find((field) => field.name === name)).filter(Boolean);
-    const said = asked ?? fields.filter((field) => !this.rows.isZero(field.name));
+    const said = asked?.length > 0 ? asked : fields.filter((field) => !this.rows.isZero(field.name));
     return { shown: this.state.allColumns ? fields : said, left: fields.filter((field) => !said.includes(field)), asked };
   }
 
