@@ -141,10 +141,18 @@ fn two_builds_at_once_and_one_that_is_stopped_leave_no_trace() {
     let killed = Command::new("kill").args(["-INT", &stopped.id().to_string()]).status();
     assert!(killed.is_ok_and(|status| status.success()));
     drop(stopped.wait_with_output());
-    let both = [start(&["run", "--quiet"]), start(&["run", "--quiet", "--policy", "all"])];
-    for child in both {
+    // In profiles of their own neither waits for the other.
+    let release = ["run", "--quiet", "--release", "--config", "profile.release.lto=false", "--skip", "part::long"];
+    let both = [start(&["run", "--quiet"]), start(&release)];
+    let tracked = [
+        "\nmemprof: 4 functions of 2 packages tracked\n",
+        "\nmemprof: 3 functions of 2 packages tracked; left out: 1 not asked for (--only, --skip)\n",
+    ];
+    for ((child, tracked), row) in both.into_iter().zip(tracked).zip(["(text › long (2 scopes))", "(text)"]) {
         let output = child.wait_with_output().expect("it ends");
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "4\n", "{}", String::from_utf8_lossy(&output.stderr));
+        let report = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "4\n", "{report}");
+        assert!(report.contains(row) && report.ends_with(tracked), "{report}");
     }
     assert_eq!(two.contents(), before);
 }
