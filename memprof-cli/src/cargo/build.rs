@@ -140,6 +140,7 @@ impl Build {
         let workspace = packages.workspace.canonicalize().unwrap_or(packages.workspace);
         let mut build = Self {
             plan: Plan {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
                 folder,
                 runtime,
                 untracked: by_library(&packages.untracked),

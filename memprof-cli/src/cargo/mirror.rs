@@ -41,7 +41,7 @@ pub(crate) fn look(plan: &Plan, package: &Package) -> io::Result<State> {
 
 /// Both. Without a `place`, nothing is written.
 fn made(plan: &Plan, package: &Package, failing: &[(PathBuf, String)], place: Option<&Place>) -> io::Result<State> {
-    let mut state = State::read(plan, package);
+    let mut state = State::read_or_before(plan, package);
     let found = walk(package)?;
     // Unless it was removed, as nothing had used it for long.
     let is_there = place.is_none_or(|place| place.root().join(plan.mirror(package)).exists());
@@ -69,8 +69,8 @@ fn made(plan: &Plan, package: &Package, failing: &[(PathBuf, String)], place: Op
     state.has_allocator = texts.sources.values().any(|(_, _, source)| !source.allocators.is_empty());
     state.entries = entries;
     state.roots.clone_from(&package.targets);
-    let stamped = |folder: PathBuf| Stamp::of(&folder).ok().map(|stamp| (folder, stamp));
-    state.beside = texts.beside.into_iter().filter_map(stamped).collect();
+    state.made_with = plan.made_with();
+    state.beside = texts.beside;
     if place.is_some() {
         state.write(plan, package)?;
     }
@@ -172,14 +172,16 @@ struct Texts {
     as_is: BTreeMap<PathBuf, Stamp>,
     linked: BTreeSet<PathBuf>,
     /// The folders outside of the package of which all is linked.
-    beside: BTreeSet<PathBuf>,
+    beside: BTreeMap<PathBuf, Stamp>,
 }
 
 impl Texts {
     fn read(plan: &Plan, package: &Package, found: Found) -> Self {
         let mut texts = Self { linked: found.others.into_iter().collect(), ..Self::default() };
         let (mut rest, mut data) = (found.rust, BTreeSet::new());
-        let elsewhere: Vec<PathBuf> = package.targets.iter().filter(|root| !rest.contains(root)).cloned().collect();
+        let is_known =
+            |root: &&PathBuf| rest.contains(root) || texts.linked.iter().any(|linked| root.starts_with(linked));
+        let elsewhere: Vec<PathBuf> = package.targets.iter().filter(|root| !is_known(root)).cloned().collect();
         rest.extend(elsewhere);
         while let Some(path) = rest.pop() {
             if texts.sources.contains_key(&path) || texts.as_is.contains_key(&path) {
@@ -212,33 +214,36 @@ impl Texts {
                 None => drop(texts.linked.insert(path)),
             }
         }
-        texts.beside = texts.link_beside(plan, package);
+        texts.link_beside(plan, package);
         texts
     }
 
     /// Links what stands beside the package, up to the workspace's folder, and beside the Rust files outside of it: modules of theirs, and what
-    /// is read by a path that is put together. Gives the folders.
-    fn link_beside(&mut self, plan: &Plan, package: &Package) -> BTreeSet<PathBuf> {
-        let folder = |path: &PathBuf| path.parent().map(Path::to_owned);
-        let outside = self.sources.keys().filter(|path| is_outside(package, path)).filter_map(folder);
+    /// is read by a path that is put together.
+    fn link_beside(&mut self, plan: &Plan, package: &Package) {
+        let files = self.sources.keys().chain(self.as_is.keys());
+        let outside = files.filter(|path| is_outside(package, path)).filter_map(|path| path.parent());
         let above = package.root.ancestors().skip(1).take_while(|above| above.starts_with(&plan.workspace));
-        let mut folders: BTreeSet<PathBuf> = outside.chain(above.map(Path::to_owned)).collect();
-        let mut rest: Vec<PathBuf> = folders.iter().cloned().collect();
+        let mut rest: Vec<PathBuf> = outside.chain(above).map(Path::to_owned).collect();
         let there: BTreeSet<PathBuf> =
             self.sources.keys().chain(self.as_is.keys()).chain(&self.linked).chain([&package.root]).cloned().collect();
         while let Some(folder) = rest.pop() {
+            // Before it is read: what comes meanwhile is looked for next time.
+            let Ok(stamp) = Stamp::of(&folder) else { continue };
+            if self.beside.insert(folder.clone(), stamp).is_some() {
+                continue;
+            }
             for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
                 let mut inside = there.iter().filter(|there| there.starts_with(&path)).peekable();
                 if inside.peek().is_none() {
                     if path.to_str().is_some() {
                         self.linked.insert(path);
                     }
-                } else if !inside.any(|there| *there == path) && folders.insert(path.clone()) {
+                } else if !inside.any(|there| *there == path) {
                     rest.push(path);
                 }
             }
         }
-        folders
     }
 }
 

@@ -108,6 +108,8 @@ pub(crate) struct Runtime {
 /// What a build is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
+    /// This command's.
+    pub(crate) version: String,
     /// `target/memprof`, without links on the way.
     pub(crate) folder: PathBuf,
     /// Without it, the program's own memprof is used, in the crates that depend on it.
@@ -186,6 +188,11 @@ impl Plan {
         format!("{:016x}", hasher.finish())
     }
 
+    /// What besides the policy decides which functions compile tracked.
+    pub(crate) fn made_with(&self) -> String {
+        format!("{} {}", self.version, self.runtime.as_ref().map_or("", |runtime| &runtime.key))
+    }
+
     /// A name for what is kept of a package as it is tracked here. Builds that track it otherwise, at the same time too, have their own.
     pub(crate) fn name_of(&self, package: &Package) -> String {
         format!("{}{}", package.stem(), self.digest(package))
@@ -214,6 +221,8 @@ fn remove_unused(place: &Place, own: &Path, now: SystemTime) {
         let entries = fs::read_dir(place.root().join(folder)).into_iter().flatten().flatten();
         entries.map(|entry| Path::new(folder).join(entry.file_name())).collect::<Vec<_>>()
     };
+    // Before the plans: one that comes meanwhile makes its own.
+    let mirrors = names(MIRRORS);
     let (unused, used): (Vec<PathBuf>, Vec<_>) = names(PLANS).into_iter().partition(|folder| {
         let used = fs::metadata(place.root().join(folder).join(FILE)).and_then(|found| found.modified());
         folder != own && used.is_ok_and(|used| now.duration_since(used).is_ok_and(|ago| ago > KEPT))
@@ -221,11 +230,22 @@ fn remove_unused(place: &Place, own: &Path, now: SystemTime) {
     if unused.is_empty() {
         return;
     }
-    let texts = used.iter().filter_map(|folder| fs::read(place.root().join(folder).join(FILE)).ok());
-    let plans: Vec<Plan> = texts.filter_map(|text| serde_json::from_slice(&text).ok()).collect();
-    let needed: BTreeSet<PathBuf> =
-        plans.iter().flat_map(|plan| plan.packages.iter().map(|package| plan.mirror(package))).collect();
-    for folder in names(MIRRORS).into_iter().filter(|mirror| !needed.contains(mirror)).chain(unused) {
+    let read = |folder: &PathBuf| -> Option<Plan> {
+        let plan: Plan = serde_json::from_slice(&fs::read(place.root().join(folder).join(FILE)).ok()?).ok()?;
+        (plan.version == env!("CARGO_PKG_VERSION")).then_some(plan)
+    };
+    // Of a plan of another version it is not known which mirrors it needs.
+    if let Some(plans) = used.iter().map(read).collect::<Option<Vec<Plan>>>() {
+        let needed: BTreeSet<PathBuf> =
+            plans.iter().flat_map(|plan| plan.packages.iter().map(|package| plan.mirror(package))).collect();
+        for mirror in mirrors.iter().filter(|mirror| !needed.contains(*mirror)) {
+            // Under another name first: half of a mirror would be taken for one.
+            let gone = Path::new(MIRRORS).join(format!(".gone-{}", hashed(mirror)));
+            let _ = fs::rename(place.root().join(mirror), place.root().join(&gone));
+            let _ = place.remove(&gone);
+        }
+    }
+    for folder in unused {
         let _ = place.remove(&folder);
     }
 }
@@ -251,6 +271,7 @@ mod tests {
     fn a_plan_that_no_build_uses_is_removed() {
         let folder = tempfile::tempdir().expect("a folder");
         let plan = |wrapper: &str| Plan {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             folder: folder.path().to_owned(),
             runtime: None,
             packages: Vec::new(),
@@ -269,8 +290,11 @@ mod tests {
         used(&older, Duration::from_hours(7 * 24 + 1));
         used(&younger, Duration::from_hours(7 * 24 - 1));
         used(&again, Duration::from_hours(7 * 24 + 1));
+        // Of no plan, and so of none that is left.
+        let mirror = folder.path().join(MIRRORS).join("one-1-2");
+        fs::create_dir_all(&mirror).expect("a folder");
         assert_eq!(write("c"), again);
-        assert_eq!([&older, &younger, &again].map(|links| links.exists()), [false, true, true]);
+        assert_eq!([&older, &younger, &again, &mirror].map(|links| links.exists()), [false, true, true, false]);
         write("d");
         assert!(again.join(RUSTC).is_symlink(), "it was used a moment ago");
     }

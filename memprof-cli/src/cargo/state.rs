@@ -81,6 +81,8 @@ pub(crate) struct Crate {
 /// What is known of a package.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
+    /// This command's version, and memprof's key: by another one, other functions may compile.
+    pub(crate) made_with: String,
     /// The roots of the package's targets, which have something of their own in the mirror.
     pub(crate) roots: BTreeSet<PathBuf>,
     /// The folders outside of the package of which all is linked, as they were.
@@ -96,9 +98,14 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// What is known of `package`. Where it was never built like this, what does not compile and its crates are those of when it was built last;
-    /// and nothing is known where it never was.
+    /// What is known of `package`; nothing where it was never built like this.
     pub(crate) fn read(plan: &Plan, package: &Package) -> Self {
+        let text = fs::read(plan.folder.join(STATES).join(format!("{}.json", plan.name_of(package))));
+        text.ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    }
+
+    /// The same; where it was never built like this, what does not compile and its crates are those of when it was built last by another policy.
+    pub(crate) fn read_or_before(plan: &Plan, package: &Package) -> Self {
         let states = plan.folder.join(STATES);
         let read = |path: &Path| -> Option<Self> { serde_json::from_slice(&fs::read(path).ok()?).ok() };
         let own = read(&states.join(format!("{}.json", plan.name_of(package))));
@@ -106,7 +113,9 @@ impl State {
             let before = plan
                 .states_of(package)
                 .max_by_key(|path| fs::metadata(path).and_then(|found| found.modified()).ok())?;
-            Some(Self { roots: BTreeSet::new(), ..read(&before)? })
+            read(&before)
+                .filter(|before| before.made_with == plan.made_with())
+                .map(|before| Self { roots: BTreeSet::new(), ..before })
         })
         .unwrap_or_default()
     }
