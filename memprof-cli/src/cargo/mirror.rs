@@ -151,7 +151,8 @@ fn is_unchanged(state: &State, found: &Found) -> bool {
         Entry::Written { stamp, .. } | Entry::AsItIs(stamp) => Stamp::of(path).is_ok_and(|now| now == *stamp),
     });
     let beside = state.beside.iter().all(|(folder, stamp)| Stamp::of(folder).is_ok_and(|now| now == *stamp));
-    stamps && beside && found.rust.iter().all(is_there) && found.others.iter().all(is_there)
+    let is_linked = |path: &PathBuf| is_there(path) || state.beside.contains_key(path);
+    stamps && beside && found.rust.iter().all(is_there) && found.others.iter().all(is_linked)
 }
 
 /// What failed in a file that changed may compile now.
@@ -173,16 +174,22 @@ struct Texts {
     linked: BTreeSet<PathBuf>,
     /// The folders outside of the package of which all is linked.
     beside: BTreeMap<PathBuf, Stamp>,
+    /// Folders inside of it that would be linked, but for a root in them.
+    split: Vec<PathBuf>,
 }
 
 impl Texts {
     fn read(plan: &Plan, package: &Package, found: Found) -> Self {
         let mut texts = Self { linked: found.others.into_iter().collect(), ..Self::default() };
         let (mut rest, mut data) = (found.rust, BTreeSet::new());
-        let is_known =
-            |root: &&PathBuf| rest.contains(root) || texts.linked.iter().any(|linked| root.starts_with(linked));
-        let elsewhere: Vec<PathBuf> = package.targets.iter().filter(|root| !is_known(root)).cloned().collect();
-        rest.extend(elsewhere);
+        let elsewhere: Vec<PathBuf> = package.targets.iter().filter(|root| !rest.contains(root)).cloned().collect();
+        for root in elsewhere {
+            // A folder around it is none that is linked whole.
+            let around =
+                texts.linked.extract_if(.., |linked| root.starts_with(linked)).filter(|linked| *linked != root);
+            texts.split.extend(around);
+            rest.push(root);
+        }
         while let Some(path) = rest.pop() {
             if texts.sources.contains_key(&path) || texts.as_is.contains_key(&path) {
                 continue;
@@ -224,7 +231,8 @@ impl Texts {
         let files = self.sources.keys().chain(self.as_is.keys());
         let outside = files.filter(|path| is_outside(package, path)).filter_map(|path| path.parent());
         let above = package.root.ancestors().skip(1).take_while(|above| above.starts_with(&plan.workspace));
-        let mut rest: Vec<PathBuf> = outside.chain(above).map(Path::to_owned).collect();
+        let split = std::mem::take(&mut self.split);
+        let mut rest: Vec<PathBuf> = outside.chain(above).map(Path::to_owned).chain(split).collect();
         let there: BTreeSet<PathBuf> =
             self.sources.keys().chain(self.as_is.keys()).chain(&self.linked).chain([&package.root]).cloned().collect();
         while let Some(folder) = rest.pop() {
