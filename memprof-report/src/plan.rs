@@ -28,7 +28,8 @@ pub struct TrackedPackage {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// How the files of its rows begin: `crates/app/`, `hyper-1.2.3/`; empty for one that stands in the workspace's own folder.
+    /// How the files of its rows begin: `crates/app/`, `hyper-1.2.3/`; empty for one that stands in the workspace's own folder. A file that
+    /// stands elsewhere is here by itself.
     pub folders: Vec<String>,
     /// How many of its functions were tracked.
     pub tracked: u64,

@@ -52,10 +52,8 @@ const OF_METADATA: &[&str] = &[
 pub(crate) struct Build {
     compiler: Compiler,
     pub(crate) plan: Plan,
-    pub(crate) workspace: PathBuf,
     pub(crate) untracked: Vec<Untracked>,
     of_call: BTreeSet<PathBuf>,
-    target: String,
     /// The user's settings (`--config`), and the other options but those of target and folder.
     settings: Vec<String>,
     options: Vec<String>,
@@ -147,14 +145,12 @@ impl Build {
                 packages: packages.tracked,
                 wrapper: config.wrapper,
                 rustdoc: config.rustdoc.unwrap_or_else(|| "rustdoc".into()),
-                target: target.clone(),
-                workspace: workspace.clone(),
+                target,
+                workspace,
             },
             compiler,
             untracked: packages.untracked,
             of_call: packages.of_call,
-            workspace,
-            target,
             has_build_folder: packages.has_build_folder,
             unmatched: packages.unmatched,
             settings: cargo.words(|name| name == "--config"),
@@ -203,7 +199,7 @@ impl Build {
             .arg(verb)
             .arg("--target-dir")
             .arg(&self.plan.folder)
-            .args(["--target", &self.target])
+            .args(["--target", &self.plan.target])
             .args(&self.settings);
         // Behind the user's own settings: the last one holds.
         for (setting, name) in [("build.rustc-wrapper", RUSTC), ("build.rustdoc", RUSTDOC)] {
@@ -230,7 +226,7 @@ impl Build {
 
     /// Where cargo puts the programs, in a folder for each profile. A target that a file describes has its name without the ending.
     pub(crate) fn programs(&self) -> PathBuf {
-        let target = Path::new(&self.target);
+        let target = Path::new(&self.plan.target);
         let is_file = target.extension().is_some_and(|ending| ending == "json");
         let name = target.file_stem().filter(|_| is_file).unwrap_or(target.as_os_str());
         self.plan.folder.join(name)

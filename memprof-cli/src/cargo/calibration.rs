@@ -20,7 +20,7 @@ use std::{
 use memprof_report::{Record, Snapshot, Totals};
 use serde::{Deserialize, Serialize};
 
-use super::{place::Place, plan::Package, state::State};
+use super::{mirror::normal, place::Place, plan::Package, state::State};
 
 /// From here on a function can be called too often for what it shows.
 const MANY_CALLS: u64 = 1_000;
@@ -63,15 +63,17 @@ impl Calibration {
 
     /// Learns from a run: how many functions more are left out. `workspace` is what the report's names are relative to.
     pub(crate) fn learn(&mut self, snapshot: &Snapshot, packages: &[(&Package, State)], workspace: &Path) -> usize {
-        let records: HashMap<(&str, u32), &Record> =
-            snapshot.records("host").iter().map(|record| ((record.file.as_str(), record.line), record)).collect();
+        // As `#[path = "../x.rs"]` names a file, `src/../x.rs`, so does a report.
+        let place = |record: &Record| (normal(&workspace.join(&record.file)), record.line);
+        let records: HashMap<(PathBuf, u32), &Record> =
+            snapshot.records("host").iter().map(|record| (place(record), record)).collect();
         let mut functions = Vec::new();
         for (package, state) in packages {
             let tracked =
                 state.functions().filter(|(_, function)| function.reason.is_none() && function.name != "main");
             for (path, function) in tracked {
-                let mut names = names(path, package, workspace);
-                if let Some(record) = names.find_map(|name| records.get(&(name.as_str(), function.line)).copied()) {
+                let mut shown = package.shown(path, workspace).map(|name| (workspace.join(name), function.line));
+                if let Some(record) = shown.find_map(|place| records.get(&place).copied()) {
                     functions.push(((*package, path, function.key.as_str()), record));
                 }
             }
@@ -89,17 +91,6 @@ impl Calibration {
         }
         learned
     }
-}
-
-/// How a report can name a file: relative to the workspace, by its package and version, or by its path.
-fn names(path: &Path, package: &Package, workspace: &Path) -> impl Iterator<Item = String> {
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    let relative = path.strip_prefix(workspace).ok().map(text);
-    let of_registry = path
-        .strip_prefix(&package.root)
-        .ok()
-        .map(|inside| format!("{}-{}/{}", package.name, package.version, text(inside)));
-    relative.into_iter().chain(of_registry).chain([text(path)])
 }
 
 /// Which of a run's functions cost more than they show.

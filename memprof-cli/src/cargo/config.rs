@@ -1,9 +1,10 @@
-//! [`Config`]: what the user's cargo would take from its configuration where this program takes its place: the wrapper of the compiler, the
-//! documentation tool, the target.
+//! [`Config`]: what the user's cargo would take from its configuration where this program takes its place: the wrapper of
+//! the compiler, the documentation tool, the target.
 //!
-//! From `RUSTC`, `RUSTC_WRAPPER` and `RUSTDOC` first, then from `--config`, the last one before the others, then from the other variables, then from `.cargo/config.toml` of the folder and those
-//! above it, then from cargo's home, as cargo itself has it: what is nearer holds, and lists are joined. A wrapper that is set to nothing is none,
-//! whatever is said further away.
+//! It comes from `RUSTC`, `RUSTC_WRAPPER` and `RUSTDOC` first, then from `--config`, the last one before the others, then
+//! from the other variables, then from `.cargo/config.toml` of the folder and those above it, then from cargo's home, as
+//! cargo itself has it: what is nearer holds, and lists are joined. A wrapper that is set to nothing is none, whatever is
+//! said further away.
 
 use std::{
     env, fs,

@@ -1,8 +1,9 @@
 //! [`sync`]: the copy of a tracked package that the compiler reads.
 //!
-//! It stands in a folder of its own, which no other package nor policy shares, by the absolute path of the original, so that one setting of
-//! the compiler, which takes the folder off, makes all paths those of the original again. A Rust file is written anew with the attribute on its functions; all else is
-//! a link to the original, which is only read. Nothing is written but by [`Place`], so nothing reaches the originals.
+//! It stands in a folder of its own, which no other package nor policy shares, by the absolute path of the original, so
+//! that one setting of the compiler, which takes the folder off, makes all paths those of the original again. A Rust file
+//! is written anew with the attribute on its functions; all else is a link to the original, which is only read. Nothing is
+//! written but by [`Place`], so nothing reaches the originals.
 //!
 //! A file that another one takes as text (`include_str!`) is linked, as are one that the parser does not understand and
 //! the root of a build script. What stands outside of the package and is named by a literal path
@@ -17,7 +18,7 @@ use std::{
 
 use super::{
     place::Place,
-    plan::{Level, Package, Plan},
+    plan::{Level, Package, Plan, hashed},
     source::{
         edit,
         file::Source,
@@ -45,8 +46,12 @@ fn made(plan: &Plan, package: &Package, failing: &[(PathBuf, String)], place: Op
     let found = walk(package)?;
     // Unless it was removed, as nothing had used it for long.
     let is_there = place.is_none_or(|place| place.root().join(plan.mirror(package)).exists());
-    if failing.is_empty() && is_there && state.roots == package.targets && is_unchanged(&state, &found) {
+    let is_unchanged = is_there && state.roots == package.targets && is_unchanged(&state, &found);
+    if failing.is_empty() && is_unchanged {
         return Ok(state);
+    }
+    if !is_unchanged {
+        state.lost.clear();
     }
     forget_changed(&mut state);
     state.crates.retain(|known| package.targets.contains(&known.root));
@@ -150,9 +155,17 @@ fn is_unchanged(state: &State, found: &Found) -> bool {
         Entry::Linked => true,
         Entry::Written { stamp, .. } | Entry::AsItIs(stamp) => Stamp::of(path).is_ok_and(|now| now == *stamp),
     });
-    let beside = state.beside.iter().all(|(folder, stamp)| Stamp::of(folder).is_ok_and(|now| now == *stamp));
+    let beside = state.beside.iter().all(|(folder, names)| hashed(listed(folder)) == *names);
     let is_linked = |path: &PathBuf| is_there(path) || state.beside.contains_key(path);
     stamps && beside && found.rust.iter().all(is_there) && found.others.iter().all(is_linked)
+}
+
+/// What stands in a folder, in order; nothing in one that may not be read.
+fn listed(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
 }
 
 /// What failed in a file that changed may compile now.
@@ -173,9 +186,7 @@ struct Texts {
     as_is: BTreeMap<PathBuf, Stamp>,
     linked: BTreeSet<PathBuf>,
     /// The folders outside of the package of which all is linked.
-    beside: BTreeMap<PathBuf, Stamp>,
-    /// Folders inside of it that would be linked, but for a root in them.
-    split: Vec<PathBuf>,
+    beside: BTreeMap<PathBuf, String>,
 }
 
 impl Texts {
@@ -183,11 +194,11 @@ impl Texts {
         let mut texts = Self { linked: found.others.into_iter().collect(), ..Self::default() };
         let (mut rest, mut data) = (found.rust, BTreeSet::new());
         let elsewhere: Vec<PathBuf> = package.targets.iter().filter(|root| !rest.contains(root)).cloned().collect();
+        let mut split = Vec::new();
         for root in elsewhere {
             // A folder around it is none that is linked whole.
-            let around =
-                texts.linked.extract_if(.., |linked| root.starts_with(linked)).filter(|linked| *linked != root);
-            texts.split.extend(around);
+            let around = texts.linked.extract_if(.., |linked| root.starts_with(linked));
+            split.extend(around.filter(|linked| *linked != root));
             rest.push(root);
         }
         while let Some(path) = rest.pop() {
@@ -221,34 +232,33 @@ impl Texts {
                 None => drop(texts.linked.insert(path)),
             }
         }
-        texts.link_beside(plan, package);
+        texts.link_beside(plan, package, split);
         texts
     }
 
     /// Links what stands beside the package, up to the workspace's folder, and beside the Rust files outside of it: modules of theirs, and what
-    /// is read by a path that is put together.
-    fn link_beside(&mut self, plan: &Plan, package: &Package) {
+    /// is read by a path that is put together; and what stands in the folders `split`, each of which has a root in it.
+    fn link_beside(&mut self, plan: &Plan, package: &Package, split: Vec<PathBuf>) {
         let files = self.sources.keys().chain(self.as_is.keys());
         let outside = files.filter(|path| is_outside(package, path)).filter_map(|path| path.parent());
         let above = package.root.ancestors().skip(1).take_while(|above| above.starts_with(&plan.workspace));
-        let split = std::mem::take(&mut self.split);
         let mut rest: Vec<PathBuf> = outside.chain(above).map(Path::to_owned).chain(split).collect();
         let there: BTreeSet<PathBuf> =
             self.sources.keys().chain(self.as_is.keys()).chain(&self.linked).chain([&package.root]).cloned().collect();
         while let Some(folder) = rest.pop() {
-            // Before it is read: what comes meanwhile is looked for next time.
-            let Ok(stamp) = Stamp::of(&folder) else { continue };
-            if self.beside.insert(folder.clone(), stamp).is_some() {
+            if self.beside.contains_key(&folder) {
                 continue;
             }
-            for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
-                let mut inside = there.iter().filter(|there| there.starts_with(&path)).peekable();
-                if inside.peek().is_none() {
-                    if path.to_str().is_some() {
-                        self.linked.insert(path);
-                    }
-                } else if !inside.any(|there| *there == path) {
-                    rest.push(path);
+            let paths = listed(&folder);
+            self.beside.insert(folder, hashed(&paths));
+            for path in paths {
+                // By components: itself, or else the first of what stands in it.
+                match there.range::<PathBuf, _>(&path..).next() {
+                    Some(known) if *known == path => {}
+                    Some(known) if known.starts_with(&path) => rest.push(path),
+                    // No source can name what is no UTF-8.
+                    _ if path.to_str().is_none() => {}
+                    _ => drop(self.linked.insert(path)),
                 }
             }
         }

@@ -74,6 +74,17 @@ impl Place {
         Self::put(&path, |temporary| link(original, temporary))
     }
 
+    /// Waits until no other process has the lock of this name inside; it is held as long as the file is open.
+    pub(crate) fn lock(&self, inside: &Path) -> io::Result<File> {
+        let path = self.parent(inside)?;
+        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
+            fs::remove_file(&path)?;
+        }
+        let file = File::options().create(true).append(true).open(path)?;
+        file.lock()?;
+        Ok(file)
+    }
+
     /// Removes a file, link or folder inside, if there is one.
     pub(crate) fn remove(&self, inside: &Path) -> io::Result<()> {
         let path = self.parent(inside)?;

@@ -33,8 +33,8 @@ pub(crate) const RUSTC: &str = "memprof-rustc";
 pub(crate) const RUSTDOC: &str = "memprof-rustdoc";
 
 /// The folders of the mirrors and of what is known of packages, within that of memprof's build.
-pub(crate) const MIRRORS: &str = "mirror";
-pub(crate) const STATES: &str = "state";
+const MIRRORS: &str = "mirror";
+const STATES: &str = "state";
 
 /// How much is tracked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
@@ -134,6 +134,14 @@ impl Package {
         glob.matches(function) || is_within(&self.name) || is_within(&self.library)
     }
 
+    /// How a report can name a file of it: relative to the workspace, by name and version, or by its whole path.
+    pub(crate) fn shown(&self, path: &Path, workspace: &Path) -> impl Iterator<Item = PathBuf> {
+        let relative = path.strip_prefix(workspace).ok().map(Path::to_owned);
+        let inside = path.strip_prefix(&self.root).ok();
+        let of_registry = inside.map(|inside| Path::new(&format!("{}-{}", self.name, self.version)).join(inside));
+        relative.into_iter().chain(of_registry).chain([path.to_owned()])
+    }
+
     /// How the name begins of what is kept of it.
     fn stem(&self) -> String {
         format!("{}-{}-", self.name, hashed(&self.root))
@@ -160,7 +168,7 @@ impl Plan {
     pub(crate) fn write(&self) -> io::Result<PathBuf> {
         let text = serde_json::to_vec_pretty(self)?;
         let place = Place::at(&self.folder)?;
-        let folder = Path::new(PLANS).join(hashed(Path::new(&*String::from_utf8_lossy(&text))));
+        let folder = Path::new(PLANS).join(hashed(&text));
         let own = std::env::current_exe()?;
         for name in [RUSTC, RUSTDOC] {
             place.link(&folder.join(name), &own)?;
@@ -180,12 +188,10 @@ impl Plan {
 
     /// What a change of how a package is tracked changes: the value of [`variable`].
     pub(crate) fn digest(&self, package: &Package) -> String {
-        let mut hasher = DefaultHasher::new();
         let Policy { level, only, calibrated, skip: _ } = &package.policy;
         let globs = (only.is_empty(), &package.matched);
         let runtime = self.runtime.as_ref().map(|runtime| &runtime.key);
-        (env!("CARGO_PKG_VERSION"), level, globs, calibrated, runtime).hash(&mut hasher);
-        format!("{:016x}", hasher.finish())
+        hashed((env!("CARGO_PKG_VERSION"), level, globs, calibrated, runtime))
     }
 
     /// What besides the policy decides which functions compile tracked.
@@ -194,8 +200,13 @@ impl Plan {
     }
 
     /// A name for what is kept of a package as it is tracked here. Builds that track it otherwise, at the same time too, have their own.
-    pub(crate) fn name_of(&self, package: &Package) -> String {
+    fn name_of(&self, package: &Package) -> String {
         format!("{}{}", package.stem(), self.digest(package))
+    }
+
+    /// What is known of a package as it is tracked here, within the plan's folder.
+    pub(crate) fn state(&self, package: &Package) -> PathBuf {
+        Path::new(STATES).join(format!("{}.json", self.name_of(package)))
     }
 
     /// What is known of a package, however it was tracked.
@@ -256,10 +267,10 @@ pub(crate) fn variable(manifest_dir: &Path) -> String {
     format!("__CARGO_MEMPROF_{}", hashed(manifest_dir))
 }
 
-/// Sixteen digits that stand for a path.
-pub(crate) fn hashed(path: &Path) -> String {
+/// Sixteen digits that stand for a path, or for anything else.
+pub(crate) fn hashed(what: impl Hash) -> String {
     let mut hasher = DefaultHasher::new();
-    path.hash(&mut hasher);
+    what.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 

@@ -6,9 +6,7 @@
 //! cargo has them; from then on nothing is fetched.
 
 use std::{
-    env,
-    fs::{self, File},
-    hash::{DefaultHasher, Hash, Hasher as _},
+    env, fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -17,7 +15,11 @@ use std::{
 use cargo_metadata::Message;
 use toml::{Table, Value};
 
-use super::{compiler::Compiler, place::Place, plan::Runtime};
+use super::{
+    compiler::Compiler,
+    place::Place,
+    plan::{Runtime, hashed},
+};
 use crate::error::say;
 
 /// The sources that the command carries: path, content.
@@ -48,8 +50,7 @@ pub(crate) fn ensure(carried: Carried, compiler: &Compiler, target: &str, folder
         return Ok(runtime);
     }
     compiler.at_least(OLDEST)?;
-    let lock = File::options().create(true).append(true).open(place.root().join("lock"))?;
-    lock.lock()?;
+    let _lock = place.lock(Path::new("lock"))?;
     // Another process built it meanwhile.
     if let Some(runtime) = read(&done) {
         return Ok(runtime);
@@ -63,9 +64,7 @@ pub(crate) fn ensure(carried: Carried, compiler: &Compiler, target: &str, folder
 
 /// The runtime for `target` by its key alone, to say what a build would do.
 pub(crate) fn named(carried: Carried, compiler: &Compiler, target: &str) -> Runtime {
-    let mut hasher = DefaultHasher::new();
-    (carried, PROFILE, FLAGS, &compiler.version, target).hash(&mut hasher);
-    Runtime { key: format!("{:016x}", hasher.finish()), ..Runtime::default() }
+    Runtime { key: hashed((carried, PROFILE, FLAGS, &compiler.version, target)), ..Runtime::default() }
 }
 
 /// What was built before, as long as it is there.

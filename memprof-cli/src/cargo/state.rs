@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     place::Place,
-    plan::{Package, Plan, STATES},
+    plan::{Package, Plan},
     source::function::Reason,
 };
 
 /// How a file is told from what it was: its length, and when it was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp {
     bytes: u64,
     nanoseconds: u128,
@@ -85,12 +85,16 @@ pub(crate) struct State {
     pub(crate) made_with: String,
     /// The roots of the package's targets, which have something of their own in the mirror.
     pub(crate) roots: BTreeSet<PathBuf>,
-    /// The folders outside of the package of which all is linked, as they were.
-    pub(crate) beside: BTreeMap<PathBuf, Stamp>,
+    /// The folders outside of the package of which all is linked, with a hash of the names that were in each.
+    pub(crate) beside: BTreeMap<PathBuf, String>,
     /// By absolute path.
     pub(crate) entries: BTreeMap<PathBuf, Entry>,
     /// Functions that do not compile tracked, by file and key; of a file that changed they are tried again.
     pub(crate) failing: BTreeSet<(PathBuf, String)>,
+    /// Crates that fail tracked after the compiler told of their types, with no function at fault, by root and whether they are tests: as they
+    /// are from then on, until a file changes.
+    #[serde(default)]
+    pub(crate) lost: BTreeSet<(PathBuf, bool)>,
     /// Crates of the package. One stays what it is until it is compiled again, whatever becomes of others.
     pub(crate) crates: Vec<Crate>,
     /// Whether it has a global allocator of its own.
@@ -100,42 +104,31 @@ pub(crate) struct State {
 impl State {
     /// What is known of `package`; nothing where it was never built like this.
     pub(crate) fn read(plan: &Plan, package: &Package) -> Self {
-        let text = fs::read(plan.folder.join(STATES).join(format!("{}.json", plan.name_of(package))));
-        text.ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+        Self::at(&plan.folder.join(plan.state(package))).unwrap_or_default()
+    }
+
+    fn at(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(path).ok()?).ok()
     }
 
     /// The same; where it was never built like this, what does not compile and its crates are those of when it was built last by another policy.
     pub(crate) fn read_or_before(plan: &Plan, package: &Package) -> Self {
-        let states = plan.folder.join(STATES);
-        let read = |path: &Path| -> Option<Self> { serde_json::from_slice(&fs::read(path).ok()?).ok() };
-        let own = read(&states.join(format!("{}.json", plan.name_of(package))));
-        own.or_else(|| {
-            let before = plan
-                .states_of(package)
-                .max_by_key(|path| fs::metadata(path).and_then(|found| found.modified()).ok())?;
-            read(&before)
-                .filter(|before| before.made_with == plan.made_with())
-                .map(|before| Self { roots: BTreeSet::new(), ..before })
-        })
-        .unwrap_or_default()
+        let before = || {
+            let written = |path: &PathBuf| fs::metadata(path).and_then(|found| found.modified()).ok();
+            let before = Self::at(&plan.states_of(package).max_by_key(written)?)?;
+            (before.made_with == plan.made_with()).then(|| Self { roots: BTreeSet::new(), ..before })
+        };
+        Self::at(&plan.folder.join(plan.state(package))).or_else(before).unwrap_or_default()
     }
 
     /// Keeps it.
     pub(crate) fn write(&self, plan: &Plan, package: &Package) -> io::Result<()> {
-        let name = Path::new(STATES).join(format!("{}.json", plan.name_of(package)));
-        Place::at(&plan.folder)?.write(&name, &serde_json::to_vec(self)?).map(|_| ())
+        Place::at(&plan.folder)?.write(&plan.state(package), &serde_json::to_vec(self)?).map(|_| ())
     }
 
     /// Waits until no other process works on the package; held as long as the file is open.
     pub(crate) fn lock(plan: &Plan, package: &Package) -> io::Result<File> {
-        let states = Place::at(&plan.folder)?.folder(Path::new(STATES))?;
-        let path = states.join(format!("{}.lock", plan.name_of(package)));
-        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
-            fs::remove_file(&path)?;
-        }
-        let file = File::options().create(true).append(true).open(path)?;
-        file.lock()?;
-        Ok(file)
+        Place::at(&plan.folder)?.lock(&plan.state(package).with_extension("lock"))
     }
 
     /// All functions, with the file of each.

@@ -3,7 +3,10 @@
 //!
 //! That of the last build is kept, for profiles that its program writes where no `cargo memprof` is.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use memprof_report::{Plan, TrackedPackage};
 
@@ -25,7 +28,8 @@ const STARTS: &[&str] =
 /// What a report is told.
 pub(crate) fn plan(build: &Build) -> Plan {
     let mut plan = Plan::default();
-    plan.packages = build.built().iter().map(|(package, state)| tracked(package, state, &build.workspace)).collect();
+    plan.packages =
+        build.built().iter().map(|(package, state)| tracked(package, state, &build.plan.workspace)).collect();
     let (starting, others): (Vec<&Untracked>, Vec<_>) =
         build.untracked.iter().partition(|dependency| starts_threads(&dependency.folder.join("src"), 0));
     plan.starting = starting.len() as u64;
@@ -52,7 +56,7 @@ fn tracked(package: &Package, state: &State, workspace: &Path) -> TrackedPackage
     let mut tracked = TrackedPackage::default();
     tracked.name.clone_from(&package.name);
     tracked.version.clone_from(&package.version);
-    tracked.folders = folders(package, workspace);
+    tracked.folders = folders(package, state, workspace);
     tracked.tracked = counted(state, state.compiled_functions()).0 as u64;
     tracked.policy = package.policy.said();
     let calibrated = package.policy.calibrated.iter();
@@ -60,13 +64,13 @@ fn tracked(package: &Package, state: &State, workspace: &Path) -> TrackedPackage
     tracked
 }
 
-/// How the files of its rows begin: relative to the workspace, by name and version, or by its whole path.
-fn folders(package: &Package, workspace: &Path) -> Vec<String> {
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    let relative = package.root.strip_prefix(workspace).ok().map(text);
-    let relative = relative.map(|folder| if folder.is_empty() { folder } else { format!("{folder}/") });
-    let of_registry = format!("{}-{}/", package.name, package.version);
-    relative.into_iter().chain([of_registry, format!("{}/", text(&package.root))]).collect()
+/// How the files of its rows begin: in its folder, and each that stands elsewhere.
+fn folders(package: &Package, state: &State, workspace: &Path) -> Vec<String> {
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    let within = |folder: String| if folder.is_empty() || folder.ends_with('/') { folder } else { folder + "/" };
+    let elsewhere = state.entries.keys().filter(|path| state.is_written(path) && !path.starts_with(&package.root));
+    let elsewhere = elsewhere.flat_map(|path| package.shown(path, workspace).map(text));
+    package.shown(&package.root, workspace).map(|folder| within(text(folder))).chain(elsewhere).collect()
 }
 
 /// Folders deeper than this are not looked into: what leads in circles ends there.
@@ -109,6 +113,7 @@ fn starts(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cargo::state::{Entry, Stamp};
 
     #[test]
     fn threads_and_tasks_are_seen_in_code_and_not_in_comments() {
@@ -141,9 +146,17 @@ mod tests {
             policy: super::super::plan::Policy::default(),
             matched: std::collections::BTreeSet::new(),
         };
-        let of = |root| folders(&package(root), Path::new("/w"));
-        assert_eq!(of("/w"), ["", "part-1.2.3/", "/w/"]);
-        assert_eq!(of("/w/crates/part"), ["crates/part/", "part-1.2.3/", "/w/crates/part/"]);
-        assert_eq!(of("/home/registry/part-1.2.3"), ["part-1.2.3/", "/home/registry/part-1.2.3/"]);
+        let of = |root, state: &State| folders(&package(root), state, Path::new("/w"));
+        let nothing = State::default();
+        assert_eq!(of("/w", &nothing), ["", "part-1.2.3/", "/w/"]);
+        assert_eq!(of("/w/crates/part", &nothing), ["crates/part/", "part-1.2.3/", "/w/crates/part/"]);
+        assert_eq!(of("/home/registry/part-1.2.3", &nothing), ["part-1.2.3/", "/home/registry/part-1.2.3/"]);
+        let mut state = State::default();
+        let written = || Entry::Written { stamp: Stamp::default(), functions: Vec::new() };
+        let entries =
+            [("/w/crates/part/src/lib.rs", written()), ("/w/shown/main.rs", written()), ("/w/data", Entry::Linked)];
+        state.entries = entries.map(|(path, entry)| (path.into(), entry)).into();
+        let elsewhere = ["crates/part/", "part-1.2.3/", "/w/crates/part/", "shown/main.rs", "/w/shown/main.rs"];
+        assert_eq!(of("/w/crates/part", &state), elsewhere);
     }
 }

@@ -305,7 +305,7 @@ fn learn(build: &Build, profiles: &Profiles) -> io::Result<()> {
     let packages = build.built();
     let snapshots = profiles.shown().into_iter().flat_map(|(shown, others)| std::iter::once(shown).chain(others));
     let learned: usize =
-        snapshots.map(|profile| calibration.learn(&profile.snapshot, &packages, &build.workspace)).sum();
+        snapshots.map(|profile| calibration.learn(&profile.snapshot, &packages, &build.plan.workspace)).sum();
     if learned > 0 {
         calibration.write(&build.plan.folder)?;
         say(&format_args!(

@@ -303,3 +303,15 @@ fn a_library_counts_calls_in_a_program_that_is_not_measured() {
     let row = rows.next().map(|row| row.split_whitespace().take(3).collect::<Vec<_>>());
     assert_eq!(row, Some(vec!["2", "0", "0"]), "{}", ran.err);
 }
+
+/// It has no standard library, so none of memprof's either, and stays as it is.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn a_program_without_the_standard_library_is_compiled_as_it_is() {
+    const MAIN: &str = "#![no_std]\n#![no_main]\n#[panic_handler]\nfn stopped(_: &core::panic::PanicInfo) -> ! { loop {} }\n#[link(name = \"c\")]\nunsafe extern \"C\" { safe fn puts(text: *const u8) -> i32; }\n#[unsafe(no_mangle)]\nextern \"C\" fn main() -> i32 { say(); 4 }\nfn say() { puts(b\"alone\\0\".as_ptr()); }\n";
+    let abort = "[workspace]\n[profile.dev]\npanic = \"abort\"\n";
+    let project = Project::new("alone", &[("Cargo.toml", &manifest("alone", "2024", abort)), ("src/main.rs", MAIN)]);
+    let (plain, tracked) = (project.cargo("", &["run", "--quiet"]), project.memprof("", &["run", "--quiet"]));
+    assert_eq!((plain.code, &*plain.out), (Some(4), "alone\n"), "{}", plain.err);
+    same(&plain, &tracked);
+}

@@ -200,6 +200,45 @@ fn a_program_with_memprof_in_it_keeps_its_own() {
     assert!(cuda.out.ends_with("\n34 true\n"), "{}{}", cuda.out, cuda.err);
 }
 
+/// The real one, which is in this checkout. It counts by its own allocator, and for a program that does not use it memprof's own does, whatever else
+/// is in the workspace.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn a_memprof_in_the_workspace_measures_the_programs_that_use_it() {
+    let checkout = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let package = |name: &str, rest: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{rest}")
+    };
+    let without =
+        "fn main() {\n    println!(\"{}\", plain().len());\n}\n\nfn plain() -> String {\n    \"x\".repeat(5_000)\n}\n";
+    let with = format!(
+        "#[global_allocator]\nstatic ALLOC: memprof::Alloc = memprof::Alloc::system();\n\n#[memprof::track(name = \"by hand\")]\nfn marked() -> String {{\n    plain()\n}}\n\n{}",
+        without.replace("plain().len()", "marked().len()")
+    );
+    let project = Project::new(
+        "both",
+        &[
+            ("Cargo.toml", "[workspace]\nmembers = [\"with\", \"without\"]\nresolver = \"3\"\n"),
+            ("with/Cargo.toml", &package("with", &format!("[dependencies]\nmemprof = {{ path = \"{checkout}\" }}\n"))),
+            ("with/src/main.rs", &with),
+            ("without/Cargo.toml", &package("without", "")),
+            ("without/src/main.rs", without),
+        ],
+    );
+    // Its dependencies in the versions that are on this machine.
+    fs::copy(format!("{checkout}/Cargo.lock"), project.root.join("Cargo.lock")).expect("a file");
+    for (name, row) in [
+        ("with", "5,000 0 1 with/src/main.rs:13(by hand › plain (2 scopes))"),
+        ("without", "5,000 0 1 without/src/main.rs:5(plain)"),
+    ] {
+        let run = project.memprof("", &["run", "--quiet", "-p", name, "--order", "self_total"]);
+        assert_eq!((run.code, &*run.out), (Some(0), "5000\n"), "{name}: {}", run.err);
+        let report: Vec<String> =
+            run.err.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert!(report.iter().any(|line| line.ends_with(row)), "{name}: {}", run.err);
+    }
+}
+
 /// Where cargo's configuration says what is linked with, what is compiled with, and where all of it goes; and what is no program by default.
 #[test]
 #[ignore = "compiles memprof once more: a step of .ci/run of its own"]
@@ -244,8 +283,11 @@ fn a_wrapper_of_the_users_own_is_chained() {
     assert!(Command::new("chmod").arg("+x").arg(two.root.join("wrap")).status().is_ok_and(|status| status.success()));
     let log = two.root.join("target/log");
     fs::create_dir_all(two.root.join("target")).expect("a folder");
-    let run =
-        ended(two.command("", &["run", "--quiet"]).env("RUSTC_WRAPPER", two.root.join("wrap")).env("WRAPPED", &log));
+    // As cargo has it: the variable before the setting, and that before the setting's own variable.
+    let (mut command, none) =
+        (two.command("", &["run", "--quiet", "--config", "build.rustc-wrapper='/none'"]), "/none");
+    command.env("RUSTC_WRAPPER", two.root.join("wrap")).env("CARGO_BUILD_RUSTC_WRAPPER", none);
+    let run = ended(command.env("WRAPPED", &log));
     assert_eq!(run.out, "4\n", "{}", run.err);
     let is_called = |how: &str| {
         let text = fs::read_to_string(&log).expect("it was called");
@@ -255,7 +297,8 @@ fn a_wrapper_of_the_users_own_is_chained() {
     is_called("RUSTC_WRAPPER");
     // Which is no setting in place of memprof's.
     let setting = format!("build.rustc-wrapper='{}'", two.root.join("wrap").display());
-    let run = ended(two.command("", &["run", "--quiet", "--release", "--config", &setting]).env("WRAPPED", &log));
+    let mut command = two.command("", &["run", "--quiet", "--release", "--config", &setting]);
+    let run = ended(command.env("CARGO_BUILD_RUSTC_WRAPPER", none).env("WRAPPED", &log));
     assert!(run.out == "4\n" && run.err.contains(" tracked"), "{}", run.err);
     is_called("--config");
     // That of the workspace's own crates stands between.

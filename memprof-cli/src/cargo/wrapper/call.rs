@@ -2,7 +2,7 @@
 //!
 //! Read is what decides something here; the arguments are handed on as they came, those of an argument file as words.
 //! An option whose value is a word of its own has to stand in [`TAKING`], or a value that ends in `.rs` is taken for
-//! the root of the crate. What is done with the call is left to [`wrapper`](super).
+//! the root of the crate; where no word ends so, the first is. What is done with the call is left to [`wrapper`](super).
 
 use std::{
     ffi::OsString,
@@ -86,10 +86,9 @@ impl Call {
                     extra.clone_into(&mut self.extra_filename);
                 }
             }
-            _ if !name.starts_with('-') && Path::new(name).extension().is_some_and(|ending| ending == "rs") => {
-                self.source = Some(index);
-            }
-            _ => {}
+            _ if name.starts_with('-') => {}
+            _ if Path::new(name).extension().is_some_and(|ending| ending == "rs") => self.source = Some(index),
+            _ => self.source = self.source.or(Some(index)),
         }
     }
 
@@ -121,6 +120,21 @@ impl Call {
     /// A name for the crate among those of its package: `app (test)`.
     pub(crate) fn title(&self) -> String {
         format!("{}{}", self.crate_name, if self.is_test { " (test)" } else { "" })
+    }
+
+    /// Its arguments with another folder for what comes of it.
+    pub(crate) fn with_out_dir(&self, folder: &Path) -> Vec<OsString> {
+        let mut arguments = Vec::new();
+        let mut words = self.arguments.iter();
+        while let Some(word) = words.next() {
+            match word.strip_prefix("--out-dir") {
+                Some("") => drop(words.next()),
+                Some(joined) if joined.starts_with('=') => {}
+                _ => arguments.push(word.into()),
+            }
+        }
+        arguments.extend(["--out-dir".into(), folder.into()]);
+        arguments
     }
 
     /// Its arguments with another root.
@@ -197,6 +211,8 @@ mod tests {
         assert_eq!((compiled.source(), compiled.dep_info()), (Path::new("src/main.rs"), "/t/deps/app-12.d".into()));
         assert_eq!(compiled.edition, "2021");
         assert_eq!(compiled.with_source(Path::new("/m/src/main.rs"))[3], "/m/src/main.rs");
+        let elsewhere = call("a.rs --out-dir /t -C debuginfo=0 --out-dir=/u --test").with_out_dir(Path::new("/v"));
+        assert_eq!(elsewhere, ["a.rs", "-C", "debuginfo=0", "--test", "--out-dir", "/v"]);
         assert!(!call("- --crate-name ___ --print=file-names --target x --out-dir y").compiles_program("x"));
         assert!(!call("-vV").compiles_program("x"));
         // A build script is of no target.
@@ -205,6 +221,9 @@ mod tests {
         let nested = |target: &str| call(&format!("--crate-name a src/lib.rs --out-dir t --target {target}"));
         assert!(!nested("wasm32-unknown-unknown").compiles_program("x"));
         assert!(nested("/w/own.json").compiles_program("own.json"));
+        let root =
+            call("--crate-name b --edition=2024 src/root.txt --emit=link -Zunknown value --out-dir /t --target x");
+        assert!(root.compiles_program("x") && root.source() == Path::new("src/root.txt"));
         // A benchmark without a harness.
         let bench = "--crate-name b --edition=2024 benches/b.rs --emit=link --cfg test --out-dir /t --target x";
         assert!(call(bench).compiles_program("x") && call(bench).is_executable());

@@ -2,9 +2,10 @@
 //!
 //! A crate of a tracked package is compiled from its [mirror](super::mirror), in the mirror of the folder that cargo chose, with the
 //! arguments that cargo gave; what is added is memprof, and the setting that takes the mirror's folder off all paths. If it does not
-//! compile so, it is compiled as it is: errors of that are the user's own. Where there are none, the functions that the errors point to are
-//! left out and it is tried again, [`TRIES`] times at most, and in the end it stays as it is. Every other crate of the program learns where memprof's libraries are, since what it depends on may
-//! name them. What is no crate of the program (build scripts, macros, questions) is handed on untouched.
+//! compile so, it is compiled as it is: errors of that are the user's own. Where there are none, the functions that the
+//! errors point to are left out and it is tried again, [`TRIES`] times at most, and in the end it stays as it is. Every
+//! other crate of the program learns where memprof's libraries are, since what it depends on may name them. What is no
+//! crate of the program (build scripts, macros, questions) is handed on untouched.
 
 mod call;
 mod dep_info;
@@ -19,7 +20,10 @@ use std::{
     process::{Command, ExitCode, ExitStatus},
 };
 
-use self::{call::Call, compile::Other};
+use self::{
+    call::Call,
+    compile::{Other, Ran},
+};
 use super::{
     mirror::{inside, normal, sync},
     plan::{Package, Plan, variable},
@@ -85,8 +89,9 @@ fn root(call: &Call, from: &Path) -> PathBuf {
 
 /// Keeps how a crate was compiled, for what is said of the build.
 fn remember(plan: &Plan, package: &Package, call: &Call, from: &Path, how: How) -> io::Result<()> {
-    let files = dep_info::files(&call.dep_info(), from);
     let root = root(call, from);
+    let mut files = dep_info::files(&call.dep_info(), from);
+    files.insert(root.clone());
     let is_tracked = how != How::AsItIs;
     let is_unmeasured = how == How::Unmeasured;
     let compiled = Crate { root, is_test: call.is_test, title: call.title(), is_tracked, is_unmeasured, files };
@@ -126,6 +131,9 @@ fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Resu
             let _lock = State::lock(plan, package)?;
             sync(plan, package, &failing)?
         };
+        if state.lost.contains(&(root(call, from), call.is_test)) {
+            break;
+        }
         // A root that stays as it is has no place for it.
         if allocator && !state.is_written(&root(call, from)) {
             allocator = false;
@@ -155,13 +163,16 @@ fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Resu
             None => {}
         }
         failing = ran.functions(&state, from);
-        let trial = if compiles_as_is { None } else { Some(compile::run(&mut original(plan, call), true)?) };
+        let trial = if compiles_as_is { None } else { Some(tried(plan, call, ran.has_told)?) };
         compiles_as_is |= trial.as_ref().is_some_and(|own| own.status.success());
         if ran.has_told {
-            // No other try may change what cargo has gone on with: the next call leaves them out.
+            // No other try may change what cargo has gone on with: the next call leaves them out, or the whole crate.
             if compiles_as_is {
                 let _lock = State::lock(plan, package)?;
-                sync(plan, package, &failing)?;
+                let mut state = sync(plan, package, &failing)?;
+                if failing.is_empty() && state.lost.insert((root(call, from), call.is_test)) {
+                    state.write(plan, package)?;
+                }
             }
             return Ok((ran.told()?, how));
         }
@@ -207,6 +218,15 @@ fn mirrored(command: &mut Command, plan: &Plan, package: &Package, call: &Call, 
     if call.edition == "2015" {
         command.args(["--cfg", &cfg("memprof_crate")]);
     }
+}
+
+/// Whether a crate compiles from its own files. Where cargo has gone on with another try's types, these are left alone.
+fn tried(plan: &Plan, call: &Call, has_told: bool) -> io::Result<Ran> {
+    if !has_told {
+        return compile::run(&mut original(plan, call), true);
+    }
+    let elsewhere = tempfile::tempdir()?;
+    compile::run(command(plan, call).args(call.with_out_dir(elsewhere.path())).args(folders(plan)), true)
 }
 
 /// A crate from its own files.

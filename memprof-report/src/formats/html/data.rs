@@ -9,14 +9,17 @@
 //!   "crates":  ["app", …],
 //!   "spaces":  [{ "name": "host", "totals": { "peak": 32, … }, "lines": ["…"], "device": null,
 //!                 "spread": [{ "field": "live", "count": 1, "rows": [{ "name": "…", "ranks": 3, "least": 1, … }] }],
-//!                 "rows":  { "site": [0, -1], "columns": { "ncalls": [1, 0], … }, "folded": [[5, 120], …] },
+//!                 "rows":  { "site": [0, -1], "columns": { "ncalls": [1, 0], … }, "folded": [[5, 120, 80], …] },
 //!                 "paths": { "up": [0, 1, …], "site": […], … } }, …] }
 //! ```
 //!
-//! A text stands once, in `strings`; a site is three indices, and one into `crates`, -1 for none, where several crates of the program were tracked. A site of -1 is what happened outside any scope, -2 what was
-//! folded: `folded` has how many rows such a row stands for. `up` is the distance to the path around, 0 for none. A column
-//! that is 0 everywhere is left out. Of two profiles, `columns` and `totals` are the second's, `before` the first's, and
-//! `sides` has 1 for a row of the first, 2 for one of the second, 3 for one of both. A number that JavaScript would round, above 2^53 - 1, is written as a string.
+//! A text stands once, in `strings`; a site is three indices, and one into `crates`, -1 for none, where several crates of
+//! the program were tracked. A site of -1 is what happened outside any scope, -2 what was folded, and -3 and less what was
+//! folded of the table's rows of the first crate and the next ones: `folded` has how many rows such a row stands for, and
+//! how many of these own anything. `up` is the distance to the path around, 0 for none. A column that is 0 everywhere is
+//! left out. Of two profiles, `columns` and `totals` are the second's, `before` the first's, and `sides` has 1 for a row of
+//! the first, 2 for one of the second, 3 for one of both. A number that JavaScript would round, above 2^53 - 1, is written
+//! as a string.
 
 use std::{collections::BTreeMap, io};
 
@@ -211,7 +214,7 @@ fn page<'a>(
 ) -> Page<'a> {
     let snapshot = profiles.second;
     let mut names = Names::of_plans([Some(snapshot), profiles.first].into_iter().flatten().filter_map(Snapshot::plan));
-    let part = |rows: &Rows<'a>| fold(rows, (rows.len() * most_rows).div_ceil(count.max(1)));
+    let most = |rows: &Rows<'a>| (rows.len() * most_rows).div_ceil(count.max(1));
     let spaces = spaces
         .iter()
         .map(|space| SpaceColumns {
@@ -221,8 +224,11 @@ fn page<'a>(
             lines: lines(snapshot, space.name),
             device: device(snapshot, space.name).map(DeviceNumbers::of),
             spread: if profiles.first.is_some() { Vec::new() } else { spread(snapshot, space.name, most_rows) },
-            rows: names.columns_of(&part(&space.rows)),
-            paths: names.columns_of(&part(&space.paths)),
+            rows: {
+                let rows = fold(&space.rows, most(&space.rows), |place| names.of_crate(place));
+                names.columns_of(&rows)
+            },
+            paths: names.columns_of(&fold(&space.paths, most(&space.paths), |_| -1)),
         })
         .collect();
     let names = names.with_several_crates();

@@ -14,7 +14,7 @@ pub(super) fn union<'a>(first: &Rows<'a>, second: Rows<'a>, pairs: &Pairs<'a>) -
             let Site { function, file, line } = pairs.in_second(Site { function, file, line });
             Place::Site { function, file, line }
         }
-        Place::Outside | Place::Other => place,
+        Place::Outside | Place::Other(_) => place,
     };
     let rows_of = |rows: &Rows<'a>| rows.places.iter().copied().zip(rows.parents.clone()).collect::<Vec<_>>();
     let firsts = rows_of(first).into_iter().map(|(place, parent)| (in_second(place), parent));

@@ -2,14 +2,16 @@
 //!
 //! A row matters as much as the greatest share that it, with all below it, has of any measure, or that it has of a peak.
 //! So a path never matters more than the one around it, and what stays is a tree. What is folded is summed where numbers
-//! add up: no byte is lost.
+//! add up, and of a table by crate: no byte is lost, and none changes its crate.
 
-use super::rows::{COLUMNS, Place, Rows, is_additive};
+use std::collections::HashMap;
+
+use super::rows::{COLUMNS, Folded, Place, Rows, is_additive};
 use crate::record::Field;
 
-/// The `most` rows that matter most, in their order, and a row of [`Place::Other`] under each of them that has lost some
-/// below it.
-pub(super) fn fold<'a>(rows: &Rows<'a>, most: usize) -> Rows<'a> {
+/// The `most` rows that matter most, in their order, and rows of [`Place::Other`] under each of them that has lost some
+/// below it: one for each crate, as `of_crate` has it.
+pub(super) fn fold<'a>(rows: &Rows<'a>, most: usize, mut of_crate: impl FnMut(Place<'a>) -> i64) -> Rows<'a> {
     if rows.len() <= most {
         return rows.clone();
     }
@@ -25,19 +27,21 @@ pub(super) fn fold<'a>(rows: &Rows<'a>, most: usize) -> Rows<'a> {
 
     // The nearest path around each folded row that stays, and so where it is summed.
     let mut around: Vec<Option<usize>> = vec![None; rows.len()];
-    let mut other_under = vec![None; kept.len() + 1];
+    let mut others = HashMap::new();
     for row in 0..rows.len() {
         let parent = rows.parents[row];
         around[row] = parent.and_then(|parent| if stays[parent] { Some(index[parent]) } else { around[parent] });
         if stays[row] {
             continue;
         }
-        let slot = &mut other_under[around[row].map_or(0, |parent| parent + 1)];
-        let other = *slot.get_or_insert_with(|| {
-            kept.push(Place::Other, around[row], |_| 0);
+        let of_crate = of_crate(rows.places[row]);
+        let other = *others.entry((around[row], of_crate)).or_insert_with(|| {
+            kept.push(Place::Other(of_crate), around[row], |_| 0);
             kept.len() - 1
         });
-        kept.stands_for[other] += rows.stands_for[row].max(1);
+        let Folded { rows: count, owning } = &mut kept.folded[other];
+        *count += 1;
+        *owning += usize::from(rows.owns(row));
         add(&mut kept.numbers, other, &rows.numbers, row);
         if let (Some(to), Some(from)) = (&mut kept.before, &rows.before) {
             add(&mut to.numbers, other, &from.numbers, row);
@@ -92,5 +96,34 @@ fn weigh(weights: &mut [f64], rows: &Rows<'_>, sums: bool, number: impl Fn(usize
         if let (true, Some(parent)) = (sums, rows.parents[row]) {
             parts[parent] += parts[row];
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of four functions in two crates the one that owns most stays; of the others each crate keeps its sums.
+    #[test]
+    fn what_is_folded_of_a_table_stays_its_crates() {
+        let mut rows = Rows::new();
+        for (line, owned) in [(1, 10), (2, 2), (1, 5), (3, 0)] {
+            rows.push(Place::of("f", if owned == 5 { "b" } else { "a" }, line), None, |field| match field {
+                Field::SelfTotal => owned,
+                Field::Ncalls => 1,
+                _ => 0,
+            });
+        }
+        let of_crate = |place| i64::from(place == Place::of("f", "b", 1));
+        let folded = fold(&rows, 1, of_crate);
+        assert_eq!(folded.places, [Place::of("f", "a", 1), Place::Other(0), Place::Other(1)]);
+        let nothing = Folded::default();
+        assert_eq!(folded.folded, [nothing, Folded { rows: 2, owning: 1 }, Folded { rows: 1, owning: 1 }]);
+        let column =
+            |of: Field| COLUMNS.iter().position(|field| *field == of).map(|column| &folded.numbers[column][..]);
+        assert_eq!(column(Field::SelfTotal), Some(&[10, 2, 5][..]));
+        // Calls do not add up.
+        assert_eq!(column(Field::Ncalls), Some(&[1, 0, 0][..]));
+        assert_eq!(fold(&rows, 4, of_crate).places, rows.places);
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct RowColumns {
     pub(super) site: Vec<i64>,
     pub(super) up: Vec<usize>,
     pub(super) columns: BTreeMap<&'static str, Vec<Number>>,
-    pub(super) folded: Vec<Vec<usize>>,
+    pub(super) folded: Vec<[usize; 3]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) before: Option<BTreeMap<&'static str, Vec<Number>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,22 +87,22 @@ impl<'a> Names<'a> {
             columns: by_name(&rows.numbers),
             before: rows.before.as_ref().map(|before| by_name(&before.numbers)),
             sides: rows.before.as_ref().map(|before| before.sides.clone()),
-            folded: (rows.stands_for.iter().enumerate())
-                .filter(|(_, count)| **count > 0)
-                .map(|(row, count)| vec![row, *count])
+            folded: (rows.folded.iter().enumerate())
+                .filter(|(_, folded)| folded.rows > 0)
+                .map(|(row, folded)| [row, folded.rows, folded.owning])
                 .collect(),
         }
     }
 
     fn site(&mut self, place: Place<'a>) -> i64 {
         let Place::Site { function, file, line } = place else {
-            return if place == Place::Outside { -1 } else { -2 };
+            return if let Place::Other(of_crate) = place { -3 - of_crate } else { -1 };
         };
         if let Some(index) = self.site_index.get(&place) {
             return *index;
         }
         let index = i64::try_from(self.sites.line.len()).unwrap_or(i64::MAX);
-        let of_crate = self.of_crate(file);
+        let of_crate = self.of_crate(place);
         let (function, file) = (self.string(function), self.string(file));
         self.sites.function.push(function);
         self.sites.file.push(file);
@@ -112,7 +112,9 @@ impl<'a> Names<'a> {
         index
     }
 
-    fn of_crate(&mut self, file: &'a str) -> i64 {
+    /// The crate of what stands in a place, by its number; -1 for none.
+    pub(super) fn of_crate(&mut self, place: Place<'a>) -> i64 {
+        let Place::Site { file, .. } = place else { return -1 };
         let Names { plans, crates, crate_index, .. } = self;
         *crate_index.entry(file).or_insert_with(|| {
             // The nearest folder of both; of one in both, by the second's name, which stands first.

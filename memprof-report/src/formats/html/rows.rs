@@ -15,8 +15,8 @@ pub(super) enum Place<'a> {
     Site { function: &'a str, file: &'a str, line: u32 },
     /// No scope was open.
     Outside,
-    /// Several rows, folded into this one.
-    Other,
+    /// Several rows of a crate, folded into this one; -1 where it is not known, or not asked.
+    Other(i64),
 }
 
 impl<'a> Place<'a> {
@@ -35,8 +35,15 @@ pub(super) struct Rows<'a> {
     pub(super) numbers: Vec<Vec<i128>>,
     /// Of a difference: the same of the first profile, and which profiles have the row.
     pub(super) before: Option<Before>,
-    /// How many rows a row of [`Place::Other`] stands for, and 0 of all others.
-    pub(super) stands_for: Vec<usize>,
+    /// What a row of [`Place::Other`] stands for, and nothing of all others.
+    pub(super) folded: Vec<Folded>,
+}
+
+/// How many rows stand in one, and how many of these own anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Folded {
+    pub(super) rows: usize,
+    pub(super) owning: usize,
 }
 
 /// What the first of two profiles has of each row.
@@ -134,7 +141,7 @@ impl<'a> Rows<'a> {
     pub(super) fn push(&mut self, place: Place<'a>, parent: Option<usize>, number: impl Fn(Field) -> i128) {
         self.places.push(place);
         self.parents.push(parent);
-        self.stands_for.push(0);
+        self.folded.push(Folded::default());
         for (numbers, field) in self.numbers.iter_mut().zip(COLUMNS) {
             numbers.push(number(*field));
         }
@@ -144,6 +151,13 @@ impl<'a> Rows<'a> {
             }
             sides.push(FIRST | SECOND);
         }
+    }
+
+    /// Whether a row has anything of its own, in either profile.
+    pub(super) fn owns(&self, row: usize) -> bool {
+        let is_own = |field: &Field| matches!(field, Field::AtPeak | Field::Live | Field::SelfTotal);
+        let mut all = self.all_numbers().flat_map(|numbers| COLUMNS.iter().zip(numbers));
+        all.any(|(field, numbers)| is_own(field) && numbers[row] != 0)
     }
 
     /// The numbers of both profiles where there are two.
@@ -192,7 +206,7 @@ impl<'a> Rows<'a> {
                 numbers: numbers_of(&before.numbers),
                 sides: kept().map(|row| before.sides[row]).collect(),
             }),
-            stands_for: kept().map(|row| self.stands_for[row]).collect(),
+            folded: kept().map(|row| self.folded[row]).collect(),
         };
         (rows, index)
     }

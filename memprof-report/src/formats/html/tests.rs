@@ -144,7 +144,7 @@ fn a_hundred_thousand_paths_stay_under_five_million_bytes_lose_none_and_show_the
     // A row for each that stays, and one for the part outside any scope.
     let staying = |part: &str| {
         let sites = embedded[part]["site"].as_array().expect("a list");
-        sites.iter().filter(|site| site.as_i64() != Some(-2)).count() as u64 - 1
+        sites.iter().filter(|site| site.as_i64().is_some_and(|site| site > -2)).count() as u64 - 1
     };
     assert!(rows > 0 && paths > 0);
     assert_eq!((staying("rows") + rows, staying("paths") + paths), (20_001, 100_000));

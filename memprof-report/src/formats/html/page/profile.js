@@ -4,7 +4,7 @@
 // field that is 0 everywhere is left out. A number above 2^53 - 1, which JavaScript would round, is a string there and a BigInt
 // here. With two profiles (a difference) `columns` are those of the second, and `before` those of the first.
 
-/** The site of what was allocated outside any scope, and of what was folded to keep the page small. */
+/** The site of what was allocated outside any scope, and of what was folded to keep the page small; below it of what was folded of each crate. */
 const OUTSIDE = -1;
 const OTHER = -2;
 /** The crate of a name given at run time, and of what no package that was tracked has. */
@@ -35,18 +35,18 @@ class Rows {
     this.before = data.before ?? {};
     /** Of a difference, what has the row: 1 the first profile, 2 the second, 3 both. */
     this.sides = data.sides;
-    /** How many rows a folded one stands for. */
-    this.folded = new Map(data.folded);
+    /** How many rows a folded one stands for, and how many of these own anything. */
+    this.folded = new Map(data.folded.map(([row, count]) => [row, count]));
+    this.owning = new Map(data.folded.map(([row, , owning]) => [row, owning]));
     /** What there is of a row that is no path: of folded ones what adds up, outside any scope the measures and their blocks. */
-    this.known = {
-      [OTHER]: new Set(fields.filter((field) => field.additive).map((field) => field.name)),
-      [OUTSIDE]: new Set(MEASURES.flatMap((measure) => [measure.field, measure.blocks])),
-    };
+    this.ofOther = new Set(fields.filter((field) => field.additive).map((field) => field.name));
+    this.ofOutside = new Set(MEASURES.flatMap((measure) => [measure.field, measure.blocks]));
   }
 
   /** The number as measured; null where there is none: a peak of several paths together is no sum of theirs. */
   exact(field, row, side) {
-    if (this.known[this.site[row]]?.has(field) === false) return null;
+    const site = this.site[row];
+    if (site < 0 && !(site === OUTSIDE ? this.ofOutside : this.ofOther).has(field)) return null;
     const after = whole(this.columns[field]?.[row]);
     if (side === 'after') return after;
     const before = whole(this.before[field]?.[row]);
@@ -145,14 +145,13 @@ class Crates extends Rows {
       const owns = (side) => MEASURES.some(({ field }) => Number(rows.exact(field, row, side) ?? 0) !== 0);
       if (!owns('after') && !owns('before')) continue;
       const site = rows.site[row];
-      const at = placeOf(site < 0 ? site : profile.siteOfCrate(profile.sites[site].crate));
+      const at = placeOf(site === OUTSIDE ? site : profile.siteOfCrate(profile.siteOf(rows, row).crate));
       for (const name of names) {
         data.columns[name][at] = plus(data.columns[name][at], rows.exact(name, row, 'after') ?? 0);
         data.before[name][at] = plus(data.before[name][at], rows.exact(name, row, 'before') ?? 0);
       }
       if (data.sides) data.sides[at] |= rows.sides[row];
-      if (rows.folded.has(row)) data.folded.push([at, rows.folded.get(row)]);
-      if (site >= 0) functions[at] += 1;
+      if (site !== OUTSIDE) functions[at] += rows.owning.get(row) ?? 1;
       parts[at].push(row);
     }
     super(data, profile.fields);
@@ -253,10 +252,11 @@ function readProfile(data) {
   profile.sites.push(...[...profile.crates, '(in no tracked crate)'].map((name, crate) => new Site(name, '', 0, crate)));
   profile.siteOfCrate = (crate) => first + (crate === OF_NONE ? profile.crates.length : crate);
   const outside = new Site('(outside any scope)', '', 0);
-  const other = new Site('(other)', '', 0);
+  const others = [OF_NONE, ...profile.crates.keys()].map((crate) => new Site('(other)', '', 0, crate));
   profile.siteOf = (rows, row) => {
     const site = rows.site[row];
-    return site === OUTSIDE ? outside : site === OTHER ? other : profile.sites[site];
+    // Where one crate is the whole program, it has no name.
+    return site === OUTSIDE ? outside : site <= OTHER ? others[OTHER - site] ?? others[0] : profile.sites[site];
   };
   profile.spaces = data.spaces.map((space) => new Space(space, profile));
   tintFiles(profile);

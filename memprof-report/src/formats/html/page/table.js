@@ -180,11 +180,10 @@ class Table {
         'aria-sort': chosen ? (sort.down ? 'descending' : 'ascending') : null,
       }, tips.on(button, () => meaning));
     };
-    const who = {
-      sites: ['function or block', 'file and line', 'The function or block, and where it is in the source. Click a row for the frames above it.'],
-      paths: ['path', 'file and line', 'The function or block, and where it is in the source. Click a row for the frames above it.'],
-      crates: ['crate', 'functions', 'The crate, and how many of its functions own anything. Click a row for these.'],
-    }[state.rows];
+    const who = state.rows === 'crates'
+      ? ['crate', 'functions', 'The crate, and how many of its functions own anything. Click a row for these.']
+      : [state.rows === 'paths' ? 'path' : 'function or block', 'file and line',
+        'The function or block, and where it is in the source. Click a row for the frames above it.'];
     this.head.replaceChildren(element('tr', {},
       header('name', ...who),
       this.shown.map((field) => header(field.name, field.name, field.unit, field.meaning))));
@@ -220,7 +219,7 @@ class Table {
         ? element('button', { type: 'button', class: 'open', 'aria-expanded': String(isOpen) }, bdi(name, 'name'))
         : element('span', { class: 'open' }, bdi(name, 'name')),
       element('div', { class: 'place' }, kind === 'new' || kind === 'gone' ? element('span', { class: `kind-${kind}` }, kind, ' ') : null,
-        site.place ? bdi(site.place) : folded ? 'folded to keep this page small' : rows.site[row] === OUTSIDE ? 'no scope was open'
+        site.place ? bdi(site.place) : folded ? `${profile.crates[site.crate] ? `of ${profile.crates[site.crate]}, ` : ''}folded to keep this page small` : rows.site[row] === OUTSIDE ? 'no scope was open'
           : rows.functions ? counted(rows.functions[row], 'function') : 'named at run time'));
     tips.on(who, () => (site.place ? `${name}\n${site.place}` : name));
     const line = element('tr', { class: canOpen ? 'can-open' : null }, who, this.shown.map((field) => this.cell(field.name, row)));
@@ -292,7 +291,7 @@ class Table {
     const few = real(list);
     const words = [few === all ? counted(all, what) : `${thousands(few)} of ${counted(all, what)}`,
       `. Click a header to sort, a row for ${state.rows === 'crates' ? 'its functions' : 'the frames above it'}.`];
-    const folded = foldedWords(rows, state.rows === 'crates' ? 'site' : what, MEASURES[0], 'after');
+    const folded = foldedWords(rows, what, MEASURES[0], 'after');
     if (folded) words.push(' ', folded);
     if (left.length > 0) {
       const names = left.map((field) => field.name).join(', ');
