@@ -113,13 +113,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let five = [("host", 200, 60), ("cuda:0", 90, 40), ("cuda:1", 80, 40), ("managed", 9, 9), ("pinned", 30, 20)];
     let one = spaces(&[("host", 80, 36)]);
-    let pages: [(&str, Value); 8] = [
+    let many = profile(&spaces(&[("host", 100_000, 20_000)]), &[]);
+    let pages: [(&str, Value); 9] = [
         ("one", profile(&one, &[])),
         ("crates", with_plan(profile(&one, &[]))),
         ("five", with_words(profile(&spaces(&five), &[LONG_NOTE]))),
         ("single", old(profile(&spaces(&[("host", 1, 1)]), &[]))),
         ("10k", profile(&spaces(&[("host", 10_000, 1_500)]), &[])),
-        ("100k", profile(&spaces(&[("host", 100_000, 20_000)]), &[])),
+        ("100k", many.clone()),
+        ("100k-crates", with_plan(many)),
         ("freed", profile(&freed(&one), &[])),
         (
             "empty",

@@ -208,10 +208,14 @@ await check('paths have rows too, and sums that are the space’s', 'five', { pi
   assert.equal(sum, await page.evaluate(() => JSON.parse(document.getElementById('profile').textContent).spaces[0].totals.total));
 });
 
-await check('crates have rows, which sum to the space’s, and show their functions', 'crates', {}, async (page) => {
+const namesOf = (page) => page.locator('.scroll > table > tbody .who .name').allInnerTexts();
+const CRATES = ['(in no tracked crate)', '(outside any scope)', 'column', 'flights', 'serve'];
+
+/** The rows of crates, whose sums are the space's. */
+const crates = async (page) => {
   await page.getByRole('radio', { name: 'Crates' }).click();
-  const names = await page.locator('.scroll > table > tbody .who .name').allInnerTexts();
-  assert.deepEqual([...names].sort(), ['(in no tracked crate)', '(outside any scope)', 'column', 'flights', 'serve']);
+  const names = await namesOf(page);
+  assert.deepEqual([...names].sort(), CRATES);
   const column = async (field) => {
     const at = await page.evaluate((name) => [...document.querySelectorAll('.scroll thead th')].findIndex((cell) => cell.textContent.startsWith(name)), field);
     const cells = await page.locator(`.scroll > table > tbody > tr > :nth-child(${at + 1})`).allInnerTexts();
@@ -221,6 +225,11 @@ await check('crates have rows, which sum to the space’s, and show their functi
   for (const [field, whole] of [['at_peak', totals.at_peak_level], ['live', totals.live], ['self_total', totals.total]]) {
     assert.equal((await column(field)).reduce((sum, bytes) => sum + bytes), whole, field);
   }
+  return names;
+};
+
+await check('crates have rows, which sum to the space’s, and show their functions', 'crates', {}, async (page) => {
+  const names = await crates(page);
   await page.locator('button.open').nth(names.indexOf('serve')).click();
   const places = await page.locator('.details .way li .less').allInnerTexts();
   assert.ok(places.length > 0);
@@ -229,7 +238,27 @@ await check('crates have rows, which sum to the space’s, and show their functi
   assert.equal(await page.getByPlaceholder('Search functions and files').inputValue(), 'crate:serve');
   assert.ok(await count(page, '.frame.match') > 0);
   await page.getByPlaceholder('Filter rows').fill('col');
-  assert.deepEqual(await page.locator('.scroll > table > tbody .who .name').allInnerTexts(), ['column']);
+  assert.deepEqual(await namesOf(page), ['column']);
+});
+
+await check('what is folded stays its crate’s', '100k-crates', { picture: false }, async (page) => {
+  const owning = await page.evaluate(() => {
+    const { crates, sites, spaces: [{ rows }] } = JSON.parse(document.getElementById('profile').textContent);
+    const crate = crates.indexOf('serve');
+    const owns = (row) => ['at_peak', 'live', 'self_total'].some((field) => Number(rows.columns[field][row]) !== 0);
+    const kept = rows.site.filter((site, row) => sites.crate[site] === crate && owns(row)).length;
+    const [, , folded] = rows.folded.find(([row]) => rows.site[row] === -3 - crate);
+    return { kept, folded };
+  });
+  assert.ok(owning.kept > 0 && owning.folded > 0);
+  const names = await crates(page);
+  const functions = await page.locator('.scroll > table > tbody .who .place').nth(names.indexOf('serve')).innerText();
+  assert.equal(functions, `${(owning.kept + owning.folded).toLocaleString('en')} functions`);
+  await page.getByRole('radio', { name: 'Sites' }).click();
+  await page.getByPlaceholder('Filter rows').fill('crate:serve');
+  // A bracket stands before letters.
+  await page.locator('[data-field="name"]').click();
+  assert.match((await namesOf(page))[0], /^\(other: [\d,]+ small sites\)$/);
 });
 
 await check('there is no level of crates where none is known', 'one', { picture: false }, async (page) => {

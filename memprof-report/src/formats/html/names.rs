@@ -29,7 +29,7 @@ pub(super) struct RowColumns {
     pub(super) site: Vec<i64>,
     pub(super) up: Vec<usize>,
     pub(super) columns: BTreeMap<&'static str, Vec<Number>>,
-    pub(super) folded: Vec<[usize; 3]>,
+    pub(super) folded: Vec<Vec<usize>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) before: Option<BTreeMap<&'static str, Vec<Number>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,7 +89,7 @@ impl<'a> Names<'a> {
             sides: rows.before.as_ref().map(|before| before.sides.clone()),
             folded: (rows.folded.iter().enumerate())
                 .filter(|(_, folded)| folded.rows > 0)
-                .map(|(row, folded)| [row, folded.rows, folded.owning])
+                .map(|(row, folded)| vec![row, folded.rows, folded.owning])
                 .collect(),
         }
     }
