@@ -63,19 +63,25 @@ impl Calibration {
 
     /// Learns from a run: how many functions more are left out. `workspace` is what the report's names are relative to.
     pub(crate) fn learn(&mut self, snapshot: &Snapshot, packages: &[(&Package, State)], workspace: &Path) -> usize {
-        // As `#[path = "../x.rs"]` names a file, `src/../x.rs`, so does a report.
-        let place = |record: &Record| (normal(&workspace.join(&record.file)), record.line);
-        let records: HashMap<(PathBuf, u32), &Record> =
-            snapshot.records("host").iter().map(|record| (place(record), record)).collect();
+        // A file can have several names: `#[path = "../x.rs"]` makes it `src/../x.rs`.
+        let mut records = HashMap::<(PathBuf, u32), Vec<&Record>>::new();
+        for record in snapshot.records("host") {
+            records.entry((normal(&workspace.join(&record.file)), record.line)).or_default().push(record);
+        }
+        let of_package = |package: &Package, record: &Record| {
+            let plan = snapshot.plan().and_then(|plan| plan.package_of(&record.file));
+            plan.is_some_and(|of| of.name == package.name && of.version == package.version)
+        };
         let mut functions = Vec::new();
         for (package, state) in packages {
             let tracked =
                 state.functions().filter(|(_, function)| function.reason.is_none() && function.name != "main");
             for (path, function) in tracked {
-                let mut shown = package.shown(path, workspace).map(|name| (workspace.join(name), function.line));
-                if let Some(record) = shown.find_map(|place| records.get(&place).copied()) {
-                    functions.push(((*package, path, function.key.as_str()), record));
-                }
+                let mut names: Vec<PathBuf> = package.shown(path, workspace).map(|name| workspace.join(name)).collect();
+                names.dedup();
+                let found = names.into_iter().filter_map(|name| records.get(&(name, function.line))).flatten();
+                let own = found.filter(|record| of_package(package, record));
+                functions.extend(own.map(|record| ((*package, path, function.key.as_str()), *record)));
             }
         }
         let is_left_out = costly(
@@ -157,7 +163,10 @@ impl Rank {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::cargo::state::{Entry, Known, Stamp};
 
     /// Of functions with so many calls, bytes that they own, bytes with what they call, and bytes at the peak.
     fn out(functions: &[[u64; 4]], seconds: f64) -> Vec<bool> {
@@ -241,5 +250,50 @@ mod tests {
             assert_eq!(rank(self_total, at_peak, live), Some(Rank::HoldsLittle));
         }
         assert_eq!((rank(100, 100, 0), rank(100, 0, 100)), (None, None));
+    }
+
+    /// A file that two packages are compiled of has a name for each, and one of a registry its package's.
+    #[test]
+    fn each_package_learns_from_rows_of_its_own() {
+        let known = Known { name: "f".to_owned(), key: "f".to_owned(), line: 7, first: 7, last: 9, reason: None };
+        let state = |path: &str| {
+            let entry = Entry::Written { stamp: Stamp::default(), functions: vec![known.clone()] };
+            State { entries: [(path.into(), entry)].into(), ..State::default() }
+        };
+        let packages = [("one", "/w/one"), ("two", "/w/two"), ("dep", "/home/registry/dep-0.1.0")]
+            .map(|(name, root)| Package::fixture(name, "0.1.0", root));
+        let states = ["/w/shared.rs", "/w/shared.rs", "/home/registry/dep-0.1.0/src/lib.rs"].map(state);
+        let record = |file: &str, bytes: u64| {
+            json!({
+                "name": format!("{file}:7(f)"), "file": file, "line": 7, "function": "f", "ncalls": 1_000, "memory_peak": 0, "memory_total": bytes,
+                "blocks_total": 0, "self_total": bytes, "self_blocks": 0, "reallocs": 0, "failed": 0, "live": 0, "live_blocks": 0, "at_peak": 0,
+                "at_peak_blocks": 0, "temporary": 0, "largest": 0,
+            })
+        };
+        let records = ["one/src/../../shared.rs", "two/src/../../shared.rs", "dep-0.1.0/src/lib.rs"];
+        let plan = json!({"packages": [
+            {"name": "one", "version": "0.1.0", "folders": ["one/"]},
+            {"name": "two", "version": "0.1.0", "folders": ["two/"]},
+            {"name": "dep", "version": "0.1.0", "folders": ["dep-0.1.0/"]},
+        ]});
+        let profile = json!({
+            "schema_version": 2, "state": {"enabled": true, "host": "measured", "scopes_entered": true}, "notes": [], "plan": plan,
+            "spaces": [{
+                "name": "host", "has_events": true, "tree": [],
+                "totals": {
+                    "live": 0, "live_blocks": 0, "peak": 0, "peak_blocks": 0, "at_peak_level": 0, "total": 5_009, "blocks_total": 0,
+                    "failed": 0, "unknown_frees": 0, "missed_frees": 0, "no_scope_live": 0, "no_scope_total": 0, "no_scope_at_peak": 0,
+                },
+                "records": [record(records[0], 0), record(records[1], 5_000), record(records[2], 9)],
+            }],
+        });
+        let snapshot: Snapshot = serde_json::from_value(profile).expect("a profile");
+        let mut calibration = Calibration::default();
+        let packages: Vec<_> = packages.iter().zip(states).collect();
+        assert_eq!(calibration.learn(&snapshot, &packages, Path::new("/w")), 2);
+        let left_out = |package: &Package| calibration.of(package).into_iter().collect::<Vec<_>>();
+        let f = |path: &str| vec![(PathBuf::from(path), "f".to_owned())];
+        let found: Vec<_> = packages.iter().map(|(package, _)| left_out(package)).collect();
+        assert_eq!(found, [f("/w/shared.rs"), Vec::new(), f("src/lib.rs")]);
     }
 }

@@ -46,12 +46,8 @@ fn made(plan: &Plan, package: &Package, failing: &[(PathBuf, String)], place: Op
     let found = walk(package)?;
     // Unless it was removed, as nothing had used it for long.
     let is_there = place.is_none_or(|place| place.root().join(plan.mirror(package)).exists());
-    let is_unchanged = is_there && state.roots == package.targets && is_unchanged(&state, &found);
-    if failing.is_empty() && is_unchanged {
+    if failing.is_empty() && is_there && state.roots == package.targets && is_unchanged(&state, &found) {
         return Ok(state);
-    }
-    if !is_unchanged {
-        state.lost.clear();
     }
     forget_changed(&mut state);
     state.crates.retain(|known| package.targets.contains(&known.root));
@@ -218,7 +214,7 @@ impl Texts {
                 let named = normal(&folder.join(&included.path));
                 match fs::metadata(&named) {
                     Ok(kind) if kind.is_file() && included.is_data => drop(data.insert(named)),
-                    Ok(kind) if kind.is_file() && is_outside(package, &named) => rest.push(named),
+                    Ok(kind) if kind.is_file() && package.is_outside(&named) => rest.push(named),
                     _ => {}
                 }
             }
@@ -240,7 +236,7 @@ impl Texts {
     /// is read by a path that is put together; and what stands in the folders `split`, each of which has a root in it.
     fn link_beside(&mut self, plan: &Plan, package: &Package, split: Vec<PathBuf>) {
         let files = self.sources.keys().chain(self.as_is.keys());
-        let outside = files.filter(|path| is_outside(package, path)).filter_map(|path| path.parent());
+        let outside = files.filter(|path| package.is_outside(path)).filter_map(|path| path.parent());
         let above = package.root.ancestors().skip(1).take_while(|above| above.starts_with(&plan.workspace));
         let mut rest: Vec<PathBuf> = outside.chain(above).map(Path::to_owned).chain(split).collect();
         let there: BTreeSet<PathBuf> =
@@ -263,11 +259,6 @@ impl Texts {
             }
         }
     }
-}
-
-/// Whether a file is none of the package's own: it stands elsewhere, or in another one inside.
-fn is_outside(package: &Package, path: &Path) -> bool {
-    !path.starts_with(&package.root) || package.others.iter().any(|other| path.starts_with(other))
 }
 
 /// A path without `.` and `..`, as the text says it.

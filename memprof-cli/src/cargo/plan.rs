@@ -134,6 +134,11 @@ impl Package {
         glob.matches(function) || is_within(&self.name) || is_within(&self.library)
     }
 
+    /// Whether a file does not stand in its folder: elsewhere, or in another package inside.
+    pub(crate) fn is_outside(&self, path: &Path) -> bool {
+        !path.starts_with(&self.root) || self.others.iter().any(|other| path.starts_with(other))
+    }
+
     /// How a report can name a file of it: relative to the workspace, by name and version, or by its whole path.
     pub(crate) fn shown(&self, path: &Path, workspace: &Path) -> impl Iterator<Item = PathBuf> {
         let relative = path.strip_prefix(workspace).ok().map(Path::to_owned);
@@ -272,6 +277,25 @@ pub(crate) fn hashed(what: impl Hash) -> String {
     let mut hasher = DefaultHasher::new();
     what.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
+}
+
+#[cfg(test)]
+impl Package {
+    /// One of which all is tracked.
+    pub(crate) fn fixture(name: &str, version: &str, root: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            library: name.to_owned(),
+            root: root.into(),
+            manifest_dir: root.into(),
+            targets: BTreeSet::new(),
+            scripts: BTreeSet::new(),
+            others: BTreeSet::new(),
+            policy: Policy::default(),
+            matched: BTreeSet::new(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     place::Place,
-    plan::{Package, Plan},
+    plan::{Package, Plan, hashed},
     source::function::Reason,
 };
 
 /// How a file is told from what it was: its length, and when it was written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Stamp {
     bytes: u64,
     nanoseconds: u128,
@@ -85,16 +85,16 @@ pub(crate) struct State {
     pub(crate) made_with: String,
     /// The roots of the package's targets, which have something of their own in the mirror.
     pub(crate) roots: BTreeSet<PathBuf>,
-    /// The folders outside of the package of which all is linked, with a hash of the names that were in each.
+    /// The folders of which all is linked, though a file in them is not, with a hash of the names that were in each.
     pub(crate) beside: BTreeMap<PathBuf, String>,
     /// By absolute path.
     pub(crate) entries: BTreeMap<PathBuf, Entry>,
     /// Functions that do not compile tracked, by file and key; of a file that changed they are tried again.
     pub(crate) failing: BTreeSet<(PathBuf, String)>,
-    /// Crates that fail tracked after the compiler told of their types, with no function at fault, by root and whether they are tests: as they
-    /// are from then on, until a file changes.
+    /// Crates that fail tracked after the compiler told of their types, with no function at fault, as the compiler's call names them, with the
+    /// [`sources`](State::sources) that fail: of these they are compiled as they are.
     #[serde(default)]
-    pub(crate) lost: BTreeSet<(PathBuf, bool)>,
+    pub(crate) lost: BTreeMap<String, String>,
     /// Crates of the package. One stays what it is until it is compiled again, whatever becomes of others.
     pub(crate) crates: Vec<Crate>,
     /// Whether it has a global allocator of its own.
@@ -144,7 +144,27 @@ impl State {
 
     /// Those in the files of crates that were compiled: a package has tests and examples besides.
     pub(crate) fn compiled_functions(&self) -> impl Iterator<Item = (&Path, &Known)> {
-        self.functions().filter(|(path, _)| self.crates.iter().any(|known| known.files.contains(*path)))
+        let files = self.files();
+        self.functions().filter(move |(path, _)| files.contains(path))
+    }
+
+    /// The files of crates that were compiled.
+    pub(crate) fn files(&self) -> BTreeSet<&Path> {
+        self.crates.iter().flat_map(|known| &known.files).map(PathBuf::as_path).collect()
+    }
+
+    /// Sixteen digits that stand for the Rust files as they are.
+    pub(crate) fn sources(&self) -> String {
+        let stamped = self.entries.iter().filter_map(|(path, entry)| match entry {
+            Entry::Linked => None,
+            Entry::Written { stamp, .. } | Entry::AsItIs(stamp) => Some((path, stamp)),
+        });
+        hashed(stamped.collect::<Vec<_>>())
+    }
+
+    /// Whether a crate is compiled as it is from the start, by its name in the compiler's call.
+    pub(crate) fn is_lost(&self, unit: &str) -> bool {
+        self.lost.get(unit).is_some_and(|sources| *sources == self.sources())
     }
 
     /// Whether this file stands in the mirror with what is put into it.

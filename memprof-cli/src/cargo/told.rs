@@ -4,6 +4,7 @@
 //! That of the last build is kept, for profiles that its program writes where no `cargo memprof` is.
 
 use std::{
+    collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -28,8 +29,13 @@ const STARTS: &[&str] =
 /// What a report is told.
 pub(crate) fn plan(build: &Build) -> Plan {
     let mut plan = Plan::default();
-    plan.packages =
-        build.built().iter().map(|(package, state)| tracked(package, state, &build.plan.workspace)).collect();
+    let built = build.built();
+    let mut compiled = HashMap::<&Path, usize>::new();
+    for file in built.iter().flat_map(|(_, state)| state.files()) {
+        *compiled.entry(file).or_default() += 1;
+    }
+    let workspace = &build.plan.workspace;
+    plan.packages = built.iter().map(|(package, state)| tracked(package, state, workspace, &compiled)).collect();
     let (starting, others): (Vec<&Untracked>, Vec<_>) =
         build.untracked.iter().partition(|dependency| starts_threads(&dependency.folder.join("src"), 0));
     plan.starting = starting.len() as u64;
@@ -52,11 +58,12 @@ pub(crate) fn kept(folder: &Path) -> Option<Plan> {
     serde_json::from_slice(&fs::read(folder.join(FILE)).ok()?).ok()
 }
 
-fn tracked(package: &Package, state: &State, workspace: &Path) -> TrackedPackage {
+/// `compiled` says of how many packages each file is.
+fn tracked(package: &Package, state: &State, workspace: &Path, compiled: &HashMap<&Path, usize>) -> TrackedPackage {
     let mut tracked = TrackedPackage::default();
     tracked.name.clone_from(&package.name);
     tracked.version.clone_from(&package.version);
-    tracked.folders = folders(package, state, workspace);
+    tracked.folders = folders(package, state, workspace, compiled);
     tracked.tracked = counted(state, state.compiled_functions()).0 as u64;
     tracked.policy = package.policy.said();
     let calibrated = package.policy.calibrated.iter();
@@ -64,13 +71,16 @@ fn tracked(package: &Package, state: &State, workspace: &Path) -> TrackedPackage
     tracked
 }
 
-/// How the files of its rows begin: in its folder, and each that stands elsewhere.
-fn folders(package: &Package, state: &State, workspace: &Path) -> Vec<String> {
+/// How the files of its rows begin: in its folder, and each outside of that of which no other package is. The rows of one that two are of have
+/// that name in the one whose folder it is in; in the other one, by `#[path = ".."]`, a name that begins in its own.
+fn folders(package: &Package, state: &State, workspace: &Path, compiled: &HashMap<&Path, usize>) -> Vec<String> {
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
     let within = |folder: String| if folder.is_empty() || folder.ends_with('/') { folder } else { folder + "/" };
-    let elsewhere = state.entries.keys().filter(|path| state.is_written(path) && !path.starts_with(&package.root));
-    let elsewhere = elsewhere.flat_map(|path| package.shown(path, workspace).map(text));
-    package.shown(&package.root, workspace).map(|folder| within(text(folder))).chain(elsewhere).collect()
+    let is_alone = |file: &Path| compiled.get(file).is_some_and(|packages| *packages == 1);
+    let files = state.files().into_iter();
+    let outside = files.filter(|file| package.is_outside(file) && state.is_written(file) && is_alone(file));
+    let outside = outside.flat_map(|file| package.shown(file, workspace).map(text));
+    package.shown(&package.root, workspace).map(|folder| within(text(folder))).chain(outside).collect()
 }
 
 /// Folders deeper than this are not looked into: what leads in circles ends there.
@@ -113,7 +123,7 @@ fn starts(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cargo::state::{Entry, Stamp};
+    use crate::cargo::state::{Crate, Entry, Stamp};
 
     #[test]
     fn threads_and_tasks_are_seen_in_code_and_not_in_comments() {
@@ -134,29 +144,32 @@ mod tests {
 
     #[test]
     fn rows_of_a_package_are_told_by_the_beginning_of_their_file() {
-        let package = |root: &str| Package {
-            name: "part".to_owned(),
-            version: "1.2.3".to_owned(),
-            library: "part".to_owned(),
-            root: root.into(),
-            manifest_dir: root.into(),
-            targets: std::collections::BTreeSet::new(),
-            scripts: std::collections::BTreeSet::new(),
-            others: std::collections::BTreeSet::new(),
-            policy: super::super::plan::Policy::default(),
-            matched: std::collections::BTreeSet::new(),
+        let package = |root: &str| Package::fixture("part", "1.2.3", root);
+        let of = |root: &str, state: &State, others: &[&str]| {
+            let of_others = others.iter().map(|file| (Path::new(file), 1));
+            let mut compiled: HashMap<&Path, usize> = of_others.collect();
+            state.files().into_iter().for_each(|file| *compiled.entry(file).or_default() += 1);
+            folders(&package(root), state, Path::new("/w"), &compiled)
         };
-        let of = |root, state: &State| folders(&package(root), state, Path::new("/w"));
         let nothing = State::default();
-        assert_eq!(of("/w", &nothing), ["", "part-1.2.3/", "/w/"]);
-        assert_eq!(of("/w/crates/part", &nothing), ["crates/part/", "part-1.2.3/", "/w/crates/part/"]);
-        assert_eq!(of("/home/registry/part-1.2.3", &nothing), ["part-1.2.3/", "/home/registry/part-1.2.3/"]);
+        assert_eq!(of("/w", &nothing, &[]), ["", "part-1.2.3/", "/w/"]);
+        assert_eq!(of("/w/crates/part", &nothing, &[]), ["crates/part/", "part-1.2.3/", "/w/crates/part/"]);
+        assert_eq!(of("/home/registry/part-1.2.3", &nothing, &[]), ["part-1.2.3/", "/home/registry/part-1.2.3/"]);
+        // A target that stands elsewhere, and a file that another package is compiled of as well.
+        let files = ["/w/crates/part/src/lib.rs", "/w/other/src/util.rs", "/w/shown/main.rs"].map(PathBuf::from);
         let mut state = State::default();
-        let written = || Entry::Written { stamp: Stamp::default(), functions: Vec::new() };
-        let entries =
-            [("/w/crates/part/src/lib.rs", written()), ("/w/shown/main.rs", written()), ("/w/data", Entry::Linked)];
-        state.entries = entries.map(|(path, entry)| (path.into(), entry)).into();
+        let written =
+            |path: &PathBuf| (path.clone(), Entry::Written { stamp: Stamp::default(), functions: Vec::new() });
+        state.entries = files.iter().map(written).collect();
+        state.compiled(Crate {
+            root: files[2].clone(),
+            is_test: false,
+            title: "main".to_owned(),
+            is_tracked: true,
+            is_unmeasured: false,
+            files: files.into(),
+        });
         let elsewhere = ["crates/part/", "part-1.2.3/", "/w/crates/part/", "shown/main.rs", "/w/shown/main.rs"];
-        assert_eq!(of("/w/crates/part", &state), elsewhere);
+        assert_eq!(of("/w/crates/part", &state, &["/w/other/src/util.rs"]), elsewhere);
     }
 }

@@ -314,4 +314,7 @@ fn a_program_without_the_standard_library_is_compiled_as_it_is() {
     let (plain, tracked) = (project.cargo("", &["run", "--quiet"]), project.memprof("", &["run", "--quiet"]));
     assert_eq!((plain.code, &*plain.out), (Some(4), "alone\n"), "{}", plain.err);
     same(&plain, &tracked);
+    let built = project.memprof("", &["build", "--quiet"]);
+    let said = "memprof: alone of alone 0.1.0 was compiled as it is, untracked: it does not compile otherwise\n";
+    assert!(built.err.contains(said), "{}", built.err);
 }

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::support::{Project, ended, has_row, same};
+use crate::support::{Project, ended, has_row, host, same};
 
 const ROOT: &str = "[package]\nname = \"two\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\nmembers = [\"part\"]\n[dependencies]\npart = { path = \"part\" }\n[profile.release]\nlto = \"fat\"\ncodegen-units = 1\npanic = \"abort\"\nstrip = true\n";
 const MAIN: &str =
@@ -200,11 +200,11 @@ fn a_program_with_memprof_in_it_keeps_its_own() {
     assert!(cuda.out.ends_with("\n34 true\n"), "{}{}", cuda.out, cuda.err);
 }
 
-/// The real one, which is in this checkout. It counts by its own allocator, and for a program that does not use it memprof's own does, whatever else
-/// is in the workspace.
+/// The real one, from this checkout, on which one member depends: it counts by its own allocator, and in the other member what `cargo memprof` brings
+/// along does.
 #[test]
 #[ignore = "compiles memprof once more: a step of .ci/run of its own"]
-fn a_memprof_in_the_workspace_measures_the_programs_that_use_it() {
+fn the_real_memprof_measures_the_member_that_depends_on_it_alone() {
     let checkout = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let package = |name: &str, rest: &str| {
         format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{rest}")
@@ -243,8 +243,7 @@ fn a_memprof_in_the_workspace_measures_the_programs_that_use_it() {
 #[test]
 #[ignore = "compiles memprof once more: a step of .ci/run of its own"]
 fn what_cargo_is_configured_to_do_is_done() {
-    let said = ended(Command::new("rustc").args(["--print", "host-tuple"]));
-    let host = said.out.trim();
+    let host = host();
     let example = "fn main() {\n    println!(\"{} {}\", cfg!(told), made().len());\n}\n\nfn made() -> String {\n    \"x\".repeat(2_000)\n}\n";
     let manifest = "[package]\nname = \"configured\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[lints.rust]\nunexpected_cfgs = \"allow\"\n[workspace]\n";
     let config = format!(

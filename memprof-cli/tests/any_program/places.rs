@@ -4,9 +4,10 @@ use std::{
     ffi::OsStr,
     fs,
     os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
+    path::Path,
 };
 
-use crate::support::{Ended, Project, ended, has_row, manifest, same};
+use crate::support::{Ended, Project, ended, host, manifest, same};
 
 fn package(name: &str, rest: &str) -> String {
     format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{rest}")
@@ -226,16 +227,44 @@ fn a_library_that_fails_late_without_a_function_at_fault_is_compiled_as_it_is() 
     );
     let wrapper = project.root.join("wrap");
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("it may be run");
-    let run = || ended(project.command("", &["run", "--quiet"]).env("RUSTC_WRAPPER", &wrapper));
-    let is_lost = "memprof: library of library 0.1.0 was compiled as it is, untracked: it does not compile otherwise\n";
-    for text in [library.to_owned(), library.replace("5_000", "6_000")] {
-        project.write("library/src/lib.rs", &text);
-        let failed = run();
-        assert!(failed.code == Some(101) && failed.err.contains("error: late\n"), "{}", failed.err);
-        let done = run();
+    let run = |more: &[&str]| {
+        let mut command = project.command("", &[&["run", "--quiet"], more].concat());
+        ended(command.env("RUSTC_WRAPPER", &wrapper))
+    };
+    let is_lost = |done: &Ended| {
+        let said =
+            "memprof: library of library 0.1.0 was compiled as it is, untracked: it does not compile otherwise\n";
         assert_eq!((done.code, done.out.len()), (Some(0), 5), "{}", done.err);
-        assert!(done.err.contains(is_lost) && has_row(&done.err, "1 src/main.rs:1(main)"), "{}", done.err);
+        assert!(done.err.contains(said), "{}", done.err);
+    };
+    // It names the crates that it needs.
+    let is_tracked = |deps: &Path| {
+        let mut types = fs::read_dir(deps).expect("a folder").flatten().map(|entry| entry.path()).filter(|path| {
+            path.extension().is_some_and(|ending| ending == "rmeta") && path.to_string_lossy().contains("liblibrary")
+        });
+        let types = types.next().map(|path| fs::read(path).expect("a file")).unwrap_or_default();
+        types.windows(7).any(|bytes| bytes == b"memprof")
+    };
+    let built = project.root.join("target/memprof").join(host());
+    let fails_and_is_lost = |profile: &str| {
+        let failed = run(&["--profile", profile]);
+        assert!(failed.code == Some(101) && failed.err.contains("error: late\n"), "{}", failed.err);
+        // Types that cargo went on with stay those of the try that failed.
+        let folder = if profile == "dev" { "debug" } else { profile };
+        assert!(is_tracked(&built.join(folder).join("deps")), "{}", failed.err);
+        is_lost(&run(&["--profile", profile]));
+    };
+    fails_and_is_lost("dev");
+    // Neither a new file that is none of Rust's nor another policy changes that.
+    project.write("library/notes.txt", "");
+    for more in [&[][..], &["--skip", "main"]] {
+        fs::remove_dir_all(built.join("debug/.fingerprint")).expect("a folder");
+        is_lost(&run(more));
     }
+    // Another profile is another crate, and so is another source.
+    fails_and_is_lost("release");
+    project.write("library/src/lib.rs", &library.replace("5_000", "6_000"));
+    fails_and_is_lost("dev");
 }
 
 /// Names that are no UTF-8, a folder that may not be read, and a root whose name does not end as a Rust file's.

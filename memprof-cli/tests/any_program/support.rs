@@ -179,6 +179,12 @@ pub(crate) fn same(plain: &Ended, tracked: &Ended) {
     assert_eq!((tracked.code, &tracked.out), (plain.code, &plain.out), "{}\n--\n{}", plain.err, tracked.err);
 }
 
+/// The target of this machine, as the compiler names it.
+pub(crate) fn host() -> String {
+    let said = ended(Command::new("rustc").args(["--print", "host-tuple"]));
+    said.out.trim().to_owned()
+}
+
 /// A row of the table ends so.
 pub(crate) fn has_row(report: &str, name: &str) -> bool {
     report.lines().any(|line| line.trim_end().ends_with(&format!(" {name}")))

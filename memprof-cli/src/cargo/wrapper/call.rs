@@ -88,7 +88,9 @@ impl Call {
             }
             _ if name.starts_with('-') => {}
             _ if Path::new(name).extension().is_some_and(|ending| ending == "rs") => self.source = Some(index),
-            _ => self.source = self.source.or(Some(index)),
+            // Behind what cargo begins with, so that it is not the compiler, which the wrapper of a workspace is called with.
+            _ if !self.crate_name.is_empty() => self.source = self.source.or(Some(index)),
+            _ => {}
         }
     }
 
@@ -114,7 +116,12 @@ impl Call {
     /// The file in which the compiler lists what it read.
     pub(crate) fn dep_info(&self) -> PathBuf {
         let folder = self.out_dir.as_deref().unwrap_or(Path::new(""));
-        folder.join(format!("{}{}.d", self.crate_name, self.extra_filename))
+        folder.join(format!("{}.d", self.unit()))
+    }
+
+    /// The crate's name with what cargo tells its builds apart by: profile, features, dependencies, options of the compiler.
+    pub(crate) fn unit(&self) -> String {
+        format!("{}{}", self.crate_name, self.extra_filename)
     }
 
     /// A name for the crate among those of its package: `app (test)`.
@@ -221,8 +228,9 @@ mod tests {
         let nested = |target: &str| call(&format!("--crate-name a src/lib.rs --out-dir t --target {target}"));
         assert!(!nested("wasm32-unknown-unknown").compiles_program("x"));
         assert!(nested("/w/own.json").compiles_program("own.json"));
-        let root =
-            call("--crate-name b --edition=2024 src/root.txt --emit=link -Zunknown value --out-dir /t --target x");
+        let root = call(
+            "rustc --crate-name b --edition=2024 src/root.txt --emit=link -Zunknown value --out-dir /t --target x",
+        );
         assert!(root.compiles_program("x") && root.source() == Path::new("src/root.txt"));
         // A benchmark without a harness.
         let bench = "--crate-name b --edition=2024 benches/b.rs --emit=link --cfg test --out-dir /t --target x";

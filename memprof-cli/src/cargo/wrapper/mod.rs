@@ -131,7 +131,7 @@ fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Resu
             let _lock = State::lock(plan, package)?;
             sync(plan, package, &failing)?
         };
-        if state.lost.contains(&(root(call, from), call.is_test)) {
+        if state.is_lost(&call.unit()) {
             break;
         }
         // A root that stays as it is has no place for it.
@@ -170,7 +170,8 @@ fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Resu
             if compiles_as_is {
                 let _lock = State::lock(plan, package)?;
                 let mut state = sync(plan, package, &failing)?;
-                if failing.is_empty() && state.lost.insert((root(call, from), call.is_test)) {
+                if failing.is_empty() {
+                    state.lost.insert(call.unit(), state.sources());
                     state.write(plan, package)?;
                 }
             }
@@ -220,12 +221,12 @@ fn mirrored(command: &mut Command, plan: &Plan, package: &Package, call: &Call, 
     }
 }
 
-/// Whether a crate compiles from its own files. Where cargo has gone on with another try's types, these are left alone.
+/// Whether a crate compiles from its own files. Where cargo goes on with the types of the try that failed, what comes of this one is put elsewhere.
 fn tried(plan: &Plan, call: &Call, has_told: bool) -> io::Result<Ran> {
     if !has_told {
         return compile::run(&mut original(plan, call), true);
     }
-    let elsewhere = tempfile::tempdir()?;
+    let elsewhere = tempfile::tempdir_in(&plan.folder)?;
     compile::run(command(plan, call).args(call.with_out_dir(elsewhere.path())).args(folders(plan)), true)
 }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::rows::{COLUMNS, Folded, Place, Rows, is_additive};
 use crate::record::Field;
 
-/// The `most` rows that matter most, in their order, and rows of [`Place::Other`] under each of them that has lost some
+/// The `most` rows that matter most and what is outside any scope, in their order, and rows of [`Place::Other`] under each of them that has lost some
 /// below it: one for each crate, as `of_crate` has it.
 pub(super) fn fold<'a>(rows: &Rows<'a>, most: usize, mut of_crate: impl FnMut(Place<'a>) -> i64) -> Rows<'a> {
     if rows.len() <= most {
@@ -22,6 +22,10 @@ pub(super) fn fold<'a>(rows: &Rows<'a>, most: usize, mut of_crate: impl FnMut(Pl
     let mut stays = vec![false; rows.len()];
     for row in &order[..most] {
         stays[*row] = true;
+    }
+    // It is of no crate, so it is folded into none.
+    for (stays, place) in stays.iter_mut().zip(&rows.places) {
+        *stays |= *place == Place::Outside;
     }
     let (mut kept, index) = rows.only(&stays);
 
@@ -114,16 +118,17 @@ mod tests {
                 _ => 0,
             });
         }
+        rows.push(Place::Outside, None, |field| i128::from(field == Field::SelfTotal));
         let of_crate = |place| i64::from(place == Place::of("f", "b", 1));
         let folded = fold(&rows, 1, of_crate);
-        assert_eq!(folded.places, [Place::of("f", "a", 1), Place::Other(0), Place::Other(1)]);
+        assert_eq!(folded.places, [Place::of("f", "a", 1), Place::Outside, Place::Other(0), Place::Other(1)]);
         let nothing = Folded::default();
-        assert_eq!(folded.folded, [nothing, Folded { rows: 2, owning: 1 }, Folded { rows: 1, owning: 1 }]);
+        assert_eq!(folded.folded, [nothing, nothing, Folded { rows: 2, owning: 1 }, Folded { rows: 1, owning: 1 }]);
         let column =
             |of: Field| COLUMNS.iter().position(|field| *field == of).map(|column| &folded.numbers[column][..]);
-        assert_eq!(column(Field::SelfTotal), Some(&[10, 2, 5][..]));
+        assert_eq!(column(Field::SelfTotal), Some(&[10, 1, 2, 5][..]));
         // Calls do not add up.
-        assert_eq!(column(Field::Ncalls), Some(&[1, 0, 0][..]));
-        assert_eq!(fold(&rows, 4, of_crate).places, rows.places);
+        assert_eq!(column(Field::Ncalls), Some(&[1, 0, 0, 0][..]));
+        assert_eq!(fold(&rows, 5, of_crate).places, rows.places);
     }
 }

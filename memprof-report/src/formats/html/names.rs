@@ -14,6 +14,9 @@ use crate::{plan::Plan, record::Field};
 /// Longer names are cut, so that no single one fills the page.
 const MOST_CHARACTERS: usize = 2_000;
 
+/// A program has some hundred at the most, and each is named whatever else is folded. Those above are as if they were not known.
+const MOST_CRATES: usize = 2_000;
+
 #[derive(Default, Serialize)]
 pub(super) struct Sites {
     pub(super) function: Vec<usize>,
@@ -71,7 +74,9 @@ impl<'a> Names<'a> {
 
     /// Without crates where all sites are of one, or none is known: as the text says nothing of crates then.
     pub(super) fn with_several_crates(mut self) -> Self {
-        let is_several = self.crates.len() > 1 || !self.crates.is_empty() && self.sites.of_crate.contains(&-1);
+        // Of all files, also of those of which no row is left.
+        let is_of_none = || self.crate_index.values().any(|of_crate| *of_crate == -1);
+        let is_several = self.crates.len() > 1 || !self.crates.is_empty() && is_of_none();
         if !is_several {
             self.crates.clear();
             self.sites.of_crate.clear();
@@ -124,11 +129,14 @@ impl<'a> Names<'a> {
                 Some((around.map(String::len).max(), plan.title_of(package)))
             });
             let Some((_, title)) = titles.max_by_key(|(length, _)| *length) else { return -1 };
-            let index = crates.iter().position(|known| *known == title).unwrap_or_else(|| {
-                crates.push(title.into_owned());
-                crates.len() - 1
+            let title = cut(&title);
+            let index = crates.iter().position(|known| *known == title).or_else(|| {
+                (crates.len() < MOST_CRATES).then(|| {
+                    crates.push(title);
+                    crates.len() - 1
+                })
             });
-            i64::try_from(index).unwrap_or(-1)
+            index.and_then(|index| i64::try_from(index).ok()).unwrap_or(-1)
         })
     }
 

@@ -44,6 +44,12 @@ function tipHead(profile, paths, path) {
   ];
 }
 
+/** What a row is called: one that others are folded into by how many these are. */
+function rowName(profile, rows, row, what) {
+  const folded = rows.folded.get(row);
+  return folded ? `(other: ${counted(folded, `small ${what}`)})` : profile.siteOf(rows, row).name;
+}
+
 /** `1,234`; in a difference `1,000 → 1,234`. */
 function numberWords(rows, field, row, profile) {
   const after = rows.exact(field, row, 'after');
@@ -90,15 +96,18 @@ function functionsOf(profile, space, crate, state, fields, showCrate) {
   const { name } = profile.siteOf(crates, crate);
   const columns = fields.map((field) => field.name);
   const own = (row) => Math.abs(sites.number(state.measure, row, state.side));
-  const list = crates.parts[crate].toSorted((a, b) => own(b) - own(a) || a - b);
+  // What is folded is many functions in one.
+  const list = crates.parts[crate].filter((row) => !sites.folded.has(row)).sort((a, b) => own(b) - own(a) || a - b);
   const rows = list.slice(0, most).map((row) => element('tr', {},
     element('td', { class: 'way' }, element('ol', {}, wayFrame(profile, sites, row))),
     columns.map((field) => element('td', {}, numberWords(sites, field, row, profile)))));
+  const [left, small] = [list.length - rows.length, crates.functions[crate] - list.length];
   const isNamed = crates.site[crate] !== profile.siteOfCrate(OF_NONE);
   return element('div', { class: 'above' },
     element('p', {}, 'What its functions own themselves:'),
     element('table', {}, element('thead', {}, element('tr', {}, element('th', { class: 'way' }, 'function or block'), columns.map((field) => element('th', {}, field)))),
       element('tbody', {}, rows)),
-    list.length > most ? element('p', { class: 'less' }, `and ${counted(list.length - most, 'more function')}; switch the table to Sites to see them.`) : null,
+    left > 0 ? element('p', { class: 'less' }, `and ${counted(left, 'more function')}; switch the table to Sites to see them.`) : null,
+    small > 0 ? element('p', { class: 'less' }, `and ${counted(small, 'small function')}, folded to keep this page small.`) : null,
     isNamed ? element('button', { type: 'button', class: 'plain', onclick: () => showCrate(name) }, 'Mark in graph') : null);
 }

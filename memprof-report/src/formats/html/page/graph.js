@@ -220,8 +220,7 @@ class Graph {
       if (this.isChange) return part === 'up' ? `${this.space.title}: grew` : `${this.space.title}: shrank`;
       return part === 'up' ? this.space.title : `${this.space.title}: below zero`;
     }
-    const folded = this.space.paths.folded.get(path);
-    return folded ? `(other: ${counted(folded, 'small path')})` : this.profile.siteOf(this.space.paths, path).name;
+    return rowName(this.profile, this.space.paths, path, 'path');
   }
 
   /** The number with its sign and its share. */

@@ -209,8 +209,7 @@ class Table {
     const { rows, profile, state } = this;
     const site = profile.siteOf(rows, row);
     const folded = rows.folded.get(row);
-    const what = state.rows === 'paths' ? 'small path' : 'small site';
-    const name = folded ? `(other: ${counted(folded, what)})` : site.name;
+    const name = rowName(profile, rows, row, state.rows === 'paths' ? 'path' : 'site');
     const isOpen = this.open.has(row);
     const canOpen = !folded && rows.site[row] !== OUTSIDE;
     const kind = profile.isDiff ? this.kindOf(row) : null;
@@ -219,12 +218,23 @@ class Table {
         ? element('button', { type: 'button', class: 'open', 'aria-expanded': String(isOpen) }, bdi(name, 'name'))
         : element('span', { class: 'open' }, bdi(name, 'name')),
       element('div', { class: 'place' }, kind === 'new' || kind === 'gone' ? element('span', { class: `kind-${kind}` }, kind, ' ') : null,
-        site.place ? bdi(site.place) : folded ? `${profile.crates[site.crate] ? `of ${profile.crates[site.crate]}, ` : ''}folded to keep this page small` : rows.site[row] === OUTSIDE ? 'no scope was open'
-          : rows.functions ? counted(rows.functions[row], 'function') : 'named at run time'));
+        this.place(row, site)));
     tips.on(who, () => (site.place ? `${name}\n${site.place}` : name));
     const line = element('tr', { class: canOpen ? 'can-open' : null }, who, this.shown.map((field) => this.cell(field.name, row)));
     line.row = row;
     return isOpen ? [line, this.details(row)] : [line];
+  }
+
+  /** The line below a row's name. */
+  place(row, site) {
+    const { rows, profile } = this;
+    if (site.place) return bdi(site.place);
+    if (rows.site[row] === OUTSIDE) return 'no scope was open';
+    if (rows.folded.has(row)) {
+      const crate = profile.crates[site.crate];
+      return [crate ? ['of ', bdi(oneLine(crate)), ', '] : null, 'folded to keep this page small'];
+    }
+    return rows.functions ? counted(rows.functions[row], 'function') : 'named at run time';
   }
 
   cell(field, row) {
