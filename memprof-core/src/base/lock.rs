@@ -12,14 +12,17 @@
 //!
 //! | | waits | may be held meanwhile | asked for where the thread is inside already |
 //! |---|---|---|---|
-//! | [`Lock::lock`] | yes | another `Lock` | never: public functions ask [`holds_any`] first |
+//! | [`Lock::lock`], [`Lock::lock_awake`] | yes | another `Lock` | never: public functions ask [`holds_any`] first |
 //! | [`Lock::try_lock`] | no | any | gives `None` |
 //! | [`Leaf::lock`] | for others that are in one, who are done in bounded time | any `Lock` | gives `None` |
 //!
-//! The mutex is the standard library's: a word and a system call where it is contended. It needs no allocation, and
-//! none is poisoned, as a panic in the recorder is caught where it matters and leaves plain numbers behind.
+//! The mutex is the standard library's: a word, and a system call where a thread sleeps for it. It needs no allocation, and
+//! none is poisoned, as a panic in the recorder is caught where it matters and leaves plain numbers behind. Once a thread
+//! sleeps for such a mutex all do that come, and each hand-over is two system calls: where many threads want a lock for
+//! some ten instructions each, they stay awake for it.
 
 use core::cell::Cell;
+use core::hint;
 use core::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -55,6 +58,11 @@ impl Drop for Holding {
     }
 }
 
+/// The longest pause between two attempts of a thread that stays awake is 2 to the power of this, in `spin_loop`s of 5 to 45 ns; and how
+/// many there are of that length before it sleeps all the same.
+const LONGEST: u32 = 5;
+const REPEATED: usize = 8;
+
 /// A mutex that no panic poisons.
 pub(crate) struct Lock<T>(Mutex<T>);
 
@@ -79,6 +87,18 @@ impl<T> Lock<T> {
         let (blind, holding) = (blind::enter(), Holding::begin());
         let guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Locked { guard, _holding: holding, _blind: blind }
+    }
+
+    /// [`lock`](Self::lock) of what is held very shortly and wanted by many: asks again for a few microseconds before it sleeps. The pauses get
+    /// longer, so that those who wait leave the word to who holds it.
+    pub(crate) fn lock_awake(&self) -> Locked<'_, T> {
+        for doubled in (0..LONGEST).chain([LONGEST; REPEATED]) {
+            if let Some(locked) = self.try_lock() {
+                return locked;
+            }
+            (0..1 << doubled).for_each(|_: u32| hint::spin_loop());
+        }
+        self.lock()
     }
 
     /// Takes the lock if nobody has it; `None` while another holds it, or this thread itself.
@@ -141,7 +161,7 @@ impl<T> Leaf<T> {
             return None;
         }
         let inside = InLeaf;
-        Some(LeafLocked { locked: self.0.lock(), _inside: inside })
+        Some(LeafLocked { locked: self.0.lock_awake(), _inside: inside })
     }
 }
 
