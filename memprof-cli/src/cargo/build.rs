@@ -135,6 +135,11 @@ impl Build {
             let runtime = runtime(&compiler, &target, &folder.join("runtime"));
             Some(runtime.map_err(|error| failed("cannot compile memprof", &error))?)
         };
+        let mut settings = cargo.words(|name| name == "--config");
+        // Where cargo itself did not call, nothing tells a proxy such as rustup's which compiler it is, and it would ask each package's folder.
+        if let (None, None, Some(rustc)) = (&config.rustc, env::var_os("CARGO"), compiler.rustc()) {
+            settings.extend(["--config".to_owned(), setting("build.rustc", &rustc)]);
+        }
         let workspace = packages.workspace.canonicalize().unwrap_or(packages.workspace);
         let mut build = Self {
             plan: Plan {
@@ -153,7 +158,7 @@ impl Build {
             of_call: packages.of_call,
             has_build_folder: packages.has_build_folder,
             unmatched: packages.unmatched,
-            settings: cargo.words(|name| name == "--config"),
+            settings,
             options: cargo.words(|name| !matches!(name, "--target" | "--target-dir" | "--config")),
         };
         build.match_globs(tracking)?;
@@ -202,14 +207,12 @@ impl Build {
             .args(["--target", &self.plan.target])
             .args(&self.settings);
         // Behind the user's own settings: the last one holds.
-        for (setting, name) in [("build.rustc-wrapper", RUSTC), ("build.rustdoc", RUSTDOC)] {
-            let link = toml::Value::from(links.join(name).to_string_lossy().into_owned());
-            command.arg("--config").arg(format!("{setting}={link}"));
+        for (name, link) in [("build.rustc-wrapper", RUSTC), ("build.rustdoc", RUSTDOC)] {
+            command.arg("--config").arg(setting(name, &links.join(link)));
         }
         // What is measured shares no folder with what is not.
         if self.has_build_folder {
-            let folder = toml::Value::from(self.plan.folder.to_string_lossy().into_owned());
-            command.arg("--config").arg(format!("build.build-dir={folder}"));
+            command.arg("--config").arg(setting("build.build-dir", &self.plan.folder));
         }
         // At the end, where no word of memprof's can pass for a value that is lacking.
         command.args(&self.options);
@@ -268,6 +271,11 @@ pub(crate) fn counted<'a>(
         }
     }
     (tracked, left_out)
+}
+
+/// A value of `--config` that is a path.
+fn setting(name: &str, path: &Path) -> String {
+    format!("{name}={}", toml::Value::from(path.to_string_lossy().into_owned()))
 }
 
 /// What cargo is asked with for the packages: of these targets alone, since what others need may not be on this machine.

@@ -77,8 +77,9 @@ impl Calibration {
             let tracked =
                 state.functions().filter(|(_, function)| function.reason.is_none() && function.name != "main");
             for (path, function) in tracked {
-                let mut names: Vec<PathBuf> = package.shown(path, workspace).map(|name| workspace.join(name)).collect();
-                names.dedup();
+                let names = package.shown(path, workspace).map(|name| workspace.join(name));
+                // Each once: what stands in the workspace is the same by two of its names.
+                let names: BTreeSet<PathBuf> = names.collect();
                 let found = names.into_iter().filter_map(|name| records.get(&(name, function.line))).flatten();
                 let own = found.filter(|record| of_package(package, record));
                 functions.extend(own.map(|record| ((*package, path, function.key.as_str()), *record)));
@@ -252,7 +253,7 @@ mod tests {
         assert_eq!((rank(100, 100, 0), rank(100, 0, 100)), (None, None));
     }
 
-    /// A file that two packages are compiled of has a name for each, and one of a registry its package's.
+    /// A file that two packages are compiled of has a name for each, and one of a registry its package's; each row counts once.
     #[test]
     fn each_package_learns_from_rows_of_its_own() {
         let known = Known { name: "f".to_owned(), key: "f".to_owned(), line: 7, first: 7, last: 9, reason: None };
@@ -260,9 +261,10 @@ mod tests {
             let entry = Entry::Written { stamp: Stamp::default(), functions: vec![known.clone()] };
             State { entries: [(path.into(), entry)].into(), ..State::default() }
         };
-        let packages = [("one", "/w/one"), ("two", "/w/two"), ("dep", "/home/registry/dep-0.1.0")]
+        let packages = [("one", "/w/one"), ("two", "/w/two"), ("dep", "/home/registry/dep-0.1.0"), ("app", "/w")]
             .map(|(name, root)| Package::fixture(name, "0.1.0", root));
-        let states = ["/w/shared.rs", "/w/shared.rs", "/home/registry/dep-0.1.0/src/lib.rs"].map(state);
+        let states =
+            ["/w/shared.rs", "/w/shared.rs", "/home/registry/dep-0.1.0/src/lib.rs", "/w/src/main.rs"].map(state);
         let record = |file: &str, bytes: u64| {
             json!({
                 "name": format!("{file}:7(f)"), "file": file, "line": 7, "function": "f", "ncalls": 1_000, "memory_peak": 0, "memory_total": bytes,
@@ -270,21 +272,28 @@ mod tests {
                 "at_peak_blocks": 0, "temporary": 0, "largest": 0,
             })
         };
-        let records = ["one/src/../../shared.rs", "two/src/../../shared.rs", "dep-0.1.0/src/lib.rs"];
         let plan = json!({"packages": [
             {"name": "one", "version": "0.1.0", "folders": ["one/"]},
             {"name": "two", "version": "0.1.0", "folders": ["two/"]},
             {"name": "dep", "version": "0.1.0", "folders": ["dep-0.1.0/"]},
+            {"name": "app", "version": "0.1.0", "folders": [""]},
         ]});
         let profile = json!({
             "schema_version": 2, "state": {"enabled": true, "host": "measured", "scopes_entered": true}, "notes": [], "plan": plan,
+            // 4,000 calls are 0.4 ms, and what the rest takes allows 2,010: the two functions that show something.
+            "process": {"program": "app", "pid": 1, "started": "2026-01-01T00:00:00.000Z", "seconds": 0.002_41},
             "spaces": [{
                 "name": "host", "has_events": true, "tree": [],
                 "totals": {
-                    "live": 0, "live_blocks": 0, "peak": 0, "peak_blocks": 0, "at_peak_level": 0, "total": 5_009, "blocks_total": 0,
+                    "live": 0, "live_blocks": 0, "peak": 0, "peak_blocks": 0, "at_peak_level": 1_000, "total": 1_000_000, "blocks_total": 0,
                     "failed": 0, "unknown_frees": 0, "missed_frees": 0, "no_scope_live": 0, "no_scope_total": 0, "no_scope_at_peak": 0,
                 },
-                "records": [record(records[0], 0), record(records[1], 5_000), record(records[2], 9)],
+                "records": [
+                    record("one/src/../../shared.rs", 0),
+                    record("two/src/../../shared.rs", 5_000),
+                    record("dep-0.1.0/src/lib.rs", 9),
+                    record("src/main.rs", 5_000),
+                ],
             }],
         });
         let snapshot: Snapshot = serde_json::from_value(profile).expect("a profile");
@@ -294,6 +303,6 @@ mod tests {
         let left_out = |package: &Package| calibration.of(package).into_iter().collect::<Vec<_>>();
         let f = |path: &str| vec![(PathBuf::from(path), "f".to_owned())];
         let found: Vec<_> = packages.iter().map(|(package, _)| left_out(package)).collect();
-        assert_eq!(found, [f("/w/shared.rs"), Vec::new(), f("src/lib.rs")]);
+        assert_eq!(found, [f("/w/shared.rs"), Vec::new(), f("src/lib.rs"), Vec::new()]);
     }
 }

@@ -181,7 +181,7 @@ struct Texts {
     /// Rust files that stay as they are.
     as_is: BTreeMap<PathBuf, Stamp>,
     linked: BTreeSet<PathBuf>,
-    /// The folders outside of the package of which all is linked.
+    /// The folders of which all is linked, though a file in them is not.
     beside: BTreeMap<PathBuf, String>,
 }
 

@@ -6,7 +6,7 @@ use std::{
     env, fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    os::unix::process::ExitStatusExt as _,
+    os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
     path::Path,
     process::{Command, Stdio},
 };
@@ -130,6 +130,37 @@ fn a_dependency_is_suggested_by_name_where_it_works_outside_any_scope() {
     let tracked = project.memprof("", &["run", "--quiet", "--deps", "worker"]);
     assert!(tracked.err.lines().any(|line| line.ends_with("/vendor/one/src/lib.rs:5(work)")), "{}", tracked.err);
     assert!(!tracked.err.contains(said), "{}", tracked.err);
+}
+
+/// A package that is published with a toolchain of its choice means that for nobody else, where a proxy like rustup's stands before the compiler and
+/// nothing but the folder tells it which one it is.
+#[test]
+#[ignore = "compiles memprof once more: a step of .ci/run of its own"]
+fn a_dependency_that_asks_for_a_toolchain_has_the_programs() {
+    let project = Project::new(
+        "choosy",
+        &[
+            ("Cargo.toml", &manifest("choosy", "[dependencies]\none = \"1\"\n")),
+            ("src/main.rs", "fn main() {\n    println!(\"{}\", one::made().len());\n}\n"),
+        ],
+    );
+    let one = "[package]\nname = \"one\"\nversion = \"1.0.0\"\nedition = \"2024\"\n";
+    project.vendor(one, "pub fn made() -> String {\n    \"x\".repeat(5_000)\n}\n");
+    project.write("vendor/one/rust-toolchain", "1.0.0\n");
+    let sysroot = ended(Command::new("rustc").args(["--print", "sysroot"])).out;
+    let proxy = format!(
+        "#!/bin/sh\nif [ -e rust-toolchain ]; then\n    echo 'another toolchain' >&2\n    exit 1\nfi\nexec '{}/bin/rustc' \"$@\"\n",
+        sysroot.trim()
+    );
+    project.write("proxy/rustc", &proxy);
+    let proxy = project.root.join("proxy/rustc");
+    fs::set_permissions(&proxy, fs::Permissions::from_mode(0o755)).expect("it may be run");
+    let path = env::var_os("PATH").expect("there is one");
+    let path = env::join_paths([project.root.join("proxy")].into_iter().chain(env::split_paths(&path)));
+    let mut command = project.command("", &["run", "--quiet", "--deps", "one"]);
+    let run = ended(command.env("PATH", path.expect("a list")));
+    assert_eq!((run.code, &*run.out), (Some(0), "5000\n"), "{}", run.err);
+    assert!(run.err.lines().any(|line| line.ends_with("/vendor/one/src/lib.rs:1(made)")), "{}", run.err);
 }
 
 /// Where cargo has the sources of a dependency.

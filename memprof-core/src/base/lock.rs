@@ -18,8 +18,8 @@
 //!
 //! The mutex is the standard library's: a word, and a system call where a thread sleeps for it. It needs no allocation, and
 //! none is poisoned, as a panic in the recorder is caught where it matters and leaves plain numbers behind. Once a thread
-//! sleeps for such a mutex all do that come, and each hand-over is two system calls: where many threads want a lock for
-//! some ten instructions each, they stay awake for it.
+//! sleeps for such a mutex all do that come, and each hand-over is two system calls: where many threads want a lock
+//! mostly for some ten instructions each, they stay awake for it.
 
 use core::cell::Cell;
 use core::hint;
@@ -68,7 +68,6 @@ pub(crate) struct Lock<T>(Mutex<T>);
 
 /// Holds a [`Lock`], and the thread blind, until it is dropped.
 pub(crate) struct Locked<'a, T> {
-    // Given back before the thread is seen again.
     /// The first field, and so the first to be dropped: given back before the thread is seen again.
     guard: MutexGuard<'a, T>,
     _holding: Holding,
@@ -89,27 +88,39 @@ impl<T> Lock<T> {
         Locked { guard, _holding: holding, _blind: blind }
     }
 
-    /// [`lock`](Self::lock) of what is held very shortly and wanted by many: asks again for a few microseconds before it sleeps. The pauses get
-    /// longer, so that those who wait leave the word to who holds it.
+    /// [`lock`](Self::lock) of what is mostly held for a moment and wanted by many: asks again for a few microseconds before it sleeps. The pauses
+    /// get longer, so that those who wait leave the word to who holds it.
     pub(crate) fn lock_awake(&self) -> Locked<'_, T> {
-        for doubled in (0..LONGEST).chain([LONGEST; REPEATED]) {
-            if let Some(locked) = self.try_lock() {
-                return locked;
-            }
-            (0..1 << doubled).for_each(|_: u32| hint::spin_loop());
-        }
-        self.lock()
+        let (blind, holding) = (blind::enter(), Holding::begin());
+        let guard = self.free_soon().unwrap_or_else(|| self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        Locked { guard, _holding: holding, _blind: blind }
     }
 
     /// Takes the lock if nobody has it; `None` while another holds it, or this thread itself.
     pub(crate) fn try_lock(&self) -> Option<Locked<'_, T>> {
         let (blind, holding) = (blind::enter(), Holding::begin());
-        let guard = match self.0.try_lock() {
-            Ok(guard) => guard,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+        let guard = self.free()?;
         Some(Locked { guard, _holding: holding, _blind: blind })
+    }
+
+    /// The mutex, if nobody has it.
+    fn free(&self) -> Option<MutexGuard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// The mutex, if it is given back within a few microseconds.
+    fn free_soon(&self) -> Option<MutexGuard<'_, T>> {
+        for doubled in (0..LONGEST).chain([LONGEST; REPEATED]) {
+            if let Some(guard) = self.free() {
+                return Some(guard);
+            }
+            (0..1 << doubled).for_each(|_: u32| hint::spin_loop());
+        }
+        None
     }
 }
 
@@ -132,7 +143,6 @@ pub(crate) struct Leaf<T>(Lock<T>);
 
 /// Holds a [`Leaf`].
 pub(crate) struct LeafLocked<'a, T> {
-    // Given back before others may come in on this thread.
     /// Given back before others may come in on this thread, as fields are dropped in order.
     locked: Locked<'a, T>,
     _inside: InLeaf,

@@ -28,9 +28,7 @@ use crate::space::spaces::{MOST_SPACES, Space};
 /// What one space counts in the life of the process, so that no sum or difference of its bytes overflows.
 pub(crate) const MOST_BYTES: u64 = i64::MAX as u64;
 
-/// A space other than `host`: all of it changes under one lock, so all of it is exact. On cache lines of its own: threads of two devices
-/// do not meet.
-#[repr(align(128))]
+/// A space other than `host`: all of it changes under one lock, so all of it is exact.
 pub(crate) struct Mark {
     /// Bytes that are live, and blocks. Below 0 never: a free that nobody recorded changes nothing.
     pub(crate) live: i64,
@@ -75,11 +73,15 @@ impl Owner {
     const BLANK: Self = Self { live: 0, live_blocks: 0, at_peak: 0, at_peak_blocks: 0, peaks: 0 };
 }
 
-static MARKS: [Lock<Mark>; MOST_SPACES] = [const { Lock::new(Mark::BLANK) }; MOST_SPACES];
+/// On cache lines of its own, as a shard of a map is: threads of two devices do not meet.
+#[repr(align(128))]
+struct Apart(Lock<Mark>);
+
+static MARKS: [Apart; MOST_SPACES] = [const { Apart(Lock::new(Mark::BLANK)) }; MOST_SPACES];
 
 /// The mark of a space other than `host`. The thread is blind until the result is dropped.
 pub(crate) fn of(space: Space) -> Locked<'static, Mark> {
-    MARKS[space.index()].lock_awake()
+    MARKS[space.index()].0.lock_awake()
 }
 
 impl Mark {

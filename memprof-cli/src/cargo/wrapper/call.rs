@@ -30,6 +30,7 @@ pub(crate) struct Call {
     pub(crate) remaps: Vec<String>,
     out_dir: Option<PathBuf>,
     extra_filename: String,
+    metadata: String,
 }
 
 impl Call {
@@ -84,6 +85,8 @@ impl Call {
             "-C" | "--codegen" => {
                 if let Some(extra) = value.strip_prefix("extra-filename=") {
                     extra.clone_into(&mut self.extra_filename);
+                } else if let Some(metadata) = value.strip_prefix("metadata=") {
+                    metadata.clone_into(&mut self.metadata);
                 }
             }
             _ if name.starts_with('-') => {}
@@ -116,12 +119,12 @@ impl Call {
     /// The file in which the compiler lists what it read.
     pub(crate) fn dep_info(&self) -> PathBuf {
         let folder = self.out_dir.as_deref().unwrap_or(Path::new(""));
-        folder.join(format!("{}.d", self.unit()))
+        folder.join(format!("{}{}.d", self.crate_name, self.extra_filename))
     }
 
     /// The crate's name with what cargo tells its builds apart by: profile, features, dependencies, options of the compiler.
     pub(crate) fn unit(&self) -> String {
-        format!("{}{}", self.crate_name, self.extra_filename)
+        format!("{}-{}", self.crate_name, self.metadata)
     }
 
     /// A name for the crate among those of its package: `app (test)`.
@@ -207,7 +210,7 @@ mod tests {
     #[test]
     fn what_cargo_asks_is_told_from_what_it_compiles() {
         let compiled = call(
-            "--crate-name app --edition=2021 src/main.rs --error-format=json --crate-type bin --emit=dep-info,link -C opt-level=3 -C extra-filename=-12 --out-dir /t/deps --target x86_64-unknown-linux-gnu -L dependency=/t/deps --extern memprof=/t/libmemprof.rlib --cap-lints allow",
+            "--crate-name app --edition=2021 src/main.rs --error-format=json --crate-type bin --emit=dep-info,link -C opt-level=3 -C metadata=34 -C extra-filename=-12 --out-dir /t/deps --target x86_64-unknown-linux-gnu -L dependency=/t/deps --extern memprof=/t/libmemprof.rlib --cap-lints allow",
         );
         assert!(
             compiled.compiles_program("x86_64-unknown-linux-gnu")
@@ -216,7 +219,7 @@ mod tests {
                 && compiled.has_cap_lints
         );
         assert_eq!((compiled.source(), compiled.dep_info()), (Path::new("src/main.rs"), "/t/deps/app-12.d".into()));
-        assert_eq!(compiled.edition, "2021");
+        assert_eq!((compiled.edition.as_str(), compiled.unit().as_str()), ("2021", "app-34"));
         assert_eq!(compiled.with_source(Path::new("/m/src/main.rs"))[3], "/m/src/main.rs");
         let elsewhere = call("a.rs --out-dir /t -C debuginfo=0 --out-dir=/u --test").with_out_dir(Path::new("/v"));
         assert_eq!(elsewhere, ["a.rs", "-C", "debuginfo=0", "--test", "--out-dir", "/v"]);

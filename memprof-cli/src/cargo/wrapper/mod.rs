@@ -3,9 +3,10 @@
 //! A crate of a tracked package is compiled from its [mirror](super::mirror), in the mirror of the folder that cargo chose, with the
 //! arguments that cargo gave; what is added is memprof, and the setting that takes the mirror's folder off all paths. If it does not
 //! compile so, it is compiled as it is: errors of that are the user's own. Where there are none, the functions that the
-//! errors point to are left out and it is tried again, [`TRIES`] times at most, and in the end it stays as it is. Every
-//! other crate of the program learns where memprof's libraries are, since what it depends on may name them. What is no
-//! crate of the program (build scripts, macros, questions) is handed on untouched.
+//! errors point to are left out and it is tried again, [`TRIES`] times at most, and in the end it stays as it is. Where
+//! cargo was told of its types before it failed, cargo goes on with these: that call fails, and the next one leaves out
+//! those functions, or the whole crate. Every other crate of the program learns where memprof's libraries are, since what
+//! it depends on may name them. What is no crate of the program (build scripts, macros, questions) is handed on untouched.
 
 mod call;
 mod dep_info;
@@ -163,16 +164,17 @@ fn tracked(plan: &Plan, package: &Package, call: &Call, from: &Path) -> io::Resu
             None => {}
         }
         failing = ran.functions(&state, from);
-        let trial = if compiles_as_is { None } else { Some(tried(plan, call, ran.has_told)?) };
+        let trial = if compiles_as_is { None } else { Some(tried(plan, package, call, ran.has_told)?) };
         compiles_as_is |= trial.as_ref().is_some_and(|own| own.status.success());
         if ran.has_told {
             // No other try may change what cargo has gone on with: the next call leaves them out, or the whole crate.
             if compiles_as_is {
                 let _lock = State::lock(plan, package)?;
-                let mut state = sync(plan, package, &failing)?;
+                let mut now = sync(plan, package, &failing)?;
                 if failing.is_empty() {
-                    state.lost.insert(call.unit(), state.sources());
-                    state.write(plan, package)?;
+                    // The sources may have changed since.
+                    now.lost.insert(call.unit(), state.sources());
+                    now.write(plan, package)?;
                 }
             }
             return Ok((ran.told()?, how));
@@ -221,12 +223,13 @@ fn mirrored(command: &mut Command, plan: &Plan, package: &Package, call: &Call, 
     }
 }
 
-/// Whether a crate compiles from its own files. Where cargo goes on with the types of the try that failed, what comes of this one is put elsewhere.
-fn tried(plan: &Plan, call: &Call, has_told: bool) -> io::Result<Ran> {
+/// Whether a crate compiles from its own files. Where cargo goes on with the types of the try that failed, what comes of this one is put elsewhere:
+/// into the mirror, which is removed once nothing uses it.
+fn tried(plan: &Plan, package: &Package, call: &Call, has_told: bool) -> io::Result<Ran> {
     if !has_told {
         return compile::run(&mut original(plan, call), true);
     }
-    let elsewhere = tempfile::tempdir_in(&plan.folder)?;
+    let elsewhere = tempfile::tempdir_in(plan.folder.join(plan.mirror(package)))?;
     compile::run(command(plan, call).args(call.with_out_dir(elsewhere.path())).args(folders(plan)), true)
 }
 

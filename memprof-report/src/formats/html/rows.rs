@@ -1,7 +1,7 @@
 //! [`Rows`]: the numbers of a space by column, a row for each site or for each path.
 //!
 //! The table and the tree have one form here, so that they are folded and written alike: a site's row is a path without a
-//! parent. What happened outside any scope is the last row of both.
+//! parent. What happened outside any scope is the last row of both, until they are folded.
 
 use crate::{
     measure::Measure,

@@ -104,10 +104,10 @@ function functionsOf(profile, space, crate, state, fields, showCrate) {
   const [left, small] = [list.length - rows.length, crates.functions[crate] - list.length];
   const isNamed = crates.site[crate] !== profile.siteOfCrate(OF_NONE);
   return element('div', { class: 'above' },
-    element('p', {}, 'What its functions own themselves:'),
-    element('table', {}, element('thead', {}, element('tr', {}, element('th', { class: 'way' }, 'function or block'), columns.map((field) => element('th', {}, field)))),
-      element('tbody', {}, rows)),
+    rows.length > 0 ? [element('p', {}, 'What its functions own themselves:'),
+      element('table', {}, element('thead', {}, element('tr', {}, element('th', { class: 'way' }, 'function or block'), columns.map((field) => element('th', {}, field)))),
+        element('tbody', {}, rows))] : null,
     left > 0 ? element('p', { class: 'less' }, `and ${counted(left, 'more function')}; switch the table to Sites to see them.`) : null,
-    small > 0 ? element('p', { class: 'less' }, `and ${counted(small, 'small function')}, folded to keep this page small.`) : null,
+    small > 0 ? element('p', { class: 'less' }, `${rows.length > 0 ? 'and ' : ''}${counted(small, 'small function')}, folded to keep this page small.`) : null,
     isNamed ? element('button', { type: 'button', class: 'plain', onclick: () => showCrate(name) }, 'Mark in graph') : null);
 }
